@@ -1,0 +1,60 @@
+# contrapose: `make demo` and `make test` are all a newcomer needs. `make help` lists the rest.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow test-crash test-gpu lint format typecheck docs bench clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+# torch goes first, by its exact version: anything that resolves it later would bring the CUDA build.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("contrapose needs Python >= 3.11; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11") if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python's venv module is missing. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
+	@echo "Setting up $(VENV) (once; a few minutes) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt torch==2.13.0
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+	@touch $(STAMP)
+
+setup: $(STAMP)  ## create .venv and install everything
+
+demo: $(STAMP)  ## the main job on real text: train, then see the difference
+	@$(BIN)/contrapose demo
+
+test: $(STAMP)  ## the test suite
+	@$(BIN)/python -m pytest
+
+test-slow: $(STAMP)  ## tests that take minutes
+	@$(BIN)/python -m pytest -m slow
+
+test-crash: $(STAMP)  ## real kills, full disks, damaged files, at length
+	@$(BIN)/python -m pytest -m crash
+
+test-gpu: $(STAMP)  ## tests that need CUDA
+	@$(BIN)/python -m pytest -m gpu
+
+lint: $(STAMP)  ## ruff check, format check, types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(STAMP)  ## let ruff rewrite
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+typecheck: $(STAMP)  ## mypy alone
+	@$(BIN)/mypy
+
+docs: $(STAMP)  ## rebuild the pages that are generated from the code
+	@$(BIN)/python docs/build.py
+
+bench: $(STAMP)  ## speed, as ratios against named rivals in the same run
+	@$(BIN)/python -m benchmarks.speed
+
+clean:  ## remove the environment and everything generated
+	@rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The front door: a handful of names, lazily imported; `import contrapose` loads no torch."""

@@ -1,0 +1,1 @@
+"""Text to pooled embeddings: one pooling path for training and use."""

@@ -1,0 +1,1 @@
+"""A task is data and a metric."""

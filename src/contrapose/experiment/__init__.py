@@ -1,0 +1,1 @@
+"""Ready experiments, the embedded demonstration among them."""

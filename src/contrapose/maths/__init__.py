@@ -1,0 +1,1 @@
+"""torch only; no state, no input or output."""

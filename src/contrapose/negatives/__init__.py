@@ -1,0 +1,1 @@
+"""Where extra columns come from."""

@@ -1,0 +1,1 @@
+"""One file per paper: equation, defaults, departures."""

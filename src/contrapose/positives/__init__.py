@@ -1,0 +1,1 @@
+"""What happens to the second view before scoring."""
