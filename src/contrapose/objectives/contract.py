@@ -51,7 +51,9 @@ class Views:
             by_name[f"negative_{number}"] = negative
         for name, view in by_name.items():
             if view.dim() != 2 or view.shape != anchor.shape:
-                raise ValueError(f"view '{name}' has shape {tuple(view.shape)}; expected {tuple(anchor.shape)}")
+                raise ValueError(
+                    f"view '{name}' has shape {tuple(view.shape)}; expected {tuple(anchor.shape)}"
+                )
         return cls(by_name=by_name, **rest)
 
     @property
@@ -133,11 +135,11 @@ class Loss:
 
 
 class Equation(Protocol):
-    """An objective: a pure function of embeddings with named, validated hyperparameters."""
+    """An objective: a pure function ``(views, candidates, *, hyperparameters)``, each number with type and default."""
 
     __name__: str
 
-    def __call__(self, views: Views, candidates: Sequence[Candidates], /, **hyperparameters: Any) -> Outcome: ...
+    def __call__(self, *views_and_candidates: Any, **hyperparameters: Any) -> Outcome: ...
 
 
 @dataclass(frozen=True, kw_only=True)

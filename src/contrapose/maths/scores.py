@@ -1,0 +1,106 @@
+"""ScoreTable: who is compared with whom, which columns count, where the positive is.
+
+The table holds raw cosines: temperature, margins and focal maps act on it afterwards. The positive is found by index,
+never by "the diagonal", so that extra columns need no special case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from contrapose.maths.similarity import cosine_table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """Candidate columns of one origin, before they are scored.
+
+    Either ``vectors``, shared (N, D) or one set per row (B, K, D), or ``cosines`` (B, K) where a source knows them
+    without building the vectors. ``valid`` (bool) and ``log_weight`` (added to the logit) broadcast to (B, columns).
+    """
+
+    origin: str
+    vectors: Tensor | None = None
+    cosines: Tensor | None = None
+    valid: Tensor | None = None
+    log_weight: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if (self.vectors is None) == (self.cosines is None):
+            raise ValueError(f"columns from '{self.origin}' need either vectors or cosines, and not both")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreTable:
+    """Cosines of B rows with C columns.
+
+    cosine_BC      raw cosines, fp32
+    valid_BC       bool: the column may appear in the row's denominator; always True at the positive
+    log_weight_BC  added to the logit, or None where all are 0
+    positive_B     the column of each row's positive
+    origins        where the columns came from: name -> slice of columns
+    """
+
+    cosine_BC: Tensor
+    valid_BC: Tensor
+    log_weight_BC: Tensor | None
+    positive_B: Tensor
+    origins: Mapping[str, slice]
+
+    @property
+    def is_positive_BC(self) -> Tensor:
+        """One True per row, at its positive."""
+        columns_C = torch.arange(self.cosine_BC.shape[1], device=self.positive_B.device)
+        return columns_C[None, :] == self.positive_B[:, None]
+
+    @property
+    def negative_BC(self) -> Tensor:
+        """The columns that count as negatives of the row."""
+        return self.valid_BC & ~self.is_positive_BC
+
+
+def score_table(anchor_BD: Tensor, blocks: Sequence[Columns], positive_B: Tensor) -> ScoreTable:
+    """Score blocks of columns side by side, in the order given.
+
+    >>> table = score_table(torch.eye(2), [Columns(origin="batch", vectors=torch.eye(2))], torch.arange(2))
+    >>> table.cosine_BC
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    num_rows = anchor_BD.shape[0]
+    cosines, valids, weights = [], [], []
+    origins: dict[str, slice] = {}
+    start = 0
+    for block in blocks:
+        cosine = block.cosines if block.cosines is not None else cosine_table(anchor_BD, _vectors(block))
+        shape = cosine.shape
+        cosines.append(cosine)
+        valids.append(
+            torch.ones(shape, dtype=torch.bool, device=cosine.device)
+            if block.valid is None
+            else block.valid.expand(shape)
+        )
+        weights.append(
+            cosine.new_zeros(()).expand(shape) if block.log_weight is None else block.log_weight.expand(shape)
+        )
+        origins[block.origin] = slice(start, start + shape[1])
+        start += shape[1]
+    any_weight = any(block.log_weight is not None for block in blocks)
+    valid_BC = torch.cat(valids, dim=1)
+    assert cosines[0].shape[0] == num_rows
+    return ScoreTable(
+        cosine_BC=torch.cat(cosines, dim=1),
+        valid_BC=valid_BC.scatter(1, positive_B[:, None], True),
+        log_weight_BC=torch.cat(weights, dim=1) if any_weight else None,
+        positive_B=positive_B,
+        origins=origins,
+    )
+
+
+def _vectors(block: Columns) -> Tensor:
+    assert block.vectors is not None
+    return block.vectors

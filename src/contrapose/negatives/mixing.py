@@ -1,0 +1,167 @@
+"""Hard negative mixing (HNCSE-HNM): pairs of a row's hardest negatives make synthetic, harder ones.
+
+    T_i   = the k vectors u of the pool with the largest cos(a_i, u), the row's own positive left out
+    g_ip  = alpha u_x + (1 - alpha) u_y          x, y two different members of T_i;  p = 1 .. num_mixtures
+    columns of row i: cos(a_i, g_ip)             u are unit vectors
+
+The mixtures are never built. With W_i (mixtures x k) holding alpha and 1 - alpha, cosines c_i of the k parents and
+their Gram matrix G_i,
+
+    cos(a_i, g_ip) = (W_i c_i)_p / sqrt( (W_i G_i W_i^T)_pp )
+
+so memory is O(B k (D + k)) instead of O(B num_mixtures D), with the same values and gradients. Choosing the parents
+has no gradient; the cosines have one, into anchors and parents alike, unless ``detach_negatives``.
+
+HNCSE 2024, https://arxiv.org/abs/2411.12156; in the spirit of MoCHi (Kalantidis et al. 2020).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from contrapose.maths.scores import Columns
+from contrapose.maths.similarity import cosine_table, unit
+from contrapose.negatives.queue import Queue, QueueSize
+from contrapose.objectives.contract import Candidates, Part, Views
+from contrapose.seeds import numpy_generator
+
+#: A mixture shorter than this has no direction: its parents point opposite ways. Its cosine is then 0.
+SMALLEST_SQUARED_NORM = 1e-12
+
+
+class MixedNegatives(nn.Module):
+    """Synthetic negatives of each row, from its hardest negatives in the batch, a queue, or both.
+
+    >>> source = MixedNegatives(width=4, k=2, num_mixtures=3)
+    >>> source.candidates(Views.pair(torch.eye(4), torch.eye(4))).columns.cosines.shape
+    torch.Size([4, 3])
+    """
+
+    def __init__(
+        self,
+        *,
+        width: int,
+        k: Annotated[int, Field(ge=2, le=10_000, description="hardest negatives per row, the parents")] = 10,
+        num_mixtures: Annotated[int, Field(ge=1, le=100_000, description="synthetic negatives per row")] = 40,
+        alpha: Annotated[
+            float, Field(ge=0, le=1, description="share of the first parent, if constant")
+        ] = 0.5,
+        alpha_beta: Annotated[
+            float, Field(ge=0, le=100, description="a > 0: draw each share from Beta(a, a); 1 is uniform")
+        ] = 0.0,
+        pairs: Annotated[
+            Literal["sample", "sample-distinct", "all"],
+            Field(description="draw pairs with or without repeats, or take all k(k-1)/2"),
+        ] = "sample",
+        pool: Annotated[
+            Literal["batch", "queue", "batch+queue"], Field(description="where parents come from")
+        ] = "batch",
+        queue_size: QueueSize = 0,
+        detach_negatives: Annotated[bool, Field(description="no gradient into the parents")] = False,
+    ) -> None:
+        super().__init__()
+        if "queue" in pool and queue_size == 0:
+            raise ValueError(f"pool='{pool}' needs queue_size above 0, for example queue_size=256")
+        if pool == "batch" and queue_size > 0:
+            raise ValueError(
+                "queue_size would be ignored with pool='batch'; set pool='batch+queue' or 'queue'"
+            )
+        if alpha_beta > 0 and alpha != 0.5:
+            raise ValueError("alpha would be ignored where alpha_beta draws it; set one of the two")
+        self.k, self.num_mixtures, self.pairs, self.pool = k, num_mixtures, pairs, pool
+        self.alpha, self.alpha_beta, self.detach_negatives = alpha, alpha_beta, detach_negatives
+        self.queue = Queue(width=width, queue_size=queue_size)
+
+    def candidates(self, views: Views) -> Candidates | None:
+        pool_PD, allowed_BP = self._parents(views)
+        k = min(self.k, pool_PD.shape[0])
+        if k < 2:
+            return None
+        if self.detach_negatives:
+            pool_PD = pool_PD.detach()
+        cosine_BP = cosine_table(views.anchor, pool_PD)
+        hardness_BP = cosine_BP.detach().masked_fill(~allowed_BP, -torch.inf)
+        chosen_BK = hardness_BP.topk(k, dim=1).indices
+        allowed_BK = allowed_BP.gather(1, chosen_BK)
+        parents_BKD = pool_PD[chosen_BK]
+        gram_BKK = parents_BKD @ parents_BKD.transpose(1, 2)
+        pairs_BSK = self._weights(views, k).to(cosine_BP)
+        cosine_BS, inner_BSS = mix(cosine_BP.gather(1, chosen_BK), gram_BKK, pairs_BSK)
+        is_parent_BSK = pairs_BSK > 0
+        valid_BS = ~(is_parent_BSK & ~allowed_BK[:, None, :]).any(-1)
+        return Candidates(
+            columns=Columns(origin="mixed", cosines=cosine_BS, valid=valid_BS),
+            stats=mixture_stats(cosine_BS.detach(), inner_BSS.detach()),
+        )
+
+    def observe(self, views: Views) -> None:
+        if "queue" in self.pool:
+            self.queue.observe(views)
+
+    def _parents(self, views: Views) -> tuple[Tensor, Tensor]:
+        """Unit vectors that may become parents (P, D), and which row may use which (B, P)."""
+        vectors, allowed = [], []
+        if "batch" in self.pool:
+            own_BB = torch.eye(views.num_rows, dtype=torch.bool, device=views.anchor.device)
+            repeats_BB = views.repeats_anchor("positive")
+            vectors.append(unit(views.positive))
+            allowed.append(~own_BB if repeats_BB is None else ~(own_BB | repeats_BB))
+        if "queue" in self.pool:
+            vectors.append(self.queue.vectors_MD[: self.queue.num_filled].to(views.positive.device).clone())
+            allowed.append(~self.queue.repeats(views))
+        return torch.cat(vectors), torch.cat(allowed, dim=1)
+
+    def _weights(self, views: Views, k: int) -> Tensor:
+        """(B, mixtures, k): in each mixture the shares of its two parents, 0 elsewhere."""
+        rng = numpy_generator(views.seed, "mixed-negatives", views.step)
+        first, second = np.triu_indices(k, 1)
+        shape = (views.num_rows, len(first) if self.pairs == "all" else self.num_mixtures)
+        if self.pairs == "sample":
+            drawn = rng.integers(len(first), size=shape)
+        else:
+            every = np.broadcast_to(np.arange(len(first)), (views.num_rows, len(first)))
+            drawn = every if self.pairs == "all" else rng.permuted(every, axis=1)[:, : self.num_mixtures]
+        share = np.full(drawn.shape, self.alpha)
+        if self.alpha_beta > 0:
+            share = rng.beta(self.alpha_beta, self.alpha_beta, size=drawn.shape)
+        weights = np.zeros((*drawn.shape, k))
+        np.put_along_axis(weights, first[drawn][..., None], share[..., None], axis=-1)
+        np.put_along_axis(weights, second[drawn][..., None], 1 - share[..., None], axis=-1)
+        return torch.from_numpy(weights)
+
+
+def mix(cosine_BK: Tensor, gram_BKK: Tensor, weights_BSK: Tensor) -> tuple[Tensor, Tensor]:
+    """Cosines of the anchor with mixtures (B, S), and of the mixtures with each other (B, S, S), from Gram matrices.
+
+    >>> cosine, gram, halves = torch.tensor([[1.0, 0.0]]), torch.eye(2)[None], torch.tensor([[[0.5, 0.5]]])
+    >>> mix(cosine, gram, halves)[0]
+    tensor([[0.7071]])
+    """
+    inner_BSS = weights_BSK @ gram_BKK @ weights_BSK.transpose(1, 2)
+    squared_norm_BS = inner_BSS.diagonal(dim1=1, dim2=2)
+    norm_BS = squared_norm_BS.clamp_min(SMALLEST_SQUARED_NORM).sqrt()
+    cosine_BS = (weights_BSK @ cosine_BK[..., None]).squeeze(-1) / norm_BS
+    return cosine_BS, inner_BSS / (norm_BS[:, :, None] * norm_BS[:, None, :])
+
+
+def mixture_stats(cosine_BS: Tensor, inner_BSS: Tensor) -> dict[str, Tensor]:
+    """How hard the mixtures are (mean cosine with the anchor) and how different (1 - mean cosine of two of them)."""
+    num_mixtures = cosine_BS.shape[1]
+    stats = {"mixture_difficulty": cosine_BS.mean()}
+    if num_mixtures > 1:
+        off_diagonal = inner_BSS.sum((1, 2)) - inner_BSS.diagonal(dim1=1, dim2=2).sum(1)
+        stats["mixture_diversity"] = 1 - (off_diagonal / (num_mixtures * (num_mixtures - 1))).mean()
+    return stats
+
+
+PART = Part(
+    name="mixed-negatives",
+    idea="Pairs of a row's hardest negatives, mixed into synthetic, harder ones (HNCSE-HNM).",
+    role="negative source",
+    build=MixedNegatives,
+)

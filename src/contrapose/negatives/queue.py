@@ -1,0 +1,92 @@
+"""A first-in-first-out queue of past positives: more negatives for the price of a matrix product.
+
+The vectors are detached and as old as the queue is long, so the encoder has moved on since; keep the queue to a few
+batches. Everything that decides the next step, the cursor too, is in persistent buffers, so a resumed run continues
+with the same queue.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from contrapose.maths.scores import Columns
+from contrapose.maths.similarity import unit
+from contrapose.objectives.contract import Candidates, Part, Views
+
+#: The text number of a vector whose text is not known; it equals no other.
+UNKNOWN_TEXT = 0
+
+QueueSize = Annotated[
+    int, Field(ge=0, le=1_000_000, description="past positives kept as negatives; 0 = none")
+]
+
+
+class Queue(nn.Module):
+    """The last ``queue_size`` positives of accepted steps, as columns that all rows share.
+
+    >>> queue = Queue(width=2, queue_size=3)
+    >>> queue.candidates(Views.pair(torch.eye(2), torch.eye(2))) is None     # nothing seen yet
+    True
+    >>> queue.observe(Views.pair(torch.eye(2), torch.eye(2)))
+    >>> queue.num_filled
+    2
+    """
+
+    vectors_MD: Tensor
+    text_ids_M: Tensor
+    num_seen: Tensor
+
+    def __init__(self, *, width: int, queue_size: QueueSize = 256) -> None:
+        super().__init__()
+        self.register_buffer("vectors_MD", torch.zeros(queue_size, width))
+        self.register_buffer("text_ids_M", torch.full((queue_size,), UNKNOWN_TEXT, dtype=torch.int64))
+        self.register_buffer("num_seen", torch.zeros((), dtype=torch.int64))
+
+    @property
+    def num_filled(self) -> int:
+        return min(int(self.num_seen), len(self.vectors_MD))
+
+    def candidates(self, views: Views) -> Candidates | None:
+        if self.num_filled == 0:
+            return None
+        columns = Columns(
+            origin="queue",
+            vectors=self.vectors_MD[: self.num_filled].clone(),
+            valid=~self.repeats(views),
+        )
+        return Candidates(columns=columns)
+
+    def repeats(self, views: Views) -> Tensor:
+        """(B, filled) bool: the queued text is the row's anchor or positive."""
+        queued_M = self.text_ids_M[: self.num_filled]
+        repeats = torch.zeros(views.num_rows, len(queued_M), dtype=torch.bool, device=queued_M.device)
+        for name in ("anchor", "positive"):
+            if (texts_B := views.text_ids.get(name)) is not None:
+                repeats = repeats | (texts_B[:, None] == queued_M[None, :])
+        return repeats & (queued_M != UNKNOWN_TEXT)
+
+    @torch.no_grad()
+    def observe(self, views: Views) -> None:
+        size = len(self.vectors_MD)
+        newest = slice(max(0, views.num_rows - size), None)
+        vectors_BD = unit(views.positive.detach())[newest]
+        texts_B = views.text_ids.get("positive")
+        skipped = views.num_rows - len(vectors_BD)
+        slots = (self.num_seen + skipped + torch.arange(len(vectors_BD), device=vectors_BD.device)) % max(
+            size, 1
+        )
+        self.vectors_MD[slots] = vectors_BD.to(self.vectors_MD.dtype)
+        self.text_ids_M[slots] = UNKNOWN_TEXT if texts_B is None else texts_B[newest]
+        self.num_seen += views.num_rows
+
+
+PART = Part(
+    name="queue",
+    idea="Past positives as further negatives of every row.",
+    role="negative source",
+    build=Queue,
+)

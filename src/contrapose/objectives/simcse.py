@@ -1,0 +1,59 @@
+"""SimCSE: predict one view of a sentence from the other among the sentences of the batch.
+
+    loss_i = -log  exp(c_ii / t) / sum_j exp(c_ij / t)          c_ij = cos(anchor_i, positive_j),  t = temperature
+
+With triplets, the given negatives of all rows are further columns, and ``hard_negative_weight`` is added to the logit
+of a row's own: exp(w) multiplies its exponential. Unlabeled text: the two views are one sentence under two dropout
+masks. One direction only, gradient through both views, no anchor-anchor terms.
+
+Gao, Yao and Chen 2021, "SimCSE: Simple Contrastive Learning of Sentence Embeddings", EMNLP, equations 4 and 5;
+https://arxiv.org/abs/2104.08821
+
+Departures from the paper: equations 4 and 5 with alpha = exp(hard_negative_weight).
+Departures from the official code: repeats of the anchor's text are struck out of its negatives; each of several given
+negatives gets its own block of columns; the positive is found by index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
+
+from contrapose.maths.reduce import softmax_loss, to_logits
+from contrapose.objectives.contract import Candidates, Method, Outcome, Views
+from contrapose.objectives.hyperparameters import Temperature
+from contrapose.objectives.in_batch import in_batch_table
+
+
+def simcse(
+    views: Views,
+    candidates: Sequence[Candidates] = (),
+    /,
+    *,
+    temperature: Temperature = 0.05,
+    hard_negative_weight: Annotated[
+        float, Field(ge=-20, le=20, description="added to the logit of a row's own given negative")
+    ] = 0.0,
+) -> Outcome:
+    """InfoNCE over in-batch, given and extra columns. See the module's docstring for the equation.
+
+    >>> import torch
+    >>> same = Views.pair(torch.eye(3), torch.eye(3))
+    >>> simcse(same, temperature=1.0).loss_B            # log(1 + 2 / e)
+    tensor([0.5514, 0.5514, 0.5514])
+    """
+    table = in_batch_table(views, candidates, hard_negative_weight)
+    logits_BC = to_logits(table.cosine_BC, table, temperature)
+    return Outcome(loss_B=softmax_loss(logits_BC, table.positive_B), logits_BC=logits_BC, table=table)
+
+
+METHOD = Method(
+    name="simcse",
+    idea="One sentence under two dropout masks: find the one from the other among the batch.",
+    paper="Gao, Yao, Chen 2021, SimCSE: Simple Contrastive Learning of Sentence Embeddings (EMNLP)",
+    reference="https://arxiv.org/abs/2104.08821",
+    objective=simcse,
+    departures=("repeats of the anchor's text are struck out of its negatives",),
+)
