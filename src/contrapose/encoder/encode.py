@@ -1,0 +1,104 @@
+"""Fast encoding: every distinct text once, sorted by length, batches filled to a budget of tokens.
+
+Sorting leaves almost no padding, and the token budget gives short texts large batches. Neither changes a result:
+padding is masked, and each row is computed alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from contrapose.errors import UsageError
+
+if TYPE_CHECKING:
+    from contrapose.encoder.encoder import Encoder
+
+#: Distinct texts tokenised at a time: token ids of more would only take memory.
+TEXTS_PER_WINDOW = 65_536
+
+
+def encode(
+    encoder: Encoder,
+    texts: Sequence[str],
+    *,
+    normalize: bool,
+    precision: str,
+    tokens_per_batch: int,
+    progress: Callable[[int], None] | None,
+    use_head: bool,
+) -> np.ndarray:
+    """See :meth:`contrapose.encoder.encoder.Encoder.encode`."""
+    if precision not in ("fp32", "bf16"):
+        raise UsageError(f"unknown precision '{precision}'. Known: fp32, bf16")
+    if tokens_per_batch < 1:
+        raise UsageError(f"tokens_per_batch must be at least 1, got {tokens_per_batch}")
+    if use_head and encoder.head is None:
+        raise UsageError(f"'{encoder.name}' has no head")
+    distinct, rows = distinct_texts(texts)
+    repeats = np.bincount(rows, minlength=len(distinct))
+    vectors = np.zeros((len(distinct), encoder.width), dtype=np.float32)
+    with _for_use(encoder, precision):
+        for start in range(0, len(distinct), TEXTS_PER_WINDOW):
+            token_ids = encoder.token_ids(distinct[start : start + TEXTS_PER_WINDOW])
+            for batch in by_length(token_ids, tokens_per_batch):
+                pooled = encoder.pooled([token_ids[row] for row in batch])
+                if use_head and encoder.head is not None:
+                    pooled = encoder.head(pooled).float()
+                if normalize:
+                    pooled = torch.nn.functional.normalize(pooled)
+                vectors[start + batch] = pooled.cpu().numpy()
+                if progress is not None:
+                    progress(int(repeats[start + batch].sum()))
+    return vectors[rows] if len(distinct) < len(rows) else vectors
+
+
+def distinct_texts(texts: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    """The distinct texts in order of appearance, and for each text the number of its representative.
+
+    >>> distinct_texts(["b", "a", "b"])
+    (['b', 'a'], array([0, 1, 0]))
+    """
+    if isinstance(texts, (str, bytes)):
+        raise UsageError(f"expected a list of texts, got one {type(texts).__name__}: write [text]")
+    first_seen: dict[str, int] = {}
+    for position, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise UsageError(f"text number {position} is {type(text).__name__}, expected str")
+        first_seen.setdefault(text, len(first_seen))
+    rows = np.fromiter((first_seen[text] for text in texts), dtype=np.int64, count=len(texts))
+    return list(first_seen), rows
+
+
+def by_length(token_ids: Sequence[Sequence[int]], tokens_per_batch: int) -> Iterator[np.ndarray]:
+    """Row numbers in batches of similar length, longest first, each within the budget (or a single row).
+
+    Longest first: a batch that does not fit into memory fails at the start, not after an hour.
+
+    >>> [batch.tolist() for batch in by_length([[1], [1, 2, 3], [1, 2]], 4)]
+    [[1], [2, 0]]
+    """
+    lengths = np.array([len(row) for row in token_ids])
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        size = max(1, tokens_per_batch // max(1, int(lengths[order[start]])))
+        yield order[start : start + size]
+        start += size
+
+
+@contextmanager
+def _for_use(encoder: Encoder, precision: str) -> Iterator[None]:
+    """Evaluation mode, no gradients, fused attention, the asked precision; all as before after the block."""
+    attention = encoder.attention
+    encoder.use_attention("sdpa")
+    lower = torch.autocast(encoder.device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+    try:
+        with encoder.in_mode(training=False), torch.inference_mode(), lower:
+            yield
+    finally:
+        encoder.use_attention(attention)

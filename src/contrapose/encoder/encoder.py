@@ -1,0 +1,271 @@
+"""The encoder: texts in, pooled vectors out; one path for training, evaluation, bulk encoding and export."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from contrapose.encoder import backbone as backbones
+from contrapose.encoder.heads import build_head
+from contrapose.encoder.pooling import check_pooling, needs_layers, pool
+from contrapose.encoder.tokens import CHARACTERS_PER_TOKEN, clean, smallest_length, tokenize
+from contrapose.errors import UsageError
+
+#: The tokenizers of transformers say "no limit" with a number like 10**30.
+NO_LIMIT = 1_000_000
+#: The cut for an encoder that names no limit anywhere (relative positions, no length in the tokenizer).
+FALLBACK_LENGTH = 512
+
+
+class Encoder(nn.Module):
+    """A transformers encoder, its tokenizer and its pooling.
+
+    Made by :meth:`load`. The mode (``train()``, ``eval()``) is the caller's affair, except that :meth:`encode` always
+    runs in evaluation mode and puts the mode back.
+
+    width       D of the vectors
+    max_length  tokens kept when encoding; training may cut shorter
+    pooling     one of ``contrapose.encoder.pooling.POOLINGS``
+    head        a train-only module (D -> D) or None; never applied by :meth:`pooled`, never saved
+    normalize   the folder asks for unit vectors
+    kind        "sentence" (the folder names a pooling) or "masked-lm"
+    """
+
+    def __init__(
+        self,
+        backbone: Any,
+        tokenizer: Any,
+        *,
+        pooling: str,
+        max_length: int,
+        head: nn.Module | None = None,
+        normalize: bool = False,
+        name: str = "encoder",
+        kind: str = "sentence",
+        lower_case: bool = False,
+        prompt: str = "",
+    ) -> None:
+        super().__init__()
+        if head is not None and pooling == "cls_before_pooler":
+            raise UsageError(
+                "pooling 'cls_before_pooler' means that no head is used; take pooling 'cls' or head 'none'"
+            )
+        self.backbone: Any = backbone
+        self.head = head
+        self.tokenizer = tokenizer
+        self.pooling = check_pooling(pooling)
+        self.max_length = max_length
+        self.normalize = normalize
+        self.name = name
+        self.kind = kind
+        self.lower_case = lower_case
+        self.prompt = prompt
+
+    @classmethod
+    def load(
+        cls,
+        model: str | Path,
+        *,
+        pooling: str | None = None,
+        head: str | None = None,
+        dropout: float | None = None,
+        max_length: int | None = None,
+        revision: str | None = None,
+        head_seed: int = 0,
+    ) -> Encoder:
+        """The encoder of a folder, of a hub name ``org/name``, or the embedded ``minilm``.
+
+        A sentence encoder (its folder names a pooling) keeps its own pooling and gets no head. A masked language model
+        gets pooling ``cls`` and the head ``linear-tanh``, as unsupervised SimCSE; ``pooling`` and ``head`` override.
+        ``dropout`` replaces every dropout probability of the backbone.
+
+        Raises :class:`MissingExtra`, :class:`UsageError` (an unknown name or option), :class:`UnsafeModel` (code,
+        pickle, paths that lead out), :class:`CorruptFile` (damaged weights), :class:`ModelError` (anything else).
+        """
+        from contrapose.encoder.layout import read_layout
+        from contrapose.encoder.safety import inspect_folder
+        from contrapose.encoder.source import resolve
+
+        if pooling is not None:
+            check_pooling(pooling)
+        source = resolve(model, revision)
+        inspect_folder(source.folder, fetched=source.fetched)
+        layout = read_layout(source.folder, source.name)
+        network, tokenizer = backbones.load_backbone(layout.backbone, source.name, dropout)
+        chosen_pooling = pooling or layout.pooling
+        width = int(network.config.hidden_size)
+        return cls(
+            network,
+            tokenizer,
+            pooling=chosen_pooling,
+            head=build_head(head or _preset_head(layout.kind, chosen_pooling), width, head_seed),
+            normalize=layout.normalize,
+            max_length=_length(max_length, layout.max_length, network, tokenizer, source.name),
+            name=source.name,
+            kind=layout.kind,
+            lower_case=layout.lower_case,
+            prompt=layout.prompt,
+        ).eval()
+
+    @property
+    def width(self) -> int:
+        return int(self.backbone.config.hidden_size)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.backbone.parameters()).device
+
+    def token_ids(self, texts: Sequence[str], max_length: int | None = None) -> list[list[int]]:
+        """The ids of each text, special tokens included, cut at ``max_length`` (the encoder's own by default).
+
+        Texts are cut to 64 characters per token before the tokenizer sees them, so hostile text is only slow.
+        """
+        limit = self.max_length if max_length is None else max_length
+        smallest = smallest_length(self.tokenizer)
+        longest = backbones.position_limit(self.backbone) or limit
+        if not smallest <= limit <= longest:
+            raise UsageError(
+                f"max_length must be between {smallest} and {longest} for '{self.name}', got {limit}"
+            )
+        ready = clean(texts, limit * CHARACTERS_PER_TOKEN, prompt=self.prompt, lower_case=self.lower_case)
+        return tokenize(self.tokenizer, ready, limit)
+
+    def pooled(self, token_ids: Sequence[Sequence[int]]) -> Tensor:
+        """(N, D) fp32: the pooled vector of each row of ids, in the current mode, without head or normalisation.
+
+        The one pooling path of the package. Gradients flow; under ``torch.autocast`` the backbone runs in the lower
+        precision and the pooling in fp32.
+        """
+        if not token_ids:
+            return torch.zeros(0, self.width, device=self.device)
+        ids_NT, mask_NT = self._padded(token_ids)
+        layers = needs_layers(self.pooling)
+        output = self.backbone(input_ids=ids_NT, attention_mask=mask_NT, output_hidden_states=layers)
+        return pool(self.pooling, output.last_hidden_state, mask_NT, output.hidden_states if layers else None)
+
+    def _padded(self, token_ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        lengths = np.array([len(row) for row in token_ids])
+        mask = np.arange(max(1, int(lengths.max())))[None, :] < lengths[:, None]
+        padding = self.tokenizer.pad_token_id
+        ids = np.full(mask.shape, 0 if padding is None else padding, dtype=np.int64)
+        ids[mask] = np.fromiter(
+            (token for row in token_ids for token in row), dtype=np.int64, count=lengths.sum()
+        )
+        return torch.from_numpy(ids).to(self.device), torch.from_numpy(mask.astype(np.int64)).to(self.device)
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        normalize: bool | None = None,
+        precision: str = "fp32",
+        tokens_per_batch: int = 4096,
+        progress: Callable[[int], None] | None = None,
+        use_head: bool = False,
+    ) -> np.ndarray:
+        """(N, D) float32, one row per text in the order given; every distinct text is encoded once.
+
+        normalize         unit vectors: True, False, or None for what the model's folder says
+        precision         "fp32", or "bf16" (faster where the processor has it; cosines move by about 1e-3)
+        tokens_per_batch  rows times longest row of one forward pass; a memory bound that changes no result
+        progress          called with the number of texts just finished
+        use_head          put the train-time head on top, to look at what the loss sees
+        """
+        from contrapose.encoder.encode import encode
+
+        return encode(
+            self,
+            texts,
+            normalize=self.normalize if normalize is None else normalize,
+            precision=precision,
+            tokens_per_batch=tokens_per_batch,
+            progress=progress,
+            use_head=use_head,
+        )
+
+    @contextmanager
+    def in_mode(self, *, training: bool) -> Iterator[None]:
+        """Train or evaluation mode inside the block; afterwards every module is in the mode it was in."""
+        before = [(module, module.training) for module in self.modules()]
+        self.train(training)
+        try:
+            yield
+        finally:
+            for module, mode in before:
+                module.training = mode
+
+    @property
+    def attention(self) -> str:
+        """The attention in use: "sdpa" or "eager"."""
+        return str(self.backbone.config._attn_implementation)
+
+    def use_attention(self, name: str) -> None:
+        """Switch between "sdpa" (fused) and "eager". With dropout on the CPU eager trains about 1.3 times as fast.
+
+        An architecture without a fused attention stays eager.
+        """
+        if name not in ("eager", "sdpa"):
+            raise UsageError(f"unknown attention '{name}'. Known: eager, sdpa")
+        if name != self.attention and (name == "eager" or self.backbone._supports_sdpa):
+            self.backbone.set_attn_implementation(name)
+
+    def dropout_probability(self) -> float:
+        """The largest dropout probability in the backbone; 0 means that two passes in training mode are equal."""
+        return backbones.dropout_probability(self.backbone)
+
+    def fingerprint(self) -> str:
+        """sha256 over the weights and all else that shapes a vector: pooling, normalisation, lengths, tokenizer."""
+        digest = hashlib.sha256()
+        for key, tensor in sorted(self.backbone.state_dict().items()):
+            values = (
+                tensor.detach().to("cpu", torch.float32 if tensor.is_floating_point() else None).contiguous()
+            )
+            digest.update(f"{key} {tuple(values.shape)} {values.dtype}\n".encode())
+            digest.update(values.numpy().tobytes())
+        shaping = [self.pooling, self.normalize, self.max_length, self.lower_case, self.prompt]
+        digest.update(json.dumps([shaping, _tokenizer_record(self.tokenizer)], sort_keys=True).encode())
+        return digest.hexdigest()
+
+    def save(self, folder: str | Path, card: str = "", provenance: dict[str, Any] | None = None) -> None:
+        """Write the model as a sentence-transformers folder (legacy schema, safetensors), whole or not at all.
+
+        ``card`` is the text of its README.md; a short one is written where it is empty. ``provenance`` (method, data,
+        numbers) goes into contrapose.json. The head is left out: it was for training.
+        """
+        from contrapose.encoder.export import save
+
+        save(self, Path(folder), card, provenance or {})
+
+
+def _preset_head(kind: str, pooling: str) -> str:
+    return "linear-tanh" if kind == "masked-lm" and pooling == "cls" else "none"
+
+
+def _length(asked: int | None, folder_says: int | None, backbone: Any, tokenizer: Any, name: str) -> int:
+    """The option, else the folder's word, else what tokenizer and positions allow; never above the positions."""
+    positions = backbones.position_limit(backbone) or NO_LIMIT
+    smallest = smallest_length(tokenizer)
+    if asked is not None:
+        if not smallest <= asked <= positions:
+            raise UsageError(
+                f"max_length must be between {smallest} and {positions} for '{name}', got {asked}"
+            )
+        return asked
+    longest = min(folder_says or NO_LIMIT, int(min(tokenizer.model_max_length, NO_LIMIT)), positions)
+    return max(smallest, longest if longest < NO_LIMIT else FALLBACK_LENGTH)
+
+
+def _tokenizer_record(tokenizer: Any) -> Any:
+    """The tokenizer as data, without the truncation and padding that the last call happened to set."""
+    if not getattr(tokenizer, "is_fast", False):
+        return sorted(tokenizer.get_vocab().items())
+    record = json.loads(tokenizer.backend_tokenizer.to_str())
+    return {key: value for key, value in record.items() if key not in ("truncation", "padding")}

@@ -1,0 +1,146 @@
+"""The saved model: a sentence-transformers folder in the legacy schema, which old and new releases and servers read.
+
+config.json, model.safetensors, tokenizer files      transformers' own
+modules.json, 1_Pooling/, sentence_bert_config.json   the pipeline: Transformer, Pooling, perhaps Normalize
+config_sentence_transformers.json                     versions, prompts, cosine
+contrapose.json                                       exact pooling and where the model comes from
+README.md                                             the model card
+
+``avg_first_last`` and ``avg_top2`` have no word in sentence-transformers. Such a model is written *without* the
+pipeline files, since a wrong pooling there would silently give other vectors; contrapose loads it, and its card says
+so.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from contrapose import durable
+
+if TYPE_CHECKING:
+    from contrapose.encoder.encoder import Encoder
+
+#: Poolings that sentence-transformers can express, and its word for them.
+PORTABLE = {"cls": "cls_token", "cls_before_pooler": "cls_token", "avg": "mean_tokens"}
+_LEGACY_MODES = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens")
+
+OWN_FILE = "contrapose.json"
+FORMAT = 1
+
+#: What a tokenizer remembers of this machine or of its last call, which is no part of the model.
+_PASSING_SETTINGS = (
+    "name_or_path",
+    "is_local",
+    "local_files_only",
+    "max_length",
+    "stride",
+    "truncation_strategy",
+    "pad_to_multiple_of",
+)
+
+
+def save(encoder: Encoder, folder: Path, card: str, provenance: dict[str, Any]) -> None:
+    """See :meth:`contrapose.encoder.encoder.Encoder.save`. Replaces an earlier model of contrapose, nothing else."""
+    from contrapose.encoder.card import model_card
+
+    record = _own_record(encoder, provenance)
+    files: dict[str, bytes | Any] = {"model.safetensors": partial(_write_weights, encoder.backbone)}
+    files |= _tokenizer_files(encoder)
+    files["config.json"] = _json(_config(encoder))
+    if encoder.pooling in PORTABLE:
+        files |= _pipeline_files(encoder)
+    files[OWN_FILE] = _json(record)
+    files["README.md"] = (card or model_card(encoder, provenance, fingerprint=record["fingerprint"])).encode()
+    durable.write_tree(folder, files, replace=folder.exists())
+
+
+def _write_weights(backbone: Any, file: BinaryIO) -> None:
+    from safetensors.torch import save as to_bytes
+
+    tied = set(getattr(backbone, "all_tied_weights_keys", None) or ())
+    kept = {key: tensor for key, tensor in backbone.state_dict().items() if key not in tied}
+    # A copy of each: safetensors refuses views and shared memory.
+    copies = {key: tensor.detach().to("cpu").clone().contiguous() for key, tensor in kept.items()}
+    file.write(to_bytes(copies, metadata={"format": "pt"}))
+
+
+def _tokenizer_files(encoder: Encoder) -> dict[str, bytes]:
+    with TemporaryDirectory(prefix="contrapose-") as scratch:
+        encoder.tokenizer.save_pretrained(scratch)
+        files = {path.name: path.read_bytes() for path in sorted(Path(scratch).iterdir())}
+    settings = json.loads(files["tokenizer_config.json"])
+    settings = {key: value for key, value in settings.items() if key not in _PASSING_SETTINGS}
+    # Newer sentence-transformers folders keep the length here; the two must not differ.
+    settings["model_max_length"] = encoder.max_length
+    files["tokenizer_config.json"] = _json(settings)
+    if "tokenizer.json" in files:
+        rules = json.loads(files["tokenizer.json"]) | {"truncation": None, "padding": None}
+        files["tokenizer.json"] = _json(rules)
+    return files
+
+
+def _config(encoder: Encoder) -> dict[str, Any]:
+    config = json.loads(encoder.backbone.config.to_json_string(use_diff=True))
+    hidden = ("_name_or_path", "_attn_implementation", "_attn_implementation_autoset")
+    config = {key: value for key, value in config.items() if key not in hidden}
+    return config | {"architectures": [type(encoder.backbone).__name__], "dtype": "float32"}
+
+
+def _pipeline_files(encoder: Encoder) -> dict[str, bytes]:
+    names = [("Transformer", ""), ("Pooling", "1_Pooling")]
+    names += [("Normalize", "2_Normalize")] if encoder.normalize else []
+    modules = [
+        {"idx": number, "name": str(number), "path": path, "type": f"sentence_transformers.models.{name}"}
+        for number, (name, path) in enumerate(names)
+    ]
+    modes = {f"pooling_mode_{mode}": mode == PORTABLE[encoder.pooling] for mode in _LEGACY_MODES}
+    return {
+        "modules.json": _json(modules),
+        "1_Pooling/config.json": _json({"word_embedding_dimension": encoder.width, **modes}),
+        "sentence_bert_config.json": _json(
+            {"max_seq_length": encoder.max_length, "do_lower_case": encoder.lower_case}
+        ),
+        "config_sentence_transformers.json": _json(
+            {
+                "__version__": versions(),
+                "prompts": {"default": encoder.prompt} if encoder.prompt else {},
+                "default_prompt_name": "default" if encoder.prompt else None,
+                "similarity_fn_name": "cosine",
+            }
+        ),
+    }
+
+
+def _own_record(encoder: Encoder, provenance: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "pooling": encoder.pooling,
+        "normalize": encoder.normalize,
+        "max_length": encoder.max_length,
+        "lower_case": encoder.lower_case,
+        "prompt": encoder.prompt,
+        "fingerprint": encoder.fingerprint(),
+        "versions": versions(),
+        "provenance": provenance,
+    }
+
+
+def versions() -> dict[str, str]:
+    """The versions a model was made with."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for package in ("contrapose", "torch", "transformers", "tokenizers"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "unknown"
+    return found
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
