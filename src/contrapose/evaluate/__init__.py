@@ -1,1 +1,19 @@
 """A task is data and a metric."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+
+class _CallableRoom(ModuleType):
+    """For users ``contrapose.evaluate`` is a function; importing the room of that name must not hide it."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        from contrapose.evaluate.suite import evaluate
+
+        return evaluate(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _CallableRoom

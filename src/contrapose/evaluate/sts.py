@@ -1,0 +1,177 @@
+"""Semantic textual similarity: does the cosine of two sentences rise with the score that people gave them?
+
+Spearman's rank correlation x 100 between cosine and gold score, no regressor on top. Two protocols for a year of STS,
+which is made of three to six parts (Gao et al. 2021, appendix B, on why this matters):
+
+``senteval-all``   one correlation over all pairs of the year together; what SimCSE and its successors print
+``senteval-mean``  the mean of the parts' correlations; the mean weighted by pairs is in ``details``
+
+The two differ by points, so every number carries its protocol. Test splits are read by :func:`sts` and the suite;
+selecting a checkpoint reads :func:`sts_dev` and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from contrapose.errors import UsageError, nearest
+from contrapose.evaluate.encoding import Encodes, Encodings, encode_once
+from contrapose.evaluate.results import Result
+from contrapose.evaluate.senteval import PUBLISHED_ROWS, STS_TASKS, Pairs, StsData, read_sts
+from contrapose.evaluate.statistics import spearman
+
+__all__ = ["PROTOCOLS", "STS_TASKS", "StsTask", "read_sts", "row_cosine", "sts", "sts_dev"]
+
+logger = logging.getLogger(__name__)
+
+PROTOCOLS = {
+    "senteval-all": "Spearman x 100 between cosine and gold score over all pairs of the task together",
+    "senteval-mean": "mean over the task's parts of Spearman x 100 between cosine and gold score",
+}
+
+#: Cosines that differ by less than this over a whole task are one number: fp32 rounds unit vectors at 1e-7, and a
+#: rank correlation would rank that rounding.
+SPREAD_OF_COLLAPSE = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class StsTask:
+    """One split of one task under one protocol: its texts, and how vectors are scored."""
+
+    data: StsData
+    protocol: str = "senteval-all"
+
+    def __post_init__(self) -> None:
+        check_protocol(self.protocol)
+
+    @property
+    def name(self) -> str:
+        return self.data.task
+
+    @property
+    def texts(self) -> list[str]:
+        return self.data.texts
+
+    def evaluate(
+        self, encoder: Encodes, *, precision: str | None = None, progress: Callable[[int], None] | None = None
+    ) -> Result:
+        """Encode and score this task alone."""
+        return self.score(encode_once(encoder, self.texts, precision=precision, progress=progress))[0]
+
+    def score(self, encodings: Encodings) -> list[Result]:
+        """The result for vectors of all texts; one, in a list as every task returns it."""
+        cosines = [
+            row_cosine(encodings.of(part.first), encodings.of(part.second)) for part in self.data.subsets
+        ]
+        parts = {
+            part.name: {"value": 100 * spearman(cosine, part.gold), "rows": len(part)}
+            for part, cosine in zip(self.data.subsets, cosines, strict=True)
+        }
+        values = np.array([part["value"] for part in parts.values()])
+        rows = np.array([part["rows"] for part in parts.values()])
+        details: dict[str, Any] = {"folder": self.data.folder, "data_fingerprint": self.data.fingerprint}
+        if len(parts) > 1:
+            details["subsets"] = parts
+        if self.protocol == "senteval-mean":
+            value = float(values.mean())
+            details["weighted_mean"] = float(values @ rows / rows.sum())
+        else:
+            value = 100 * spearman(
+                np.concatenate(cosines), np.concatenate([part.gold for part in self.data.subsets])
+            )
+        unscored = sum(part.unscored for part in self.data.subsets)
+        if unscored:
+            details["unscored_lines_left_out"] = unscored
+        why_undefined = _undefined(cosines, self.data.subsets, pooled=self.protocol == "senteval-all")
+        if why_undefined:
+            value = float("nan")
+            details.update(why_undefined)
+        details.update(_other_rows_than_published(self.data))
+        return [
+            Result(
+                task=self.name,
+                metric="spearman",
+                value=value,
+                protocol=self.protocol,
+                rows=len(self.data),
+                model=encodings.model,
+                split=self.data.split,
+                text=self.data.text,
+                details=details,
+            )
+        ]
+
+
+def sts(
+    encode: Encodes,
+    data: str | Path | Sequence[str | Path],
+    tasks: Sequence[str] | None = None,
+    *,
+    protocol: str = "senteval-all",
+    split: str = "test",
+    precision: str | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> list[Result]:
+    """Score ``tasks`` (default: all seven), encoding every distinct sentence once. The first bad task raises.
+
+    For a run that goes on where one task is missing, use :func:`contrapose.evaluate.suite.evaluate`.
+    """
+    names = STS_TASKS if tasks is None else tuple(tasks)
+    prepared = [StsTask(data=read_sts(data, name, split), protocol=protocol) for name in names]
+    texts = chain.from_iterable(task.texts for task in prepared)
+    encodings = encode_once(encode, texts, precision=precision, progress=progress)
+    return list(chain.from_iterable(task.score(encodings) for task in prepared))
+
+
+def sts_dev(data: str | Path | Sequence[str | Path]) -> StsTask:
+    """The development pairs of STS-B, for choosing a checkpoint; no test file is opened."""
+    return StsTask(data=read_sts(data, "STS-B", "dev"))
+
+
+def check_protocol(protocol: str) -> None:
+    """Raise :class:`UsageError` for a protocol that does not exist, with the nearest that does."""
+    if protocol not in PROTOCOLS:
+        known = tuple(PROTOCOLS)
+        raise UsageError(f"unknown protocol '{protocol}'{nearest(protocol, known)} Known: {', '.join(known)}")
+
+
+def row_cosine(first_ND: np.ndarray, second_ND: np.ndarray) -> np.ndarray:
+    """The cosine of each row of one matrix with the same row of the other, in fp64; 0 where a vector is zero.
+
+    >>> row_cosine(np.array([[3.0, 4.0], [0.0, 0.0]]), np.array([[4.0, 3.0], [1.0, 0.0]])).tolist()
+    [0.96, 0.0]
+    """
+    first_ND, second_ND = np.asarray(first_ND, np.float64), np.asarray(second_ND, np.float64)
+    dot_N = np.einsum("nd,nd->n", first_ND, second_ND)
+    length_N = np.linalg.norm(first_ND, axis=1) * np.linalg.norm(second_ND, axis=1)
+    cosine_N: np.ndarray = np.divide(dot_N, length_N, out=np.zeros_like(dot_N), where=length_N > 0)
+    return cosine_N
+
+
+def _other_rows_than_published(data: StsData) -> dict[str, int]:
+    published = PUBLISHED_ROWS[data.task]
+    if data.split != "test" or len(data) == published:
+        return {}
+    logger.warning(
+        "%s has %d scored pairs here, %d behind published numbers: do not compare the two",
+        data.task, len(data), published,
+    )  # fmt: skip
+    return {"published_rows": published}
+
+
+def _undefined(cosines: Sequence[np.ndarray], subsets: Sequence[Pairs], *, pooled: bool) -> dict[str, Any]:
+    """Why no rank correlation exists, or {}: all cosines equal (the encoder collapsed), or all gold scores equal."""
+    golds = [subset.gold for subset in subsets]
+    groups = [np.concatenate(cosines)] if pooled else list(cosines)
+    if any(np.ptp(group) < SPREAD_OF_COLLAPSE for group in groups):
+        return {"collapsed": True}
+    if any(np.ptp(group) == 0 for group in ([np.concatenate(golds)] if pooled else golds)):
+        return {"undefined": "all gold scores are equal"}
+    return {}

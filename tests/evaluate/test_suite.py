@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+import contrapose.evaluate as room
+from contrapose.errors import UsageError
+from contrapose.evaluate.senteval import YEARS
+from contrapose.evaluate.suite import evaluate, expand_tasks
+from tests.evaluate.fakes import constant, random_directions, write_benchmark, write_sick, write_year
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    for year in YEARS:
+        write_year(tmp_path, year)
+    write_benchmark(tmp_path)
+    write_benchmark(tmp_path, "dev")
+    write_sick(tmp_path)
+    write_sick(tmp_path, "SICK_trial.txt")
+    return tmp_path
+
+
+def test_all_tasks_share_one_encoding_of_distinct_sentences(data: Path) -> None:
+    encoder = random_directions()
+    found = evaluate(encoder, data=data)
+    (texts,) = encoder.calls
+    assert len(texts) == len(set(texts)) == found.sentences
+    assert [result.task for result in found.results] == [*YEARS, "STS-B", "SICK-R", *["geometry"] * 4]
+    assert found.exit_code == 0
+
+
+def test_json_has_the_fixed_shape(data: Path) -> None:
+    plain = json.loads(json.dumps(evaluate(random_directions(), ["sts"], data).to_json(), allow_nan=False))
+    assert plain["model"] == "fake"
+    assert {"task", "metric", "value", "protocol", "rows"} <= set(plain["results"][0])
+    assert [mean["over"] for mean in plain["averages"]] == [list(YEARS), [*YEARS, "STS-B", "SICK-R"]]
+    assert {"over", "protocol", "value"} <= set(plain["averages"][0])
+    values = {result["task"]: result["value"] for result in plain["results"]}
+    assert plain["averages"][0]["value"] == pytest.approx(sum(values[year] for year in YEARS) / 5)
+
+
+def test_bad_and_missing_tasks_are_reported_and_the_others_run(data: Path) -> None:
+    (data / "SICK" / "SICK_test_annotated.txt").unlink()
+    (data / "STS" / "STS14-en-test" / "STS.gs.images.txt").write_text("1\n")
+    found = evaluate(random_directions(), ["sts"], data)
+    assert [problem.task for problem in found.problems] == ["STS14", "SICK-R"]
+    assert "STS.gs.images.txt" in found.problems[0].message
+    assert [result.task for result in found.results] == ["STS12", "STS13", "STS15", "STS16", "STS-B"]
+    assert [mean.over for mean in found.averages] == [("STS12", "STS13", "STS15", "STS16", "STS-B")]
+    assert found.exit_code == 3
+
+
+def test_nothing_to_evaluate_is_a_failure_that_encodes_nothing(tmp_path: Path) -> None:
+    encoder = random_directions()
+    found = evaluate(encoder, ["sts"], tmp_path)
+    assert (len(found.problems), found.results, found.exit_code) == (7, (), 1)
+    assert encoder.calls == []
+
+
+def test_collapsed_encoder_gives_null_everywhere_and_no_crash(data: Path) -> None:
+    found = evaluate(constant(), data=data)
+    plain = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert {result["value"] for result in plain["results"] if result["metric"] == "spearman"} == {None}
+    assert all(mean["value"] is None for mean in plain["averages"])
+    assert found.value("geometry", "mean_cosine") == pytest.approx(1.0, abs=1e-5)
+    assert found.value("geometry", "effective_rank") == 1.0
+
+
+def test_dev_split_reads_no_test_file(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    real = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: opened.append(path.name) or real(path))
+    found = evaluate(random_directions(), data=data, split="dev")
+    assert set(opened) == {"sts-dev.csv", "SICK_trial.txt"}
+    assert {result.split for result in found.results} == {"dev"}
+    assert {result.task for result in found.results} == {"STS-B", "SICK-R", "geometry"}
+
+
+def test_reading_the_test_split_is_logged(data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        evaluate(random_directions(), ["STS-B"], data)
+    assert "reading test splits: STS-B" in caplog.text
+
+
+def test_geometry_on_own_texts_needs_no_data_folder() -> None:
+    found = evaluate(random_directions(), ["geometry"], texts=["a", "b", "c"], pairs=[("a", "b")])
+    assert math.isfinite(found.value("geometry", "alignment"))
+    assert found.results[0].details["source"] == "own texts"
+
+
+def test_progress_is_announced_and_reaches_the_end(data: Path) -> None:
+    announced, done = [], []
+    encoder = random_directions()
+    found = evaluate(
+        lambda texts: encoder.encode(texts), ["STS-B"], data, announce=announced.append, progress=done.append
+    )
+    assert announced == [found.sentences] == [sum(done)]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tasks": ["sts", "geomtry"]}, "unknown task 'geomtry'. Did you mean 'geometry'"),
+        ({"tasks": ["STS-C"]}, "unknown task 'STS-C'. Did you mean"),
+        ({"tasks": []}, "tasks must be a list of names"),
+        ({"tasks": "sts"}, "tasks must be a list of names"),
+        ({"tasks": ["STS12"], "split": "dev"}, "STS12 has no split 'dev'"),
+        ({"split": "tset"}, "Did you mean 'test'"),
+        ({"protocol": "mteb"}, "unknown protocol 'mteb'"),
+        ({"data": None}, "give data=FOLDER"),
+        ({"data": "nowhere-at-all"}, "data folder not found: nowhere-at-all"),
+        ({"tasks": ["sts"], "texts": ["a", "b"]}, "used by the task 'geometry' only"),
+    ],
+)
+def test_wrong_options_are_refused_before_encoding(data: Path, options: dict, message: str) -> None:
+    encoder = random_directions()
+    with pytest.raises(UsageError, match=message):
+        evaluate(encoder, **{"data": data, **options})
+    assert encoder.calls == []
+
+
+def test_names_are_unified_and_kept_in_order() -> None:
+    assert expand_tasks(["geometry", "sick_r", "STS"])[:3] == ("geometry", "SICK-R", "STS12")
+    assert len(expand_tasks(["sts", "stsb", "STS-B"])) == 7
+
+
+def test_room_is_the_function_of_its_name(data: Path) -> None:
+    assert room(random_directions(), ["STS-B"], data).value("STS-B") == evaluate(
+        random_directions(), ["STS-B"], data
+    ).value("STS-B")
