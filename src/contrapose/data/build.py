@@ -1,0 +1,181 @@
+"""The one pass from rows as read to rows as stored: normalise, judge, strike duplicates, fingerprint, write."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from contrapose.data.columns import check_given
+from contrapose.data.duplicates import DIGEST_BYTES, SeenRows
+from contrapose.data.lines import Limits
+from contrapose.data.quarantine import Quarantine
+from contrapose.data.readers import read_rows
+from contrapose.data.rowfile import BATCH_BYTES, BATCH_ROWS, RowWriter
+from contrapose.data.sources import find_sources
+from contrapose.data.text import normalise
+from contrapose.errors import EmptyCorpus, UsageError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that decides, beside the files, which rows a corpus has."""
+
+    columns: Sequence[str] | None
+    min_words: int
+    max_characters: int
+    deduplicate: bool
+    limits: Limits
+
+    def __post_init__(self) -> None:
+        if self.min_words < 1:
+            raise UsageError(f"min_words must be at least 1, not {self.min_words}")
+        if self.max_characters < 1:
+            raise UsageError(f"max_characters must be at least 1, not {self.max_characters}")
+        object.__setattr__(self, "columns", check_given(self.columns))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, equal after a round trip through JSON."""
+        return asdict(self) | {"columns": None if self.columns is None else list(self.columns)}
+
+
+class Builder:
+    """One build: :meth:`write_rows` does the work, the others tell about it afterwards."""
+
+    def __init__(
+        self,
+        sources: Sequence[str | Path],
+        settings: Settings,
+        quarantine: Quarantine,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        self.quarantine = quarantine
+        self._sources, self._settings, self._progress = sources, settings, progress
+        self._seen = SeenRows()
+        self._columns: tuple[str, ...] = ()
+        self._writer: RowWriter | None = None
+        self._fingerprint = hashlib.sha256(b"contrapose corpus 1\n")
+        self._rows: list[tuple[str, ...]] = []
+        self._encoded: list[bytes] = []
+        self._encoded_bytes = 0
+        self._kept = self._duplicates = self._too_short = self._too_long = 0
+        self._size, self._seconds = 0, 0.0
+
+    def write_rows(self, file: BinaryIO) -> None:
+        """Read all sources and write the Arrow file. Raises :class:`EmptyCorpus` if no row is kept."""
+        start = time.perf_counter()
+        rows = read_rows(
+            self._sources,
+            columns=self._settings.columns,
+            quarantine=self.quarantine,
+            limits=self._settings.limits,
+        )
+        for row in rows:
+            if row.columns and not self._columns:
+                self._begin(file, row.columns)
+            self._consider(row.texts)
+            if len(self._rows) >= BATCH_ROWS or self._encoded_bytes >= BATCH_BYTES:
+                self._flush()
+            if self._progress and self.quarantine.read % BATCH_ROWS == 0:
+                self._progress(self.quarantine.read)
+        self._flush()
+        if self._progress:
+            self._progress(self.quarantine.read)
+        if self._writer is None or not self._kept:
+            raise EmptyCorpus(self._why_empty())
+        self._writer.close()
+        self._size = file.tell()
+        self._seconds = time.perf_counter() - start
+
+    def result(self) -> dict[str, Any]:
+        """What ``corpus.json`` says of the rows."""
+        return {
+            "columns": list(self._columns),
+            "fingerprint": self._fingerprint.hexdigest(),
+            "bytes": self._size,
+        }
+
+    def account(self) -> dict[str, Any]:
+        """The fields of an ``Account``."""
+        return {
+            "read": self.quarantine.read,
+            "kept": self._kept,
+            "duplicates": self._duplicates,
+            "too_short": self._too_short,
+            "too_long": self._too_long,
+            "quarantined": self.quarantine.bad,
+            "by_reason": dict(self.quarantine.by_reason.most_common()),
+            "examples": tuple(str(example) for example in self.quarantine.examples),
+            "seconds": round(self._seconds, 3),
+        }
+
+    def _begin(self, file: BinaryIO, columns: tuple[str, ...]) -> None:
+        self._columns = columns
+        self._writer = RowWriter(file, columns)
+        self._fingerprint.update(_framed(columns))
+
+    def _consider(self, raw: tuple[str, ...]) -> None:
+        texts = tuple([normalise(text) for text in raw])
+        settings = self._settings
+        for text in texts:
+            if not text or (settings.min_words > 1 and _fewer_words(text, settings.min_words)):
+                self._too_short += 1
+                return
+            if len(text) > settings.max_characters:
+                self._too_long += 1
+                return
+        encoded = _framed(texts)
+        self._rows.append(texts)
+        self._encoded.append(encoded)
+        self._encoded_bytes += len(encoded)
+
+    def _flush(self) -> None:
+        if not self._rows or self._writer is None:
+            return
+        rows, encoded = self._rows, self._encoded
+        if self._settings.deduplicate:
+            digests = [hashlib.blake2b(row, digest_size=DIGEST_BYTES).digest() for row in encoded]
+            first = self._seen.first_seen(digests).tolist()
+            rows = [row for row, new in zip(rows, first, strict=True) if new]
+            encoded = [row for row, new in zip(encoded, first, strict=True) if new]
+        self._fingerprint.update(b"".join(encoded))
+        self._writer.write(rows)
+        self._kept += len(rows)
+        self._duplicates += len(self._rows) - len(rows)
+        self._rows, self._encoded, self._encoded_bytes = [], [], 0
+
+    def _why_empty(self) -> str:
+        names = [source.shown for source in find_sources(self._sources)]
+        where = names[0] if len(names) == 1 else f"{len(names)} files"
+        if not self.quarantine.read:
+            return (
+                f"no row is left to work on: {where} is empty"
+                if len(names) == 1
+                else f"{where} are all empty"
+            )
+        words, characters = self._settings.min_words, self._settings.max_characters
+        reasons = [
+            f"{self._too_short:,} blank or shorter than {words} words" if self._too_short else "",
+            f"{self._too_long:,} longer than {characters:,} characters" if self._too_long else "",
+            f"{self.quarantine.bad:,} unreadable" if self.quarantine.bad else "",
+        ]
+        return (
+            f"no row is left to work on: of {self.quarantine.read:,} read from {where}, "
+            f"{', '.join(reason for reason in reasons if reason)}"
+        )
+
+
+def _framed(texts: tuple[str, ...]) -> bytes:
+    """Texts as bytes that no other texts give: each with its length before it."""
+    parts = []
+    for text in texts:
+        data = text.encode()
+        parts += [len(data).to_bytes(8, "little"), data]
+    return b"".join(parts)
+
+
+def _fewer_words(text: str, count: int) -> bool:
+    return text.count(" ") + 1 < count

@@ -1,0 +1,239 @@
+"""The corpus: any text files turned once into rows that are clean, distinct, counted, and addressed by row id."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from contrapose import durable
+from contrapose.data.build import Builder, Settings
+from contrapose.data.lines import DEFAULT_LIMITS, Limits
+from contrapose.data.quarantine import Quarantine
+from contrapose.data.rowfile import RowFile
+from contrapose.data.sources import STDIN, sources_fingerprint
+from contrapose.data.text import printable
+from contrapose.errors import CorruptFile, DataError, UsageError
+from contrapose.seeds import derive
+
+#: Raised when the files of a corpus change their form; older ones are then built again.
+VERSION = 1
+
+ROWS, ABOUT, QUARANTINED = "corpus.arrow", "corpus.json", "quarantine.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """What became of every row: ``read`` is the sum of all the others.
+
+    Blank rows count as too short. ``seconds`` is the time of the build; accounts are equal whatever it was.
+    """
+
+    read: int
+    kept: int
+    duplicates: int
+    too_short: int
+    too_long: int
+    quarantined: int
+    by_reason: dict[str, int] = field(default_factory=dict)
+    examples: tuple[str, ...] = ()
+    seconds: float = field(default=0.0, compare=False)
+
+    def lines(self) -> list[str]:
+        """The account for people; empty entries are left out.
+
+        >>> Account(read=3, kept=1, duplicates=0, too_short=0, too_long=0, quarantined=2,
+        ...         by_reason={"invalid UTF-8": 2}, examples=("a.txt line 2: invalid UTF-8",)).lines()
+        ['rows read    3', 'kept         1', 'quarantined  2', '  invalid UTF-8: 2', '  a.txt line 2: invalid UTF-8']
+        """
+        counts = {
+            "duplicates": self.duplicates,
+            "too short": self.too_short,
+            "too long": self.too_long,
+            "quarantined": self.quarantined,
+        }
+        shown = {"rows read": self.read, "kept": self.kept} | {
+            name: count for name, count in counts.items() if count
+        }
+        width = len(f"{self.read:,}")
+        lines = [f"{name:<12} {count:>{width},}" for name, count in shown.items()]
+        lines += [f"  {reason}: {count:,}" for reason, count in self.by_reason.items()]
+        return lines + [f"  {example}" for example in self.examples]
+
+
+class Corpus:
+    """Rows of texts on disk, mapped into memory: larger than memory is fine. Made by :func:`build_corpus`.
+
+    columns: ("text",), or ("anchor", "positive", "negative_1", ...).
+    fingerprint: sha256 over columns and over rows in order; equal texts give an equal one, whatever file they were in.
+    """
+
+    def __init__(self, folder: Path, about: dict[str, Any], rows: RowFile) -> None:
+        self.folder = folder
+        self.columns: tuple[str, ...] = tuple(about["columns"])
+        self.fingerprint: str = about["fingerprint"]
+        self.sources_fingerprint: str = about["sources"]
+        self.settings: dict[str, Any] = about["settings"]
+        account = dict(about["account"])
+        self.account = Account(**{**account, "examples": tuple(account["examples"])})
+        self._rows = rows
+
+    @classmethod
+    def open(cls, folder: str | Path, *, verify: bool = False) -> Corpus:
+        """Open a corpus that was built before. Sizes are always compared, checksums on ``verify=True``.
+
+        Raises :class:`DataError` if there is none, :class:`CorruptFile` if it is not what was built.
+        """
+        folder = Path(folder)
+        about = _read_about(folder)
+        path = folder / ROWS
+        try:
+            size = path.stat().st_size
+        except OSError as error:
+            raise CorruptFile(f"{path} cannot be read ({error.strerror}). Build the corpus again") from None
+        if size != about["bytes"]:
+            raise CorruptFile(
+                f"{path} has {size} bytes, {about['bytes']} were written. Build the corpus again"
+            )
+        if verify:
+            durable.verify_tree(folder)
+        rows = RowFile(path)
+        try:
+            corpus = cls(folder, about, rows)
+        except (KeyError, TypeError, ValueError):
+            raise CorruptFile(f"{folder / ABOUT} is damaged. Build the corpus again") from None
+        if len(rows) != corpus.account.kept or rows.columns != corpus.columns:
+            raise CorruptFile(f"{path} does not fit its {ABOUT}. Build the corpus again")
+        return corpus
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def take(self, row_ids: np.ndarray | Sequence[int]) -> dict[str, list[str]]:
+        """The texts of ``row_ids`` (N,) in that order: column name -> list of N texts.
+
+        Raises :class:`UsageError` for an id outside [0, len).
+        """
+        return self._rows.take(row_ids)
+
+    def split_held_out(self, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """(training ids, held-out ids), int64, each sorted; together all rows.
+
+        The rows whose first text (the anchor of a pair) has the smallest keyed hash are held out. So a text is always
+        on one side with all its repetitions, and a corpus with some more rows holds out nearly the same texts. Where
+        repetitions would pass ``count``, a few rows less are held out.
+        """
+        if not 0 <= count < max(len(self), 1):
+            raise UsageError(f"cannot hold out {count:,} of {len(self):,} rows; at least one must remain")
+        key = derive(seed, "held-out").to_bytes(8, "little")
+        first = self.columns[0]
+        digests = b"".join(
+            hashlib.blake2b(text.encode(), digest_size=8, key=key).digest()
+            for batch in self._rows.batches()
+            for text in batch[first]
+        )
+        hashes = np.frombuffer(digests, dtype="<u8")
+        held = np.zeros(len(self), dtype=bool)
+        if count:
+            limit = np.partition(hashes, count)[count]
+            held = hashes < limit
+        return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def build_corpus(
+    sources: Sequence[str | Path] | str | Path,
+    folder: str | Path,
+    *,
+    columns: Sequence[str] | None = None,
+    min_words: int = 1,
+    max_characters: int = 100_000,
+    deduplicate: bool = True,
+    max_bad_share: float = 0.5,
+    limits: Limits = DEFAULT_LIMITS,
+    progress: Callable[[int], None] | None = None,
+    reuse: bool = True,
+) -> Corpus:
+    """Read ``sources`` (see :func:`read_rows`) into ``folder``, which appears whole or not at all.
+
+    Texts are normalised. A row is left out, and counted, if one of its texts has fewer than ``min_words`` words or
+    more than ``max_characters`` characters, or if a row of equal texts came before (``deduplicate``). Order is kept.
+    Memory stays flat but for 16 bytes per distinct row.
+
+    progress: called with the number of rows read, about every 8,000 rows.
+    reuse: if ``folder`` holds a corpus of the same content and settings, open that. Standard input is always read.
+
+    Raises :class:`EmptyCorpus`, :class:`TooManyBadRows` and the errors of :func:`read_rows`; :class:`UsageError` if
+    ``folder`` holds something that is no corpus; :class:`StorageError`. ``folder`` is then as it was.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     path = Path(place) / "a.txt"
+    ...     _ = path.write_text("one\\n two  words\\none\\n")
+    ...     corpus = build_corpus(path, Path(place) / "corpus")
+    ...     len(corpus), corpus.take([1, 0]), corpus.account.duplicates
+    (2, {'text': ['two words', 'one']}, 1)
+    """
+    folder = Path(folder)
+    settings = Settings(columns, min_words, max_characters, deduplicate, limits)
+    names = [sources] if isinstance(sources, str | Path) else list(sources)
+    about = {"version": VERSION, "sources": sources_fingerprint(names), "settings": settings.to_json()}
+    if reuse and STDIN not in map(str, names) and (existing := _existing(folder, about)):
+        return existing
+    builder = Builder(names, settings, Quarantine(max_bad_share=max_bad_share), progress)
+
+    def write_about(file: Any) -> None:
+        full = about | builder.result() | {"account": asdict(Account(**builder.account()))}
+        file.write((json.dumps(full, indent=1) + "\n").encode("ascii"))
+
+    def write_quarantined(file: Any) -> None:
+        for record in builder.quarantine.records:
+            file.write((record.to_json() + "\n").encode("ascii"))
+
+    _make_parent(folder)
+    files = {ROWS: builder.write_rows, ABOUT: write_about, QUARANTINED: write_quarantined}
+    durable.write_tree(folder, files, replace=True)
+    return Corpus.open(folder)
+
+
+def _make_parent(folder: Path) -> None:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"cannot make the folder {printable(folder.parent, 300)}: {error.strerror}"
+        ) from None
+
+
+def _existing(folder: Path, about: dict[str, Any]) -> Corpus | None:
+    """The corpus in ``folder`` if it was built from the same content in the same way and is not damaged."""
+    try:
+        corpus = Corpus.open(folder)
+    except (DataError, CorruptFile):
+        return None
+    same = corpus.sources_fingerprint == about["sources"] and corpus.settings == about["settings"]
+    return corpus if same else None
+
+
+def _read_about(folder: Path) -> dict[str, Any]:
+    path = folder / ABOUT
+    try:
+        about = json.loads(path.read_bytes())
+        if about["version"] != VERSION:
+            raise CorruptFile(
+                f"{path} is of version {about['version']}, not {VERSION}. Build the corpus again"
+            )
+        needed = {"columns", "fingerprint", "sources", "settings", "account", "bytes"} - set(about)
+        if needed:
+            raise CorruptFile(f"{path} lacks {', '.join(sorted(needed))}. Build the corpus again")
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(f"there is no corpus in {printable(folder, 300)}: it has no {ABOUT}") from None
+    except OSError as error:
+        raise CorruptFile(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise CorruptFile(f"{path} is damaged. Build the corpus again") from None
+    return about  # type: ignore[no-any-return]

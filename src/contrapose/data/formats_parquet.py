@@ -1,0 +1,212 @@
+"""Parquet: streamed batch by batch, its declared sizes checked before anything is unpacked."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from contrapose.data.columns import Plan, cell_text, find_plan, no_plan
+from contrapose.data.formats_text import Row
+from contrapose.data.lines import BLOCK, DAMAGE, Limits, open_source
+from contrapose.data.quarantine import Quarantine
+from contrapose.data.sources import Source
+from contrapose.data.text import printable
+from contrapose.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+MAGIC = b"PAR1"
+
+#: Rows unpacked at a time. With texts at the length of the line limit this is still within a gigabyte.
+BATCH_ROWS = 512
+
+
+def read_parquet(
+    source: Source, given: Sequence[str] | None, quarantine: Quarantine, limits: Limits
+) -> Iterator[Row]:
+    """Rows of a parquet file, in order; only the columns needed are unpacked.
+
+    A cell that is no text is quarantined with its row; a damaged row group counts as many bad rows as it declares and
+    had not given yet. Raises :class:`DataError` for a file that is not parquet or declares more than the limits allow.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with _seekable(source, limits) as handle:
+            _check_footer(handle, source, limits)
+            try:
+                file = pq.ParquetFile(handle, buffer_size=BLOCK, pre_buffer=False)
+            except (pa.ArrowException, OSError) as error:
+                raise DataError(
+                    f"{source.shown} is not a readable parquet file: {_first_line(error)}"
+                ) from None
+            plan = _plan(file, source, given, limits)
+            _check_sizes(file, plan, source, limits)
+            yield from _row_groups(file, plan, source, quarantine, limits)
+    except OSError as error:
+        raise DataError(f"cannot read {source.shown}: {error.strerror or _first_line(error)}") from None
+
+
+@contextmanager
+def _seekable(source: Source, limits: Limits) -> Iterator[BinaryIO]:
+    """The uncompressed file; a .gz is unpacked into a temporary file, since parquet is read from its end."""
+    if not source.compressed:
+        with open_source(source, limits) as stream:
+            yield stream
+        return
+    with tempfile.TemporaryFile() as unpacked:
+        try:
+            with open_source(source, limits) as stream:
+                shutil.copyfileobj(stream, unpacked, BLOCK)
+        except DAMAGE as error:
+            raise DataError(
+                f"{source.shown} is damaged gzip data, and parquet cannot be read in part: {error}"
+            ) from None
+        yield unpacked
+
+
+def _check_footer(handle: BinaryIO, source: Source, limits: Limits) -> None:
+    size = handle.seek(0, 2)
+    handle.seek(max(0, size - 8))
+    tail = handle.read(8)
+    handle.seek(0)
+    if len(tail) < 8 or tail[4:] != MAGIC:
+        raise DataError(f"{source.shown} is not a parquet file, or it breaks off: its end mark is missing")
+    (footer,) = struct.unpack("<I", tail[:4])
+    if footer > size - 8:
+        raise DataError(f"{source.shown} is damaged: its footer claims {footer:,} bytes of {size:,}")
+    if footer > limits.max_footer_bytes:
+        raise DataError(
+            f"{source.shown} has a footer of {footer:,} bytes (limit {limits.max_footer_bytes:,}): too many columns "
+            "or row groups. Write only the columns of text to a new file"
+        )
+
+
+def _plan(file: pq.ParquetFile, source: Source, given: Sequence[str] | None, limits: Limits) -> Plan:
+    schema = file.schema_arrow
+    if len(schema) > limits.max_columns:
+        raise DataError(
+            f"{source.shown} has {len(schema):,} columns; at most {limits.max_columns:,} are read"
+        )
+    textual = [field.name for field in schema if _is_text(field.type)]
+    plan = find_plan(schema.names, given, textual)
+    if plan is None:
+        raise no_plan(source.shown, schema.names, given)
+    for role, key in zip(plan.names, plan.keys, strict=True):
+        if schema.names.count(key) > 1:
+            raise DataError(f"{source.shown} has several columns named {printable(key, 40)}")
+        found = schema.field(key).type
+        if not (_is_text(found) or (role not in ("text", "anchor") and _is_list_of_text(found))):
+            raise DataError(
+                f"{source.shown}: column {printable(key, 40)} holds {printable(found, 60)}, not texts"
+            )
+    return plan
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    import pyarrow.types as types
+
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
+def _is_list_of_text(kind: pa.DataType) -> bool:
+    import pyarrow.types as types
+
+    return bool((types.is_list(kind) or types.is_large_list(kind)) and _is_text(kind.value_type))
+
+
+def _check_sizes(file: pq.ParquetFile, plan: Plan, source: Source, limits: Limits) -> None:
+    """Refuse what is declared too large before it is unpacked."""
+    metadata = file.metadata
+    if metadata.num_rows > limits.max_declared_rows:
+        raise DataError(
+            f"{source.shown} declares {metadata.num_rows:,} rows; at most {limits.max_declared_rows:,} are read "
+            "from one file. Split it"
+        )
+    wanted = set(plan.keys)
+    for group_index in range(metadata.num_row_groups):
+        group = metadata.row_group(group_index)
+        for column_index in range(group.num_columns):
+            chunk = group.column(column_index)
+            size, packed = chunk.total_uncompressed_size, max(1, chunk.total_compressed_size)
+            bomb = size > limits.free_expansion_bytes and size > limits.max_expansion * packed
+            if bomb and chunk.path_in_schema.split(".")[0] in wanted:
+                raise DataError(
+                    f"{source.shown}: row group {group_index} grows from {packed:,} to {size:,} bytes when unpacked; "
+                    "this is not how text compresses"
+                )
+
+
+def _row_groups(
+    file: pq.ParquetFile, plan: Plan, source: Source, quarantine: Quarantine, limits: Limits
+) -> Iterator[Row]:
+    import pyarrow as pa
+
+    before = 0
+    for group in range(file.metadata.num_row_groups):
+        declared, given_rows = file.metadata.row_group(group).num_rows, 0
+        try:
+            batches = file.iter_batches(BATCH_ROWS, [group], columns=list(plan.keys), use_threads=False)
+            for batch in batches:
+                cells = [_cells(batch.column(batch.schema.get_field_index(key))) for key in plan.keys]
+                for row in zip(*cells, strict=True):
+                    given_rows += 1
+                    texts = _texts(row, plan, source, before + given_rows, quarantine, limits)
+                    if texts is not None:
+                        yield Row(texts, source.name, before + given_rows, plan.names)
+        except (pa.ArrowException, OSError) as error:
+            lost = max(1, declared - given_rows)
+            detail = f"row group {group}: {_first_line(error)}"
+            quarantine.reject(
+                source.name, before + given_rows + 1, None, "damaged parquet data", detail, rows=lost
+            )
+        before += declared
+
+
+def _cells(column: Any) -> list[Any]:
+    """The values of a column; a value that is not UTF-8 becomes the error that says so."""
+    try:
+        return column.to_pylist()  # type: ignore[no-any-return]
+    except UnicodeDecodeError:
+        return [_cell(value) for value in column]
+
+
+def _cell(value: Any) -> Any:
+    try:
+        return value.as_py()
+    except UnicodeDecodeError as error:
+        return error
+
+
+def _texts(
+    row: tuple[Any, ...], plan: Plan, source: Source, number: int, quarantine: Quarantine, limits: Limits
+) -> tuple[str, ...] | None:
+    texts = []
+    for role, key, value in zip(plan.names, plan.keys, row, strict=True):
+        if isinstance(value, UnicodeDecodeError):
+            quarantine.reject(source.name, number, None, "invalid UTF-8", f"in {key}")
+            return None
+        text, wrong = cell_text(value, role)
+        if wrong:
+            quarantine.reject(source.name, number, None, "wrong type", f"{key} is {wrong}")
+            return None
+        if len(text) > limits.max_line_bytes:
+            quarantine.reject(
+                source.name, number, None, "line too long", f"{len(text):,} characters in {key}"
+            )
+            return None
+        texts.append(text)
+    return tuple(texts)
+
+
+def _first_line(error: BaseException) -> str:
+    return printable(str(error).partition("\n")[0], 200)

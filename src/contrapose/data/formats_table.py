@@ -1,0 +1,171 @@
+"""Tables as text: csv (quoted) and tsv (never quoted), with or without a header line."""
+
+from __future__ import annotations
+
+import csv
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from contrapose.data.columns import KNOWN_NAMES, SINGLE_TEXT, find_plan, no_plan, roles
+from contrapose.data.formats_text import Row
+from contrapose.data.lines import Limits, Line, decoded_lines
+from contrapose.data.quarantine import Quarantine
+from contrapose.data.sources import Source
+from contrapose.errors import DataError
+
+
+class Record(NamedTuple):
+    """The cells of one record and the line where it starts; () for a blank line."""
+
+    line: Line
+    cells: tuple[str, ...]
+
+
+class _Layout(NamedTuple):
+    """How the records of one file are read: which positions, under which names, out of how many."""
+
+    positions: tuple[int, ...]
+    names: tuple[str, ...]
+    width: int
+    header: bool
+
+
+def read_tsv(
+    source: Source, given: Sequence[str] | None, quarantine: Quarantine, limits: Limits
+) -> Iterator[Row]:
+    """One record per line, tabs between cells. Quote characters are text: collections of sentences are not quoted."""
+    lines = decoded_lines(source, quarantine, limits)
+    records = (Record(line, tuple(line.text.split("\t")) if line.text.strip() else ()) for line in lines)
+    return _rows(records, source, given, quarantine, limits)
+
+
+def read_csv(
+    source: Source, given: Sequence[str] | None, quarantine: Quarantine, limits: Limits
+) -> Iterator[Row]:
+    """Comma-separated, cells may be quoted and then hold commas, doubled quotes and line ends (RFC 4180)."""
+    records = _csv_records(source, quarantine, limits)
+    return _rows(records, source, given, quarantine, limits)
+
+
+def _rows(
+    records: Iterator[Record],
+    source: Source,
+    given: Sequence[str] | None,
+    quarantine: Quarantine,
+    limits: Limits,
+) -> Iterator[Row]:
+    layout: _Layout | None = None
+    for line, cells in records:
+        if not cells:
+            names = layout.names if layout else ()
+            yield Row(("",) * max(1, len(names)), source.name, line.number, names)
+            continue
+        if layout is None:
+            layout = _layout(cells, source, given, limits)
+            if layout.header:
+                continue
+        if len(cells) != layout.width:
+            detail = f"expected {layout.width}, found {len(cells)}"
+            quarantine.reject(source.name, line.number, line.byte_offset, "wrong number of fields", detail)
+            continue
+        yield Row(tuple([cells[i] for i in layout.positions]), source.name, line.number, layout.names)
+
+
+def _layout(cells: tuple[str, ...], source: Source, given: Sequence[str] | None, limits: Limits) -> _Layout:
+    """Read the first record. It is a header when a known or a given column name is in it.
+
+    A single unknown cell is the first text of a file without a header. Given positions ("2,3", counted from 1) mean a
+    file without a header, too.
+    """
+    width = len(cells)
+    if width > limits.max_columns:
+        raise DataError(f"{source.shown} has {width:,} columns; at most {limits.max_columns:,} are read")
+    if given is None and width == 1 and cells[0].strip().lower() not in KNOWN_NAMES:
+        return _Layout((0,), SINGLE_TEXT, width, header=False)
+    plan = find_plan(cells, given, textual=())
+    if plan is not None:
+        return _Layout(tuple(cells.index(key) for key in plan.keys), plan.names, width, header=True)
+    if given is not None and all(
+        name.isascii() and name.isdigit() and 1 <= int(name) <= width for name in given
+    ):
+        return _Layout(tuple(int(name) - 1 for name in given), roles(len(given)), width, header=False)
+    raise no_plan(source.shown, cells, given)
+
+
+class _Pulled:
+    """Feeds csv's parser line by line, notes what it took, and stops it where a record grows out of bounds."""
+
+    def __init__(self, lines: Iterator[Line], limits: Limits) -> None:
+        self._lines, self._limits = lines, limits
+        self.waiting: deque[Line] = deque()
+        self.taken: list[Line] = []
+        self.starved = False
+        self._bytes = 0
+        self._single_until = 0
+
+    def begin(self) -> Line | None:
+        """The next line as the start of a record; None at the end of the file."""
+        self.taken, self.starved, self._bytes = [], False, 0
+        line = self._next()
+        if line is not None:
+            self.waiting.appendleft(line)
+        return line
+
+    def __iter__(self) -> _Pulled:
+        return self
+
+    def __next__(self) -> str:
+        if self.taken and not self._may_go_on():
+            self.starved = True
+            raise StopIteration
+        line = self._next()
+        if line is not None and self.taken and line.number != self.taken[-1].number + 1:
+            self.waiting.appendleft(line)  # a line between was quarantined: what it held is missing here
+            line = None
+        if line is None:
+            self.starved = True
+            raise StopIteration
+        self.taken.append(line)
+        self._bytes += len(line.text)
+        return line.text + "\n"
+
+    def give_back(self) -> None:
+        """All lines but the first are read again, as records of their own.
+
+        After a record that went out of bounds, the lines it ran over are not joined again: they hold no closing
+        quote, and joining from each of them anew would take quadratic time.
+        """
+        if self.starved:
+            self._single_until = max(self._single_until, self.taken[-1].number)
+        self.waiting.extendleft(reversed(self.taken[1:]))
+
+    def _may_go_on(self) -> bool:
+        if self.taken[0].number <= self._single_until:
+            return False
+        return len(self.taken) < self._limits.max_record_lines and self._bytes < self._limits.max_line_bytes
+
+    def _next(self) -> Line | None:
+        return self.waiting.popleft() if self.waiting else next(self._lines, None)
+
+
+def _csv_records(source: Source, quarantine: Quarantine, limits: Limits) -> Iterator[Record]:
+    """Records that may run over several lines. A broken one costs its first line only; the rest is read again."""
+    pulled = _Pulled(decoded_lines(source, quarantine, limits), limits)
+    while (line := pulled.begin()) is not None:
+        if not line.text.strip():
+            pulled.waiting.popleft()
+            yield Record(line, ())
+            continue
+        if '"' not in line.text:
+            pulled.waiting.popleft()
+            yield Record(line, tuple(line.text.split(",")))
+            continue
+        try:
+            cells = next(csv.reader(pulled, strict=True))
+        except (csv.Error, StopIteration) as error:
+            detail = "a quote is never closed" if pulled.starved else str(error)
+            quarantine.reject(source.name, line.number, line.byte_offset, "invalid csv", detail)
+            pulled.give_back()
+        else:
+            yield Record(line, tuple(cells))

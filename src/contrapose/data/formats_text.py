@@ -1,0 +1,139 @@
+"""Formats with one record per line: plain text and JSON lines."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+from contrapose.data.columns import SINGLE_TEXT, Plan, cell_text, find_plan, no_plan
+from contrapose.data.lines import Limits, Line, decoded_lines
+from contrapose.data.quarantine import Quarantine
+from contrapose.data.sources import Source
+from contrapose.errors import UsageError
+
+#: Records looked at before the columns of a jsonl file are decided, by majority: its first record may be a bad one.
+LOOK_AHEAD = 1_000
+
+#: Characters after which looking ahead ends as well, so that a thousand long records are not held in memory.
+LOOK_AHEAD_CHARACTERS = 8_000_000
+
+
+class Row(NamedTuple):
+    """One row as it stands in its file, not normalised. A blank row has empty texts.
+
+    ``line`` counts from 1 (parquet: the row). ``columns`` are the names of ``texts``; every row of one read has the
+    same, except that blank lines before the first record have ().
+    """
+
+    texts: tuple[str, ...]
+    file: str
+    line: int
+    columns: tuple[str, ...]
+
+
+def read_txt(
+    source: Source, given: Sequence[str] | None, quarantine: Quarantine, limits: Limits
+) -> Iterator[Row]:
+    """One text per line. Two or more given columns are an error, one is meant for the tables beside this file."""
+    if given is not None and len(given) > 1:
+        raise UsageError(f"{source.shown} has one text per line and no columns to choose from")
+    name = source.name
+    for number, _, text in decoded_lines(source, quarantine, limits):
+        yield Row((text,), name, number, SINGLE_TEXT)
+
+
+class _Record(NamedTuple):
+    """A parsed line of JSON: an object, a bare string, or None for a blank line."""
+
+    line: Line
+    value: dict[str, Any] | str | None
+
+
+def read_jsonl(
+    source: Source, given: Sequence[str] | None, quarantine: Quarantine, limits: Limits
+) -> Iterator[Row]:
+    """One JSON object per line, or one JSON string per line.
+
+    The columns are those that most of the first records allow. Raises :class:`DataError` when none does.
+    """
+    records = _parsed(source, quarantine, limits)
+    first = _look_ahead(records)
+    plan = _majority(first, given)
+    if plan is None:
+        objects = [record.value for record in first if isinstance(record.value, dict)]
+        if objects:
+            raise no_plan(source.shown, list(objects[0]), given)
+        plan = Plan(SINGLE_TEXT, ("text",))
+    for record in chain(first, records):
+        line = record.line
+        if record.value is None:
+            yield Row(("",) * len(plan.names), source.name, line.number, plan.names)
+            continue
+        texts, reason, detail = _texts(record.value, plan)
+        if reason:
+            quarantine.reject(source.name, line.number, line.byte_offset, reason, detail)
+        else:
+            yield Row(texts, source.name, line.number, plan.names)
+
+
+def _parsed(source: Source, quarantine: Quarantine, limits: Limits) -> Iterator[_Record]:
+    for line in decoded_lines(source, quarantine, limits):
+        if not line.text.strip():
+            yield _Record(line, None)
+            continue
+        try:
+            value = json.loads(line.text)
+        except RecursionError:
+            quarantine.reject(source.name, line.number, line.byte_offset, "invalid JSON", "nested too deeply")
+        except ValueError as error:  # JSONDecodeError, and integers of more digits than Python converts
+            detail = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+            quarantine.reject(source.name, line.number, line.byte_offset, "invalid JSON", detail)
+        else:
+            if isinstance(value, dict | str):
+                yield _Record(line, value)
+            else:
+                detail = "neither an object nor a string"
+                quarantine.reject(source.name, line.number, line.byte_offset, "wrong type", detail)
+
+
+def _look_ahead(records: Iterator[_Record]) -> list[_Record]:
+    first, characters = [], 0
+    for record in records:
+        first.append(record)
+        characters += len(record.line.text)
+        if len(first) >= LOOK_AHEAD or characters > LOOK_AHEAD_CHARACTERS:
+            break
+    return first
+
+
+def _majority(records: Iterable[_Record], given: Sequence[str] | None) -> Plan | None:
+    votes: Counter[Plan] = Counter()
+    for record in records:
+        if isinstance(record.value, dict):
+            textual = [key for key, value in record.value.items() if isinstance(value, str)]
+            plan = find_plan(list(record.value), given, textual)
+            if plan is not None:
+                votes[plan] += 1
+        elif isinstance(record.value, str) and (given is None or len(given) == 1):
+            votes[Plan(SINGLE_TEXT, tuple(given or SINGLE_TEXT))] += 1
+    return votes.most_common(1)[0][0] if votes else None
+
+
+def _texts(value: dict[str, Any] | str, plan: Plan) -> tuple[tuple[str, ...], str, str]:
+    """(texts, "", "") of a record, or ((), reason, detail)."""
+    if isinstance(value, str):
+        if len(plan.names) > 1:
+            return (), "wrong type", "a string where an object was expected"
+        value = {plan.keys[0]: value}
+    texts = []
+    for role, key in zip(plan.names, plan.keys, strict=True):
+        if key not in value:
+            return (), "missing field", key
+        text, wrong = cell_text(value[key], role)
+        if wrong:
+            return (), "wrong type", f"{key} is {wrong}"
+        texts.append(text)
+    return tuple(texts), "", ""

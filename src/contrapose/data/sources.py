@@ -1,0 +1,138 @@
+"""From what the user names (files, folders, globs, "-") to an ordered list of readable files."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from contrapose.data.text import printable
+from contrapose.errors import DataError, UsageError
+
+logger = logging.getLogger(__name__)
+
+#: The formats that are read, by suffix; each may be followed by ``.gz``.
+FORMATS = ("txt", "jsonl", "csv", "tsv", "parquet")
+
+KNOWN = ", ".join(f".{name}" for name in FORMATS) + " (each also with .gz)"
+
+STDIN = "-"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One input: ``path`` is None for standard input, which is read as lines of text."""
+
+    path: Path | None
+    format: str
+    compressed: bool
+
+    @property
+    def name(self) -> str:
+        """The file's name as given, for records."""
+        return "standard input" if self.path is None else os.fspath(self.path)
+
+    @property
+    def shown(self) -> str:
+        """The name, safe for a terminal."""
+        return printable(self.name, limit=300)
+
+
+def find_sources(sources: Sequence[str | Path] | str | Path) -> list[Source]:
+    """Every file that ``sources`` name, in order: folders are searched through (sorted, hidden names left out).
+
+    Raises :class:`DataError` when a name leads to no readable file, or to a file of an unknown kind. A file that is
+    named twice is read once, with a warning.
+    """
+    names = [sources] if isinstance(sources, str | Path) else list(sources)
+    if not names:
+        raise UsageError("no input was named: give files, folders, globs, or - for standard input")
+    found: dict[str, Source] = {}
+    for name in names:
+        for source in _expand(name):
+            key = STDIN if source.path is None else os.path.realpath(source.path)
+            if key in found:
+                logger.warning("%s is named twice; it is read once", source.shown)
+            found.setdefault(key, source)
+    return list(found.values())
+
+
+def _expand(name: str | Path) -> Iterable[Source]:
+    text = os.fspath(name)
+    if text == STDIN:
+        return [Source(None, "txt", compressed=False)]
+    if not text or "\0" in text:
+        raise UsageError(f"not a file name: '{printable(text)}'")
+    path = Path(text)
+    try:
+        if path.is_dir():
+            return _in_folder(path)
+        if path.exists():
+            return [_required(path)]
+        matches = sorted(glob.glob(text, recursive=True)) if glob.has_magic(text) else []
+    except OSError as error:
+        raise DataError(f"cannot look at {printable(text, 300)}: {error.strerror}") from None
+    if not matches:
+        raise DataError(f"no such file or folder: {printable(text, 300)}")
+    files = [source for match in matches if (source := _recognised(Path(match)))]
+    if not files:
+        raise DataError(
+            f"none of the {len(matches)} matches of {printable(text, 300)} is of a known kind: {KNOWN}"
+        )
+    return files
+
+
+def _in_folder(folder: Path) -> list[Source]:
+    def refuse(error: OSError) -> None:
+        raise DataError(f"cannot read folder {printable(error.filename, 300)}: {error.strerror}") from None
+
+    files = []
+    for parent, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        files += [Path(parent, name) for name in names if not name.startswith(".")]
+    recognised = [source for path in sorted(files) if (source := _recognised(path))]
+    if not recognised:
+        raise DataError(f"folder {printable(folder, 300)} holds no file of a known kind: {KNOWN}")
+    return recognised
+
+
+def _recognised(path: Path) -> Source | None:
+    compressed = path.suffix.lower() == ".gz"
+    suffix = Path(path.stem).suffix if compressed else path.suffix
+    kind = suffix.lower().removeprefix(".")
+    return Source(path, kind, compressed) if kind in FORMATS and path.is_file() else None
+
+
+def _required(path: Path) -> Source:
+    source = _recognised(path)
+    if source is None:
+        raise DataError(
+            f"{printable(path, 300)} is not of a known kind: {KNOWN}. Rename it, or pipe its lines in with: -"
+        )
+    return source
+
+
+def sources_fingerprint(sources: Sequence[str | Path] | str | Path) -> str:
+    """sha256 over kind, size and content of every file, in order; names and places do not count.
+
+    Content and not time stamps, so a copy is recognised and an edit never missed; hashing costs about a hundredth of
+    reading the rows. Standard input cannot be read twice: it counts as the word "stdin", and what was read from it is
+    known only by the fingerprint of the corpus.
+    """
+    from contrapose import durable
+
+    digest = hashlib.sha256(b"contrapose sources 1\n")
+    for source in find_sources(sources):
+        if source.path is None:
+            digest.update(b"stdin\n")
+            continue
+        try:
+            size, content = source.path.stat().st_size, durable.sha256_file(source.path)
+        except OSError as error:
+            raise DataError(f"cannot read {source.shown}: {error.strerror}") from None
+        digest.update(f"{source.format} {source.compressed} {size} {content}\n".encode())
+    return digest.hexdigest()
