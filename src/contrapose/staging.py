@@ -1,0 +1,148 @@
+"""Under a temporary name: where new files and folders grow until they are whole, and who deletes what was left there.
+
+A temporary name tells the machine and the process it belongs to, so that what a killed process left is recognised and
+deleted by the next writer, and what a living one is writing is left alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from contrapose import syscalls
+from contrapose.errors import StorageError
+from contrapose.locks import alive, machine
+from contrapose.syscalls import reporting
+
+logger = logging.getLogger(__name__)
+
+#: Bytes gathered before they are written.
+BUFFER_SIZE = 1 << 20
+
+#: Seconds after which another machine's temporary file counts as abandoned.
+ABANDONED_AFTER = 24 * 3600
+
+_TEMPORARY = re.compile(
+    r"\.contrapose-(?P<machine>[0-9a-f]{8})-(?P<pid>\d{1,10})-(?P<process>[0-9a-f]{8})-[0-9a-f]{8}\.tmp"
+)
+
+
+class Sink(io.BufferedIOBase):
+    """A write-only file that goes through the seam, continues short writes, and hashes what was handed in."""
+
+    def __init__(self, descriptor: int, told: Path) -> None:
+        self._descriptor, self._told = descriptor, told
+        self._pending, self._position = bytearray(), 0
+        self.digest = hashlib.sha256()
+        self.failure: StorageError | None = None
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def write(self, data: Any) -> int:
+        if self.closed:
+            raise ValueError("write to a closed file")
+        view = memoryview(data).cast("B")
+        self.digest.update(view)
+        self._position += view.nbytes
+        if len(self._pending) + view.nbytes < BUFFER_SIZE:
+            self._pending += view
+        else:
+            self.flush()
+            self._write(view)
+        return view.nbytes
+
+    def flush(self) -> None:
+        pending, self._pending = self._pending, bytearray()
+        self._write(pending)
+
+    def abandon(self) -> None:
+        """Forget what was not written: after a failure nothing may be retried into a closed descriptor."""
+        self._pending.clear()
+        self.close()
+
+    def _write(self, data: bytes | bytearray | memoryview) -> None:
+        try:
+            with reporting(self._told):
+                syscalls.write_all(self._descriptor, data)
+        except StorageError as error:
+            self.failure = error
+            raise
+
+
+@contextmanager
+def new_file(path: Path, told: Path) -> Iterator[Sink]:
+    """A file that did not exist before, synchronised at the end of the block. Errors name ``told``, its later place."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    with reporting(told):
+        descriptor = syscalls.uninterrupted(lambda: syscalls.calls.open(path, flags))
+    sink = Sink(descriptor, told)
+    try:
+        yield sink
+        sink.close()
+        if sink.failure:  # whoever wrote swallowed it; the bytes are missing all the same
+            raise sink.failure
+        with reporting(told):
+            syscalls.uninterrupted(lambda: syscalls.calls.fsync(descriptor))
+    except BaseException:
+        sink.abandon()
+        with suppress(OSError):
+            syscalls.calls.close(descriptor)
+        raise
+    with reporting(told):
+        syscalls.calls.close(descriptor)
+
+
+@cache
+def _process(pid: int) -> str:
+    """Tells this process from an earlier one with the same id."""
+    return os.urandom(4).hex()
+
+
+def temporary(parent: Path) -> Path:
+    """A fresh temporary name in ``parent`` that tells whose it is."""
+    pid = os.getpid()
+    return parent / f".contrapose-{machine()}-{pid}-{_process(pid)}-{os.urandom(4).hex()}.tmp"
+
+
+def sweep(parent: Path) -> None:
+    """Delete what killed processes left in ``parent``. That this fails must not stop the work."""
+    try:
+        names = syscalls.calls.listdir(parent)
+    except OSError:
+        return  # the write that follows reports it
+    for name in names:
+        if _is_abandoned(parent / name):
+            discard(parent / name)
+
+
+def _is_abandoned(path: Path) -> bool:
+    match = _TEMPORARY.fullmatch(path.name)
+    if match is None:
+        return False
+    if match["machine"] != machine():
+        with suppress(OSError):
+            return time.time() - os.lstat(path).st_mtime > ABANDONED_AFTER
+        return False
+    pid = int(match["pid"])
+    return match["process"] != _process(pid) if pid == os.getpid() else not alive(pid)
+
+
+def discard(path: Path) -> None:
+    """Delete something temporary. That this fails is said, and left to the next writer's :func:`sweep`."""
+    try:
+        syscalls.remove(path)
+    except OSError as error:
+        logger.warning("could not delete the temporary %s: %s", path, error)
