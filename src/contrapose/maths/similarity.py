@@ -30,7 +30,8 @@ def unit(vectors: Tensor) -> Tensor:
             [0.0000, 0.0000]])
     """
     vectors = at_least_fp32(vectors)
-    return vectors / vectors.norm(dim=-1, keepdim=True).clamp_min(SMALLEST_NORM)
+    length: Tensor = vectors.norm(dim=-1, keepdim=True)
+    return vectors / length.clamp_min(SMALLEST_NORM)
 
 
 def cosine_table(rows_BD: Tensor, columns: Tensor) -> Tensor:
@@ -43,6 +44,8 @@ def cosine_table(rows_BD: Tensor, columns: Tensor) -> Tensor:
             [0.7071]])
     """
     rows_BD, columns = unit(rows_BD), unit(columns)
+    dtype = torch.promote_types(rows_BD.dtype, columns.dtype)  # a queue is fp32 even where a test brings fp64
+    rows_BD, columns = rows_BD.to(dtype), columns.to(dtype)
     if columns.dim() == 2:
         return rows_BD @ columns.T
     return (columns @ rows_BD[:, :, None]).squeeze(-1)

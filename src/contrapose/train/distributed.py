@@ -1,0 +1,85 @@
+"""Several processes as one: the rows of a global batch are split, the pooled vectors are gathered once.
+
+Every process scores the whole gathered batch itself, so objectives never hear of processes. The gradient with respect
+to the gathered vectors is the same everywhere; each process takes the slice of its own rows and sends it through its
+own forward passes, and the encoder's gradients are summed. No differentiable gather is needed, and the result equals
+one process with the same global batch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from contrapose.errors import UsageError
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among all; one process alone is rank 0 of 1."""
+
+    rank: int = 0
+    size: int = 1
+
+    @classmethod
+    def join(cls) -> World:
+        """Join the group that ``torchrun`` announces through the environment; alone where there is none."""
+        size = int(os.environ.get("WORLD_SIZE", "1"))
+        if size == 1:
+            return cls()
+        if not dist.is_initialized():
+            dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        return cls(rank=dist.get_rank(), size=dist.get_world_size())
+
+    def leave(self) -> None:
+        if self.size > 1 and dist.is_initialized():
+            dist.destroy_process_group()
+
+    @property
+    def is_first(self) -> bool:
+        return self.rank == 0
+
+    def rows(self, batch_size: int) -> slice:
+        """The rows of a global batch that this process encodes."""
+        if batch_size % self.size:
+            raise UsageError(f"batch_size {batch_size} cannot be split evenly over {self.size} processes")
+        share = batch_size // self.size
+        return slice(self.rank * share, (self.rank + 1) * share)
+
+    def gather_rows(self, pooled_VbD: Tensor) -> Tensor:
+        """(views, local rows, D) of every process as (views, all rows, D), in the order of ranks. No gradient."""
+        if self.size == 1:
+            return pooled_VbD.detach()
+        parts = [torch.empty_like(pooled_VbD) for _ in range(self.size)]
+        dist.all_gather(parts, pooled_VbD.detach().contiguous())
+        return torch.cat(parts, dim=1)
+
+    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Add up the gradients of all processes, in one message."""
+        if self.size == 1:
+            return
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        dist.all_reduce(flat)
+        start = 0
+        for gradient in gradients:
+            gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
+            start += gradient.numel()
+
+    def any(self, flag: bool, device: torch.device) -> bool:
+        """Whether any process says so."""
+        if self.size == 1:
+            return flag
+        said = torch.tensor([float(flag)], device=device)
+        dist.all_reduce(said, op=dist.ReduceOp.MAX)
+        return bool(said.item())
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.size > 1:
+            dist.barrier()

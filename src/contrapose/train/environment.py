@@ -1,0 +1,64 @@
+"""What a run was computed with: device, precision, versions. A number without these cannot be repeated."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+from contrapose.errors import UsageError
+from contrapose.train.distributed import World
+
+RECORDED = ("contrapose", "torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "pyarrow")
+
+
+def pick_device(name: str, world: World | None = None) -> torch.device:
+    """The device to compute on; ``auto`` is a GPU where there is one."""
+    local = int(os.environ.get("LOCAL_RANK", "0")) if world and world.size > 1 else 0
+    if name == "auto":
+        return torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UsageError(f"unknown device '{name}': use auto, cpu, cuda or cuda:0") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError(f"device '{name}' is not there: torch sees no CUDA GPU. Use --device cpu")
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError(f"device '{name}' is not supported: use cpu or cuda")
+    return torch.device("cuda", local) if name == "cuda" else device
+
+
+def computes_in_bf16(device: torch.device) -> bool:
+    """Whether bf16 is native here; emulated bf16 is slower than fp32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def pick_precision(name: str, device: torch.device) -> bool:
+    """True for bf16 in the encoder's forward passes; similarities are fp32 in any case."""
+    return name == "bf16" or (name == "auto" and computes_in_bf16(device))
+
+
+def describe_environment(device: torch.device, num_processes: int = 1) -> dict[str, Any]:
+    """Versions, machine and threads, as plain data."""
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "versions": {name: _version(name) for name in RECORDED},
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "processes": num_processes,
+        "native_bf16": computes_in_bf16(device),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

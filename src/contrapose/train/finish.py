@@ -1,0 +1,103 @@
+"""The end of a run: the best checkpoint becomes ``model/``, and ``summary.json`` says what happened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from contrapose.durable import write_text
+from contrapose.encoder.card import model_card
+from contrapose.errors import CorruptCheckpoint
+from contrapose.train import checkpoint as checkpoints
+from contrapose.train.prepare import Session, restore
+from contrapose.train.settings import run_folder
+from contrapose.train.track import read_rows, strict_json
+
+
+def finish(session: Session, seconds: float) -> None:
+    """Export the chosen weights and write the summary. Harmless to repeat."""
+    chosen = _choose(session)
+    summary = _summary(session, chosen, seconds)
+    if session.world.is_first:
+        encoder = session.encoder.eval()
+        encoder.use_attention("sdpa")
+        card = model_card(
+            encoder,
+            method=session.recipe.method.name,
+            hyperparameters={
+                **session.recipe.hyperparameters.model_dump(),
+                "parts": ", ".join(part.name for part in session.recipe.parts) or "none",
+                "learning_rate": session.settings.training.learning_rate,
+                "batch_size": session.settings.training.batch_size,
+                "max_length": session.settings.training.max_length,
+                "steps": chosen,
+                "views": session.views,
+                "seed": session.settings.training.seed,
+                "precision": session.precision,
+            },
+            data={
+                "corpus": ", ".join(session.settings.data.corpus),
+                "rows": len(session.corpus),
+                "fingerprint": session.corpus.fingerprint,
+            },
+            numbers=_numbers(session),
+            citation=f"{session.recipe.method.paper}\n{session.recipe.method.reference}",
+        )
+        encoder.save(run_folder(session.settings) / "model", card, provenance=summary)
+        write_text(session.folder / "summary.json", strict_json(summary) + "\n")
+    session.world.wait()
+    session.listener.finished(summary)
+
+
+def _choose(session: Session) -> int:
+    """Load the weights of the best checkpoint; the step they are of."""
+    best, now = session.progress.best_step, session.progress.step
+    if best is None or best == now:
+        return now
+    try:
+        restore(session, checkpoints.load(session.checkpoints, best))
+    except CorruptCheckpoint as error:
+        session.listener.notice(
+            f"the best checkpoint (step {best}) is damaged, so the last step is exported: {error}"
+        )
+        return now
+    return best
+
+
+def _summary(session: Session, chosen: int, seconds: float) -> dict[str, Any]:
+    progress, timings = session.progress, session.metrics.timings_path
+    times = sorted(row["seconds"] for row in read_rows(timings)) if timings.exists() else []
+    median = times[len(times) // 2] if times else None
+    batch_size = session.settings.training.batch_size
+    return {
+        "method": session.recipe.method.name,
+        "model": session.settings.encoder.model,
+        "steps": progress.step,
+        "chosen_step": chosen,
+        "criterion": session.criterion.name if session.criterion else None,
+        "criterion_about": session.criterion.about if session.criterion else None,
+        "score_before": progress.start_score,
+        "score_chosen": progress.best_score,
+        "stopped_early": progress.stopped_early,
+        "skipped_steps": progress.skipped_total,
+        "collapse_alarm": progress.collapse_told,
+        "seed": session.settings.training.seed,
+        "rows": session.facts["rows"],
+        "view_cosine": session.facts.get("view_cosine"),
+        "corpus_fingerprint": session.corpus.fingerprint,
+        "rows_quarantined": session.corpus.account.quarantined,
+        "precision": session.precision,
+        "seconds": round(seconds, 1),
+        "rows_per_second": round(batch_size / median, 1) if median else None,
+    }
+
+
+def _numbers(session: Session) -> list[dict[str, Any]]:
+    if session.criterion is None or session.progress.start_score is None:
+        return []
+    return [
+        {
+            "measured": session.criterion.about,
+            "before": round(session.progress.start_score, 2),
+            "after": round(session.progress.best_score or session.progress.start_score, 2),
+        }
+    ]

@@ -1,0 +1,190 @@
+"""The training loop. Read it from top to bottom: it is all there is.
+
+    for each step:  take the batch of that number -> loss and gradients -> finite? -> optimizer -> sources remember
+    now and then:   measure the criterion, keep the best, save a checkpoint, stop where asked
+
+Batches, dropout masks and mixtures are pure functions of (seed, step), so going on from a checkpoint gives the bits of
+a run that was never stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from contrapose.errors import Interrupted
+from contrapose.train import checkpoint as checkpoints
+from contrapose.train.guard import CollapseAlarm, SkipCounter, what_is_not_finite
+from contrapose.train.optimizer import clip, learning_rate, optimizer_tensors, set_learning_rate, trainable
+from contrapose.train.prepare import Session
+from contrapose.train.select import is_better
+from contrapose.train.signals import StopRequest
+from contrapose.train.step import StepResult, TokenizedBatch, forward_backward, tokenize
+from contrapose.train.track import numbers
+
+
+def run(session: Session) -> None:
+    """Train from where the session stands to its last step, to early stopping, or to a request to stop."""
+    progress = session.progress
+    session.listener.started(progress.step, session.num_steps, session.facts)
+    if progress.step == 0:
+        _evaluate(session)
+    _set_mode(session)
+    with StopRequest() as stop, _ahead(session) as batch_of:
+        while progress.step < session.num_steps and not progress.stopped_early:
+            _one_step(session, batch_of(progress.step))
+            last = progress.step == session.num_steps
+            must_stop = session.world.any(stop.received is not None, session.encoder.device)
+            improved = False
+            if last or progress.step % session.eval_every == 0:
+                improved = _evaluate(session)
+                _set_mode(session)
+            if improved or last or must_stop or progress.step % session.settings.saving.save_every == 0:
+                save(session)
+            if must_stop and not last:
+                raise Interrupted(
+                    f"stopped after step {progress.step} of {session.num_steps}, and saved. "
+                    "Continue with the same command and --resume.",
+                    exit_code=stop.exit_code,
+                )
+
+
+def _one_step(session: Session, tokenized: TokenizedBatch) -> None:
+    """One step: gradients, the finite check, the optimizer, the log."""
+    progress, training = session.progress, session.settings.training
+    began = time.perf_counter()
+    rate = learning_rate(progress.step, session.num_steps, training)
+    session.optimizer.zero_grad(set_to_none=True)
+    result = forward_backward(session.encoder, session.objective, tokenized, session.plan)
+    parameters = trainable(session.encoder)
+    grad_norm = clip(parameters.values(), training.max_grad_norm)
+    problem = what_is_not_finite(result, grad_norm, parameters.items())
+    progress.step += 1
+    row = _row(result, progress.step, rate, grad_norm, problem)
+    if problem:
+        _log(session, row, began)
+        _skip(session, problem)
+        return
+    set_learning_rate(session.optimizer, rate)
+    session.optimizer.step()
+    session.objective.observe(result.views)
+    progress.skipped_in_a_row = 0
+    _watch_for_collapse(session, row)
+    _log(session, row, began)
+
+
+def _row(result: StepResult, step: int, rate: float, grad_norm: torch.Tensor, problem: str) -> dict[str, Any]:
+    terms = (
+        {f"loss_{name}": term for name, term in result.loss.terms.items()}
+        if len(result.loss.terms) > 1
+        else {}
+    )
+    measured = numbers({"loss": result.loss.total, **terms, "grad_norm": grad_norm, **result.loss.stats})
+    row: dict[str, Any] = {"step": step, "loss": measured.pop("loss"), "learning_rate": rate, **measured}
+    return {**row, "skipped": problem} if problem else row
+
+
+def _skip(session: Session, problem: str) -> None:
+    """The weights, the optimizer and the queues have not seen this step; say so, and give up after too many."""
+    progress = session.progress
+    session.listener.notice(f"step {progress.step} was skipped: {problem}")
+    counter = SkipCounter(
+        session.settings.training.max_skipped, progress.skipped_in_a_row, progress.skipped_total
+    )
+    try:
+        counter.skipped(progress.step, problem)
+    finally:
+        progress.skipped_in_a_row, progress.skipped_total = counter.in_a_row, counter.total
+
+
+def _watch_for_collapse(session: Session, row: dict[str, Any]) -> None:
+    progress = session.progress
+    alarm = CollapseAlarm(progress.collapsed_in_a_row, progress.collapse_told)
+    if words := alarm.look(progress.step, row):
+        session.listener.notice(words)
+        row["alarm"] = "collapse"
+    progress.collapsed_in_a_row, progress.collapse_told = alarm.in_a_row, alarm.rung
+
+
+def _log(session: Session, row: dict[str, Any], began: float) -> None:
+    seconds = time.perf_counter() - began
+    if session.world.is_first:
+        session.metrics.write(row)
+        session.metrics.write_timing({"step": row["step"], "seconds": round(seconds, 4)})
+    session.listener.stepped(row["step"], {**row, "seconds": seconds})
+
+
+def _evaluate(session: Session) -> bool:
+    """Measure the criterion; True where it is a new best. Every process measures, so all decide alike."""
+    progress, criterion = session.progress, session.criterion
+    if criterion is None:
+        return False
+    with session.encoder.in_mode(training=False):
+        scores = criterion.measure(session.encoder, session.precision)
+    if progress.step == 0:
+        progress.start_score = scores["score"]
+    improved = progress.step > 0 and is_better(scores, progress.best_score)
+    if improved:
+        progress.best_step, progress.best_score = progress.step, scores["score"]
+        progress.evaluations_since_best = 0
+    elif progress.step > 0:
+        progress.evaluations_since_best += 1
+    patience = session.settings.selection.patience
+    progress.stopped_early = patience is not None and progress.evaluations_since_best >= patience
+    if session.world.is_first:
+        session.metrics.write({"step": progress.step, "criterion": criterion.name, "evaluation": scores})
+    session.listener.evaluated(progress.step, scores, improved)
+    return improved or progress.stopped_early
+
+
+def _set_mode(session: Session) -> None:
+    """Training mode, with the attention that is fastest in it."""
+    session.encoder.train()
+    slow_fused = session.encoder.device.type == "cpu" and session.encoder.dropout_probability() > 0
+    session.encoder.use_attention("eager" if slow_fused else "sdpa")
+
+
+def save(session: Session) -> None:
+    """Write a checkpoint, then delete those that are no longer needed."""
+    if session.world.is_first:
+        checkpoints.save(
+            session.checkpoints,
+            checkpoints.Checkpoint(
+                step=session.progress.step,
+                weights=session.encoder.state_dict(),
+                optimizer=optimizer_tensors(session.optimizer, trainable(session.encoder)),
+                objective=session.objective.state_dict(),
+                state={key: value for key, value in session.progress.to_state().items() if key != "step"},
+            ),
+        )
+        keep, best = session.settings.saving.keep, session.progress.best_step
+        checkpoints.prune(session.checkpoints, keep=keep, best_step=best)
+    session.world.wait()
+
+
+@contextmanager
+def _ahead(session: Session) -> Iterator[Any]:
+    """Read and tokenize the next batch in the background while this one is computed.
+
+    A batch is a pure function of its number, so looking ahead changes nothing.
+    """
+
+    def make(step: int) -> TokenizedBatch:
+        return tokenize(session.encoder, session.batches.at(step), session.plan)
+
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as pool:
+        upcoming: dict[int, Future[TokenizedBatch]] = {}
+
+        def batch_of(step: int) -> TokenizedBatch:
+            current = upcoming.pop(step, None) or pool.submit(make, step)
+            ready = current.result()
+            if step + 1 < session.num_steps:
+                upcoming[step + 1] = pool.submit(make, step + 1)
+            return ready
+
+        yield batch_of

@@ -1,0 +1,260 @@
+"""From settings to everything a loop needs, checking the cheap things first: options, then files, then the model."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from contrapose.data.corpus import Corpus, build_corpus
+from contrapose.data.sources import find_sources
+from contrapose.durable import write_json, write_text
+from contrapose.encoder.encoder import Encoder
+from contrapose.encoder.views import require_dropout, view_cosine
+from contrapose.errors import ResumeRefused, StorageError, UsageError
+from contrapose.locks import RunLock
+from contrapose.objectives.catalogue import Recipe, recipe
+from contrapose.objectives.objective import Objective
+from contrapose.seeds import derive
+from contrapose.train import checkpoint as checkpoints
+from contrapose.train.batches import Batches, choose_views
+from contrapose.train.chunks import CPU_GROUPS, GPU_GROUPS
+from contrapose.train.distributed import World
+from contrapose.train.environment import describe_environment, pick_device, pick_precision
+from contrapose.train.optimizer import make_optimizer, trainable
+from contrapose.train.progress import Progress
+from contrapose.train.resume import check_resumable, write_record
+from contrapose.train.select import Criterion, choose_criterion
+from contrapose.train.settings import RunSettings, evaluation_interval, run_folder, steps_of
+from contrapose.train.step import StepPlan
+from contrapose.train.track import Listener, MetricsLog
+
+#: Texts that the cosine between two views is measured on at the start.
+MEASURED_TEXTS = 64
+#: Two views this close are one view: their difference is rounding.
+IDENTICAL_VIEWS = 0.99999
+
+
+@dataclass
+class Session:
+    """A run in progress: what it was told, what it is made of, and where it stands."""
+
+    settings: RunSettings
+    recipe: Recipe
+    folder: Path
+    corpus: Corpus
+    batches: Batches
+    views: str
+    encoder: Encoder
+    objective: Objective
+    optimizer: torch.optim.AdamW
+    criterion: Criterion | None
+    plan: StepPlan
+    num_steps: int
+    eval_every: int
+    listener: Listener
+    metrics: MetricsLog
+    world: World
+    progress: Progress
+    facts: dict[str, Any]
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    @property
+    def precision(self) -> str:
+        return "bf16" if self.plan.bf16 else "fp32"
+
+
+def prepare(settings: RunSettings, *, resume: bool, listener: Listener, stack: ExitStack) -> Session:
+    """Check everything, build the corpus, load the encoder, and go back to the newest checkpoint where resuming.
+
+    What must be released at the end (the run's lock, the process group) is pushed on ``stack``.
+    """
+    made = recipe(settings.method.name, settings.method.parts, settings.method.hyperparameters)
+    if "-" not in settings.data.corpus:
+        find_sources(settings.data.corpus)
+    world = World.join()
+    stack.callback(world.leave)
+    world.rows(settings.training.batch_size)
+    folder = run_folder(settings)
+    if world.is_first:
+        _claim(folder, resume, stack)
+    world.wait()
+    device = pick_device(settings.training.device, world)
+    bf16 = pick_precision(settings.training.precision, device)
+    listener.preparing(f"loading {settings.encoder.model}")
+    encoder = _load_encoder(settings).to(device)
+    corpus = _corpus(settings, folder, world, resume, listener)
+    views = choose_views(settings.data.views, corpus.columns)
+    held_out_rows = min(settings.data.held_out_rows, len(corpus) // 10)
+    rows, held_out = corpus.split_held_out(held_out_rows, derive(settings.training.seed, "held-out") >> 1)
+    batches = Batches(
+        corpus,
+        rows,
+        batch_size=settings.training.batch_size,
+        views=views,
+        seed=settings.training.seed,
+        max_words=settings.training.max_length,
+        mask_repeats=settings.training.mask_repeats,
+    )
+    num_steps = steps_of(settings, len(rows))
+    facts = {
+        "rows": len(rows),
+        "held_out": len(held_out),
+        "views": views,
+        "device": str(device),
+        "precision": "bf16" if bf16 else "fp32",
+        **_measured_views(encoder, batches, views, settings),
+    }
+    objective = made.build(width=encoder.width).to(device)
+    criterion = choose_criterion(settings.selection, corpus, held_out, listener.notice)
+    facts["criterion"] = criterion.about if criterion else "the last step"
+    groups = settings.training.length_groups or (CPU_GROUPS if device.type == "cpu" else GPU_GROUPS)
+    session = Session(
+        settings=settings,
+        recipe=made,
+        folder=folder,
+        corpus=corpus,
+        batches=batches,
+        views=views,
+        encoder=encoder,
+        objective=objective,
+        optimizer=make_optimizer(trainable(encoder), settings.training),
+        criterion=criterion,
+        plan=StepPlan(
+            seed=settings.training.seed,
+            max_length=settings.training.max_length,
+            num_groups=groups,
+            chunk_size=settings.training.chunk_size,
+            bf16=bf16,
+            world=world,
+        ),
+        num_steps=num_steps,
+        eval_every=evaluation_interval(settings, num_steps),
+        listener=listener,
+        metrics=MetricsLog(folder, tensorboard=settings.saving.tensorboard and world.is_first),
+        world=world,
+        progress=Progress(),
+        facts=facts,
+    )
+    if world.is_first:
+        _write_down(session, resume)
+    if resume:
+        _go_back(session)
+    return session
+
+
+def _claim(folder: Path, resume: bool, stack: ExitStack) -> None:
+    """Make the run's folder ours: created, locked, and not another run's."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UsageError(f"--out {folder} is a file, not a folder: choose another name") from None
+    except OSError as error:
+        raise StorageError(f"cannot make the run folder {folder}: {error.strerror}") from None
+    stack.enter_context(RunLock(folder))
+    begun = (folder / "metrics.jsonl").exists() or checkpoints.steps_saved(folder / "checkpoints")
+    if begun and not resume:
+        raise UsageError(f"{folder} holds a run already: continue it with --resume, or choose another --out")
+
+
+def _load_encoder(settings: RunSettings) -> Encoder:
+    chosen = settings.encoder
+    return Encoder.load(
+        chosen.model,
+        pooling=chosen.pooling,
+        head=chosen.head,
+        dropout=chosen.dropout,
+        revision=chosen.revision,
+        head_seed=settings.training.seed,
+    )
+
+
+def _corpus(settings: RunSettings, folder: Path, world: World, resume: bool, listener: Listener) -> Corpus:
+    """Built once by the first process; the others open what it built."""
+    place = folder / "cache" / "corpus"
+    if world.is_first:
+        listener.preparing("reading the corpus")
+        data = settings.data
+        if resume and (place / "corpus.json").exists():
+            # The record of the run says which data it was begun with; check_resumable compares.
+            Corpus.open(place, verify=True)
+        else:
+            place.parent.mkdir(exist_ok=True)
+            build_corpus(
+                data.corpus,
+                place,
+                columns=data.columns,
+                min_words=data.min_words,
+                max_characters=data.max_characters,
+                deduplicate=data.deduplicate,
+                max_bad_share=data.max_bad_share,
+                progress=listener.reading,
+            )
+    world.wait()
+    return Corpus.open(place)
+
+
+def _measured_views(
+    encoder: Encoder, batches: Batches, views: str, settings: RunSettings
+) -> dict[str, float]:
+    """The cosine between two dropout views, and a refusal where they are one."""
+    if views != "dropout":
+        return {}
+    require_dropout(encoder)
+    texts = batches.at(0).texts["anchor"][:MEASURED_TEXTS]
+    cosine = view_cosine(encoder, texts, settings.training.seed, settings.training.max_length)
+    if not cosine < IDENTICAL_VIEWS:
+        raise UsageError(
+            f"the two dropout views of a text have a mean cosine of {cosine:.6f}: they are the same, so there is "
+            "nothing to learn from. Give the encoder dropout with --dropout 0.1"
+        )
+    return {"view_cosine": cosine}
+
+
+def _write_down(session: Session, resume: bool) -> None:
+    """config.toml, env.json and the record that a continuation is compared with."""
+    from contrapose.config import to_toml
+
+    environment = describe_environment(session.encoder.device, session.world.size)
+    if resume and (session.folder / "run.json").exists():
+        check_resumable(
+            session.folder, session.settings, session.corpus, environment, session.listener.notice
+        )
+        return
+    write_text(session.folder / "config.toml", to_toml(session.settings))
+    write_json(session.folder / "env.json", environment)
+    write_record(session.folder, session.settings, session.corpus, session.encoder)
+
+
+def _go_back(session: Session) -> None:
+    """Continue from the newest good checkpoint; from the beginning where there is none yet."""
+    saved = checkpoints.load_newest(session.checkpoints, session.listener.notice)
+    if saved is None:
+        if session.world.is_first:
+            session.metrics.cut_after(-1)
+        session.listener.notice("no checkpoint yet: the run starts from its beginning")
+        return
+    restore(session, saved)
+    session.progress = Progress.from_state(saved.step, saved.state)
+    if session.world.is_first:
+        session.metrics.cut_after(saved.step)
+
+
+def restore(session: Session, saved: checkpoints.Checkpoint) -> None:
+    """Put weights, optimizer and queues of a checkpoint back."""
+    from contrapose.train.optimizer import restore_optimizer
+
+    device = session.encoder.device
+    try:
+        session.encoder.load_state_dict(saved.weights)
+        session.objective.load_state_dict(saved.objective)
+        on_device = {name: tensor.to(device) for name, tensor in saved.optimizer.items()}
+        restore_optimizer(session.optimizer, trainable(session.encoder), on_device)
+    except (RuntimeError, KeyError) as error:
+        raise ResumeRefused(f"the checkpoint does not fit this model: {error}") from None

@@ -1,0 +1,274 @@
+"""What a run is told, section by section; validated once, frozen, written into the run as it was resolved.
+
+No torch here: a wrong option is refused before anything heavy is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, field_validator, model_validator
+
+from contrapose.config import Frozen, merge, parse_value, validate
+from contrapose.errors import UsageError, nearest
+
+#: A label-free or STS-B score is taken this often by default: four times in a short run, as SimCSE in a long one.
+LONGEST_EVALUATION_INTERVAL = 125
+
+
+class DataSettings(Frozen):
+    """[data]"""
+
+    corpus: Annotated[
+        tuple[str, ...], Field(min_length=1, description="files, folders, globs; - is standard input")
+    ]
+    columns: Annotated[
+        tuple[str, ...] | None, Field(description="text column, or anchor, positive, negative")
+    ] = None
+    views: Annotated[
+        Literal["auto", "dropout", "crop", "pairs"],
+        Field(
+            description="where the second view comes from; auto: the columns where there are two, else dropout"
+        ),
+    ] = "auto"
+    min_words: Annotated[int, Field(ge=1, description="shorter rows are left out")] = 1
+    max_characters: Annotated[int, Field(ge=1, description="longer rows are left out")] = 100_000
+    deduplicate: bool = True
+    max_bad_share: Annotated[
+        float, Field(ge=0, le=1, description="stop when more of the rows are malformed")
+    ] = 0.5
+    held_out_rows: Annotated[
+        int, Field(ge=0, description="rows kept from training, for selection without labels")
+    ] = 512
+
+
+class EncoderSettings(Frozen):
+    """[encoder]"""
+
+    model: Annotated[str, Field(min_length=1, description="minilm, a folder, or a hub name")] = "minilm"
+    pooling: Literal["cls", "cls_before_pooler", "avg", "avg_first_last", "avg_top2"] | None = None
+    head: Annotated[
+        Literal["none", "linear-tanh", "mlp-bn"] | None,
+        Field(description="train-only projection; None: by the model"),
+    ] = None
+    dropout: Annotated[float | None, Field(ge=0, lt=1, description="replaces every dropout of the model")] = (
+        None
+    )
+    revision: str | None = None
+
+
+class MethodSettings(Frozen):
+    """[method]; the hyperparameters are checked against the method when the recipe is made."""
+
+    name: str = "hncse-hnm"
+    parts: tuple[str, ...] = ()
+    hyperparameters: dict[str, Any] = Field(default_factory=dict)
+
+
+class TrainingSettings(Frozen):
+    """[training]"""
+
+    steps: Annotated[int | None, Field(ge=1, description="steps; instead of epochs")] = None
+    epochs: Annotated[
+        float | None, Field(gt=0, le=1000, description="passes over the corpus; 1 unless given")
+    ] = None
+    batch_size: Annotated[
+        int, Field(ge=2, description="rows per step over all processes: sets the negatives")
+    ] = 64
+    chunk_size: Annotated[
+        int | None, Field(ge=1, description="texts per forward pass and process: sets the memory; None: all")
+    ] = None
+    learning_rate: Annotated[float, Field(gt=0, lt=1)] = 1e-5
+    max_length: Annotated[
+        int, Field(ge=3, le=100_000, description="tokens kept of a text while training")
+    ] = 32
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"], Field(description="auto: bf16 where the machine computes in it")
+    ] = "auto"
+    device: str = "auto"
+    length_groups: Annotated[
+        int | None,
+        Field(ge=1, le=64, description="groups of like length a batch is encoded in; None: by device"),
+    ] = None
+    mask_repeats: Annotated[bool, Field(description="texts equal to the anchor are not its negatives")] = True
+    max_skipped: Annotated[
+        int, Field(ge=1, description="steps in a row without finite gradient before giving up")
+    ] = 10
+
+    @model_validator(mode="after")
+    def _one_length(self) -> TrainingSettings:
+        if self.steps is not None and self.epochs is not None:
+            raise ValueError("give steps or epochs, not both")
+        if self.steps is not None and self.warmup_steps >= self.steps:
+            raise ValueError(f"warmup_steps ({self.warmup_steps}) must be below steps ({self.steps})")
+        return self
+
+
+class SelectionSettings(Frozen):
+    """[selection]: which checkpoint becomes the model."""
+
+    criterion: Annotated[
+        Literal["auto", "stsb-dev", "label-free", "none"],
+        Field(description="auto: stsb-dev where dev_data is given, else label-free; none: the last step"),
+    ] = "auto"
+    dev_data: Annotated[
+        str | None, Field(description="SentEval folder that holds the STS-B development set")
+    ] = None
+    eval_every: Annotated[
+        int | None, Field(ge=1, description="steps; None: a quarter of the run, 125 at most")
+    ] = None
+    patience: Annotated[
+        int | None, Field(ge=1, description="stop after so many evaluations without a new best")
+    ] = None
+
+    @model_validator(mode="after")
+    def _criterion_has_data(self) -> SelectionSettings:
+        if self.criterion == "stsb-dev" and self.dev_data is None:
+            raise ValueError("criterion 'stsb-dev' needs dev_data, a SentEval folder")
+        if self.criterion in ("label-free", "none") and self.dev_data is not None:
+            raise ValueError(f"dev_data would be ignored with criterion '{self.criterion}'")
+        if self.criterion == "none" and self.patience is not None:
+            raise ValueError("patience would be ignored with criterion 'none'")
+        return self
+
+
+class SavingSettings(Frozen):
+    """[saving]: may change between a run and its continuation; nothing here changes a result."""
+
+    save_every: Annotated[int, Field(ge=1, description="steps between checkpoints")] = 100
+    keep: Annotated[int, Field(ge=2, description="newest checkpoints kept, besides the best")] = 2
+    tensorboard: bool = False
+
+
+class RunSettings(Frozen):
+    """Everything a run depends on. ``out`` is the run's folder."""
+
+    out: Annotated[str, Field(min_length=1)]
+    data: DataSettings
+    encoder: EncoderSettings = Field(default_factory=EncoderSettings)
+    method: MethodSettings = Field(default_factory=MethodSettings)
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
+    selection: SelectionSettings = Field(default_factory=SelectionSettings)
+    saving: SavingSettings = Field(default_factory=SavingSettings)
+
+    @field_validator("out")
+    @classmethod
+    def _plain_path(cls, out: str) -> str:
+        if "\0" in out:
+            raise ValueError("a path cannot hold a NUL character")
+        return out
+
+    @model_validator(mode="after")
+    def _columns_fit_views(self) -> RunSettings:
+        columns, views = self.data.columns, self.data.views
+        if views == "pairs" and columns is not None and len(columns) < 2:
+            raise ValueError("views 'pairs' needs at least two columns, anchor and positive")
+        if views in ("dropout", "crop") and columns is not None and len(columns) > 1:
+            raise ValueError(f"views '{views}' takes one column, and {len(columns)} are given")
+        return self
+
+
+#: Where a bare name belongs: every key of every section that is unique among them.
+SECTIONS: dict[str, type[BaseModel]] = {
+    "data": DataSettings,
+    "encoder": EncoderSettings,
+    "method": MethodSettings,
+    "training": TrainingSettings,
+    "selection": SelectionSettings,
+    "saving": SavingSettings,
+}
+_RENAMED = {"method": ("method", "name"), "with": ("method", "parts"), "parts": ("method", "parts")}
+
+
+def section_of(name: str) -> tuple[str, str] | None:
+    """(section, key) of a bare option name; None for a name that no section has.
+
+    >>> section_of("learning_rate"), section_of("method"), section_of("margin")
+    (('training', 'learning_rate'), ('method', 'name'), None)
+    """
+    if name in _RENAMED:
+        return _RENAMED[name]
+    for section, model in SECTIONS.items():
+        if name in model.model_fields and (section, name) != ("method", "name"):
+            return section, name
+    return None
+
+
+def nested(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Flat options as tables: known names go to their section, every other one is a hyperparameter of the method.
+
+    ``None`` means "not given". Raises UsageError for ``section.key`` with an unknown section.
+
+    >>> nested({"steps": 10, "margin": 0.3, "seed": None, "data.min_words": 3})
+    {'training': {'steps': 10}, 'method': {'hyperparameters': {'margin': 0.3}}, 'data': {'min_words': 3}}
+    """
+    tables: dict[str, Any] = {}
+    for name, value in options.items():
+        if value is None:
+            continue
+        if name == "out":
+            tables["out"] = str(value)
+            continue
+        if "." in name:
+            section, key = name.split(".", 1)
+            if section not in SECTIONS:
+                raise UsageError(f"unknown section '{section}' in '{name}'{nearest(section, list(SECTIONS))}")
+            place = (section, *key.split("."))
+        else:
+            place = section_of(name) or ("method", "hyperparameters", name)
+        table = tables
+        for part in place[:-1]:
+            table = table.setdefault(part, {})
+        table[place[-1]] = value
+    return tables
+
+
+def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
+    """``--set k=v`` texts as options.
+
+    >>> parse_assignments(["k=5", "pool=batch"])
+    {'k': 5, 'pool': 'batch'}
+    """
+    options: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"--set takes key=value, and got '{assignment}'")
+        options[name.strip()] = parse_value(value.strip())
+    return options
+
+
+def resolve(*layers: Mapping[str, Any], where: str = "options") -> RunSettings:
+    """Settings from layers of tables, later ones on top: file, flags, ``--set``."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged = merge(merged, layer)
+    if "out" not in merged:
+        raise UsageError("no run folder: give --out FOLDER")
+    if not merged.get("data", {}).get("corpus"):
+        raise UsageError("no corpus: give at least one file, folder or glob of text")
+    return validate(RunSettings, merged, where=where)
+
+
+def steps_of(settings: RunSettings, num_rows: int) -> int:
+    """How many steps the run has; a step that crosses the end of an epoch takes the rest from the next."""
+    training = settings.training
+    if training.steps is not None:
+        return training.steps
+    return max(1, -(-int((training.epochs or 1) * num_rows) // training.batch_size))
+
+
+def evaluation_interval(settings: RunSettings, num_steps: int) -> int:
+    """Steps between evaluations."""
+    given = settings.selection.eval_every
+    return given or max(1, min(LONGEST_EVALUATION_INTERVAL, num_steps // 4))
+
+
+def run_folder(settings: RunSettings) -> Path:
+    return Path(settings.out).expanduser()

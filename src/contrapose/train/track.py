@@ -1,0 +1,127 @@
+"""What a run writes down and tells: ``metrics.jsonl`` always, TensorBoard where asked, a listener for people.
+
+``metrics.jsonl`` holds no times, so a resumed run writes the bytes of an uninterrupted one; times go to
+``timings.jsonl``. A number that is not finite is written as "NaN" or "Infinity": never hidden, and still JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from contrapose.durable import append_line, write_text
+from contrapose.errors import MissingExtra
+
+logger = logging.getLogger(__name__)
+
+
+class Listener:
+    """Told what happens in a run; the command line's one draws the progress bar. This one logs and says nothing."""
+
+    def notice(self, text: str) -> None:
+        """Something a person should read."""
+        logger.warning(text)
+
+    def preparing(self, what: str) -> None:
+        """A part of the preparation begins that may take a while."""
+        logger.info(what)
+
+    def reading(self, rows: int) -> None:
+        """So many rows of the corpus were read."""
+
+    def started(self, first_step: int, num_steps: int, facts: Mapping[str, Any]) -> None:
+        """Training begins, at ``first_step`` steps done; ``facts`` are worth showing."""
+
+    def stepped(self, step: int, row: Mapping[str, Any]) -> None:
+        """Step ``step`` (from 1) is done."""
+
+    def evaluated(self, step: int, scores: Mapping[str, float], is_best: bool) -> None:
+        """The criterion was measured."""
+
+    def finished(self, summary: Mapping[str, Any]) -> None:
+        """The model is written."""
+
+
+def numbers(tensors: Mapping[str, Tensor]) -> dict[str, float]:
+    """Scalars as floats, with one wait for the device instead of one each."""
+    if not tensors:
+        return {}
+    stacked = torch.stack([tensor.detach().double().reshape(()) for tensor in tensors.values()])
+    return dict(zip(tensors, stacked.tolist(), strict=True))
+
+
+def strict_json(row: Mapping[str, Any]) -> str:
+    """One line of JSON that every reader accepts.
+
+    >>> strict_json({"loss": float("nan"), "step": 1})
+    '{"loss": "NaN", "step": 1}'
+    """
+    return json.dumps(_finite(row), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    return value
+
+
+class MetricsLog:
+    """Appends to ``metrics.jsonl`` and ``timings.jsonl`` of a run."""
+
+    def __init__(self, folder: Path, *, tensorboard: bool = False) -> None:
+        self.path = folder / "metrics.jsonl"
+        self.timings_path = folder / "timings.jsonl"
+        self._board = _summary_writer(folder / "tensorboard") if tensorboard else None
+
+    def cut_after(self, step: int) -> None:
+        """Forget what was written after the checkpoint that the run continues from."""
+        for path in (self.path, self.timings_path):
+            if path.exists():
+                rows = read_rows(path)
+                write_text(path, "".join(strict_json(row) + "\n" for row in rows if row["step"] <= step))
+
+    def write(self, row: Mapping[str, Any], *, sync: bool = False) -> None:
+        append_line(self.path, strict_json(row), sync=sync)
+        if self._board is not None:
+            for name, value in row.items():
+                if name != "step" and isinstance(value, float) and math.isfinite(value):
+                    self._board.add_scalar(name, value, row["step"])
+
+    def write_timing(self, row: Mapping[str, Any]) -> None:
+        append_line(self.timings_path, strict_json(row))
+
+    def close(self) -> None:
+        if self._board is not None:
+            self._board.close()
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a metrics file. A torn last line (a kill in the middle of it) is left out."""
+    rows = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(row, dict) and isinstance(row.get("step"), int):
+            rows.append(row)
+    return rows
+
+
+def _summary_writer(folder: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise MissingExtra("--tensorboard", "tensorboard", "tensorboard") from None
+    return SummaryWriter(str(folder))
