@@ -9,7 +9,7 @@ their Gram matrix G_i,
 
     cos(a_i, g_ip) = (W_i c_i)_p / sqrt( (W_i G_i W_i^T)_pp )
 
-so memory is O(B k (D + k)) instead of O(B num_mixtures D), with the same values and gradients. Choosing the parents
+so memory is O(B k (D + num_mixtures)) instead of O(B num_mixtures D), with the same values and gradients. Choosing the parents
 has no gradient; the cosines have one, into anchors and parents alike, unless ``detach_negatives``.
 
 HNCSE 2024, https://arxiv.org/abs/2411.12156; in the spirit of MoCHi (Kalantidis et al. 2020).
@@ -61,25 +61,26 @@ class MixedNegatives(nn.Module):
         pool: Annotated[
             Literal["batch", "queue", "batch+queue"], Field(description="where parents come from")
         ] = "batch",
-        queue_size: QueueSize = 0,
+        pool_queue_size: QueueSize = 0,  # its own name: the part "queue" can be added beside it
         detach_negatives: Annotated[bool, Field(description="no gradient into the parents")] = False,
     ) -> None:
         super().__init__()
-        if "queue" in pool and queue_size == 0:
-            raise ValueError(f"pool='{pool}' needs queue_size above 0, for example queue_size=256")
-        if pool == "batch" and queue_size > 0:
+        if "queue" in pool and pool_queue_size == 0:
+            raise ValueError(f"pool='{pool}' needs pool_queue_size above 0, for example pool_queue_size=256")
+        if pool == "batch" and pool_queue_size > 0:
             raise ValueError(
-                "queue_size would be ignored with pool='batch'; set pool='batch+queue' or 'queue'"
+                "pool_queue_size would be ignored with pool='batch'; set pool='batch+queue' or 'queue'"
             )
         if alpha_beta > 0 and alpha != 0.5:
             raise ValueError("alpha would be ignored where alpha_beta draws it; set one of the two")
         self.k, self.num_mixtures, self.pairs, self.pool = k, num_mixtures, pairs, pool
         self.alpha, self.alpha_beta, self.detach_negatives = alpha, alpha_beta, detach_negatives
-        self.queue = Queue(width=width, queue_size=queue_size)
+        self.queue = Queue(width=width, queue_size=pool_queue_size)
 
     def candidates(self, views: Views) -> Candidates | None:
         pool_PD, allowed_BP = self._parents(views)
-        k = min(self.k, pool_PD.shape[0])
+        # A row's own positive is in the pool of the batch and is no parent.
+        k = min(self.k, pool_PD.shape[0] - ("batch" in self.pool))
         if k < 2:
             return None
         if self.detach_negatives:
@@ -91,12 +92,12 @@ class MixedNegatives(nn.Module):
         parents_BKD = pool_PD[chosen_BK]
         gram_BKK = parents_BKD @ parents_BKD.transpose(1, 2)
         pairs_BSK = self._weights(views, k).to(cosine_BP)
-        cosine_BS, inner_BSS = mix(cosine_BP.gather(1, chosen_BK), gram_BKK, pairs_BSK)
+        cosine_BS, unit_BSK = mix(cosine_BP.gather(1, chosen_BK), gram_BKK, pairs_BSK)
         is_parent_BSK = pairs_BSK > 0
         valid_BS = ~(is_parent_BSK & ~allowed_BK[:, None, :]).any(-1)
         return Candidates(
             columns=Columns(origin="mixed", cosines=cosine_BS, valid=valid_BS),
-            stats=mixture_stats(cosine_BS.detach(), inner_BSS.detach()),
+            stats=mixture_stats(cosine_BS, unit_BSK, gram_BKK, valid_BS),
         )
 
     def observe(self, views: Views) -> None:
@@ -106,13 +107,14 @@ class MixedNegatives(nn.Module):
     def _parents(self, views: Views) -> tuple[Tensor, Tensor]:
         """Unit vectors that may become parents (P, D), and which row may use which (B, P)."""
         vectors, allowed = [], []
+        unit_BD = unit(views.positive)
         if "batch" in self.pool:
             own_BB = torch.eye(views.num_rows, dtype=torch.bool, device=views.anchor.device)
             repeats_BB = views.repeats_anchor("positive")
-            vectors.append(unit(views.positive))
+            vectors.append(unit_BD)
             allowed.append(~own_BB if repeats_BB is None else ~(own_BB | repeats_BB))
         if "queue" in self.pool:
-            vectors.append(self.queue.vectors_MD[: self.queue.num_filled].to(views.positive.device).clone())
+            vectors.append(self.queue.vectors_MD[: self.queue.num_filled].to(unit_BD, copy=True))
             allowed.append(~self.queue.repeats(views))
         return torch.cat(vectors), torch.cat(allowed, dim=1)
 
@@ -136,27 +138,34 @@ class MixedNegatives(nn.Module):
 
 
 def mix(cosine_BK: Tensor, gram_BKK: Tensor, weights_BSK: Tensor) -> tuple[Tensor, Tensor]:
-    """Cosines of the anchor with mixtures (B, S), and of the mixtures with each other (B, S, S), from Gram matrices.
+    """Cosines of the anchor with mixtures (B, S), from Gram matrices; and the weights that make unit mixtures (B, S, K).
 
     >>> cosine, gram, halves = torch.tensor([[1.0, 0.0]]), torch.eye(2)[None], torch.tensor([[[0.5, 0.5]]])
     >>> mix(cosine, gram, halves)[0]
     tensor([[0.7071]])
     """
-    inner_BSS = weights_BSK @ gram_BKK @ weights_BSK.transpose(1, 2)
-    squared_norm_BS = inner_BSS.diagonal(dim1=1, dim2=2)
+    squared_norm_BS = ((weights_BSK @ gram_BKK) * weights_BSK).sum(-1)
     norm_BS = squared_norm_BS.clamp_min(SMALLEST_SQUARED_NORM).sqrt()
-    cosine_BS = (weights_BSK @ cosine_BK[..., None]).squeeze(-1) / norm_BS
-    return cosine_BS, inner_BSS / (norm_BS[:, :, None] * norm_BS[:, None, :])
+    unit_BSK = weights_BSK / norm_BS[:, :, None]
+    return (unit_BSK @ cosine_BK[..., None]).squeeze(-1), unit_BSK
 
 
-def mixture_stats(cosine_BS: Tensor, inner_BSS: Tensor) -> dict[str, Tensor]:
-    """How hard the mixtures are (mean cosine with the anchor) and how different (1 - mean cosine of two of them)."""
-    num_mixtures = cosine_BS.shape[1]
-    stats = {"mixture_difficulty": cosine_BS.mean()}
-    if num_mixtures > 1:
-        off_diagonal = inner_BSS.sum((1, 2)) - inner_BSS.diagonal(dim1=1, dim2=2).sum(1)
-        stats["mixture_diversity"] = 1 - (off_diagonal / (num_mixtures * (num_mixtures - 1))).mean()
-    return stats
+@torch.no_grad()
+def mixture_stats(
+    cosine_BS: Tensor, unit_BSK: Tensor, gram_BKK: Tensor, valid_BS: Tensor
+) -> dict[str, Tensor]:
+    """How hard the mixtures that count are (mean cosine with the anchor) and how different (1 - their mean cosine)."""
+    unit_BSK = unit_BSK.masked_fill(~valid_BS[:, :, None], 0)
+    # The sum over pairs of mixtures is the squared length of their sum, less each with itself: no (S, S) table.
+    sum_B1K = unit_BSK.sum(1, keepdim=True)
+    all_pairs = (sum_B1K @ gram_BKK * sum_B1K).sum()
+    with_itself = ((unit_BSK @ gram_BKK) * unit_BSK).sum()
+    num_valid_B = valid_BS.sum(1)
+    # 0 / 0 where there is nothing to average: not a number, as for any empty selection.
+    return {
+        "mixture_difficulty": cosine_BS.masked_fill(~valid_BS, 0).sum() / num_valid_B.sum(),
+        "mixture_diversity": 1 - (all_pairs - with_itself) / (num_valid_B * (num_valid_B - 1)).sum(),
+    }
 
 
 PART = Part(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from contrapose.maths.scores import Columns, ScoreTable, score_table
-from contrapose.maths.similarity import cosine_table, paired_cosine
+from contrapose.maths.similarity import at_least_fp32, cosine_table, paired_cosine
 from contrapose.objectives.contract import Candidates, Views
 
 
@@ -22,6 +22,9 @@ def in_batch_table(
     device = views.anchor.device
     rows_B = torch.arange(views.num_rows, device=device)
     own_BB = torch.eye(views.num_rows, dtype=torch.bool, device=device)
+    own_weight_BB = None
+    if hard_negative_weight:
+        own_weight_BB = own_BB.to(at_least_fp32(views.anchor).dtype) * hard_negative_weight
     blocks = [_positives(views)]
     for name, negative_BD in views.negatives.items():
         repeats_BB = views.repeats_anchor(name)
@@ -30,7 +33,7 @@ def in_batch_table(
                 origin=name,
                 vectors=negative_BD,
                 valid=None if repeats_BB is None else ~repeats_BB,
-                log_weight=own_BB * hard_negative_weight if hard_negative_weight else None,
+                log_weight=own_weight_BB,
             )
         )
     blocks += [candidate.columns for candidate in candidates]
