@@ -1,0 +1,117 @@
+"""How long the demo will still take, from the speed measured so far on this machine.
+
+The work is known from the start: evaluations of so many texts, training runs of so many steps. Their speeds are not.
+Before a speed is measured it is guessed from one that is: a training step costs about as much as encoding
+:data:`STEP_IN_TEXTS` texts per row. Nothing is told before anything is measured.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+#: Encoding one text per row of a training step: two views, and forward and backward of each is three forwards.
+STEP_IN_TEXTS = 6
+#: Steps at the start that are slower than the rest, and steps whose median is the speed.
+WARM_UP, WINDOW = 2, 30
+#: Share of an evaluation after which its speed says something. The longest texts come first.
+ENOUGH = 0.1
+#: Seconds around the steps of a training run (loading, saving), until they were measured once.
+AROUND_STEPS = 10.0
+
+
+class Clock:
+    """Told what is done, asked for the seconds that are left."""
+
+    def __init__(
+        self,
+        *,
+        evaluations: int,
+        texts: int,
+        trainings: int,
+        steps: int,
+        rows_per_step: int,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._now = now
+        self._texts, self._steps, self._rows_per_step = max(1, texts), steps, rows_per_step
+        self._evaluations_left, self._trainings_left = evaluations, trainings
+        self._steps_left = 0
+        self._began = now()
+        self._phase_began = self._began
+        self._phase: str | None = None
+        self._texts_done = 0
+        self._evaluation_seconds: float | None = None
+        self._around_steps = AROUND_STEPS
+        self._step_seconds: list[float] = []
+        self._seconds_in_steps = 0.0
+
+    @property
+    def elapsed(self) -> float:
+        return self._now() - self._began
+
+    def begin_evaluation(self) -> None:
+        self._phase, self._phase_began, self._texts_done = "evaluation", self._now(), 0
+
+    def encoded(self, texts: int) -> None:
+        """So many texts more are encoded."""
+        self._texts_done += texts
+
+    def end_evaluation(self) -> None:
+        self._evaluation_seconds = self._now() - self._phase_began
+        self._evaluations_left -= 1
+        self._phase = None
+
+    def begin_training(self) -> None:
+        self._phase, self._phase_began = "training", self._now()
+        self._steps_left, self._seconds_in_steps = self._steps, 0.0
+
+    def continued_at(self, step: int) -> None:
+        """The training in progress had done so many steps before."""
+        self._steps_left = self._steps - step
+
+    def stepped(self, seconds: float) -> None:
+        """One training step is done and took so long."""
+        self._step_seconds.append(seconds)
+        self._seconds_in_steps += seconds
+        self._steps_left -= 1
+
+    def end_training(self) -> None:
+        if self._seconds_in_steps:
+            self._around_steps = max(0.0, self._now() - self._phase_began - self._seconds_in_steps)
+        self._trainings_left -= 1
+        self._phase = None
+
+    def remaining(self) -> float | None:
+        """Seconds left, or None while nothing was measured.
+
+        >>> times = iter([0.0, 0.0, 8.0, 8.0])
+        >>> clock = Clock(evaluations=3, texts=80, trainings=0, steps=0, rows_per_step=1, now=lambda: next(times))
+        >>> clock.begin_evaluation(); clock.encoded(80); clock.end_evaluation(); clock.remaining()
+        16.0
+        """
+        evaluation = self._evaluation()
+        step = self._step(evaluation)
+        if step is None or evaluation is None:
+            return None
+        left = self._evaluations_left * evaluation + self._trainings_left * (
+            self._steps * step + self._around_steps
+        )
+        if self._phase == "evaluation":
+            left -= evaluation * min(1.0, self._texts_done / self._texts)
+        elif self._phase == "training":
+            left -= (self._steps - self._steps_left) * step
+            left -= min(self._around_steps, self._now() - self._phase_began - self._seconds_in_steps)
+        return max(0.0, left)
+
+    def _evaluation(self) -> float | None:
+        if self._evaluation_seconds is not None:
+            return self._evaluation_seconds
+        share = self._texts_done / self._texts
+        return (self._now() - self._phase_began) / share if share >= ENOUGH else None
+
+    def _step(self, evaluation: float | None) -> float | None:
+        measured = sorted(self._step_seconds[WARM_UP:][-WINDOW:])
+        if measured:
+            return measured[len(measured) // 2]
+        return None if evaluation is None else evaluation / self._texts * self._rows_per_step * STEP_IN_TEXTS

@@ -1,0 +1,233 @@
+"""What a person sees of the demo: a progress bar with the time left, then tables, pictures and words.
+
+Everything is drawn with rich, which leaves colours out where NO_COLOR is set or the terminal has none. Without a
+terminal there is no moving bar: each part is one line with the time. Tables fit into 80 columns.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.padding import Padding
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from contrapose.data.harvest import HarvestAccount
+from contrapose.data.held_out import Split
+from contrapose.data.text import printable
+from contrapose.evaluate.statistics import Interval
+from contrapose.experiment.demo import run_demo
+from contrapose.experiment.demo_result import STAGES, DemoResult, DemoSettings
+from contrapose.experiment.questions import TASKS, Answer, Sheet, verdict
+
+#: Colour of each stage; the words say the same without it.
+COLOURS = {"before": "dim", "sentences": "cyan", "pairs": "green"}
+SHORT = {"before": "before", "sentences": "sentences", "pairs": "pairs"}
+METRIC_NAMES = {"mrr_at_10": "MRR@10", "accuracy_at_1": "accuracy@1"}
+GEOMETRY = {
+    "alignment": "alignment (lower: first line and description lie closer)",
+    "uniformity": "uniformity (lower: texts are spread more evenly)",
+    "mean_cosine": "mean cosine between texts (0: no common direction)",
+    "effective_rank": "effective rank (higher: more directions are in use)",
+}
+#: Columns of the interval picture, without its labels.
+PICTURE_COLUMNS = 46
+
+
+def run_and_show(settings: DemoSettings, console: Console, *, show_result: bool = True) -> DemoResult:
+    """Run the demo with its progress on ``console``, and show the result there."""
+    with _watching(console) as watcher:
+        result = run_demo(settings, watcher)
+    if show_result:
+        console.print(render(result))
+    return result
+
+
+class ProgressView:
+    """A :class:`~contrapose.experiment.demo.Watcher` that draws one bar over all of the demo."""
+
+    def __init__(self, console: Console, bar: Progress | None) -> None:
+        self._console, self._bar = console, bar
+        self._task = bar.add_task("starting", total=1.0, left="") if bar else None
+        self._times: tuple[float, float | None] = (0.0, None)
+
+    def phase(self, text: str) -> None:
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=escape(text))
+        else:
+            self._console.print(Text(f"{text} ({in_time(*self._times)})"))
+
+    def harvested(self, account: HarvestAccount, split: Split) -> None:
+        for line in (*account.lines(), *split.lines()):
+            self._console.print(Text(printable(line, 300), style="dim"))
+
+    def answered(self, stage: str, sheet: Sheet) -> None:
+        found = ", ".join(
+            f"{TASKS[task]} {sheet.scores(task, 'mrr_at_10').mean():.3f}" for task in sheet.ranks
+        )
+        self._console.print(Text(f"{STAGES[stage]}: MRR@10 {found}", style=COLOURS[stage]))
+
+    def moved(self, elapsed: float, remaining: float | None) -> None:
+        self._times = (elapsed, remaining)
+        if self._bar is not None and self._task is not None:
+            done = 0.0 if remaining is None else elapsed / max(elapsed + remaining, 1e-9)
+            self._bar.update(self._task, completed=done, left=in_time(elapsed, remaining))
+
+    def notice(self, text: str) -> None:
+        self._console.print(Text(printable(text, 500), style="yellow"))
+
+
+def in_time(elapsed: float, remaining: float | None) -> str:
+    """How long it took and will take, no more exact than it is known.
+
+    >>> in_time(75, 130), in_time(5, None), in_time(200, 20)
+    ('1:15, about 2 min left', '0:05, measuring speed', '3:20, under a minute left')
+    """
+    so_far = f"{int(elapsed) // 60}:{int(elapsed) % 60:02d}"
+    if remaining is None:
+        return f"{so_far}, measuring speed"
+    return f"{so_far}, " + (
+        f"about {round(remaining / 60)} min left" if remaining >= 60 else "under a minute left"
+    )
+
+
+@contextmanager
+def _watching(console: Console) -> Iterator[ProgressView]:
+    if not console.is_terminal or console.is_dumb_terminal:
+        yield ProgressView(console, None)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.fields[left]}"))
+    with Progress(*columns, console=console, transient=True) as bar:
+        yield ProgressView(console, bar)
+
+
+def render(result: DemoResult) -> RenderableType:
+    """The whole result."""
+    parts: list[RenderableType] = [Text()]
+    for task in result.exam.tasks:
+        parts += [_numbers(result, task), _picture(result, task), Text(in_words(result, task)), Text()]
+    return Group(*parts, _geometry(result), Text(), *_searches(result), _what_next(result))
+
+
+def _numbers(result: DemoResult, task: str) -> Table:
+    count = len(result.exam.tasks[task])
+    table = Table(
+        title=f"{TASKS[task]} ({count:,} held-out questions)", title_justify="left", title_style="bold"
+    )
+    table.add_column("")
+    for name in METRIC_NAMES.values():
+        table.add_column(f"{name} [95% interval]", justify="right", no_wrap=True)
+    for stage, sheet in result.sheets.items():
+        cells = [_cell(sheet.interval(task, metric)) for metric in METRIC_NAMES]
+        table.add_row(STAGES[stage], *cells, style=COLOURS[stage])
+    return table
+
+
+def _cell(interval: Interval) -> Text:
+    return Text(f"{interval.estimate:.3f} [{interval.low:.3f}, {interval.high:.3f}]")
+
+
+def _picture(result: DemoResult, task: str) -> RenderableType:
+    """MRR@10 of each stage as a point in its interval, on one axis."""
+    intervals = {stage: sheet.interval(task, "mrr_at_10") for stage, sheet in result.sheets.items()}
+    low, high = min(i.low for i in intervals.values()), max(i.high for i in intervals.values())
+    lines = [
+        Text(
+            f"  {SHORT[stage]:>9} {_drawn(interval, low, high)} {interval.estimate:.3f}", style=COLOURS[stage]
+        )
+        for stage, interval in intervals.items()
+    ]
+    axis = f"{low:.3f}" + f"{high:.3f}".rjust(PICTURE_COLUMNS - 5)
+    return Group(*lines, Text(f"  {'MRR@10':>9} {axis}", style="dim"))
+
+
+def _drawn(interval: Interval, low: float, high: float) -> str:
+    """
+    >>> _drawn(Interval(estimate=0.5, low=0.0, high=1.0, level=0.95, rows=9), 0.0, 1.0)
+    '|---------------------o----------------------|'
+    """
+    scale = (PICTURE_COLUMNS - 1) / max(high - low, 1e-9)
+    start, point, end = (
+        int((value - low) * scale) for value in (interval.low, interval.estimate, interval.high)
+    )
+    line = [" "] * PICTURE_COLUMNS
+    line[start : end + 1] = "-" * (end + 1 - start)
+    line[start] = line[end] = "|"
+    line[point] = "o"
+    return "".join(line)
+
+
+def in_words(result: DemoResult, task: str) -> str:
+    """Each trained stage against the first in a sentence; a difference inside its noise is called so."""
+    sentences = []
+    for stage, sheet in list(result.sheets.items())[1:]:
+        test = sheet.compared_with(result.sheets["before"], task, "mrr_at_10")
+        amount = f"MRR@10 {test.difference:+.3f} [{test.low:+.3f}, {test.high:+.3f}], p = {test.p_value:.4f}"
+        means = {
+            "better": "better than before",
+            "worse": "worse than before",
+            "within noise": "no difference from before that stands out of the noise",
+        }[verdict(test)]
+        sentences.append(f"{STAGES[stage].capitalize()}: {means} ({amount}).")
+    return "\n".join(sentences)
+
+
+def _geometry(result: DemoResult) -> Table:
+    table = Table(title="shape of the space on the held-out texts", title_justify="left", title_style="bold")
+    table.add_column("")
+    for stage in result.sheets:
+        table.add_column(SHORT[stage], justify="right")
+    for metric, name in GEOMETRY.items():
+        table.add_row(name, *(f"{sheet.geometry[metric]:.3f}" for sheet in result.sheets.values()))
+    return table
+
+
+def _searches(result: DemoResult) -> Iterator[RenderableType]:
+    """Side by side: before, and after the last stage. A + marks what was not among the first answers before."""
+    before, after = result.sheets["before"], result.sheets[list(result.sheets)[-1]]
+    title = f"searches over the first lines of {len(result.exam.library):,} public objects"
+    table = Table(title=title, title_justify="left", title_style="bold", show_lines=True, expand=False)
+    table.add_column("before", ratio=1, overflow="fold")
+    table.add_column(STAGES[list(result.sheets)[-1]], ratio=1, overflow="fold")
+    for query in result.exam.searches:
+        known = {answer.name for answer in before.answers[query]}
+        left = Group(
+            Text(f'"{query}"', style="bold"), *(_answer(answer, "  ") for answer in before.answers[query])
+        )
+        right = [_answer(answer, "  " if answer.name in known else "+ ") for answer in after.answers[query]]
+        table.add_row(left, Group(Text(""), *right))
+    yield table
+    yield Text(
+        "  + was not among the first answers before. Most of these first lines were trained on, as your own text would "
+        "be; the numbers above are from held-out objects only.",
+        style="dim",
+    )
+    yield Text()
+
+
+def _answer(answer: Answer, mark: str) -> Text:
+    """The end of a dotted name (a class with its method), and as much of its first line as one line holds."""
+    name = ".".join(answer.name.split(".")[-2:])
+    text = Text(mark, style="green" if mark.strip() else "")
+    return text.append(name, style="bold").append(f" {printable(answer.text, 90)}", style="dim")
+
+
+def _what_next(result: DemoResult) -> RenderableType:
+    model = shlex.quote(str(result.folder.model("pairs")))
+    library = shlex.quote(str(result.folder.library))
+    lines = [
+        Text.assemble(
+            "model: ", (str(result.folder.model("pairs")), "bold"), f"   ({result.seconds / 60:.1f} minutes)"
+        ),
+        Text("numbers: " + str(Path(result.folder.path, "result.json"))),
+        Text("Try next:", style="bold"),
+        Text(f"  contrapose search {model} {library} 'split text at commas' --top 5"),
+        Text("  contrapose train YOUR_TEXT.txt --model minilm --method hncse-hnm --out runs/mine"),
+    ]
+    return Padding(Group(*lines), (0, 0))
