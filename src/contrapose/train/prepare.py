@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from contrapose.train.resume import check_resumable, write_record
 from contrapose.train.select import Criterion, choose_criterion
 from contrapose.train.settings import RunSettings, evaluation_interval, run_folder, steps_of
 from contrapose.train.step import StepPlan
+from contrapose.syscalls import reporting
 from contrapose.train.track import Listener, MetricsLog
 
 #: Texts that the cosine between two views is measured on at the start.
@@ -103,12 +104,19 @@ def prepare(settings: RunSettings, *, resume: bool, listener: Listener, stack: E
         mask_repeats=settings.training.mask_repeats,
     )
     num_steps = steps_of(settings, len(rows))
+    if settings.training.warmup_steps >= num_steps > 0 and settings.training.warmup_steps > 0:
+        raise UsageError(
+            f"warmup_steps ({settings.training.warmup_steps}) must be below the {num_steps} steps of the run"
+        )
     facts = {
         "rows": len(rows),
         "held_out": len(held_out),
         "views": views,
         "device": str(device),
         "precision": "bf16" if bf16 else "fp32",
+        "account": corpus.account.lines(),
+        "eval_every": evaluation_interval(settings, num_steps),
+        "temperature": getattr(made.hyperparameters, "temperature", None),
         **_measured_views(encoder, batches, views, settings),
     }
     objective = made.build(width=encoder.width).to(device)
@@ -151,16 +159,25 @@ def prepare(settings: RunSettings, *, resume: bool, listener: Listener, stack: E
 
 def _claim(folder: Path, resume: bool, stack: ExitStack) -> None:
     """Make the run's folder ours: created, locked, and not another run's."""
+    is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise UsageError(f"--out {folder} is a file, not a folder: choose another name") from None
     except OSError as error:
         raise StorageError(f"cannot make the run folder {folder}: {error.strerror}") from None
+    if is_new:
+        stack.callback(_remove_if_empty, folder)
     stack.enter_context(RunLock(folder))
     begun = (folder / "metrics.jsonl").exists() or checkpoints.steps_saved(folder / "checkpoints")
     if begun and not resume:
         raise UsageError(f"{folder} holds a run already: continue it with --resume, or choose another --out")
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """A run that was refused leaves nothing behind."""
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _load_encoder(settings: RunSettings) -> Encoder:
@@ -185,7 +202,8 @@ def _corpus(settings: RunSettings, folder: Path, world: World, resume: bool, lis
             # The record of the run says which data it was begun with; check_resumable compares.
             Corpus.open(place, verify=True)
         else:
-            place.parent.mkdir(exist_ok=True)
+            with reporting(place.parent):
+                place.parent.mkdir(exist_ok=True)
             build_corpus(
                 data.corpus,
                 place,
@@ -224,7 +242,12 @@ def _write_down(session: Session, resume: bool) -> None:
     environment = describe_environment(session.encoder.device, session.world.size)
     if resume and (session.folder / "run.json").exists():
         check_resumable(
-            session.folder, session.settings, session.corpus, environment, session.listener.notice
+            session.folder,
+            session.settings,
+            session.corpus,
+            session.encoder,
+            environment,
+            session.listener.notice,
         )
         return
     write_text(session.folder / "config.toml", to_toml(session.settings))
