@@ -9,8 +9,8 @@ their Gram matrix G_i,
 
     cos(a_i, g_ip) = (W_i c_i)_p / sqrt( (W_i G_i W_i^T)_pp )
 
-so memory is O(B k (D + num_mixtures)) instead of O(B num_mixtures D), with the same values and gradients. Choosing the parents
-has no gradient; the cosines have one, into anchors and parents alike, unless ``detach_negatives``.
+so memory is O(B k (D + num_mixtures)) instead of O(B num_mixtures D), with the same values and gradients. Choosing
+the parents has no gradient; the cosines have one, into anchors and parents alike, unless ``detach_negatives``.
 
 HNCSE 2024, https://arxiv.org/abs/2411.12156; in the spirit of MoCHi (Kalantidis et al. 2020).
 """
@@ -138,7 +138,7 @@ class MixedNegatives(nn.Module):
 
 
 def mix(cosine_BK: Tensor, gram_BKK: Tensor, weights_BSK: Tensor) -> tuple[Tensor, Tensor]:
-    """Cosines of the anchor with mixtures (B, S), from Gram matrices; and the weights that make unit mixtures (B, S, K).
+    """Cosines of the anchor with mixtures (B, S), from Gram matrices; and weights that make unit mixtures (B, S, K).
 
     >>> cosine, gram, halves = torch.tensor([[1.0, 0.0]]), torch.eye(2)[None], torch.tensor([[[0.5, 0.5]]])
     >>> mix(cosine, gram, halves)[0]

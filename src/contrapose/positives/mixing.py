@@ -152,7 +152,8 @@ class MixedPositive:
         margin_GB = own_GB - (table_GBB.sum(2) - own_GB) / num_others
         if self.search_objective == "max-margin":
             return share_G[margin_GB.mean(1).argmax()]
-        rank_GB = 1 + (table_GBB > own_GB[:, :, None]).sum(2)
+        # Rows that share a partner meet in one point at the end of the grid: rounding must not decide their rank.
+        rank_GB = 1 + (table_GBB > own_GB[:, :, None] + SMALLEST_COSINE).sum(2)
         return share_G[
             (margin_GB.mean(1) / self.temperature + rank_GB.mean(1, dtype=cosine_BB.dtype)).argmin()
         ]

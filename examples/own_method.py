@@ -1,0 +1,59 @@
+"""A method of your own is one file: an equation, and a record that names it.
+
+Here: a hinge on the hardest negative,  loss_i = max(0, margin + max_j cos(a_i, p_j) - cos(a_i, p_i)),  j != i.
+
+Every argument after the star is a hyperparameter with its default, range and help text. To see the method in
+`contrapose methods` and to train with `--method hardest-hinge`, let your package offer it in its pyproject.toml:
+
+    [project.entry-points."contrapose.methods"]
+    hardest-hinge = "own_method:METHOD"
+
+Run:  python examples/own_method.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import torch
+from pydantic import Field
+
+from contrapose.objectives.contract import Candidates, Method, Outcome, Views
+from contrapose.objectives.in_batch import in_batch_table
+from contrapose.objectives.objective import Objective
+
+
+def hardest_hinge(
+    views: Views,
+    candidates: Sequence[Candidates] = (),
+    /,
+    *,
+    margin: Annotated[float, Field(ge=0, le=2, description="by how much the positive must win")] = 0.2,
+) -> Outcome:
+    table = in_batch_table(views, candidates)  # queues and mixtures come as further columns
+    hardest_B = table.cosine_BC.masked_fill(~table.negative_BC, -2).max(1).values
+    own_B = table.cosine_BC.gather(1, table.positive_B[:, None]).squeeze(1)
+    return Outcome(loss_B=(margin + hardest_B - own_B).relu(), logits_BC=table.cosine_BC, table=table)
+
+
+METHOD = Method(
+    name="hardest-hinge",
+    idea="The positive must beat the hardest negative by a margin.",
+    paper="yours",
+    reference="https://example.org",
+    objective=hardest_hinge,
+)
+
+if __name__ == "__main__":
+    random = torch.Generator().manual_seed(0)
+    anchor, positive = (torch.randn(16, 8, generator=random).requires_grad_() for _ in range(2))
+    optimizer = torch.optim.Adam([anchor, positive], lr=0.05)
+    objective = Objective(METHOD.objective, {"margin": 0.2})
+    for step in range(60):
+        loss = objective(Views.pair(anchor, positive))
+        optimizer.zero_grad()
+        loss.total.backward()
+        optimizer.step()
+        if step % 15 == 0 or step == 59:
+            print(f"step {step:3}  loss {loss.total.item():.4f}")

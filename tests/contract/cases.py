@@ -1,0 +1,134 @@
+"""What the contract suite runs over: every method, every choice of every switch, every combination with other parts.
+
+All of it is read from the catalogue, so a new file in objectives/, negatives/ or positives/ is covered without editing
+a test. Two tables below may need a line for a new part: a choice that needs a companion, and coefficients that carry
+no gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain, combinations
+from typing import Any, Literal, get_args, get_origin
+
+import torch
+from torch import Tensor
+
+from contrapose.objectives.catalogue import Recipe, all_methods, all_parts, recipe
+from contrapose.objectives.contract import Loss, Views
+from contrapose.objectives.objective import Objective
+
+WIDTH = 5
+ROWS = 6
+
+#: A choice that is refused without another number.
+COMPANIONS: Mapping[str, Mapping[str, Any]] = {"pool": {"pool_queue_size": 8}}
+#: part -> the function whose result is a constant to the gradient, replayed while numbers are perturbed.
+NO_GRADIENT: Mapping[str, str] = {"mixed-positive": "_shares"}
+
+
+@dataclass(frozen=True)
+class Case:
+    method: str
+    parts: tuple[str, ...] = ()
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        named = [f"{name}={value}" for name, value in self.numbers.items()]
+        return "+".join([self.method, *self.parts]) + (f"[{','.join(named)}]" if named else "")
+
+    @property
+    def all_parts(self) -> tuple[str, ...]:
+        return (*all_methods()[self.method].parts, *self.parts)
+
+    @property
+    def detaches(self) -> bool:
+        """Whether a switch cuts the gradient, so that it is not the slope of the loss."""
+        return any(name.startswith("detach") and value for name, value in self.numbers.items())
+
+    def build(self, *, memory: bool = True) -> Objective:
+        """The objective; with ``memory``, its sources have seen two earlier batches."""
+        objective = checked(self).build(width=WIDTH)
+        for step in range(2 if memory else 0):
+            objective.observe(batch(seed=100 + step, first_text=1000 + 10 * step))
+        return objective
+
+
+_checked: dict[str, Recipe] = {}
+
+
+def checked(case: Case) -> Recipe:
+    """The recipe of a case, looked up once; building an objective from it is cheap."""
+    if str(case) not in _checked:
+        _checked[str(case)] = recipe(case.method, case.parts, case.numbers)
+    return _checked[str(case)]
+
+
+def choices(annotation: Any) -> tuple[Any, ...]:
+    """The values of a switch: of a bool, or of a Literal, optional or not."""
+    if annotation is bool:
+        return (True, False)
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    return tuple(chain.from_iterable(choices(inner) for inner in get_args(annotation)))
+
+
+def switched(method: str) -> Iterator[Case]:
+    """Each choice that is not the default, alone."""
+    numbers = recipe(method).hyperparameters
+    for name, described in type(numbers).model_fields.items():
+        for choice in choices(described.annotation):
+            if choice != getattr(numbers, name) and getattr(numbers, name) is not None:
+                yield Case(method, (), {name: choice, **COMPANIONS.get(name, {})})
+
+
+def combined(method: str) -> Iterator[Case]:
+    """The method with every set of parts that are not its own."""
+    others = [name for name in all_parts() if name not in all_methods()[method].parts]
+    for size in range(1, len(others) + 1):
+        for parts in combinations(others, size):
+            yield Case(method, parts)
+
+
+METHODS = [Case(name) for name in all_methods()]
+SWITCHED = [case for name in all_methods() for case in switched(name)]
+COMBINED = [case for name in all_methods() for case in combined(name)]
+CASES = [*METHODS, *SWITCHED, *COMBINED]
+
+
+def batch(
+    rows: int = ROWS,
+    *,
+    seed: int = 0,
+    step: int = 0,
+    dtype: torch.dtype = torch.float32,
+    first_text: int | None = None,
+) -> Views:
+    """Two noisy views of each of ``rows`` vectors that share a direction, as encoders' outputs do.
+
+    Near enough to each other that hard negatives are near, equal or harder than the positive in some rows.
+    """
+    random = torch.Generator().manual_seed(seed)
+    base = torch.randn(rows, WIDTH, generator=random, dtype=torch.float64) + 1.0
+    anchor, positive = (
+        (base + 0.3 * torch.randn(rows, WIDTH, generator=random, dtype=torch.float64)).to(dtype)
+        for _ in range(2)
+    )
+    texts = {}
+    if first_text is not None:
+        ids = torch.arange(first_text, first_text + rows)
+        texts = {"anchor": ids, "positive": ids.clone()}
+    return Views.pair(anchor, positive, seed=7, step=step, text_ids=texts)
+
+
+def with_gradient(views: Views) -> Views:
+    return views.with_views(
+        anchor=views.anchor.detach().clone().requires_grad_(),
+        positive=views.positive.detach().clone().requires_grad_(),
+    )
+
+
+def gradients(loss: Loss, views: Views) -> tuple[Tensor, Tensor]:
+    anchor, positive = torch.autograd.grad(loss.total, [views.anchor, views.positive])
+    return anchor, positive

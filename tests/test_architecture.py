@@ -1,0 +1,284 @@
+"""The house's plan, checked on the parsed sources: who may import whom, and what may be written nowhere."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import contrapose
+
+HOUSE = Path(contrapose.__file__).parent
+
+#: module or package -> floor; the longest prefix counts. Imports go to a lower floor, or stay inside the room.
+FLOORS = {
+    "errors": 0, "shapes": 0, "seeds": 0, "durable": 0, "config": 0,
+    "locks": 0, "manifests": 0, "staging": 0, "syscalls": 0,
+    "maths": 1,
+    "objectives.contract": 2,
+    "negatives": 3, "positives": 3, "text": 3, "data": 3, "regularizers": 3,
+    "encoder": 4, "objectives": 4,
+    "evaluate": 5,
+    "train": 6,
+    "use": 7, "interop": 7, "experiment": 7,
+    "": 8, "api": 8, "__main__": 10,
+    "cli": 9,
+}  # fmt: skip
+
+PUBLIC_NAMES: frozenset[str] = frozenset(
+    {"ContraposeError", "Encoder", "Run", "evaluate", "loss", "methods", "train"}
+)
+
+#: call or attribute that unpickles, or runs what a model folder brings
+FORBIDDEN_CALLS = {"torch.load", "torch.save", "np.load", "numpy.load", "joblib.load", "eval", "exec"}
+FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}
+
+
+@cache
+def sources() -> dict[str, ast.Module]:
+    """Dotted name below the package ("" is the package itself) -> parsed source."""
+    found = {}
+    for path in sorted(HOUSE.rglob("*.py")):
+        parts = list(path.relative_to(HOUSE).with_suffix("").parts)
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found[name] = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    return found
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def statements(tree: ast.AST, *, at_import: bool) -> Iterator[ast.AST]:
+    """All nodes; with ``at_import`` only those that run when the module is imported."""
+    for child in ast.iter_child_nodes(tree):
+        function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        if at_import and (function or is_type_checking(child)):
+            continue
+        yield child
+        yield from statements(child, at_import=at_import)
+
+
+def imported(tree: ast.Module, package: str, *, at_import: bool = False) -> set[str]:
+    """Absolute dotted names of everything that is imported; ``from a import b`` gives a.b."""
+    names: set[str] = set()
+    for node in statements(tree, at_import=at_import):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = "contrapose." + package if package else "contrapose"
+            base = ".".join(above.split(".")[: len(above.split(".")) - node.level + 1]) if node.level else ""
+            start = ".".join(part for part in (base, node.module or "") if part)
+            names |= {f"{start}.{alias.name}" for alias in node.names}
+    return names
+
+
+def package_of(module: str) -> str:
+    is_package = (HOUSE / module.replace(".", "/")).is_dir()
+    return module if is_package else module.rpartition(".")[0]
+
+
+def house_imports(module: str, *, at_import: bool = False) -> set[str]:
+    """Modules of the house that ``module`` imports, by their names below the package."""
+    found = set()
+    for name in imported(sources()[module], package_of(module), at_import=at_import):
+        if name == "contrapose" or name.startswith("contrapose."):
+            below = name.removeprefix("contrapose").removeprefix(".")
+            while below not in sources():
+                below = below.rpartition(".")[0]
+            found.add(below)
+    return found - {module}
+
+
+def floor_key(module: str) -> str:
+    while module not in FLOORS:
+        assert module, "unreachable: '' is in FLOORS"
+        shorter = module.rpartition(".")[0]
+        assert shorter, f"'{module}' stands on no floor: add its room to FLOORS"
+        module = shorter
+    return module
+
+
+def room(module: str) -> str:
+    """The first part of the name; files directly in the package that share a floor are one room."""
+    first = module.partition(".")[0]
+    return first if (HOUSE / first).is_dir() and first else f"floor {FLOORS[floor_key(module)]}"
+
+
+def misplaced(module: str, target: str) -> str | None:
+    """Why ``module`` may not import ``target``, or None."""
+    here, there = FLOORS[floor_key(module)], FLOORS[floor_key(target)]
+    if room(module) == room(target) or there < here:
+        return None
+    kind = "sideways" if there == here else "upwards"
+    return f"{module} (floor {here}) imports {target} (floor {there}): {kind}"
+
+
+def test_the_sources_are_seen() -> None:
+    assert set(sources()) >= {"errors", "maths.scores", "objectives.contract", "negatives.queue"}
+    assert "maths.scores" in house_imports("objectives.in_batch")
+    assert "objectives.contract" in house_imports("negatives.queue")
+
+
+def test_imports_go_down_or_stay_in_the_room() -> None:
+    reasons = [misplaced(module, target) for module in sources() for target in house_imports(module)]
+    assert not any(reasons), "\n".join(filter(None, reasons))
+
+
+@pytest.mark.parametrize(
+    ("module", "target", "fine"),
+    [
+        ("maths.reduce", "maths.scores", True),
+        ("negatives.queue", "objectives.contract", True),
+        ("negatives.queue", "positives.mixing", False),
+        ("maths.scores", "objectives.contract", False),
+        ("objectives.simcse", "encoder.pooling", False),
+        ("config", "errors", True),
+        ("cli.main", "train.loop", True),
+    ],
+)
+def test_the_rule_tells_right_from_wrong(module: str, target: str, fine: bool) -> None:
+    assert (misplaced(module, target) is None) == fine
+
+
+def test_no_cycle_between_modules_when_they_are_imported() -> None:
+    edges = {module: house_imports(module, at_import=True) for module in sources()}
+    done: set[str] = set()
+
+    def walk(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join([*path[path.index(module) :], module])
+        if module not in done:
+            for target in edges[module]:
+                walk(target, (*path, module))
+            done.add(module)
+
+    for module in edges:
+        walk(module, ())
+    assert done == set(sources())
+
+
+@pytest.mark.parametrize("name", ["maths", "objectives", "negatives", "positives", "regularizers"])
+def test_objectives_see_embeddings_and_never_the_encoder(name: str) -> None:
+    for module, tree in sources().items():
+        if module.partition(".")[0] == name:
+            for target in imported(tree, package_of(module)):
+                assert not re.match(
+                    r"transformers|tokenizers|torch\.distributed|contrapose\.encoder", target
+                ), module
+            words = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+            assert not {word for word in words if word.startswith(("torch.distributed", "dist."))}, module
+            names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+            assert "encoder" not in names | {
+                node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)
+            }, module
+
+
+def test_no_file_is_a_drawer_for_odds_and_ends() -> None:
+    drawers = {"utils", "util", "helpers", "helper", "misc", "common"}
+    assert not [module for module in sources() if drawers & set(module.split("."))]
+
+
+@pytest.mark.parametrize("room_name", ["maths", "objectives", "negatives", "positives"])
+def test_equations_fit_on_few_screens(room_name: str) -> None:
+    for path in (HOUSE / room_name).glob("*.py"):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 250, path.name
+
+
+def forbidden_in(tree: ast.Module) -> Iterator[str]:
+    for name in imported(tree, ""):
+        if name.partition(".")[0] in FORBIDDEN_MODULES:
+            yield f"import {name}"
+        if name in FORBIDDEN_CALLS:
+            yield f"from {name.replace('.', ' import ', 1)}"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in FORBIDDEN_CALLS:
+            yield ast.unparse(node.func)
+        if isinstance(node, ast.keyword) and node.arg in ("trust_remote_code", "allow_pickle"):
+            yield from [f"{node.arg}={ast.unparse(node.value)}"] if ast.unparse(node.value) != "False" else []
+        if isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                if (
+                    isinstance(key, ast.Constant)
+                    and key.value == "trust_remote_code"
+                    and ast.unparse(value) != "False"
+                ):
+                    yield "trust_remote_code in a dict"
+
+
+def test_nothing_unpickles_or_runs_foreign_code() -> None:
+    wrong = {module: list(forbidden_in(tree)) for module, tree in sources().items()}
+    assert not {module: found for module, found in wrong.items() if found}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import pickle",
+        "from torch import load",
+        "torch.save(x, y)",
+        "np.load(p)",
+        "f(trust_remote_code=True)",
+        "f(trust_remote_code=flag)",
+        "np.save(p, x, allow_pickle=True)",
+        "f(**{'trust_remote_code': True})",
+        "def f():\n    import pickle as p",
+    ],
+)
+def test_the_search_for_unsafe_code_finds_it(code: str) -> None:
+    assert list(forbidden_in(ast.parse(code)))
+    assert not list(forbidden_in(ast.parse("f(trust_remote_code=False)\nimport json\njson.load(x)")))
+
+
+def loaded_after(code: str) -> set[str]:
+    """The heavy packages that a fresh interpreter has loaded after running ``code``."""
+    heavy = (
+        "torch",
+        "transformers",
+        "tokenizers",
+        "pyarrow",
+        "scipy",
+        "sentence_transformers",
+        "sklearn",
+        "datasets",
+    )
+    script = f"{code}\nimport sys\nprint('HEAVY', *[name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.splitlines()[-1].split()[1:])
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    assert loaded_after("import contrapose; dir(contrapose)") == set()
+    assert loaded_after("import scipy") == {"scipy"}
+
+
+def test_help_on_the_command_line_loads_nothing_heavy() -> None:
+    if importlib.util.find_spec("contrapose.cli.main") is None:
+        pytest.skip("the command line is not built yet")
+    code = """
+from contrapose.cli.main import main
+import sys
+sys.argv = ["contrapose", "--help"]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code
+"""
+    assert loaded_after(code) == set()
+
+
+def test_public_names_are_frozen() -> None:
+    """What people call may only grow on purpose: change this list together with the README."""
+    if not hasattr(contrapose, "__all__"):
+        pytest.skip("the front door is not built yet")
+    assert set(contrapose.__all__) - {"__version__"} == PUBLIC_NAMES
+    assert all(hasattr(contrapose, name) for name in contrapose.__all__)
