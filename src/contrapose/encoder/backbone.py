@@ -59,6 +59,7 @@ def load_backbone(folder: Path, name: str, dropout: float | None = None) -> tupl
                 use_safetensors=True,
                 local_files_only=True,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,  # refused below, in words
                 **extra,
             )
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -68,7 +69,7 @@ def load_backbone(folder: Path, name: str, dropout: float | None = None) -> tupl
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ModelError(f"cannot load '{name}' from {folder}: {reason[:400]}") from error
-    _refuse_missing(report, name)
+    _refuse_other_weights(report, name)
     _check_vocabulary(backbone, tokenizer, name)
     return backbone.eval(), tokenizer
 
@@ -90,16 +91,28 @@ def _has_pooling_switch(architecture: Any) -> bool:
     return "add_pooling_layer" in inspect.signature(architecture.__init__).parameters
 
 
-def _refuse_missing(report: Any, name: str) -> None:
+def _refuse_other_weights(report: Any, name: str) -> None:
+    """Every weight of the encoder must have been in the file, in the shape that config.json asks for."""
+    resized = sorted(
+        str(entry[0] if isinstance(entry, tuple) else entry) for entry in report["mismatched_keys"]
+    )
+    if resized:
+        raise ModelError(
+            f"the weights of '{name}' do not belong to its config.json: "
+            f"{_some(resized)} have another shape than it says"
+        )
     missing = sorted(key for key in report["missing_keys"] if "pooler" not in key.split("."))
     if not missing:
         return
-    shown = ", ".join(missing[:LISTED_WEIGHTS])
-    more = f" and {len(missing) - LISTED_WEIGHTS} more" if len(missing) > LISTED_WEIGHTS else ""
     raise ModelError(
-        f"the weights of '{name}' lack {shown}{more}. They would be drawn at random and every vector would be "
+        f"the weights of '{name}' lack {_some(missing)}. They would be drawn at random and every vector would be "
         "noise. The folder's weights do not belong to its config.json, or the file is incomplete."
     )
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - LISTED_WEIGHTS} more" if len(names) > LISTED_WEIGHTS else ""
+    return ", ".join(names[:LISTED_WEIGHTS]) + more
 
 
 def _check_vocabulary(backbone: Any, tokenizer: Any, name: str) -> None:

@@ -121,7 +121,8 @@ class Encoder(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return next(self.backbone.parameters()).device
+        device: torch.device = next(self.backbone.parameters()).device
+        return device
 
     def token_ids(self, texts: Sequence[str], max_length: int | None = None) -> list[list[int]]:
         """The ids of each text, special tokens included, cut at ``max_length`` (the encoder's own by default).
@@ -167,7 +168,7 @@ class Encoder(nn.Module):
         *,
         normalize: bool | None = None,
         precision: str = "fp32",
-        tokens_per_batch: int = 4096,
+        tokens_per_batch: int = 2048,
         progress: Callable[[int], None] | None = None,
         use_head: bool = False,
     ) -> np.ndarray:

@@ -31,6 +31,8 @@ BYTES_OF = {
 #: The first bytes of a pickle (protocols 2 to 5) and of a zip archive, in which torch keeps pickles.
 PICKLE_MAGIC = tuple(b"\x80" + bytes([protocol]) for protocol in range(2, 6))
 ZIP_MAGIC = b"PK\x03\x04"
+#: Arrays of numpy can hold pickles too, and have no place in a model.
+NUMPY_MAGIC = b"\x93NUMPY"
 
 
 def check_safetensors(path: Path) -> None:

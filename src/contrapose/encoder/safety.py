@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from contrapose.encoder.headers import PICKLE_MAGIC, ZIP_MAGIC, check_safetensors
+from contrapose.encoder.headers import NUMPY_MAGIC, PICKLE_MAGIC, ZIP_MAGIC, check_safetensors
 from contrapose.encoder.layout import module_folders, read_json
 from contrapose.encoder.source import FETCHED, NOT_FETCHED
 from contrapose.errors import ModelError, UnsafeModel
@@ -49,8 +49,7 @@ def inspect_folder(folder: Path, *, fetched: bool = False) -> None:
     are passed over, and links lead to the cache's blobs.
     """
     for path in _files(folder, fetched):
-        relative = path.relative_to(folder).as_posix()
-        _check_file(path, relative)
+        _check_file(path)
     modules = read_json(folder / "modules.json", kind=list)
     backbone = module_folders(modules, folder)["transformer"] if modules else folder
     _check_config(backbone)
@@ -89,7 +88,7 @@ def _would_be_fetched(relative: str) -> bool:
     return wanted and not any(fnmatch.fnmatch(relative, pattern) for pattern in NOT_FETCHED)
 
 
-def _check_file(path: Path, relative: str) -> None:
+def _check_file(path: Path) -> None:
     name = path.name.lower()
     if name.endswith(CODE_SUFFIXES):
         raise UnsafeModel(f"{path} is code; a model folder is data. Remove it if you trust the rest.")
@@ -111,10 +110,10 @@ def _check_file(path: Path, relative: str) -> None:
     ):
         raise ModelError(f"{path} has {size} bytes: too much for a file of this name")
     with path.open("rb") as file:
-        start = file.read(128)
-    if start.startswith((*PICKLE_MAGIC, ZIP_MAGIC)) or (start.startswith(b"\x93NUMPY") and b"'O'" in start):
+        start = file.read(8)
+    if start.startswith((*PICKLE_MAGIC, ZIP_MAGIC, NUMPY_MAGIC)):
         raise UnsafeModel(
-            f"{path} ({relative}) holds pickled objects, which can run code. It was not opened."
+            f"{path} may hold pickled objects, which can run code. It was not opened. Remove it."
         )
 
 

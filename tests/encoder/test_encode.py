@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from contrapose.encoder.encode import by_length, distinct_texts
+from contrapose.encoder.encoder import Encoder
+from contrapose.encoder.pooling import POOLINGS
+from contrapose.errors import UsageError
+from tests.tiny import SENTENCES
+
+TEXTS = [*SENTENCES, SENTENCES[3], "", " ".join(SENTENCES), SENTENCES[0]]
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_training_and_encoding_see_the_same_vectors(tiny_folder: Path, pooling: str) -> None:
+    encoder = Encoder.load(tiny_folder, pooling=pooling)
+    with torch.no_grad():
+        seen_in_training = encoder.pooled(encoder.token_ids(TEXTS)).numpy()
+    assert np.abs(encoder.encode(TEXTS) - seen_in_training).max() < 1e-5
+
+
+@pytest.mark.parametrize("tokens_per_batch", [1, 17, 200, 100_000])
+def test_vectors_do_not_depend_on_the_batch(tiny_folder: Path, tokens_per_batch: int) -> None:
+    encoder = Encoder.load(tiny_folder)
+    alone = np.concatenate([encoder.encode([text]) for text in TEXTS])
+    assert np.abs(encoder.encode(TEXTS, tokens_per_batch=tokens_per_batch) - alone).max() < 1e-5
+    assert np.abs(alone[0] - alone[1]).max() > 1e-3
+
+
+def test_vectors_follow_the_order_of_the_texts(bert: Encoder) -> None:
+    order = np.random.default_rng(0).permutation(len(TEXTS))
+    shuffled = bert.encode([TEXTS[position] for position in order])
+    assert np.abs(shuffled - bert.encode(TEXTS)[order]).max() < 1e-5
+
+
+def test_equal_texts_are_encoded_once_and_get_equal_vectors(
+    bert: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = []
+    pooled = bert.pooled
+    monkeypatch.setattr(bert, "pooled", lambda ids: (rows.append(len(ids)), pooled(ids))[1])
+    vectors = bert.encode(["a cat", "a dog", "a cat"] * 10)
+    assert sum(rows) == 2
+    assert (vectors[0] == vectors[2::3]).all()
+
+
+def test_normalize_is_the_folders_word_unless_said_otherwise(bert: Encoder, minilm: Encoder) -> None:
+    lengths = {
+        choice: np.linalg.norm(bert.encode(TEXTS, normalize=choice), axis=1) for choice in (True, False, None)
+    }
+    assert np.allclose(lengths[True], 1, atol=1e-6)
+    assert not np.allclose(lengths[False], 1, atol=0.1)
+    assert (lengths[None] == lengths[False]).all()
+    assert np.allclose(np.linalg.norm(minilm.encode(["a", "b"]), axis=1), 1, atol=1e-6)
+    assert not np.allclose(np.linalg.norm(minilm.encode(["a", "b"], normalize=False), axis=1), 1, atol=0.1)
+
+
+def test_bf16_is_close_and_returns_float32(minilm: Encoder) -> None:
+    exact, rough = minilm.encode(TEXTS), minilm.encode(TEXTS, precision="bf16")
+    assert rough.dtype == np.float32
+    assert (exact * rough).sum(axis=1).min() > 0.999
+    assert np.abs(exact - rough).max() > 0
+
+
+def test_mode_attention_and_gradients_are_as_before(bert: Encoder) -> None:
+    bert.train()
+    bert.backbone.embeddings.eval()
+    bert.use_attention("eager")
+    modes = [module.training for module in bert.modules()]
+    assert (bert.encode(TEXTS) == bert.encode(TEXTS)).all()
+    assert [module.training for module in bert.modules()] == modes
+    assert bert.attention == "eager"
+    assert torch.is_grad_enabled()
+    with pytest.raises(UsageError):
+        bert.encode([1])  # type: ignore[list-item]
+    assert bert.attention == "eager"
+
+
+def test_training_goes_on_after_encoding(bert: Encoder) -> None:
+    bert.encode(TEXTS)
+    bert.pooled(bert.token_ids(TEXTS)).sum().backward()
+    assert bert.backbone.get_input_embeddings().weight.grad is not None
+
+
+def test_progress_counts_every_text_once(bert: Encoder) -> None:
+    seen: list[int] = []
+    bert.encode(TEXTS, tokens_per_batch=40, progress=seen.append)
+    assert sum(seen) == len(TEXTS)
+    assert len(seen) > 3
+
+
+def test_the_head_is_applied_only_where_asked_for(bert: Encoder) -> None:
+    assert bert.head is not None
+    plain, headed = bert.encode(TEXTS), bert.encode(TEXTS, use_head=True)
+    with torch.no_grad():
+        expected = bert.head(torch.from_numpy(plain)).numpy()
+    assert np.abs(headed - expected).max() < 1e-5
+    bert.head = None
+    with pytest.raises(UsageError, match="no head"):
+        bert.encode(TEXTS, use_head=True)
+
+
+def test_no_texts_give_an_empty_array_and_odd_options_are_refused(bert: Encoder) -> None:
+    assert bert.encode([]).shape == (0, bert.width)
+    assert bert.encode([]).dtype == np.float32
+    with pytest.raises(UsageError, match="fp32, bf16"):
+        bert.encode(["a"], precision="fp8")
+    with pytest.raises(UsageError, match="at least 1"):
+        bert.encode(["a"], tokens_per_batch=0)
+    with pytest.raises(UsageError, match=r"\[text\]"):
+        bert.encode("one text")
+
+
+def test_batches_hold_every_row_once_within_the_budget() -> None:
+    lengths = np.random.default_rng(0).integers(1, 40, 300)
+    batches = list(by_length([[0] * length for length in lengths], 100))
+    assert sorted(np.concatenate(batches).tolist()) == list(range(300))
+    assert all(len(batch) * lengths[batch].max() <= 100 for batch in batches)
+    assert [lengths[batch].max() for batch in batches] == sorted(
+        (lengths[b].max() for b in batches), reverse=True
+    )
+    assert list(by_length([], 100)) == []
+
+
+def test_distinct_texts_and_rows_rebuild_the_list() -> None:
+    distinct, rows = distinct_texts(TEXTS)
+    assert [distinct[row] for row in rows] == TEXTS
+    assert len(set(distinct)) == len(distinct)

@@ -1,0 +1,117 @@
+"""Tiny encoders with real tokenizers, built in code: what every test runs on that needs a model.
+
+Each builder writes a plain transformers folder (config, safetensors, tokenizer) in well under 0.3 s: two layers, width
+32, two heads, a few hundred tokens, dropout 0.1. Weights are drawn wider than BERT's, so that different texts get
+different vectors; they mean nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from contrapose.seeds import seeded
+
+WIDTH = 32
+LAYERS = 2
+POSITIONS = 64
+#: BERT draws with 0.02, with which all texts would get nearly the same vector.
+INITIAL_STD = 0.3
+
+#: Text that the tokenizers are trained on, and that tests can encode.
+SENTENCES = (
+    "a cat sits on the mat",
+    "the dog runs after the ball in the park",
+    "a man plays the guitar on a stage",
+    "two women walk along the beach at sunset",
+    "the stock market fell sharply on monday",
+    "the bank raised its interest rate again",
+    "sort a list of numbers in place",
+    "return the largest item of the sequence",
+    "open the file and read every line",
+    "the train to the city leaves in ten minutes",
+    "she cooks rice with beans and pepper",
+    "rain is expected in the north tomorrow",
+    "the team won the final after extra time",
+    "children learn to read and to write at school",
+    "the museum shows paintings of the last century",
+    "a new law protects the rivers and the forests",
+)
+
+
+def tiny_bert(folder: Path, *, seed: int = 0, dropout: float = 0.1, masked_lm: bool = False) -> Path:
+    """BERT with a WordPiece tokenizer; ``masked_lm`` saves the whole language model (``bert.`` keys)."""
+    from transformers import BertConfig, BertForMaskedLM, BertModel, BertTokenizer
+
+    tokenizer = _word_pieces(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"], "[UNK]")
+    vocabulary = tokenizer.get_vocab()
+    wrapped = BertTokenizer(vocab=vocabulary, model_max_length=POSITIONS)
+    config = BertConfig(vocab_size=len(vocabulary), **_bert_like(dropout))
+    return _save(folder, BertForMaskedLM if masked_lm else BertModel, config, wrapped, seed)
+
+
+def tiny_mpnet(folder: Path, *, seed: int = 0, dropout: float = 0.1) -> Path:
+    """MPNet: WordPiece with RoBERTa's special tokens; two positions are lost to padding."""
+    from transformers import MPNetConfig, MPNetModel, MPNetTokenizer
+
+    vocabulary = _word_pieces(["<s>", "<pad>", "</s>", "[UNK]", "<mask>"], "[UNK]").get_vocab()
+    wrapped = MPNetTokenizer(vocab=vocabulary, model_max_length=POSITIONS)
+    config = MPNetConfig(vocab_size=len(vocabulary), **_bert_like(dropout, POSITIONS + 2))
+    return _save(folder, MPNetModel, config, wrapped, seed)
+
+
+def tiny_roberta(folder: Path, *, seed: int = 0, dropout: float = 0.1) -> Path:
+    """RoBERTa with a byte-level BPE tokenizer; two positions are lost to padding."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    from transformers import RobertaConfig, RobertaModel, RobertaTokenizer
+
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(SENTENCES, trainer)
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.model.save(str(folder))
+    wrapped = RobertaTokenizer.from_pretrained(folder, model_max_length=POSITIONS)
+    config = RobertaConfig(vocab_size=len(wrapped), **_bert_like(dropout, POSITIONS + 2))
+    return _save(folder, RobertaModel, config, wrapped, seed)
+
+
+TINY = {"bert": tiny_bert, "roberta": tiny_roberta, "mpnet": tiny_mpnet}
+
+
+def _bert_like(dropout: float, positions: int = POSITIONS) -> dict[str, Any]:
+    return {
+        "hidden_size": WIDTH,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": 2,
+        "intermediate_size": 2 * WIDTH,
+        "max_position_embeddings": positions,
+        "hidden_dropout_prob": dropout,
+        "attention_probs_dropout_prob": dropout,
+        "initializer_range": INITIAL_STD,
+    }
+
+
+def _word_pieces(special: list[str], unknown: str) -> Any:
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.WordPiece(unk_token=unknown))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(vocab_size=300, special_tokens=special, show_progress=False)
+    tokenizer.train_from_iterator(SENTENCES, trainer)
+    return tokenizer
+
+
+def _save(folder: Path, architecture: Any, config: Any, tokenizer: Any, seed: int) -> Path:
+    with seeded(seed, "tiny"):
+        model = architecture(config)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
