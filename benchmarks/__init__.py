@@ -1,0 +1,1 @@
+"""Speed and quality, measured; each number with the command that makes it."""

@@ -1,0 +1,257 @@
+"""How fast, as ratios against named rivals, on the same machine and the same sentences, in one run.
+
+    python -m benchmarks.speed [--corpus FILE] [--senteval DIR] [--steps N]       (make bench)
+
+Training, in sentences per second (both views, forward, backward, clipping, optimizer), the rivals taking turns:
+
+plain                   fp32, two forward passes, eager attention, unfused AdamW, padding to the longest of the batch
+sentence-transformers   its trainer with its InfoNCE in bf16, in blocks between blocks of ours
+contrapose              what ``contrapose train`` does here
+
+Evaluation, in sentences per second: STS with every distinct sentence encoded once, against encoding the sentences of
+the pairs in file order in batches of 64 in fp32.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import torch
+
+BATCH_SIZE, MAX_LENGTH = 64, 32
+Step = Callable[[int], None]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    data = Path(os.environ.get("CONTRAPOSE_DATA", "../shared/data"))
+    parser.add_argument("--corpus", default=str(data / "corpora/general/wiki.txt.gz"))
+    parser.add_argument("--senteval", default=str(data / "senteval"))
+    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    if not Path(given.corpus).exists():
+        raise SystemExit(f"no corpus at {given.corpus}: give --corpus FILE with one sentence per line")
+    report = {"machine": _machine(), "training": training(given.corpus, given.steps)}
+    if Path(given.senteval).exists():
+        report["evaluation"] = evaluation(given.senteval)
+    if given.json:
+        print(json.dumps(report, indent=2))
+        return
+    print(" ".join(f"{key}={value}" for key, value in report["machine"].items()))
+    for part in ("training", "evaluation"):
+        for name, value in report.get(part, {}).items():
+            print(f"{part:<11} {name:<46} {value}")
+
+
+def training(corpus: str, steps: int) -> dict[str, Any]:
+    """Sentences per second of each rival, and ours as a multiple of theirs (medians of paired turns)."""
+    with ExitStack() as stack:
+        session = _session(corpus, stack)
+        ours, plain = _our_step(session), _plain_step(session)
+        ours(0), plain(0)
+        paired = [(_timed(plain, step), _timed(ours, step)) for step in range(1, steps + 1)]
+        before = [_timed(ours, step) for step in range(steps + 1, 2 * steps + 1)]
+        rival = _sentence_transformers(
+            [session.batches.at(step).texts["anchor"] for step in range(steps + 4)]
+        )
+        after = [_timed(ours, step) for step in range(2 * steps + 1, 3 * steps + 1)]
+    ours_beside = statistics.median(before + after)
+    result = {
+        "plain fp32 two-pass, sentences/s": _rate([first for first, _ in paired]),
+        "contrapose, sentences/s": _rate([second for _, second in paired]),
+        "contrapose / plain": round(statistics.median(first / second for first, second in paired), 2),
+    }
+    if rival:
+        result["sentence-transformers bf16, sentences/s"] = _rate(rival)
+        result["contrapose beside it, sentences/s"] = round(BATCH_SIZE / ours_beside, 1)
+        result["contrapose / sentence-transformers"] = round(statistics.median(rival) / ours_beside, 2)
+    else:
+        result["sentence-transformers"] = "not measured: pip install 'contrapose[st]'"
+    return result
+
+
+def _session(corpus: str, stack: ExitStack) -> Any:
+    from contrapose.train.prepare import prepare
+    from contrapose.train.settings import nested, resolve
+    from contrapose.train.track import Listener
+
+    out = stack.enter_context(tempfile.TemporaryDirectory())
+    settings = resolve(
+        nested(
+            {
+                "corpus": (corpus,),
+                "out": out,
+                "method": "simcse",
+                "steps": 10_000,
+                "batch_size": BATCH_SIZE,
+                "max_length": MAX_LENGTH,
+                "criterion": "none",
+            }
+        )
+    )
+    return prepare(settings, resume=False, listener=Listener(), stack=stack)
+
+
+def _our_step(session: Any) -> Step:
+    from contrapose.train import loop
+    from contrapose.train.step import tokenize
+
+    loop._set_mode(session)
+
+    def step(number: int) -> None:
+        # Reading and tokenizing are inside: the real loop does them in the background.
+        loop._one_step(session, tokenize(session.encoder, session.batches.at(number), session.plan))
+
+    return step
+
+
+def _plain_step(session: Any) -> Step:
+    """What one writes first: two passes, fp32, padding to the longest of a random batch."""
+    from transformers import AutoModel
+
+    from contrapose.encoder.source import resolve
+
+    folder = resolve(session.settings.encoder.model, None).folder
+    model = AutoModel.from_pretrained(folder, attn_implementation="eager").train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, foreach=False, fused=False)
+    tokenizer = session.encoder.tokenizer
+
+    def embed(texts: Sequence[str]) -> torch.Tensor:
+        tokens = tokenizer(
+            list(texts), truncation=True, max_length=MAX_LENGTH, padding=True, return_tensors="pt"
+        )
+        mask = tokens["attention_mask"][..., None].float()
+        hidden = model(**tokens).last_hidden_state
+        return torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1)
+
+    def step(number: int) -> None:
+        texts = session.batches.at(number).texts["anchor"]
+        logits = embed(texts) @ embed(texts).T / 0.05
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(logits, torch.arange(len(texts))).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+
+    return step
+
+
+def _sentence_transformers(batches: list[list[str]]) -> list[float]:
+    """Seconds per step of its trainer; [] where it is not installed. The first steps warm up and are left out."""
+    try:
+        from datasets import Dataset
+        from sentence_transformers import (
+            SentenceTransformer,
+            SentenceTransformerTrainer,
+            SentenceTransformerTrainingArguments,
+        )
+        from sentence_transformers.losses import MultipleNegativesRankingLoss
+        from transformers import TrainerCallback
+    except ImportError:
+        return []
+    from contrapose.encoder.source import resolve
+
+    model = SentenceTransformer(str(resolve("minilm", None).folder), device="cpu")
+    model.max_seq_length = MAX_LENGTH
+    times: list[float] = []
+
+    class Clock(TrainerCallback):
+        def on_step_begin(self, *_: Any, **__: Any) -> None:
+            self.began = time.perf_counter()
+
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            times.append(time.perf_counter() - self.began)
+
+    texts = [text for batch in batches for text in batch]
+    with tempfile.TemporaryDirectory() as out:
+        arguments = SentenceTransformerTrainingArguments(
+            output_dir=out,
+            per_device_train_batch_size=BATCH_SIZE,
+            learning_rate=1e-5,
+            max_steps=len(batches),
+            bf16=True,
+            use_cpu=True,
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+        )
+        SentenceTransformerTrainer(
+            model=model,
+            args=arguments,
+            train_dataset=Dataset.from_dict({"anchor": texts, "positive": texts}),
+            loss=MultipleNegativesRankingLoss(model),
+            callbacks=[Clock()],
+        ).train()
+    return times[3:]
+
+
+def evaluation(senteval: str) -> dict[str, Any]:
+    """STS12-16, STS-B and SICK-R: the seconds that encoding takes, ours in fp32 and bf16 against file order."""
+    from contrapose.encoder.encoder import Encoder
+    from contrapose.evaluate.sts import STS_TASKS, read_sts, sts
+
+    encoder = Encoder.load("minilm")
+    in_order: list[str] = []
+    for task in STS_TASKS:
+        for part in read_sts(senteval, task).subsets:
+            in_order += [text for pair in zip(part.first, part.second, strict=True) for text in pair]
+    # A sample in file order is enough to know the rival's speed: every n-th block of ten batches.
+    blocks = [in_order[start : start + 640] for start in range(0, len(in_order), 6400)]
+    began = time.perf_counter()
+    for block in blocks:
+        _encode_in_file_order(encoder, block)
+    plain = (time.perf_counter() - began) / sum(len(block) for block in blocks) * len(in_order)
+    seconds = {}
+    for precision in ("fp32", "bf16"):
+        began = time.perf_counter()
+        sts(encoder, senteval, precision=precision)
+        seconds[precision] = time.perf_counter() - began
+    return {
+        "sentences": len(in_order),
+        "file order, batches of 64, fp32, sentences/s": round(len(in_order) / plain, 1),
+        **{
+            f"contrapose {name}, sentences/s": round(len(in_order) / took, 1)
+            for name, took in seconds.items()
+        },
+        **{f"contrapose {name} / file order": round(plain / took, 2) for name, took in seconds.items()},
+    }
+
+
+@torch.inference_mode()
+def _encode_in_file_order(encoder: Any, texts: list[str]) -> None:
+    for start in range(0, len(texts), 64):
+        encoder.pooled(encoder.token_ids(texts[start : start + 64]))
+
+
+def _timed(step: Step, number: int) -> float:
+    began = time.perf_counter()
+    step(number)
+    return time.perf_counter() - began
+
+
+def _rate(seconds: Sequence[float]) -> float:
+    return round(BATCH_SIZE / statistics.median(seconds), 1)
+
+
+def _machine() -> dict[str, Any]:
+    from contrapose.train.environment import computes_in_bf16
+
+    return {
+        "threads": torch.get_num_threads(),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "native_bf16": computes_in_bf16(torch.device("cpu")),
+        "torch": torch.__version__,
+    }
+
+
+if __name__ == "__main__":
+    main()

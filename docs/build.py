@@ -1,0 +1,99 @@
+"""Rebuilds what the pages say about the code from the code: docs/methods.md, and the marked parts of README.md.
+
+python docs/build.py            write
+python docs/build.py --check    exit 1 where a page is out of date
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.quality import read, table  # noqa: E402
+
+from contrapose.objectives.catalogue import all_methods, all_parts, describe  # noqa: E402
+from contrapose.objectives.hyperparameters import hyperparameters_of  # noqa: E402
+
+
+def pages() -> dict[Path, str]:
+    """Path -> what it should hold now."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    readme = between(readme, "methods", methods_table())
+    readme = between(readme, "quality", table(read(ROOT / "docs/results/quality.jsonl")))
+    return {ROOT / "README.md": readme, ROOT / "docs/methods.md": methods_page()}
+
+
+def between(text: str, name: str, content: str) -> str:
+    """``text`` with what stands between the two marks of ``name`` replaced."""
+    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    if start not in text or end not in text:
+        raise SystemExit(f"README.md has no marks {start} ... {end}")
+    before, rest = text.split(start, 1)
+    after = rest.split(end, 1)[1]
+    return f"{before}{start}\n{content}\n{end}{after}"
+
+
+def methods_table() -> str:
+    lines = ["| method | what it does | paper |", "|---|---|---|"]
+    for method in all_methods().values():
+        lines.append(f"| `{method.name}` | {method.idea} | [{method.paper}]({method.reference}) |")
+    lines += ["", "| part, for `--with` | role | what it does |", "|---|---|---|"]
+    for part in all_parts().values():
+        lines.append(f"| `{part.name}` | {part.role} | {part.idea} |")
+    return "\n".join(lines)
+
+
+def methods_page() -> str:
+    """Every method and part with its hyperparameters, and where it departs from its paper."""
+    lines = [
+        "# Methods and their numbers",
+        "",
+        "Made by `make docs` from the catalogue; `contrapose methods` prints the same. The equation of each method",
+        "stands at the top of its file in `src/contrapose/objectives/`. Any part can be added to any method that does",
+        "not have it yet: `--method focal-infonce --with mixed-negatives --set k=5`.",
+    ]
+    for method in describe():
+        lines += [
+            "",
+            f"## `{method['name']}`",
+            "",
+            method["idea"],
+            "",
+            f"{method['paper']}. {method['reference']}",
+        ]
+        lines += ["", f"Made of: {', '.join(f'`{part}`' for part in method['parts'])}.", ""]
+        lines += _numbers(method["hyperparameters"], method["descriptions"])
+        if method["departures"]:
+            lines += ["", "Departures from the paper or its code:", ""]
+            lines += [f"- {departure}" for departure in method["departures"]]
+    for part in all_parts().values():
+        model = hyperparameters_of(part.build)
+        defaults = {name: field.default for name, field in model.model_fields.items()}
+        descriptions = {name: field.description or "" for name, field in model.model_fields.items()}
+        lines += ["", f"## part `{part.name}`", "", part.idea, "", *_numbers(defaults, descriptions)]
+    return "\n".join(lines) + "\n"
+
+
+def _numbers(values: dict[str, object], descriptions: dict[str, str]) -> list[str]:
+    lines = ["| hyperparameter | default | meaning |", "|---|---|---|"]
+    return lines + [
+        f"| `{name}` | {value} | {descriptions.get(name, '')} |" for name, value in values.items()
+    ]
+
+
+def main() -> None:
+    stale = []
+    for path, wanted in pages().items():
+        if not path.exists() or path.read_text(encoding="utf-8") != wanted:
+            stale.append(path.relative_to(ROOT))
+            if "--check" not in sys.argv:
+                path.write_text(wanted, encoding="utf-8")
+    if "--check" in sys.argv and stale:
+        raise SystemExit(f"out of date: {', '.join(map(str, stale))}. Run: make docs")
+
+
+if __name__ == "__main__":
+    main()
