@@ -206,3 +206,18 @@ def test_a_length_that_the_positions_do_not_allow_is_refused(tiny_folder: Path, 
 def test_no_rows_give_an_empty_table(bert: Encoder) -> None:
     assert bert.token_ids([]) == []
     assert bert.pooled([]).shape == (0, WIDTH)
+
+
+def test_of_a_model_with_two_halves_the_encoder_is_taken(tmp_path: Path) -> None:
+    from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bert(tmp_path / "bert"))
+    config = T5Config(vocab_size=len(tokenizer), d_model=WIDTH, num_layers=2, num_heads=2, d_ff=64, d_kv=16)
+    T5ForConditionalGeneration(config).save_pretrained(tmp_path / "t5")
+    tokenizer.save_pretrained(tmp_path / "t5")
+    encoder = Encoder.load(tmp_path / "t5", pooling="avg", dropout=0.2)
+    assert encoder.dropout_probability() == 0.2
+    assert not any("decoder" in key for key in encoder.state_dict())
+    encoder.save(tmp_path / "saved")
+    again = Encoder.load(tmp_path / "saved")
+    assert abs(again.encode(list(SENTENCES)) - encoder.encode(list(SENTENCES))).max() < 1e-6

@@ -42,6 +42,13 @@ def test_a_folder_called_like_the_embedded_model_is_meant_by_a_path(
     assert source.resolve(Path("minilm")).folder == Path("minilm")
 
 
+def test_the_folder_of_a_run_points_to_the_model_inside(bert_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "model").symlink_to(bert_folder)
+    with pytest.raises(ModelError, match="Did you mean .*run/model"):
+        Encoder.load(tmp_path / "run")
+
+
 def test_an_unknown_name_lists_what_a_model_can_be(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Did you mean 'minilm'"):
         source.resolve("minilmm")
@@ -68,6 +75,8 @@ def test_a_cached_hub_model_is_asked_for_without_the_network_and_with_plain_file
 ) -> None:
     import huggingface_hub
 
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(b"")
     calls: list[dict] = []
 
     def snapshot(name: str, **options) -> str:
@@ -81,6 +90,25 @@ def test_a_cached_hub_model_is_asked_for_without_the_network_and_with_plain_file
     assert calls[0]["local_files_only"] is True
     assert calls[0]["revision"] == "abc"
     assert not any(pattern.endswith((".bin", ".py", "*")) for pattern in calls[0]["allow_patterns"])
+
+
+def test_a_cache_that_holds_only_a_configuration_is_filled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    (tmp_path / "config.json").write_text("{}")
+    asked: list[bool] = []
+
+    def snapshot(name: str, *, local_files_only: bool = False, **options) -> str:
+        asked.append(local_files_only)
+        return str(tmp_path)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    source.resolve("org/name")
+    assert asked == [True, False]
 
 
 def test_a_model_that_is_not_cached_is_fetched_once_and_a_failure_is_explained(

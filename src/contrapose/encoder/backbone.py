@@ -78,8 +78,9 @@ def _architecture(config: Any) -> Any:
     """The model class for this configuration: the encoder half where the model has two halves."""
     from transformers import AutoModel, AutoModelForTextEncoding
 
-    auto = AutoModelForTextEncoding if getattr(config, "is_encoder_decoder", False) else AutoModel
-    if type(config) not in auto._model_mapping:
+    auto = AutoModelForTextEncoding if type(config) in AutoModelForTextEncoding._model_mapping else AutoModel
+    two_halves = auto is AutoModel and getattr(config, "is_encoder_decoder", False)
+    if two_halves or type(config) not in auto._model_mapping:
         raise ModelError(f"transformers has no text encoder for models of type '{config.model_type}'")
     found = auto._model_mapping[type(config)]
     return found[0] if isinstance(found, (tuple, list)) else found

@@ -48,6 +48,10 @@ def inspect_folder(folder: Path, *, fetched: bool = False) -> None:
     ``fetched``: a snapshot in the hub's cache. There, files that contrapose would not have fetched are never read and
     are passed over, and links lead to the cache's blobs.
     """
+    if not (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
+        inner = folder / "model"
+        hint = f" Did you mean {inner}?" if (inner / "config.json").is_file() else ""
+        raise ModelError(f"{folder} is no model folder: it has no config.json.{hint}")
     for path in _files(folder, fetched):
         _check_file(path)
     modules = read_json(folder / "modules.json", kind=list)

@@ -24,8 +24,8 @@ EMBEDDED = "minilm"
 FETCHED = (
     "*.json",
     "*.safetensors",
-    "vocab.txt",
-    "merges.txt",
+    "*vocab.txt",
+    "*merges.txt",
     "*.model",
 )
 NOT_FETCHED = ("onnx/*", "openvino/*", "coreml/*")
@@ -98,7 +98,10 @@ def _from_hub(name: str, revision: str | None) -> Path:
 
     patterns: dict[str, Any] = {"allow_patterns": list(FETCHED), "ignore_patterns": list(NOT_FETCHED)}
     try:
-        return Path(snapshot_download(name, revision=revision, local_files_only=True, **patterns))
+        cached = Path(snapshot_download(name, revision=revision, local_files_only=True, **patterns))
+        # Other programs may have cached no more than a configuration.
+        if any(cached.rglob("config.json")) and any(cached.rglob("*.safetensors")):
+            return cached
     except (LocalEntryNotFoundError, OSError):
         pass
     where = f" at revision '{revision}'" if revision else ""
