@@ -45,7 +45,7 @@ def test_a_folder_called_like_the_embedded_model_is_meant_by_a_path(
 def test_the_folder_of_a_run_points_to_the_model_inside(bert_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "model").symlink_to(bert_folder)
-    with pytest.raises(ModelError, match="Did you mean .*run/model"):
+    with pytest.raises(ModelError, match=r"Did you mean .*run/model"):
         Encoder.load(tmp_path / "run")
 
 
