@@ -116,6 +116,10 @@ def test_package_is_located_without_being_imported(package, monkeypatch):
     assert not any(name.partition(".")[0] == "shapes" for name in sys.modules)
 
 
+def test_module_frozen_into_the_interpreter_is_found_by_its_source():
+    assert "makedirs" in {each.qualified_name for each in harvest_python(["os"])}
+
+
 @pytest.mark.parametrize(
     ("target", "told"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -12,7 +13,7 @@ from contrapose.errors import Interrupted, RunLocked, UsageError
 from contrapose.experiment import demo as demos
 from contrapose.experiment.demo import run_demo
 from contrapose.experiment.demo_result import DemoSettings
-from contrapose.experiment.demo_view import ProgressView, render, run_and_show
+from contrapose.experiment.demo_view import ProgressView, render, run_and_show, show
 from tests.tiny import tiny_bert
 
 
@@ -87,16 +88,32 @@ def test_result_is_plain_json_and_stays_in_the_folder(finished):
 
 
 @pytest.mark.parametrize("width", [80, 60, 120])
-def test_shown_result_fits_the_terminal_and_says_where_the_model_is(finished, width):
+def test_shown_result_fits_the_terminal_without_colours(finished, width):
     result, _ = finished
     shown = io.StringIO()
     Console(file=shown, width=width, no_color=True).print(render(result))
     text = shown.getvalue()
     assert max(len(line) for line in text.splitlines()) <= width
-    for expected in ("held-out questions", "MRR@10", "contrapose search", "contrapose train"):
-        assert expected in text
-    assert "model:" in text
     assert "\x1b" not in text
+    for expected in (
+        "held-out questions",
+        "MRR@10",
+        "natural pairs",
+        '"sort a list in place"',
+        "effective rank",
+    ):
+        assert expected in text
+
+
+def test_shown_result_ends_with_the_model_and_two_commands_on_a_line_each(finished):
+    result, _ = finished
+    shown = io.StringIO()
+    show(result, Console(file=shown, width=40))
+    *_, model, _, search, train = shown.getvalue().splitlines()
+    assert str(result.folder.model("pairs")) in model
+    assert search.split()[:2] == ["contrapose", "search"]
+    assert all(Path(word).exists() for word in search.split()[2:4])
+    assert train.split()[:2] == ["contrapose", "train"]
 
 
 def test_interrupted_demo_goes_on_where_it_was(model, tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ import sysconfig
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from contrapose.data.docstrings import describe
@@ -166,7 +167,8 @@ def _locate_package(name: str) -> list[Path]:
     """Only the top name goes through the import system, which runs nothing; what lies below is looked up as files."""
     top, *below = name.split(".")
     try:
-        spec = importlib.util.find_spec(top)
+        # The path first: modules frozen into the interpreter have their sources there, and their specs do not say so.
+        spec = PathFinder.find_spec(top) or importlib.util.find_spec(top)
     except (ImportError, ValueError, AttributeError):
         spec = None
     if spec is None:

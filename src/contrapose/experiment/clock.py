@@ -21,7 +21,7 @@ AROUND_STEPS = 10.0
 
 
 class Clock:
-    """Told what is done, asked for the seconds that are left."""
+    """Told what is done, asked for the seconds that are left. ``began`` is when the whole began, by ``now``."""
 
     def __init__(
         self,
@@ -31,14 +31,15 @@ class Clock:
         trainings: int,
         steps: int,
         rows_per_step: int,
+        began: float | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._now = now
         self._texts, self._steps, self._rows_per_step = max(1, texts), steps, rows_per_step
         self._evaluations_left, self._trainings_left = evaluations, trainings
         self._steps_left = 0
-        self._began = now()
-        self._phase_began = self._began
+        self._phase_began = now()
+        self._began = self._phase_began if began is None else began
         self._phase: str | None = None
         self._texts_done = 0
         self._evaluation_seconds: float | None = None

@@ -84,7 +84,7 @@ def run_demo(settings: DemoSettings, watcher: Watcher) -> DemoResult:
             watcher.notice(f"continuing the demo in {folder.path}")
         watcher.harvested(account, split)
         _write_corpora(folder, split, exam)
-        work = _Work(settings, folder, watcher, exam, _clock(settings, folder, exam), _load)
+        work = _Work(settings, folder, watcher, exam, _clock(settings, folder, exam, began), _load)
         _ask(work, "before", settings.model)
         for stage in RUNS:
             _train(work, stage)
@@ -117,13 +117,14 @@ def _write_corpora(folder: DemoFolder, split: Split, exam: Exam) -> None:
     write_parquet(folder.library, library)
 
 
-def _clock(settings: DemoSettings, folder: DemoFolder, exam: Exam) -> Clock:
+def _clock(settings: DemoSettings, folder: DemoFolder, exam: Exam, began: float) -> Clock:
     return Clock(
         evaluations=1 + len(RUNS),
         texts=len(exam.texts),
         trainings=sum(not folder.is_trained(stage) for stage in RUNS),
         steps=settings.steps,
         rows_per_step=settings.batch_size,
+        began=began,
     )
 
 
@@ -134,8 +135,22 @@ def _load(model: str) -> Encodes:
     return Encoder.load(model).to(pick_device("auto"))
 
 
+def _precision(encoder: Encodes) -> str | None:
+    """bf16 where the machine computes in it, at half the time; the same in every stage. A plain function has none."""
+    from contrapose.train.environment import pick_precision
+
+    device = getattr(encoder, "device", None)
+    if device is None:
+        return None
+    return "bf16" if pick_precision("auto", device) else "fp32"
+
+
 def _ask(work: _Work, stage: str, model: str) -> None:
-    work.watcher.phase(f"asking the encoder: {STAGES[stage]}")
+    work.watcher.phase(
+        "asking the encoder as it is"
+        if stage == "before"
+        else f"asking the encoder trained on {STAGES[stage]}"
+    )
     encoder = work.load(model)
     work.clock.begin_evaluation()
 
@@ -143,7 +158,7 @@ def _ask(work: _Work, stage: str, model: str) -> None:
         work.clock.encoded(texts)
         work.moved()
 
-    sheet = sit(encoder, work.exam, progress=encoded)
+    sheet = sit(encoder, work.exam, precision=_precision(encoder), progress=encoded)
     work.clock.end_evaluation()
     work.sheets[stage] = sheet
     work.watcher.answered(stage, sheet)

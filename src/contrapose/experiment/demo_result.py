@@ -14,11 +14,11 @@ from contrapose.data.held_out import Split
 from contrapose.experiment.demo_folder import DemoFolder
 from contrapose.experiment.questions import METRICS, Exam, Sheet, verdict
 
-#: The three stages, in order, and what they are called before people.
+#: The three stages, in order, by what the encoder was trained on.
 STAGES = {
     "before": "before",
-    "sentences": "trained on sentences alone",
-    "pairs": "trained on natural pairs",
+    "sentences": "sentences alone",
+    "pairs": "natural pairs",
 }
 
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
+from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
-from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
@@ -28,13 +27,12 @@ from contrapose.experiment.questions import TASKS, Answer, Sheet, verdict
 
 #: Colour of each stage; the words say the same without it.
 COLOURS = {"before": "dim", "sentences": "cyan", "pairs": "green"}
-SHORT = {"before": "before", "sentences": "sentences", "pairs": "pairs"}
 METRIC_NAMES = {"mrr_at_10": "MRR@10", "accuracy_at_1": "accuracy@1"}
 GEOMETRY = {
-    "alignment": "alignment (lower: first line and description lie closer)",
-    "uniformity": "uniformity (lower: texts are spread more evenly)",
-    "mean_cosine": "mean cosine between texts (0: no common direction)",
-    "effective_rank": "effective rank (higher: more directions are in use)",
+    "alignment": ("alignment", "lower is better"),
+    "uniformity": ("uniformity", "lower is better"),
+    "mean_cosine": ("mean cosine", "0 is best"),
+    "effective_rank": ("effective rank", "higher is better"),
 }
 #: Columns of the interval picture, without its labels.
 PICTURE_COLUMNS = 46
@@ -45,8 +43,15 @@ def run_and_show(settings: DemoSettings, console: Console, *, show_result: bool 
     with _watching(console) as watcher:
         result = run_demo(settings, watcher)
     if show_result:
-        console.print(render(result))
+        show(result, console)
     return result
+
+
+def show(result: DemoResult, console: Console) -> None:
+    """Print the result; the commands go out unwrapped, so that they can be copied."""
+    console.print(render(result))
+    for line in _what_next(result):
+        console.print(line, soft_wrap=True)
 
 
 class ProgressView:
@@ -108,21 +113,22 @@ def _watching(console: Console) -> Iterator[ProgressView]:
 
 
 def render(result: DemoResult) -> RenderableType:
-    """The whole result."""
+    """The numbers, the pictures and the searches."""
     parts: list[RenderableType] = [Text()]
     for task in result.exam.tasks:
         parts += [_numbers(result, task), _picture(result, task), Text(in_words(result, task)), Text()]
-    return Group(*parts, _geometry(result), Text(), *_searches(result), _what_next(result))
+    return Group(*parts, _geometry(result), Text(), *_searches(result))
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE, pad_edge=False)
 
 
 def _numbers(result: DemoResult, task: str) -> Table:
-    count = len(result.exam.tasks[task])
-    table = Table(
-        title=f"{TASKS[task]} ({count:,} held-out questions)", title_justify="left", title_style="bold"
-    )
+    table = _table(f"{TASKS[task]}: {len(result.exam.tasks[task]):,} held-out questions")
     table.add_column("")
     for name in METRIC_NAMES.values():
-        table.add_column(f"{name} [95% interval]", justify="right", no_wrap=True)
+        table.add_column(f"{name} [95% interval]", justify="right")
     for stage, sheet in result.sheets.items():
         cells = [_cell(sheet.interval(task, metric)) for metric in METRIC_NAMES]
         table.add_row(STAGES[stage], *cells, style=COLOURS[stage])
@@ -139,12 +145,13 @@ def _picture(result: DemoResult, task: str) -> RenderableType:
     low, high = min(i.low for i in intervals.values()), max(i.high for i in intervals.values())
     lines = [
         Text(
-            f"  {SHORT[stage]:>9} {_drawn(interval, low, high)} {interval.estimate:.3f}", style=COLOURS[stage]
+            f"  {STAGES[stage]:>15} {_drawn(interval, low, high)} {interval.estimate:.3f}",
+            style=COLOURS[stage],
         )
         for stage, interval in intervals.items()
     ]
     axis = f"{low:.3f}" + f"{high:.3f}".rjust(PICTURE_COLUMNS - 5)
-    return Group(*lines, Text(f"  {'MRR@10':>9} {axis}", style="dim"))
+    return Group(*lines, Text(f"  {'MRR@10':>15} {axis}", style="dim"))
 
 
 def _drawn(interval: Interval, low: float, high: float) -> str:
@@ -174,60 +181,56 @@ def in_words(result: DemoResult, task: str) -> str:
             "worse": "worse than before",
             "within noise": "no difference from before that stands out of the noise",
         }[verdict(test)]
-        sentences.append(f"{STAGES[stage].capitalize()}: {means} ({amount}).")
+        sentences.append(f"Trained on {STAGES[stage]}: {means} ({amount}).")
     return "\n".join(sentences)
 
 
 def _geometry(result: DemoResult) -> Table:
-    table = Table(title="shape of the space on the held-out texts", title_justify="left", title_style="bold")
+    table = _table("shape of the space on the held-out texts")
+    for name in ("", *(STAGES[stage] for stage in result.sheets)):
+        table.add_column(name, justify="right" if name else "left")
     table.add_column("")
-    for stage in result.sheets:
-        table.add_column(SHORT[stage], justify="right")
-    for metric, name in GEOMETRY.items():
-        table.add_row(name, *(f"{sheet.geometry[metric]:.3f}" for sheet in result.sheets.values()))
+    for metric, (name, meaning) in GEOMETRY.items():
+        values = (f"{sheet.geometry[metric]:.2f}" for sheet in result.sheets.values())
+        table.add_row(name, *values, Text(meaning, style="dim"))
     return table
 
 
 def _searches(result: DemoResult) -> Iterator[RenderableType]:
     """Side by side: before, and after the last stage. A + marks what was not among the first answers before."""
-    before, after = result.sheets["before"], result.sheets[list(result.sheets)[-1]]
-    title = f"searches over the first lines of {len(result.exam.library):,} public objects"
-    table = Table(title=title, title_justify="left", title_style="bold", show_lines=True, expand=False)
-    table.add_column("before", ratio=1, overflow="fold")
-    table.add_column(STAGES[list(result.sheets)[-1]], ratio=1, overflow="fold")
+    before, (last, after) = result.sheets["before"], list(result.sheets.items())[-1]
+    yield Text(f"searches over the first lines of {len(result.exam.library):,} public objects", style="bold")
     for query in result.exam.searches:
         known = {answer.name for answer in before.answers[query]}
-        left = Group(
-            Text(f'"{query}"', style="bold"), *(_answer(answer, "  ") for answer in before.answers[query])
+        table = Table(box=None, expand=True, pad_edge=False, padding=(0, 2, 0, 0))
+        table.add_column(Text("before", style="dim"), ratio=1, no_wrap=True, overflow="ellipsis")
+        table.add_column(
+            Text(f"trained on {STAGES[last]}", style="dim"), ratio=1, no_wrap=True, overflow="ellipsis"
         )
-        right = [_answer(answer, "  " if answer.name in known else "+ ") for answer in after.answers[query]]
-        table.add_row(left, Group(Text(""), *right))
-    yield table
+        for left, right in zip(before.answers[query], after.answers[query], strict=True):
+            table.add_row(_answer(left, new=False), _answer(right, new=right.name not in known))
+        yield Group(Text(f'\n"{query}"'), table)
     yield Text(
-        "  + was not among the first answers before. Most of these first lines were trained on, as your own text would "
-        "be; the numbers above are from held-out objects only.",
+        "\n+ was not among the first answers before. Most of these first lines were trained on, as your own text would "
+        "be; the numbers above are from held-out objects only.\n",
         style="dim",
     )
-    yield Text()
 
 
-def _answer(answer: Answer, mark: str) -> Text:
-    """The end of a dotted name (a class with its method), and as much of its first line as one line holds."""
-    name = ".".join(answer.name.split(".")[-2:])
-    text = Text(mark, style="green" if mark.strip() else "")
-    return text.append(name, style="bold").append(f" {printable(answer.text, 90)}", style="dim")
+def _answer(answer: Answer, *, new: bool) -> Text:
+    """The dotted name, and under it as much of the first line as one line holds."""
+    name = Text("+ " if new else "  ", style="green").append(answer.name, style="bold" if new else "")
+    return name.append(f"\n    {printable(answer.text, 200)}", style="dim")
 
 
-def _what_next(result: DemoResult) -> RenderableType:
-    model = shlex.quote(str(result.folder.model("pairs")))
-    library = shlex.quote(str(result.folder.library))
-    lines = [
-        Text.assemble(
-            "model: ", (str(result.folder.model("pairs")), "bold"), f"   ({result.seconds / 60:.1f} minutes)"
-        ),
-        Text("numbers: " + str(Path(result.folder.path, "result.json"))),
-        Text("Try next:", style="bold"),
-        Text(f"  contrapose search {model} {library} 'split text at commas' --top 5"),
-        Text("  contrapose train YOUR_TEXT.txt --model minilm --method hncse-hnm --out runs/mine"),
-    ]
-    return Padding(Group(*lines), (0, 0))
+def _what_next(result: DemoResult) -> Iterator[Text]:
+    model, folder = result.folder.model("pairs"), result.folder.path
+    search = f"contrapose search {shlex.quote(str(model))} {shlex.quote(str(result.folder.library))}"
+    yield Text.assemble(
+        "The model is in ", (str(model), "bold"), f", the numbers in {folder / 'result.json'}."
+    )
+    yield Text(f"It took {result.seconds / 60:.1f} minutes. Try next:")
+    yield Text(f"  {search} 'split text at commas' --top 5", style="bold")
+    yield Text(
+        "  contrapose train YOUR_TEXT.txt --model minilm --method hncse-hnm --out my-run", style="bold"
+    )

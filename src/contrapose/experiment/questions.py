@@ -30,9 +30,7 @@ SEARCHES = (
     "run a command and capture its output",
     "remove whitespace from both ends",
     "parse a date from text",
-    "download a web page",
     "make a temporary folder that deletes itself",
-    "wait until all threads are done",
 )
 #: Answers kept per search.
 ANSWERS = 3
