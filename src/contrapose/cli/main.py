@@ -1,0 +1,131 @@
+"""The command line: one file per verb, and here what they share: names, errors, exit codes.
+
+Nothing heavy is imported before a verb runs: ``contrapose --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+
+from contrapose.cli import (
+    console,
+    demo,
+    doctor,
+    encode,
+    evaluate,
+    harvest,
+    methods,
+    search,
+    similarity,
+    train,
+)
+from contrapose.cli.failures import FAILURE, INTERRUPTED, USAGE, Failure, debugging, explain, show_traceback
+from contrapose.cli.options import examples, paragraphs
+
+app = typer.Typer(
+    name="contrapose",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples(
+        "contrapose demo",
+        "contrapose train notes.txt --out runs/notes --steps 100",
+        'contrapose search runs/notes notes.txt "what you look for"',
+    ),
+)
+for verb in (demo, train, evaluate, encode, similarity, search, methods, doctor):
+    name = verb.__name__.rpartition(".")[2]
+    function = getattr(verb, name)
+    app.command(name, help=paragraphs(function.__doc__), epilog=verb.EXAMPLES)(function)
+app.add_typer(harvest.app, name="harvest")
+
+#: The error of a wrong option or argument, whichever click stands below typer.
+WrongUsage = typer.BadParameter.__mro__[1]
+
+
+@app.callback(invoke_without_command=True)
+def contrapose(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show tracebacks (also: CONTRAPOSE_DEBUG=1).")
+    ] = False,
+) -> None:
+    """Train, judge and use sentence encoders, from your own plain text first of all.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some rows or tasks were left out, 130 interrupted.
+    """
+    if version:
+        from contrapose import __version__
+
+        typer.echo(f"contrapose {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code. ``arguments`` are those after the program's name."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    _tolerate_narrow_encodings()
+    try:
+        with console.told_warnings():
+            code = typer.main.get_command(app).main(given, prog_name="contrapose", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_output()
+        return FAILURE
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else FAILURE
+    except (Exception, KeyboardInterrupt) as error:
+        return _report(error, given)
+    if code == INTERRUPTED:
+        console.tell("interrupted")
+    return code if isinstance(code, int) else 0
+
+
+def _report(error: BaseException, arguments: list[str]) -> int:
+    """Say what went wrong on standard error; the exit code."""
+    if debugging(arguments):
+        show_traceback(error)
+    failure = _usage(error) if isinstance(error, WrongUsage) else explain(error)
+    if isinstance(error, typer.Abort):
+        failure = Failure("interrupted", INTERRUPTED)
+    told_by_another = failure.exit_code in (USAGE, INTERRUPTED) and not console.is_first_process()
+    if not told_by_another:
+        first, *rest = failure.message.splitlines() or [type(error).__name__]
+        console.tell(first if failure.exit_code >= INTERRUPTED else f"error: {first}", style="red")
+        for line in rest:
+            console.tell(line)
+    if isinstance(error, OSError):
+        _forget_output()
+    return failure.exit_code
+
+
+def _usage(error: BaseException) -> Failure:
+    """A wrong option, in the words of the parser, and where to read on."""
+    words = error.format_message() if hasattr(error, "format_message") else str(error)
+    context = getattr(error, "ctx", None)
+    hint = f"\nTry: {context.command_path} --help" if context is not None else ""
+    return Failure(f"{words.rstrip()}{hint}", USAGE)
+
+
+def _tolerate_narrow_encodings() -> None:
+    """A character that the terminal has not is escaped instead of ending the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _forget_output() -> None:
+    """Nobody reads standard output any more, or it cannot be written: let nothing try again at exit."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

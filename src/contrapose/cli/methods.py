@@ -1,0 +1,51 @@
+"""``contrapose methods``: what there is to train with, from which paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from contrapose.cli import console
+from contrapose.cli.options import Json, examples
+from contrapose.errors import UsageError, nearest
+
+EXAMPLES = examples("contrapose methods", "contrapose methods hncse-hnm", "contrapose methods --json")
+
+
+def methods(
+    name: Annotated[str | None, typer.Argument(help="Only this one, in full.", show_default=False)] = None,
+    json: Json = False,
+) -> None:
+    """List the methods, their papers, their parts and numbers."""
+    from contrapose.objectives.catalogue import all_parts, describe
+
+    described = describe()
+    known = {method["name"]: method for method in described}
+    if name is not None and name not in known:
+        raise UsageError(f"unknown method '{name}'{nearest(name, list(known))} Known: {', '.join(known)}")
+    shown = described if name is None else [known[name]]
+    if json:
+        console.show_json(shown)
+    elif name is None:
+        rows = [[method["name"], ", ".join(method["parts"]), method["idea"]] for method in shown]
+        console.show(console.table({"method": "name", "parts": "text", "idea": "text"}, rows))
+        console.say(f"Parts that --with adds to a method: {', '.join(all_parts())}")
+        console.say("In full, with paper and numbers: contrapose methods NAME")
+    else:
+        show_one(known[name])
+
+
+def show_one(method: Mapping[str, Any]) -> None:
+    """A method in full."""
+    console.say(method["name"], style="bold")
+    console.say(method["idea"])
+    console.say(f"paper: {method['paper']}")
+    console.say(f"       {method['reference']}")
+    console.say(f"parts: {', '.join(method['parts'])}")
+    descriptions = method["descriptions"]
+    rows = [[name, value, descriptions.get(name, "")] for name, value in method["hyperparameters"].items()]
+    console.show(console.table({"--set": "name", "default": "name", "meaning": "text"}, rows))
+    for departure in method["departures"]:
+        console.say(f"departs from the paper: {departure}")

@@ -1,0 +1,52 @@
+"""From the MODEL of a command line to an encoder, loaded when the first vector is wanted.
+
+Options, files and queries are checked before that, so a mistake in them is told at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from contrapose.errors import UsageError
+
+if TYPE_CHECKING:
+    from contrapose.encoder.encoder import Encoder
+
+
+def model_place(name: str) -> str:
+    """The model that a name means: of a run folder, its ``model/``.
+
+    >>> model_place("minilm")
+    'minilm'
+    """
+    folder = Path(name)
+    is_run = (folder / "run.json").exists() or (folder / "metrics.jsonl").exists()
+    if not is_run or (folder / "config.json").exists() or (folder / "modules.json").exists():
+        return name
+    if not (folder / "model").is_dir():
+        raise UsageError(
+            f"{name} is a run without a model: it is not finished. Go on with: contrapose train --out {name} --resume"
+        )
+    return str(folder / "model")
+
+
+class LazyEncoder:
+    """Behaves as the encoder of ``model``, which it loads on first use."""
+
+    def __init__(self, model: str, device: str = "auto") -> None:
+        self._place, self._device = model_place(model), device
+        self._loaded: Encoder | None = None
+
+    def load(self) -> Encoder:
+        """The encoder itself."""
+        if self._loaded is None:
+            from contrapose.encoder.encoder import Encoder
+            from contrapose.train.environment import pick_device
+
+            device = pick_device(self._device)
+            self._loaded = Encoder.load(self._place).to(device).eval()
+        return self._loaded
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.load(), name)

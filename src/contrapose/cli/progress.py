@@ -1,0 +1,184 @@
+"""What a person sees while work is done: one bar on standard error, or plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from contrapose.cli import console
+from contrapose.cli.remaining import Remaining, in_words
+from contrapose.data.text import printable
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+#: Plain lines that a training run prints where there is no terminal.
+PLAIN_LINES = 20
+
+
+class TrainingView:
+    """A :class:`contrapose.train.track.Listener` for people; ``quiet`` shows notices only.
+
+    Used as a context manager: however the run ends, the bar is gone and the cursor is back.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.notices: list[str] = []
+        self._bar = None if quiet else _bar()
+        self._task = self._bar.add_task("starting", total=None, told="") if self._bar else None
+        self._remaining: Remaining | None = None
+        self._num_steps, self._first_step = 0, 0
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def notice(self, text: str) -> None:
+        self.notices.append(text)
+        console.tell(f"note: {text}", style="yellow")
+
+    def preparing(self, what: str) -> None:
+        if self._bar is None:
+            self._line(what)
+        else:
+            self._update(description=printable(what))
+
+    def reading(self, rows: int) -> None:
+        self._update(description=f"reading the corpus: {rows:,} rows")
+
+    def started(self, first_step: int, num_steps: int, facts: Mapping[str, Any]) -> None:
+        every = int(facts.get("eval_every", num_steps))
+        self._remaining = Remaining(first_step, num_steps, eval_every=every)
+        self._num_steps, self._first_step = num_steps, first_step
+        for line in fact_lines(first_step, num_steps, facts):
+            self._line(line)
+        self._update(description="training", total=num_steps, completed=first_step, told=in_words(None))
+
+    def stepped(self, step: int, row: Mapping[str, Any]) -> None:
+        if self._remaining is None:
+            return
+        self._remaining.stepped(step)
+        left = in_words(self._remaining.seconds()) if step < self._num_steps else "done"
+        told = f"loss {_short(row.get('loss'))}, {left}"
+        if self._bar is not None:
+            self._update(completed=step, told=f"{step}/{self._num_steps}, {told}")
+        elif (
+            step in (self._first_step + 1, self._num_steps) or step % -(-self._num_steps // PLAIN_LINES) == 0
+        ):
+            self._line(f"step {step}/{self._num_steps}: {told}")
+
+    def evaluated(self, step: int, scores: Mapping[str, float], is_best: bool) -> None:
+        if self._remaining is not None:
+            self._remaining.evaluated()
+        best = ", the best step so far" if is_best else ""
+        self._line(
+            f"step {step}: score {scores['score']:.2f}{best}"
+            if step
+            else f"before: score {scores['score']:.2f}"
+        )
+
+    def finished(self, summary: Mapping[str, Any]) -> None:
+        """The result is shown by the verb."""
+
+    def _line(self, text: str) -> None:
+        if not self.quiet:
+            console.tell(text)
+
+    def _update(self, **changes: Any) -> None:
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, **changes)
+
+
+def fact_lines(first_step: int, num_steps: int, facts: Mapping[str, Any]) -> list[str]:
+    """What is worth knowing before the first step, for people."""
+    lines = [str(line) for line in facts.get("account", ())]
+    lines.append(
+        f"{facts['rows']:,} rows to train on, {facts['held_out']:,} held out; views: {facts['views']}; "
+        f"{facts['device']}, {facts['precision']}"
+    )
+    if "view_cosine" in facts:
+        lines.append(
+            f"two dropout views of a text have a mean cosine of {facts['view_cosine']:.4f} (1 would teach nothing)"
+        )
+    if facts.get("temperature"):
+        lines.append(
+            f"temperature {facts['temperature']:g} (the same as a scale of {1 / facts['temperature']:g})"
+        )
+    lines.append(f"the checkpoint is chosen by: {facts['criterion']}")
+    if first_step:
+        lines.append(f"continuing after step {first_step} of {num_steps}")
+    return lines
+
+
+class Counter:
+    """Counts texts as they are encoded; the total may be unknown."""
+
+    def __init__(self, bar: Progress | None, what: str) -> None:
+        self._bar, self._what, self.done = bar, what, 0
+        self._total: int | None = None
+        self._task = bar.add_task("loading the model", total=None, told="") if bar else None
+
+    def announce(self, total: int) -> None:
+        self._total = total
+        self._update(total=total)
+
+    def advance(self, texts: int) -> None:
+        self.done += texts
+        of_all = f" of {self._total:,}" if self._total else ""
+        self._update(completed=self.done, description=self._what, told=f"{self.done:,}{of_all} texts")
+
+    def _update(self, **changes: Any) -> None:
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, **changes)
+
+
+@contextmanager
+def counting(what: str, *, quiet: bool) -> Iterator[Counter]:
+    """A counter with a bar where there is a terminal to draw it on, and without a word elsewhere."""
+    bar = None if quiet else _bar()
+    if bar is None:
+        yield Counter(None, what)
+        return
+    with bar:
+        yield Counter(bar, what)
+
+
+@contextmanager
+def files_counted(what: str, *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """A callback ``(done, total)`` that moves a bar; None where nobody would see it."""
+    bar = None if quiet else _bar()
+    if bar is None:
+        yield None
+        return
+    with bar:
+        task = bar.add_task(what, total=None, told="")
+        yield lambda done, total: bar.update(
+            task, completed=done, total=total, told=f"{done:,} of {total:,} files"
+        )
+
+
+def _bar() -> Progress | None:
+    """None where a moving line cannot be drawn."""
+    screen = console.progress()
+    if not screen.is_terminal or screen.is_dumb_terminal:
+        return None
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[told]}", markup=False),
+    )
+    return Progress(*columns, console=screen, transient=True, refresh_per_second=4)
+
+
+def _short(number: Any) -> str:
+    return f"{number:.4g}" if isinstance(number, float | int) else str(number)

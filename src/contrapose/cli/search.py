@@ -1,0 +1,111 @@
+"""``contrapose search``: the rows of a corpus that are nearest to a query."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from contrapose.cli import console
+from contrapose.cli.failures import PARTIAL
+from contrapose.cli.options import (
+    Columns,
+    Device,
+    Json,
+    Model,
+    Precision,
+    Quiet,
+    examples,
+    one_of,
+    split_words,
+)
+from contrapose.errors import UsageError
+
+if TYPE_CHECKING:
+    from contrapose.use.search import Hit
+
+EXAMPLES = examples(
+    'contrapose search minilm notes.txt "when is the next train" --top 5',
+    'contrapose search runs/notes corpus.jsonl "first query" "second query" --columns body --json',
+)
+
+
+def search(
+    model: Model,
+    corpus: Annotated[
+        str,
+        typer.Argument(
+            help="A file, folder or glob of text; - is standard input.", metavar="CORPUS", show_default=False
+        ),
+    ],
+    query: Annotated[
+        list[str], typer.Argument(help="What to look for.", metavar="QUERY...", show_default=False)
+    ],
+    top: Annotated[int, typer.Option("--top", "-k", help="Hits per query.")] = 5,
+    columns: Columns = None,
+    precision: Precision = "fp32",
+    device: Device = "auto",
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Search a corpus by meaning; exact: every row is compared.
+
+    Exit code 3 means that some rows could not be read and were not searched.
+    """
+    from contrapose.cli.models import LazyEncoder
+    from contrapose.cli.progress import counting
+    from contrapose.data.quarantine import Quarantine
+    from contrapose.data.sources import find_sources
+    from contrapose.use.search import checked_queries
+    from contrapose.use.search import search as search_rows
+
+    one_of("--precision", precision, ("fp32", "bf16"))
+    if top < 1:
+        raise UsageError(f"--top must be at least 1, got {top}")
+    queries = checked_queries(query)
+    find_sources(corpus)
+    quarantine = Quarantine()
+    encoder = LazyEncoder(model, device)
+    with counting("encoding the corpus", quiet=quiet or json) as counter:
+        found = search_rows(
+            encoder,
+            corpus,
+            queries,
+            top,
+            columns=split_words(columns) or None,
+            precision=precision,
+            quarantine=quarantine,
+            progress=counter.advance,
+        )
+    if json:
+        answers = [
+            {"query": text, "hits": [hit.to_json() for hit in hits]}
+            for text, hits in zip(queries, found, strict=True)
+        ]
+        facts = {"rows": quarantine.good, "quarantined": quarantine.bad}
+        console.show_json({"model": model, "corpus": corpus, **facts, "queries": answers})
+    else:
+        show(queries, found)
+    if quarantine.bad:
+        console.tell(
+            f"{console.counted(quarantine.bad, 'row')} could not be read, for example {quarantine.examples[0]}",
+            style="yellow",
+        )
+        raise typer.Exit(PARTIAL)
+
+
+def show(queries: Sequence[str], found: Sequence[Sequence[Hit]]) -> None:
+    """One line per hit: rank, score, place, text."""
+    for query, hits in zip(queries, found, strict=True):
+        if len(queries) > 1:
+            console.say(f"{query}", style="bold")
+        several_files = len({hit.file for hit in hits}) > 1
+        width = max((len(_place(hit, several_files)) for hit in hits), default=0)
+        for hit in hits:
+            console.say(f"{hit.rank:>3}  {hit.score:.4f}  {_place(hit, several_files):<{width}}  {hit.text}")
+
+
+def _place(hit: Hit, with_file: bool) -> str:
+    line = f"line {hit.line}" if hit.line is not None else f"row {hit.row}"
+    return f"{hit.file} {line}" if with_file and hit.file else line

@@ -1,0 +1,221 @@
+"""``contrapose train``: from plain text to a model folder."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from contrapose.cli import console
+from contrapose.cli.failures import PARTIAL
+from contrapose.cli.options import Json, Quiet, examples, split_words
+from contrapose.errors import UsageError
+
+if TYPE_CHECKING:
+    from contrapose.train.api import Run
+    from contrapose.train.settings import RunSettings
+
+EXAMPLES = examples(
+    "contrapose train notes.txt --out runs/notes --steps 100",
+    "contrapose train 'corpus/*.jsonl.gz' --model minilm --method hncse-hnm --out runs/domain --epochs 1 "
+    "--batch-size 64 --dev-data data/senteval",
+    "contrapose train pairs.csv --columns title,body --method focal-infonce --with mixed-negatives --set k=5 "
+    "--out runs/pairs",
+    "contrapose train --out runs/notes --resume",
+)
+
+DATA, METHOD, TRAINING = "Text", "Method", "Training"
+SELECTION, SAVING = "Choosing the checkpoint", "Run"
+
+
+def option(help: str, panel: str, *names: str, metavar: str | None = None) -> Any:
+    """An option that is None unless given, so that a configuration file may say it instead."""
+    return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar, show_default=False)
+
+
+def train(
+    corpus: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Text: files, folders or globs of .txt .jsonl .csv .tsv .parquet, each also .gz; - is standard input.",
+            metavar="CORPUS...",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[str | None, option("minilm (default), a folder, or a hub name.", METHOD)] = None,
+    method: Annotated[
+        str | None, option("hncse-hnm (default), or another of `contrapose methods`.", METHOD)
+    ] = None,
+    with_: Annotated[
+        list[str] | None, option("Parts to add to the method.", METHOD, "--with", metavar="PART,...")
+    ] = None,
+    out: Annotated[
+        str | None, option("The run's folder: it gets the model, metrics, checkpoints.", SAVING)
+    ] = None,
+    steps: Annotated[int | None, option("Steps to train, instead of epochs.", TRAINING)] = None,
+    epochs: Annotated[float | None, option("Passes over the text (default 1).", TRAINING)] = None,
+    batch_size: Annotated[
+        int | None, option("Rows per step: more rows, more negatives (default 64).", TRAINING)
+    ] = None,
+    chunk_size: Annotated[
+        int | None, option("Texts per forward pass: less memory, the same result.", TRAINING)
+    ] = None,
+    learning_rate: Annotated[float | None, option("Default 1e-5.", TRAINING)] = None,
+    max_length: Annotated[
+        int | None, option("Tokens kept of a text in training (default 32).", TRAINING)
+    ] = None,
+    seed: Annotated[int | None, option("Default 0.", TRAINING)] = None,
+    precision: Annotated[str | None, option("auto (default), fp32 or bf16.", TRAINING)] = None,
+    device: Annotated[str | None, option("auto (default), cpu, cuda or cuda:N.", TRAINING)] = None,
+    views: Annotated[
+        str | None, option("Where the second view comes from: auto (default), dropout, crop or pairs.", DATA)
+    ] = None,
+    columns: Annotated[
+        str | None, option("Columns to read: text, or anchor, positive, negatives.", DATA, metavar="NAME,...")
+    ] = None,
+    held_out_rows: Annotated[
+        int | None, option("Rows kept from training, to choose without labels (default 512).", SELECTION)
+    ] = None,
+    pooling: Annotated[
+        str | None,
+        option("cls, cls_before_pooler, avg, avg_first_last or avg_top2 (default: the model's).", METHOD),
+    ] = None,
+    head: Annotated[str | None, option("Train-only projection: none, linear-tanh or mlp-bn.", METHOD)] = None,
+    dropout: Annotated[float | None, option("Replaces every dropout of the model.", METHOD)] = None,
+    dev_data: Annotated[
+        str | None, option("SentEval folder; its STS-B development set then chooses.", SELECTION)
+    ] = None,
+    eval_every: Annotated[int | None, option("Steps between evaluations.", SELECTION)] = None,
+    patience: Annotated[
+        int | None, option("Stop after so many evaluations without a new best.", SELECTION)
+    ] = None,
+    criterion: Annotated[
+        str | None, option("auto (default), stsb-dev, label-free, or none for the last step.", SELECTION)
+    ] = None,
+    save_every: Annotated[int | None, option("Steps between checkpoints (default 100).", SAVING)] = None,
+    tensorboard: Annotated[bool, option("Write TensorBoard files too.", SAVING, "--tensorboard")] = False,
+    resume: Annotated[bool, option("Go on from the newest checkpoint in --out.", SAVING, "--resume")] = False,
+    config: Annotated[str | None, option("TOML file; flags go before it.", SAVING, metavar="FILE")] = None,
+    set_: Annotated[
+        list[str] | None,
+        option(
+            "Any key of the configuration, or a number of the method; goes before all.",
+            SAVING,
+            "--set",
+            metavar="KEY=VALUE",
+        ),
+    ] = None,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Train a sentence encoder on your own text; no labels are needed.
+
+    The run's folder gets config.toml, env.json, metrics.jsonl, checkpoints/ and model/. A configuration file, then
+    flags, then --set: what comes later wins. Exit code 3 means that it is done, and that rows could not be read.
+    """
+    flags = {
+        "out": out, "corpus": tuple(corpus) if corpus else None, "columns": split_words(columns) or None,
+        "views": views, "held_out_rows": held_out_rows, "model": model, "pooling": pooling, "head": head,
+        "dropout": dropout, "method": method, "parts": split_words(with_) or None, "steps": steps, "epochs": epochs,
+        "batch_size": batch_size, "chunk_size": chunk_size, "learning_rate": learning_rate, "max_length": max_length,
+        "seed": seed, "precision": precision, "device": device, "criterion": criterion, "dev_data": dev_data,
+        "eval_every": eval_every, "patience": patience, "save_every": save_every,
+        "tensorboard": tensorboard or None,
+    }  # fmt: skip
+    from contrapose.data.sources import find_sources
+
+    settings = settings_from(config, flags, set_ or (), resume=resume)
+    find_sources([name for name in settings.data.corpus if name != "-"] or "-")
+    run_and_tell(settings, resume=resume, quiet=quiet or json, as_json=json)
+
+
+def settings_from(
+    config: str | None, flags: Mapping[str, Any], assignments: Sequence[str], *, resume: bool = False
+) -> RunSettings:
+    """The settings of a run: the file's, flags on top, ``--set`` on top of those.
+
+    A run that is resumed by its folder alone takes the configuration that it was begun with.
+    """
+    from contrapose.config import merge
+    from contrapose.train.settings import nested, parse_assignments, resolve
+
+    begun = Path(flags["out"] or "", "config.toml")
+    if resume and config is None and flags["out"] and not flags["corpus"] and begun.is_file():
+        config = str(begun)
+    try:
+        options = merge(nested(flags), nested(parse_assignments(assignments)))
+    except (TypeError, AttributeError):
+        raise UsageError(f"--set: these contradict each other: {', '.join(assignments)}") from None
+    base = _without_rivals(_tables(config), options) if config is not None else {}
+    return resolve(base, options, where=f"{config} and options" if config else "options")
+
+
+def _tables(config: str) -> dict[str, Any]:
+    from contrapose.config import read_toml
+    from contrapose.train.settings import SECTIONS
+
+    tables = read_toml(Path(config).expanduser())
+    for section in SECTIONS:
+        if not isinstance(tables.get(section, {}), dict):
+            raise UsageError(f"{config}: '{section}' must be a table: write [{section}] above its keys")
+    return tables
+
+
+def _without_rivals(base: dict[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Steps and epochs say the same thing twice: one that is given as an option replaces the other in the file."""
+    given = options.get("training", {})
+    if "steps" not in given and "epochs" not in given:
+        return base
+    kept = {key: value for key, value in base.get("training", {}).items() if key not in ("steps", "epochs")}
+    return {**base, "training": kept}
+
+
+def run_and_tell(settings: RunSettings, *, resume: bool, quiet: bool, as_json: bool) -> None:
+    """Train, and show the result. Of several processes, the first one speaks."""
+    from contrapose.cli.listener import listening
+    from contrapose.train.api import train_with
+
+    first = console.is_first_process()
+    with listening(quiet=quiet, speaks=first) as view:
+        run = train_with(settings, resume=resume, listener=view)
+    if not first:
+        return
+    if as_json:
+        facts = {"folder": str(run.folder), "model": str(run.model_folder)}
+        console.show_json(
+            {**run.summary, "started_from": run.summary["model"], **facts, "notices": list(view.notices)}
+        )
+    else:
+        show_result(run, settings)
+    if run.summary.get("rows_quarantined"):
+        raise typer.Exit(PARTIAL)
+
+
+def show_result(run: Run, settings: RunSettings) -> None:
+    """Before and after, where the model is, and what to do with it."""
+    summary = run.summary
+    before, chosen = summary.get("score_before"), summary.get("score_chosen")
+    if before is not None and chosen is not None:
+        rows = [[summary["criterion_about"], f"{before:.2f}", f"{chosen:.2f}", f"{chosen - before:+.2f}"]]
+        columns = {"measured": "text", "before": "number", "after": "number", "change": "number"}
+        console.show(console.table(columns, rows))
+        if chosen <= before:
+            console.say("By this measure the model is not better than before.", style="yellow")
+    steps = f"{console.counted(summary['steps'], 'step')}" + (
+        ", stopped early" if summary.get("stopped_early") else ""
+    )
+    speed = f", {summary['rows_per_second']:g} rows per second" if summary.get("rows_per_second") else ""
+    console.say(f"{summary['method']}: {steps}; the model is that of step {summary['chosen_step']}{speed}")
+    if summary.get("rows_quarantined"):
+        listed = run.folder / "cache" / "corpus" / "quarantine.jsonl"
+        console.say(f"{console.counted(summary['rows_quarantined'], 'row')} could not be read; see {listed}")
+    console.say(f"model: {run.model_folder}", style="bold")
+    console.say("Try next:")
+    model, text = shlex.quote(str(run.model_folder)), shlex.quote(settings.data.corpus[0])
+    data = shlex.quote(settings.selection.dev_data or "SENTEVAL_FOLDER")
+    console.say(f"  contrapose evaluate {model} --tasks sts,geometry --data {data}")
+    if settings.data.corpus[0] != "-" and len(settings.data.columns or ()) < 2:
+        console.say(f"  contrapose search {model} {text} 'what you look for'")

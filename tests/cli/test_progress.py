@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from contrapose.cli import console
+from contrapose.cli.progress import TrainingView, counting, fact_lines, files_counted
+
+FACTS: dict[str, Any] = {
+    "rows": 540, "held_out": 60, "views": "dropout", "device": "cpu", "precision": "fp32", "eval_every": 10,
+    "account": ["rows read    601"], "temperature": 0.05, "view_cosine": 0.95, "criterion": "the last step",
+}  # fmt: skip
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """Standard error as a terminal of 80 columns, without colours, whose bytes can be looked at."""
+    written = io.StringIO()
+    screen = Console(
+        file=written, force_terminal=True, no_color=True, width=80, markup=False, legacy_windows=False
+    )
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(console, "progress", lambda: screen)
+    return written
+
+
+def train(view: TrainingView, steps: int = 40) -> None:
+    with view:
+        view.preparing("loading minilm")
+        view.reading(8000)
+        view.started(0, steps, FACTS)
+        view.evaluated(0, {"score": 10.0}, is_best=False)
+        for step in range(1, steps + 1):
+            view.stepped(step, {"loss": 1 / step, "seconds": 0.0})
+        view.evaluated(steps, {"score": 11.0}, is_best=True)
+        view.finished({})
+
+
+def test_without_a_terminal_there_are_twenty_lines_and_no_control_characters(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    train(TrainingView())
+    err = capsys.readouterr().err
+    assert "\x1b" not in err
+    assert "\r" not in err
+    steps = [line for line in err.splitlines() if line.startswith("step ") and "loss" in line]
+    assert len(steps) == 21
+    assert steps[0] == "step 1/40: loss 1, measuring speed"
+    assert steps[-1] == "step 40/40: loss 0.025, done"
+    assert "before: score 10.00" in err
+    assert "step 40: score 11.00, the best step so far" in err
+
+
+def test_quiet_keeps_notices_only(capsys: pytest.CaptureFixture[str]) -> None:
+    view = TrainingView(quiet=True)
+    train(view)
+    assert capsys.readouterr() == ("", "")
+    view.notice("the encoder collapses \x1b[2J")
+    assert capsys.readouterr().err == "note: the encoder collapses \\x1b[2J\n"
+    assert view.notices == ["the encoder collapses \x1b[2J"]
+
+
+def test_a_terminal_gets_a_bar_that_is_gone_at_the_end(terminal: io.StringIO) -> None:
+    view = TrainingView()
+    train(view)
+    written = terminal.getvalue()
+    assert "40/40, loss 0.025" in written
+    assert "\x1b[?25l" in written
+    assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l")
+
+
+def test_the_cursor_is_back_after_an_error(terminal: io.StringIO) -> None:
+    def fail() -> None:
+        with TrainingView() as view:
+            view.started(0, 10, FACTS)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert "\x1b[?25h" in terminal.getvalue()
+
+
+def test_facts_name_what_a_person_should_judge() -> None:
+    told = "\n".join(fact_lines(0, 100, FACTS))
+    for words in ("rows read    601", "540 rows", "60 held out", "0.9500", "scale of 20", "the last step"):
+        assert words in told
+    assert "continuing after step 7 of 100" in fact_lines(7, 100, FACTS)
+
+
+def test_facts_may_be_few() -> None:
+    few = {key: FACTS[key] for key in ("rows", "held_out", "views", "device", "precision", "criterion")}
+    assert len(fact_lines(0, 5, few)) == 2
+
+
+def test_counting_shows_how_many_of_how_many(terminal: io.StringIO) -> None:
+    with counting("encoding", quiet=False) as counter:
+        counter.announce(2000)
+        counter.advance(1500)
+    assert counter.done == 1500
+    assert "1,500 of 2,000 texts" in terminal.getvalue()
+
+
+def test_nothing_is_drawn_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
+    with counting("encoding", quiet=False) as counter, files_counted("reading", quiet=True) as progress:
+        counter.advance(3)
+        assert progress is None
+    assert capsys.readouterr() == ("", "")

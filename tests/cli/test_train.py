@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from contrapose.cli.train import settings_from, show_result
+from contrapose.errors import UsageError
+from contrapose.train.api import Run
+from tests.cli.conftest import Command
+
+NOTHING = {"out": None, "corpus": None}
+
+
+def test_file_then_flags_then_set(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(
+        'out = "from-file"\n[data]\ncorpus = ["a.txt"]\n'
+        "[training]\nseed = 1\nbatch_size = 8\nlearning_rate = 0.01\n[method]\nhyperparameters = {k = 2}\n"
+    )
+    flags = {**NOTHING, "seed": 2, "batch_size": 16}
+    settings = settings_from(str(file), flags, ["training.batch_size=32", "k=3"])
+    assert (settings.out, settings.data.corpus) == ("from-file", ("a.txt",))
+    assert (settings.training.learning_rate, settings.training.seed, settings.training.batch_size) == (
+        0.01,
+        2,
+        32,
+    )
+    assert settings.method.hyperparameters == {"k": 3}
+
+
+def test_steps_as_an_option_replace_epochs_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text('out = "x"\n[data]\ncorpus = ["a.txt"]\n[training]\nepochs = 2.0\nseed = 5\n')
+    settings = settings_from(str(file), {**NOTHING, "steps": 7}, [])
+    assert (settings.training.steps, settings.training.epochs, settings.training.seed) == (7, None, 5)
+
+
+def test_a_wrong_value_names_the_file_among_its_sources(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text('out = "x"\n[data]\ncorpus = ["a.txt"]\n[training]\nseed = -5\n')
+    with pytest.raises(UsageError, match=r"run\.toml and options: training\.seed"):
+        settings_from(str(file), NOTHING, [])
+
+
+def test_train_makes_a_model_and_prints_only_json(
+    contrapose: Command, tiny: Path, corpus: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    options = ["--steps", 2, "--batch-size", 8, "--held-out-rows", 0, "--criterion", "none", "--json"]
+    done = contrapose("train", corpus, "--model", tiny, "--out", run, "--method", "focal-infonce",
+                      "--with", "mixed-negatives,mixed-positive", "--set", "k=3", *options)  # fmt: skip
+    assert done.code == 0, done.err
+    assert done.err == ""
+    assert done.json["model"] == str(run / "model")
+    assert done.json["started_from"] == str(tiny)
+    assert done.json["steps"] == 2
+    config = tomllib.loads((run / "config.toml").read_text())
+    assert config["method"]["parts"] == ["mixed-negatives", "mixed-positive"]
+    assert config["method"]["hyperparameters"] == {"k": 3}
+    again = contrapose("train", corpus, "--model", tiny, "--out", run, *options)
+    assert (again.code, "--resume" in again.err) == (2, True)
+
+
+def test_train_tells_the_account_and_exits_3_where_rows_were_left_out(
+    contrapose: Command, tiny: Path, corpus: Path, tmp_path: Path
+) -> None:
+    damaged = tmp_path / "damaged.txt"
+    damaged.write_bytes(corpus.read_bytes() * 2 + b"bad \xff byte\n")
+    run = tmp_path / "run"
+    done = contrapose("train", damaged, "--model", tiny, "--out", run, "--steps", 2, "--batch-size", 8,
+                      "--method", "simcse")  # fmt: skip
+    assert done.code == 3, done.err
+    for words in (
+        "rows read",
+        "duplicates",
+        "damaged.txt line 257",
+        "mean cosine of",
+        "scale of 20",
+        "step 2/2",
+    ):
+        assert words in done.err
+    assert "the model is that of step 2" in done.out
+    assert f"contrapose search {run}/model {damaged}" in done.out
+    assert "1 row could not be read" in done.out
+    finished = contrapose("train", "--out", run, "--resume", "--quiet")
+    assert finished.code == 3, finished.err
+    assert all(line.startswith("note: ") for line in finished.err.splitlines())
+
+
+def test_a_run_folder_is_a_model_for_the_other_verbs(
+    contrapose: Command, tiny: Path, corpus: Path, tmp_path: Path
+) -> None:
+    import shutil
+
+    run = tmp_path / "run"
+    shutil.copytree(tiny, run / "model")
+    (run / "metrics.jsonl").write_text(json.dumps({"step": 1}) + "\n")
+    done = contrapose("search", run, corpus, "a cat sits on the mat number 3", "--top", 1, "--json")
+    assert done.code == 0, done.err
+    assert done.json["queries"][0]["hits"][0]["text"].startswith("a cat sits on the mat")
+
+
+@pytest.mark.parametrize(("chosen", "change", "warned"), [(53.0, "+2.50", False), (50.0, "-0.50", True)])
+def test_the_result_shows_before_and_after_and_does_not_flatter(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, chosen: float, change: str, warned: bool
+) -> None:
+    summary = {
+        "method": "simcse", "steps": 1000, "chosen_step": 500, "criterion_about": "held-out rows", "score_before": 50.5,
+        "score_chosen": chosen, "rows_per_second": 61.5, "stopped_early": True, "rows_quarantined": 0,
+    }  # fmt: skip
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    show_result(Run(tmp_path), settings_from(None, {"out": str(tmp_path), "corpus": ("my text.txt",)}, []))
+    told = capsys.readouterr().out
+    for words in (
+        "50.50",
+        f"{chosen:.2f}",
+        change,
+        "1,000 steps, stopped early",
+        "step 500",
+        "'my text.txt'",
+    ):
+        assert words in told
+    assert ("not better than before" in told) == warned

@@ -1,0 +1,188 @@
+"""evaluate, encode, similarity, search, methods, harvest, doctor, demo: what they print, and how they end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import Command
+
+
+@pytest.fixture
+def senteval(tmp_path: Path) -> Path:
+    """A data folder with a small STS12 of one subset missing nothing, and no other task."""
+    from contrapose.evaluate.senteval import files_of
+
+    place = tmp_path / "senteval"
+    for name in files_of("STS12", "test"):
+        path = place / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pairs = "a cat sits\tthe dog runs\na man plays\ta man plays the guitar\nthe bank\train is expected\n"
+        path.write_text("1.0\n4.5\n0.5\n" if ".gs." in name else pairs)
+    return place
+
+
+def test_evaluate_json_is_the_fixed_interface(contrapose: Command, tiny: Path, senteval: Path) -> None:
+    done = contrapose("evaluate", tiny, "--tasks", "STS12", "--data", senteval, "--json")
+    assert done.code == 0, done.err
+    assert set(done.json) >= {"model", "results", "averages"}
+    (result,) = done.json["results"]
+    assert (result["task"], result["metric"], result["protocol"], result["rows"]) == (
+        "STS12",
+        "spearman",
+        "senteval-all",
+        15,
+    )
+    assert -100 <= result["value"] <= 100
+
+
+def test_evaluate_leaves_out_what_is_missing_and_exits_3(
+    contrapose: Command, tiny: Path, senteval: Path
+) -> None:
+    done = contrapose("evaluate", tiny, "--tasks", "STS12,STS13", "--data", senteval)
+    assert done.code == 3
+    assert "STS12" in done.out
+    assert "STS13 was left out: " in done.out
+    assert "left out" not in done.err
+
+
+def test_evaluate_of_nothing_exits_1(contrapose: Command, tiny: Path, tmp_path: Path) -> None:
+    assert contrapose("evaluate", tiny, "--tasks", "STS13", "--data", tmp_path).code == 1
+
+
+def test_geometry_of_own_text_is_defined_where_it_is_printed(
+    contrapose: Command, tiny: Path, corpus: Path
+) -> None:
+    done = contrapose("evaluate", tiny, "--text", corpus)
+    assert done.code == 0, done.err
+    assert "uniformity: log of the mean" in done.out
+    assert "128" in done.out
+
+
+def test_geometry_of_own_pairs_has_alignment(contrapose: Command, tiny: Path, tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("anchor,positive\na cat,the cat\na dog,the dog\n")
+    metrics = [
+        result["metric"] for result in contrapose("evaluate", tiny, "--text", pairs, "--json").json["results"]
+    ]
+    assert "alignment" in metrics
+
+
+def test_encode_writes_unit_rows_and_exits_3_where_rows_were_left_out(
+    contrapose: Command, tiny: Path, tmp_path: Path
+) -> None:
+    text, output = tmp_path / "a.txt", tmp_path / "v.npy"
+    text.write_bytes(b"a cat sits\nbad \xff\nthe dog runs\n")
+    done = contrapose("encode", tiny, text, "-o", output)
+    assert done.code == 3
+    assert "1 " in done.out
+    vectors = np.load(output)
+    assert vectors.shape == (2, 32)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    again = contrapose("encode", tiny, text, "-o", output, "--overwrite", "--no-normalize", "--json")
+    assert (again.json["rows"], again.json["quarantined"], again.json["normalize"]) == (2, 1, False)
+
+
+def test_similarity_of_equal_texts_is_1(contrapose: Command, tiny: Path) -> None:
+    assert contrapose("similarity", tiny, "a cat", "a cat").out == "1.0000\n"
+    done = contrapose("similarity", tiny, "a cat", "the dog", "--json")
+    assert done.json["a"] == "a cat"
+    assert -1 <= done.json["cosine"] <= 1
+
+
+def test_search_shows_hits_in_order_and_data_cannot_steer_the_terminal(
+    contrapose: Command, tiny: Path, tmp_path: Path
+) -> None:
+    text = tmp_path / "a.txt"
+    text.write_text(
+        "a cat sits on the mat\n[bold]the dog[/bold] \x1b[31mruns\nrain is expected in the north\n"
+    )
+    done = contrapose("search", tiny, text, "a cat sits on the mat", "-k", 3)
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[0] == "  1  1.0000  line 1  a cat sits on the mat"
+    assert "[bold]the dog[/bold]" in done.out
+    assert "\x1b" not in done.out
+
+
+def test_search_answers_several_queries(contrapose: Command, tiny: Path, corpus: Path) -> None:
+    done = contrapose("search", tiny, corpus, "one", "two", "--top", 2, "--json")
+    assert [(answer["query"], len(answer["hits"])) for answer in done.json["queries"]] == [
+        ("one", 2),
+        ("two", 2),
+    ]
+
+
+def test_methods_json_is_the_fixed_interface(contrapose: Command) -> None:
+    listed = contrapose("methods", "--json").json
+    assert {"simcse", "focal-infonce", "hncse", "hncse-hnm", "hncse-pm"} <= {
+        method["name"] for method in listed
+    }
+    for method in listed:
+        assert isinstance(method["paper"], str)
+        assert method["parts"]
+        assert method["hyperparameters"]["temperature"] > 0
+
+
+def test_methods_as_a_table_and_in_full(contrapose: Command) -> None:
+    table = contrapose("methods").out
+    assert "hncse-hnm" in table
+    assert "mixed-negatives" in table
+    assert "temperature" in contrapose("methods", "simcse").out
+
+
+def test_harvest_writes_a_corpus_that_training_reads(contrapose: Command, tmp_path: Path) -> None:
+    output = tmp_path / "c.parquet"
+    done = contrapose("harvest", "python", "json", "-o", output, "--json")
+    assert done.code == 0, done.err
+    assert done.json["rows"] > 20
+    assert contrapose("harvest", "python", "json", "-o", output).code == 2
+    pairs = contrapose("harvest", "python", "json", "-o", output, "--overwrite", "--pairs")
+    assert pairs.code == 0
+    assert "5 files read" in pairs.err
+    import pyarrow.parquet as pq
+
+    assert pq.read_table(output).column_names == ["anchor", "positive", "name"]
+
+
+def test_doctor_measures_the_views_and_finds_the_data(
+    contrapose: Command, tiny: Path, senteval: Path
+) -> None:
+    done = contrapose("doctor", "--model", tiny, "--data", senteval, "--json")
+    assert done.code == 0, done.err
+    assert 0 < done.json["view_cosine"] < 0.999
+    assert done.json["data"][str(senteval)] == ["STS12"]
+    assert done.json["ready"]
+    assert "torch" in done.json["versions"]
+
+
+def test_doctor_says_what_is_broken(contrapose: Command, tmp_path: Path) -> None:
+    done = contrapose("doctor", "--model", tmp_path / "missing", "--data", tmp_path / "absent")
+    assert done.code == 1
+    assert "Broken:" in done.out
+    assert "absent: no such folder" in done.out
+    assert "Ready" not in done.out
+
+
+def test_demo_passes_its_options_on(
+    contrapose: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from contrapose.experiment import demo_view
+
+    seen: dict[str, Any] = {}
+
+    class Result:
+        def to_json(self) -> dict[str, Any]:
+            return {"model": "x"}
+
+    def run_and_show(settings: Any, screen: Any, *, show_result: bool) -> Result:
+        seen.update(settings=settings, show_result=show_result)
+        return Result()
+
+    monkeypatch.setattr(demo_view, "run_and_show", run_and_show)
+    done = contrapose("demo", "--out", tmp_path / "d", "--steps", 3, "--seed", 4, "--json")
+    assert done.json == {"model": "x"}
+    assert (seen["settings"].steps, seen["settings"].seed, seen["settings"].method) == (3, 4, "hncse-hnm")
+    assert seen["show_result"] is False

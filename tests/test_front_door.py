@@ -1,0 +1,74 @@
+"""What people import: few names, nothing heavy, and rooms that can be called."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import contrapose
+from tests.tiny import SENTENCES, tiny_bert
+
+
+def test_import_loads_nothing_heavy() -> None:
+    code = """
+import sys
+import contrapose
+dir(contrapose), contrapose.__version__, contrapose.ContraposeError
+heavy = ("torch", "transformers", "pyarrow", "numpy", "pydantic")
+sys.exit(" ".join(name for name in heavy if name in sys.modules) or None)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_list_of_names_is_frozen() -> None:
+    assert sorted(contrapose.__all__) == [
+        "ContraposeError", "Encoder", "Run", "__version__", "evaluate", "loss", "methods", "train",
+    ]  # fmt: skip
+    assert set(contrapose.__all__) <= set(dir(contrapose))
+    assert all(getattr(contrapose, name) is not None for name in contrapose.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        _ = contrapose.trian  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "order", ["contrapose.train", "from contrapose.train import settings", "import contrapose.evaluate.suite"]
+)
+def test_rooms_stay_callable_whatever_was_imported_first(order: str) -> None:
+    code = f"import contrapose; {order}; assert callable(contrapose.train) and callable(contrapose.evaluate)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_loss_and_methods() -> None:
+    total = contrapose.loss("focal-infonce", torch.eye(3), torch.eye(3), temperature=0.05, margin=0.3).total
+    assert torch.isfinite(total)
+    assert "hncse" in [method["name"] for method in contrapose.methods()]
+
+
+def test_train_encode_evaluate_from_python(tmp_path: Path) -> None:
+    model = tiny_bert(tmp_path / "tiny")
+    text = tmp_path / "text.txt"
+    text.write_text("".join(f"{line} {place}\n" for line in SENTENCES for place in range(4)))
+    run = contrapose.train(text, model=model, method="hncse-hnm", out=tmp_path / "run", steps=2, batch_size=8, k=3,
+                           criterion="none", held_out_rows=0)  # fmt: skip
+    assert isinstance(run, contrapose.Run)
+    assert [row["step"] for row in run.metrics] == [1, 2]
+    vectors = contrapose.Encoder.load(run.model_folder).encode(["a cat"], normalize=True)
+    assert vectors.shape == (1, 32)
+    by_folder = contrapose.evaluate(run.model_folder, tasks=["geometry"], texts=list(SENTENCES))
+    by_encoder = contrapose.evaluate(run.encoder, tasks=["geometry"], texts=list(SENTENCES))
+    assert by_folder.value("geometry", "uniformity") == pytest.approx(
+        by_encoder.value("geometry", "uniformity")
+    )
