@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 #: Distinct texts tokenised at a time: token ids of more would only take memory.
 TEXTS_PER_WINDOW = 65_536
 
+#: On a CPU a batch should stay in its caches: on 800 sentences of STS-B, 1024 tokens took 2.7 s, 2048 took 3.1 s, both
+#: fp32 on one thread (in bf16: 1.25 s each). An accelerator wants to be filled.
+TOKENS_ON_CPU = 1024
+TOKENS_ON_ACCELERATOR = 32_768
+
 
 def encode(
     encoder: Encoder,
@@ -28,13 +33,15 @@ def encode(
     *,
     normalize: bool,
     precision: str,
-    tokens_per_batch: int,
+    tokens_per_batch: int | None,
     progress: Callable[[int], None] | None,
     use_head: bool,
 ) -> np.ndarray:
     """See :meth:`contrapose.encoder.encoder.Encoder.encode`."""
     if precision not in ("fp32", "bf16"):
         raise UsageError(f"unknown precision '{precision}'. Known: fp32, bf16")
+    if tokens_per_batch is None:
+        tokens_per_batch = TOKENS_ON_CPU if encoder.device.type == "cpu" else TOKENS_ON_ACCELERATOR
     if tokens_per_batch < 1:
         raise UsageError(f"tokens_per_batch must be at least 1, got {tokens_per_batch}")
     if use_head and encoder.head is None:

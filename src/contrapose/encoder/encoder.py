@@ -168,7 +168,7 @@ class Encoder(nn.Module):
         *,
         normalize: bool | None = None,
         precision: str = "fp32",
-        tokens_per_batch: int = 2048,
+        tokens_per_batch: int | None = None,
         progress: Callable[[int], None] | None = None,
         use_head: bool = False,
     ) -> np.ndarray:
@@ -176,7 +176,8 @@ class Encoder(nn.Module):
 
         normalize         unit vectors: True, False, or None for what the model's folder says
         precision         "fp32", or "bf16" (faster where the processor has it; cosines move by about 1e-3)
-        tokens_per_batch  rows times longest row of one forward pass; a memory bound that changes no result
+        tokens_per_batch  rows times longest row of one forward pass; a memory bound that changes no result. None: 1024
+                          on a CPU, 32768 on an accelerator
         progress          called with the number of texts just finished
         use_head          put the train-time head on top, to look at what the loss sees
         """
