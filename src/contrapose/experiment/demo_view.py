@@ -9,9 +9,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
@@ -116,7 +117,8 @@ def render(result: DemoResult) -> RenderableType:
     """The numbers, the pictures and the searches."""
     parts: list[RenderableType] = [Text()]
     for task in result.exam.tasks:
-        parts += [_numbers(result, task), _picture(result, task), Text(in_words(result, task)), Text()]
+        intervals = {stage: sheet.interval(task, "mrr_at_10") for stage, sheet in result.sheets.items()}
+        parts += [_numbers(result, task), Picture(intervals), Text(in_words(result, task)), Text()]
     return Group(*parts, _geometry(result), Text(), *_searches(result))
 
 
@@ -139,31 +141,32 @@ def _cell(interval: Interval) -> Text:
     return Text(f"{interval.estimate:.3f} [{interval.low:.3f}, {interval.high:.3f}]")
 
 
-def _picture(result: DemoResult, task: str) -> RenderableType:
-    """MRR@10 of each stage as a point in its interval, on one axis."""
-    intervals = {stage: sheet.interval(task, "mrr_at_10") for stage, sheet in result.sheets.items()}
-    low, high = min(i.low for i in intervals.values()), max(i.high for i in intervals.values())
-    lines = [
-        Text(
-            f"  {STAGES[stage]:>15} {_drawn(interval, low, high)} {interval.estimate:.3f}",
-            style=COLOURS[stage],
-        )
-        for stage, interval in intervals.items()
-    ]
-    axis = f"{low:.3f}" + f"{high:.3f}".rjust(PICTURE_COLUMNS - 5)
-    return Group(*lines, Text(f"  {'MRR@10':>15} {axis}", style="dim"))
+@dataclass(frozen=True)
+class Picture:
+    """MRR@10 of each stage as a point in its interval, on one axis, as wide as the terminal allows."""
+
+    intervals: dict[str, Interval]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        low = min(interval.low for interval in self.intervals.values())
+        high = max(interval.high for interval in self.intervals.values())
+        columns = max(12, min(PICTURE_COLUMNS, options.max_width - 23))
+        for stage, interval in self.intervals.items():
+            drawn = f"{STAGES[stage]:>15} {_drawn(interval, low, high, columns)} {interval.estimate:.3f}"
+            yield Text(drawn, style=COLOURS[stage], no_wrap=True)
+        yield Text(f"{'MRR@10':>15} {low:.3f}" + f"{high:.3f}".rjust(columns - 5), style="dim", no_wrap=True)
 
 
-def _drawn(interval: Interval, low: float, high: float) -> str:
+def _drawn(interval: Interval, low: float, high: float, columns: int) -> str:
     """
-    >>> _drawn(Interval(estimate=0.5, low=0.0, high=1.0, level=0.95, rows=9), 0.0, 1.0)
-    '|---------------------o----------------------|'
+    >>> _drawn(Interval(estimate=0.5, low=0.0, high=1.0, level=0.95, rows=9), 0.0, 1.0, 15)
+    '|------o------|'
     """
-    scale = (PICTURE_COLUMNS - 1) / max(high - low, 1e-9)
+    scale = (columns - 1) / max(high - low, 1e-9)
     start, point, end = (
         int((value - low) * scale) for value in (interval.low, interval.estimate, interval.high)
     )
-    line = [" "] * PICTURE_COLUMNS
+    line = [" "] * columns
     line[start : end + 1] = "-" * (end + 1 - start)
     line[start] = line[end] = "|"
     line[point] = "o"
@@ -188,7 +191,7 @@ def in_words(result: DemoResult, task: str) -> str:
 def _geometry(result: DemoResult) -> Table:
     table = _table("shape of the space on the held-out texts")
     for name in ("", *(STAGES[stage] for stage in result.sheets)):
-        table.add_column(name, justify="right" if name else "left")
+        table.add_column(name, justify="right" if name else "left", no_wrap=not name)
     table.add_column("")
     for metric, (name, meaning) in GEOMETRY.items():
         values = (f"{sheet.geometry[metric]:.2f}" for sheet in result.sheets.values())
