@@ -193,3 +193,21 @@ def test_rows_that_meet_in_one_point_do_not_beat_each_other() -> None:
     """At the last angle rows 1 and 2 both become u_0: equal, whatever rounding says, so neither is ranked below."""
     views = alike(3, seed=3244)
     assert shares(views, near_mode="search", gap_threshold=1.0).tolist() == pytest.approx([1.0, 1.0, 1.0])
+
+
+@pytest.mark.parametrize("columns", ["mixed", "own"])
+@pytest.mark.parametrize("search_objective", ["paper", "max-margin"])
+def test_search_with_near_and_other_rows_together_equals_brute_force(
+    columns: Any, search_objective: Any
+) -> None:
+    """Rows that are not near keep their own share, so columns differ in theirs; many angles, so that it shows."""
+    chosen = set()
+    for seed in range(25):
+        views = alike(5, seed)
+        numbers = {"columns": columns, "search_objective": search_objective, "search_angles": 24}
+        numbers |= {"near_mode": "search", "gap_threshold": 0.15}
+        found = shares(views, **numbers)
+        expected, _ = loops.pm_shares(views.anchor.tolist(), views.positive.tolist(), **numbers)
+        torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64))
+        chosen |= {round(share, 6) for share in found.tolist() if share > 0}
+    assert len(chosen) > 10
