@@ -14,7 +14,6 @@ from contrapose.cli.options import (
     Device,
     Json,
     Model,
-    Precision,
     Quiet,
     examples,
     one_of,
@@ -59,7 +58,12 @@ def evaluate(
     split: Annotated[str, typer.Option(help="test to report; dev or train to choose.")] = "test",
     definitions: Annotated[bool, typer.Option("--definitions", help="Print what each number means.")] = False,
     columns: Columns = None,
-    precision: Precision = "fp32",
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="auto, fp32 or bf16. auto: bf16 where the machine computes in it; scores move by 0.02."
+        ),
+    ] = "auto",
     device: Device = "auto",
     quiet: Quiet = False,
     json: Json = False,
@@ -71,10 +75,12 @@ def evaluate(
     from contrapose.cli.models import LazyEncoder
     from contrapose.cli.progress import counting
     from contrapose.evaluate.suite import evaluate as evaluate_tasks
+    from contrapose.train.environment import pick_device, pick_precision
 
-    one_of("--precision", precision, ("fp32", "bf16"))
+    one_of("--precision", precision, ("auto", "fp32", "bf16"))
     wanted = split_words(tasks) if tasks is not None else (("geometry",) if text else ("sts", "geometry"))
     encoder = LazyEncoder(model, device)
+    in_bf16 = pick_precision(precision, pick_device(device))
     own, num_bad = _own_text(text, columns)
     with console.muted("contrapose.evaluate.suite"), counting("encoding", quiet=quiet or json) as counter:
         found = evaluate_tasks(
@@ -82,7 +88,7 @@ def evaluate(
             wanted,
             data,
             protocol=protocol,
-            precision=precision,
+            precision="bf16" if in_bf16 else "fp32",
             split=split,
             progress=counter.advance,
             announce=counter.announce,
@@ -124,6 +130,7 @@ def show(found: Evaluation, *, definitions: bool = False) -> None:
         for result in found.results
     ]
     if rows:
+        title = f"{found.model} ({found.fingerprint[:12]}), encoded in {found.precision}"
         columns = {
             "task": "name",
             "metric": "name",
@@ -132,7 +139,7 @@ def show(found: Evaluation, *, definitions: bool = False) -> None:
             "rows": "number",
             "text": "name",
         }
-        console.show(console.table(columns, rows, title=f"{found.model} ({found.fingerprint[:12]})"))
+        console.show(console.table(columns, rows, title=title))
     for mean in found.averages:
         over = "STS12-16" if len(mean.over) == 5 and mean.over[-1] == "STS16" else ", ".join(mean.over)
         console.say(f"mean of {over} ({mean.protocol}): {_number(mean.value)}")

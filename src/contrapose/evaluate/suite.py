@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
@@ -54,7 +54,7 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """All numbers of one call. ``sentences``: how many distinct ones were encoded."""
+    """All numbers of one call. ``sentences``: how many distinct ones were encoded, in ``precision``."""
 
     model: str
     fingerprint: str
@@ -62,6 +62,7 @@ class Evaluation:
     averages: tuple[Average, ...]
     problems: tuple[Problem, ...]
     sentences: int
+    precision: str | None = None
 
     @property
     def exit_code(self) -> int:
@@ -82,6 +83,7 @@ class Evaluation:
         return {
             "model": self.model,
             "fingerprint": self.fingerprint,
+            "precision": self.precision,
             "results": [result.to_json() for result in self.results],
             "averages": [mean.to_json() for mean in self.averages],
             "problems": [vars(problem) for problem in self.problems],
@@ -141,7 +143,7 @@ def evaluate(
     wanted = chain.from_iterable(task.texts for task in prepared)
     encodings = encode_once(encoder, wanted, precision=precision, progress=progress, announce=announce)
     results = list(chain.from_iterable(task.score(encodings) for task in prepared))
-    return _evaluation(encoder, encodings, results, problems)
+    return replace(_evaluation(encoder, encodings, results, problems), precision=precision)
 
 
 def _geometry(
