@@ -1,0 +1,264 @@
+"""Exact search: the rows of a corpus whose embeddings have the largest cosine with the query's.
+
+Order: the score, which is the cosine rounded to 6 decimals, then the row's number. Rounding makes the order a rule
+rather than an accident of the last bit: the same text in two places scores the same, and the earlier one comes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from contrapose.data.quarantine import Quarantine
+from contrapose.errors import EmptyCorpus, ModelError, UsageError
+from contrapose.use.rows import Progress, Sources, TextEncoder, encoded_chunks, text_of
+
+#: Rows scored, and in :func:`search` encoded, at a time: 77 MB of vectors at width 384.
+ROWS_PER_CHUNK = 50_000
+
+#: Queries scored at a time against one chunk: 51 MB of scores.
+QUERIES_PER_BLOCK = 256
+
+DECIMALS = 6
+
+#: By how much a cosine from a fp32 matrix product may be off, with the rounding; rows that close are scored again.
+SLACK = 1e-5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hit:
+    """One result. ``rank`` counts from 1; ``row`` from 0 over all readable rows; ``line`` from 1 in its ``file``."""
+
+    rank: int
+    score: float
+    text: str
+    row: int
+    file: str | None = None
+    line: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Entry(NamedTuple):
+    """What an index keeps of a row beside its vector."""
+
+    text: str
+    row: int
+    file: str | None = None
+    line: int | None = None
+
+
+class SearchIndex:
+    """Vectors and their texts in memory, kept together, for many searches over one corpus.
+
+    vectors_ND  (N, D); brought to unit length. A zero vector has cosine 0 with everything.
+    entries     one per vector, or plain texts
+
+    >>> class Letters:
+    ...     width = 3
+    ...     def encode(self, texts, **options):
+    ...         return np.array([[text.count(letter) for letter in "abc"] for text in texts], dtype=np.float32)
+    >>> index = SearchIndex.of_texts(Letters(), ["aab", "ccc", "abb"])
+    >>> [(hit.text, hit.score) for hit in index.search(["b"], top=2)[0]]
+    [('abb', 0.894427), ('aab', 0.447214)]
+    """
+
+    def __init__(
+        self,
+        encoder: TextEncoder,
+        vectors_ND: np.ndarray,
+        entries: Sequence[Entry | str],
+        *,
+        precision: str = "fp32",
+    ) -> None:
+        if vectors_ND.shape != (len(entries), encoder.width):
+            raise UsageError(
+                f"the index got vectors of shape {vectors_ND.shape} for {len(entries)} texts and an encoder of width "
+                f"{encoder.width}; expected {(len(entries), encoder.width)}"
+            )
+        if not np.isfinite(vectors_ND).all():
+            raise ModelError("the index got vectors that are not finite. Check the model's weights")
+        self.encoder, self.precision = encoder, precision
+        self.vectors_ND = unit_rows(vectors_ND)
+        self.entries = [
+            Entry(entry, row) if isinstance(entry, str) else entry for row, entry in enumerate(entries)
+        ]
+
+    @classmethod
+    def of_texts(cls, encoder: TextEncoder, texts: Sequence[str], *, precision: str = "fp32") -> SearchIndex:
+        """Encode texts that are in memory already."""
+        vectors_ND = encoder.encode(texts, normalize=True, precision=precision, progress=None)
+        return cls(encoder, vectors_ND, list(texts), precision=precision)
+
+    @classmethod
+    def build(
+        cls,
+        encoder: TextEncoder,
+        sources: Sources,
+        *,
+        columns: Sequence[str] | None = None,
+        precision: str = "fp32",
+        quarantine: Quarantine | None = None,
+        progress: Progress | None = None,
+    ) -> SearchIndex:
+        """Encode the rows of files. Blank rows are left out; ``quarantine`` counts those that cannot be read."""
+        chunks = list(_chunks(encoder, sources, columns, precision, quarantine, progress))
+        if not chunks:
+            raise EmptyCorpus(_no_text(sources))
+        entries = [entry for chunk, _ in chunks for entry in chunk]
+        return cls(encoder, np.concatenate([vectors for _, vectors in chunks]), entries, precision=precision)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def search(self, queries: Sequence[str], top: int = 5) -> list[list[Hit]]:
+        """The ``top`` hits of every query, fewer where the index is smaller."""
+        queries = checked_queries(queries)
+        return self.nearest(
+            self.encoder.encode(queries, normalize=True, precision=self.precision, progress=None), top
+        )
+
+    def nearest(self, queries_QD: np.ndarray, top: int = 5) -> list[list[Hit]]:
+        """:meth:`search` for queries that are vectors already, (Q, D) of any length."""
+        best = _Best(queries_QD, self.encoder.width, top)
+        for start in range(0, len(self), ROWS_PER_CHUNK):
+            chunk = slice(start, start + ROWS_PER_CHUNK)
+            best.add(self.entries[chunk], self.vectors_ND[chunk])
+        return best.hits()
+
+
+def search(
+    encoder: TextEncoder,
+    sources: Sources,
+    queries: Sequence[str],
+    top: int = 5,
+    *,
+    columns: Sequence[str] | None = None,
+    precision: str = "fp32",
+    quarantine: Quarantine | None = None,
+    progress: Progress | None = None,
+) -> list[list[Hit]]:
+    """The ``top`` hits of every query in the files, in one pass: memory is that of one chunk, whatever the corpus.
+
+    Blank rows are never hits. Pass a ``quarantine`` to learn how many rows were read and how many could not be.
+    ``progress`` is called with the number of rows just encoded. Raises :class:`UsageError` for an empty query and for
+    ``top`` below 1, :class:`EmptyCorpus`, and the readers' errors.
+    """
+    queries = checked_queries(queries)
+    queries_QD = encoder.encode(queries, normalize=True, precision=precision, progress=None)
+    best = _Best(queries_QD, encoder.width, top)
+    any_row = False
+    for entries, vectors_ND in _chunks(encoder, sources, columns, precision, quarantine, progress):
+        any_row = True
+        best.add(entries, unit_rows(vectors_ND))
+    if not any_row:
+        raise EmptyCorpus(_no_text(sources))
+    return best.hits()
+
+
+class _Best:
+    """The best rows of each query so far."""
+
+    def __init__(self, queries_QD: np.ndarray, width: int, top: int) -> None:
+        if top < 1:
+            raise UsageError(f"top must be at least 1, got {top}")
+        if queries_QD.ndim != 2 or queries_QD.shape[1] != width:
+            raise UsageError(f"queries have shape {queries_QD.shape}; this index needs (queries, {width})")
+        if not np.isfinite(queries_QD).all():
+            raise ModelError(
+                "a query's vector is not finite, so it is near to nothing. Check the model's weights"
+            )
+        self.queries_QD, self.top = unit_rows(queries_QD), top
+        self.found: list[list[tuple[float, Entry]]] = [[] for _ in queries_QD]
+
+    def add(self, entries: Sequence[Entry], vectors_ND: np.ndarray) -> None:
+        scored = top_rows(self.queries_QD, vectors_ND, self.top)
+        for query, (scores, rows) in enumerate(scored):
+            new = [(float(score), entries[row]) for score, row in zip(scores, rows, strict=True)]
+            merged = sorted([*self.found[query], *new], key=lambda hit: (-hit[0], hit[1].row))
+            self.found[query] = merged[: self.top]
+
+    def hits(self) -> list[list[Hit]]:
+        return [
+            [Hit(rank=rank, score=score, **entry._asdict()) for rank, (score, entry) in enumerate(found, 1)]
+            for found in self.found
+        ]
+
+
+def top_rows(
+    queries_QD: np.ndarray, vectors_ND: np.ndarray, top: int
+) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+    """For each unit query the scores and numbers of its best rows among unit vectors, best first.
+
+    A matrix product in fp32 finds the candidates; those within :data:`SLACK` of the last place are scored again in
+    fp64, so that the order does not depend on how the product was cut into blocks.
+    """
+    top = min(top, len(vectors_ND))
+    for start in range(0, len(queries_QD) if top else 0, QUERIES_PER_BLOCK):
+        block_QD = queries_QD[start : start + QUERIES_PER_BLOCK]
+        coarse_QN = block_QD @ vectors_ND.T
+        last_Q = np.partition(coarse_QN, len(vectors_ND) - top, axis=1)[:, len(vectors_ND) - top]
+        for query_D, coarse_N, last in zip(block_QD, coarse_QN, last_Q, strict=True):
+            rows = np.flatnonzero(coarse_N >= last - SLACK)
+            exact = vectors_ND[rows].astype(np.float64) @ query_D.astype(np.float64)
+            scores = np.round(np.clip(exact, -1.0, 1.0), DECIMALS) + 0.0  # no "-0.0" on anybody's screen
+            order = np.lexsort((rows, -scores))[:top]
+            yield scores[order], rows[order]
+
+
+def unit_rows(vectors_ND: np.ndarray) -> np.ndarray:
+    """float32 rows of length 1; a zero row stays zero.
+
+    >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
+    [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
+    """
+    length_N1 = np.linalg.norm(vectors_ND.astype(np.float64), axis=1, keepdims=True)
+    return (vectors_ND / np.where(length_N1 > 0, length_N1, 1.0)).astype(np.float32)
+
+
+def checked_queries(queries: Sequence[str]) -> list[str]:
+    """The queries as a list, or :class:`UsageError` for a bare string, none at all, or a blank one."""
+    if isinstance(queries, str):
+        raise UsageError("queries is a list of texts: write [query]")
+    if not queries:
+        raise UsageError("no query was given")
+    for number, query in enumerate(queries, 1):
+        if not query.strip():
+            raise UsageError(f"query {number} is empty; write what to look for")
+    return list(queries)
+
+
+def _chunks(
+    encoder: TextEncoder,
+    sources: Sources,
+    columns: Sequence[str] | None,
+    precision: str,
+    quarantine: Quarantine | None,
+    progress: Progress | None,
+) -> Iterable[tuple[list[Entry], np.ndarray]]:
+    chunks = encoded_chunks(
+        encoder,
+        sources,
+        quarantine=quarantine or Quarantine(),
+        rows_per_chunk=ROWS_PER_CHUNK,
+        columns=columns,
+        precision=precision,
+        progress=progress,
+    )
+    for chunk in chunks:
+        kept = [number for number, row in enumerate(chunk.rows) if text_of(row).strip()]
+        if kept:
+            rows = [(number, chunk.rows[number]) for number in kept]
+            entries = [
+                Entry(text_of(row), chunk.first_row + number, row.file, row.line) for number, row in rows
+            ]
+            yield entries, chunk.vectors_ND[kept]
+
+
+def _no_text(sources: Sources) -> str:
+    named = ", ".join(map(str, sources)) if isinstance(sources, list | tuple) else str(sources)
+    return f"nothing to search: no readable row with text in {named}"
