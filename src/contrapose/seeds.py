@@ -29,7 +29,9 @@ def derive(seed: int, *path: int | str) -> int:
     >>> derive(0, "dropout", 3) == derive(0, "dropout", 4)
     False
     """
-    key = repr((int(seed), *path)).encode()
+    # A numpy integer prints otherwise than an int: row 3 would depend on where the 3 came from.
+    place = (str(part) if isinstance(part, str) else int(part) for part in path)
+    key = repr((int(seed), *place)).encode()
     return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little") >> 1
 
 
@@ -84,10 +86,11 @@ def permute(positions: np.ndarray, size: int, key: int) -> np.ndarray:
             left, right = right, left ^ (_mix(right ^ round_key) & mask)
         return (left << shift) | right
 
-    walked = encrypt(np.asarray(positions, dtype=np.uint64))
+    walked = encrypt(np.atleast_1d(np.asarray(positions, dtype=np.uint64)))
     while (outside := walked >= np.uint64(size)).any():
         walked[outside] = encrypt(walked[outside])
-    return walked.astype(np.int64)
+    shuffled: np.ndarray = walked.astype(np.int64).reshape(np.shape(positions))
+    return shuffled
 
 
 def _mix(values: np.ndarray) -> np.ndarray:
@@ -95,4 +98,5 @@ def _mix(values: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):
         values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+    mixed: np.ndarray = values ^ (values >> np.uint64(31))
+    return mixed

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from contrapose.durable import remove_tree, verify_tree, write_tree
 from contrapose.errors import CorruptCheckpoint, StorageError
+from contrapose.syscalls import reporting
 
 _NAME = re.compile(r"step-(\d{8})")
 _TENSOR_FILES = ("weights", "optimizer", "objective")
@@ -52,7 +53,8 @@ def save(checkpoints: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint; a damaged or older one of the same step is replaced at once."""
     files = {f"{kind}.safetensors": _bytes(getattr(checkpoint, kind)) for kind in _TENSOR_FILES}
     files["state.json"] = json.dumps({"step": checkpoint.step, **checkpoint.state}, indent=2).encode()
-    checkpoints.mkdir(exist_ok=True)
+    with reporting(checkpoints):
+        checkpoints.mkdir(exist_ok=True)
     target = folder_of(checkpoints, checkpoint.step)
     if target.exists() and why_damaged(target):
         remove_tree(target)
@@ -69,11 +71,15 @@ def _bytes(tensors: Mapping[str, Tensor]) -> bytes:
 def load(checkpoints: Path, step: int) -> Checkpoint:
     """Read one checkpoint after verifying every file; CorruptCheckpoint names the damaged one."""
     folder = folder_of(checkpoints, step)
-    verify_tree(folder)
-    tensors = {
-        kind: tensors_from_bytes((folder / f"{kind}.safetensors").read_bytes()) for kind in _TENSOR_FILES
-    }
-    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    entries = verify_tree(folder)
+    for name in (*(f"{kind}.safetensors" for kind in _TENSOR_FILES), "state.json"):
+        if name not in entries:
+            raise CorruptCheckpoint(f"{folder / name} is not in the manifest of its checkpoint")
+    with reporting(folder, "read"):
+        tensors = {
+            kind: tensors_from_bytes((folder / f"{kind}.safetensors").read_bytes()) for kind in _TENSOR_FILES
+        }
+        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
     if state.pop("step", None) != step:
         raise CorruptCheckpoint(f"{folder / 'state.json'} is of another step than its folder's name says")
     return Checkpoint(step=step, state=state, **tensors)

@@ -6,7 +6,7 @@ from typing import Any
 
 from contrapose.durable import write_text
 from contrapose.encoder.card import model_card
-from contrapose.errors import CorruptCheckpoint
+from contrapose.errors import CorruptCheckpoint, StorageError
 from contrapose.train import checkpoint as checkpoints
 from contrapose.train.prepare import Session, restore
 from contrapose.train.settings import run_folder
@@ -39,7 +39,7 @@ def finish(session: Session, seconds: float) -> None:
                 "rows": len(session.corpus),
                 "fingerprint": session.corpus.fingerprint,
             },
-            numbers=_numbers(session),
+            numbers=_numbers(session, chosen),
             citation=f"{session.recipe.method.paper}\n{session.recipe.method.reference}",
         )
         encoder.save(run_folder(session.settings) / "model", card, provenance=summary)
@@ -55,9 +55,9 @@ def _choose(session: Session) -> int:
         return now
     try:
         restore(session, checkpoints.load(session.checkpoints, best))
-    except CorruptCheckpoint as error:
+    except (CorruptCheckpoint, StorageError) as error:
         session.listener.notice(
-            f"the best checkpoint (step {best}) is damaged, so the last step is exported: {error}"
+            f"the best checkpoint (step {best}) cannot be read, so the last step is exported: {error}"
         )
         return now
     return best
@@ -76,7 +76,7 @@ def _summary(session: Session, chosen: int, seconds: float) -> dict[str, Any]:
         "criterion": session.criterion.name if session.criterion else None,
         "criterion_about": session.criterion.about if session.criterion else None,
         "score_before": progress.start_score,
-        "score_chosen": progress.best_score,
+        "score_chosen": progress.best_score if chosen == progress.best_step else None,
         "stopped_early": progress.stopped_early,
         "skipped_steps": progress.skipped_total,
         "collapse_alarm": progress.collapse_told,
@@ -91,13 +91,16 @@ def _summary(session: Session, chosen: int, seconds: float) -> dict[str, Any]:
     }
 
 
-def _numbers(session: Session) -> list[dict[str, Any]]:
-    if session.criterion is None or session.progress.start_score is None:
+def _numbers(session: Session, chosen: int) -> list[dict[str, Any]]:
+    progress = session.progress
+    if session.criterion is None or progress.start_score is None or progress.best_score is None:
+        return []
+    if chosen != progress.best_step:
         return []
     return [
         {
             "measured": session.criterion.about,
-            "before": round(session.progress.start_score, 2),
-            "after": round(session.progress.best_score or session.progress.start_score, 2),
+            "before": round(progress.start_score, 2),
+            "after": round(progress.best_score, 2),
         }
     ]

@@ -26,16 +26,24 @@ def what_is_not_finite(
     sound = torch.isfinite(result.loss.total) & torch.isfinite(grad_norm)
     if bool(sound):
         return ""
+    ids = result.views.row_ids
+
+    def shown(rows: list[int]) -> str:
+        some = ", ".join(str(int(ids[row]) if ids is not None else row) for row in rows[:5])
+        return f"corpus rows {some}{', ...' if len(rows) > 5 else ''}"
+
+    for name, view_BD in result.views.by_name.items():
+        bad = torch.nonzero(~torch.isfinite(view_BD.detach()).all(1)).flatten().tolist()
+        if bad:
+            return f"the embedding of view '{name}' is not finite in {len(bad)} rows ({shown(bad)})"
     loss_B = result.loss.outcome.loss_B.detach()
     rows = torch.nonzero(~torch.isfinite(loss_B)).flatten().tolist()
     terms = [name for name, term in result.loss.terms.items() if not torch.isfinite(term)]
     if rows or terms:
-        ids = result.views.row_ids
-        shown = [int(ids[row]) if ids is not None else row for row in rows[:5]]
-        return f"the loss is not finite: term {', '.join(terms) or 'total'}, {len(rows)} rows (corpus rows {shown})"
+        return f"the loss is not finite: term {', '.join(terms) or 'total'}, {len(rows)} rows ({shown(rows)})"
     bad_rows = torch.nonzero(~torch.isfinite(result.gradient_VBD).all(-1).all(0)).flatten().tolist()
     if bad_rows:
-        return f"the gradient of {len(bad_rows)} embeddings is not finite (batch rows {bad_rows[:5]})"
+        return f"the gradient of the embeddings is not finite in {len(bad_rows)} rows ({shown(bad_rows)})"
     names = [name for name, p in parameters if p.grad is not None and not torch.isfinite(p.grad).all()]
     return f"the gradient is not finite in {len(names)} tensors ({', '.join(names[:3])})"
 
@@ -47,9 +55,6 @@ class SkipCounter:
     limit: int
     in_a_row: int = 0
     total: int = 0
-
-    def accepted(self) -> None:
-        self.in_a_row = 0
 
     def skipped(self, step: int, why: str) -> None:
         self.in_a_row += 1

@@ -10,9 +10,7 @@ a run that was never stopped.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import torch
@@ -20,7 +18,14 @@ import torch
 from contrapose.errors import Interrupted
 from contrapose.train import checkpoint as checkpoints
 from contrapose.train.guard import CollapseAlarm, SkipCounter, what_is_not_finite
-from contrapose.train.optimizer import clip, learning_rate, optimizer_tensors, set_learning_rate, trainable
+from contrapose.train.optimizer import (
+    clip,
+    gradient_norm,
+    learning_rate,
+    optimizer_tensors,
+    set_learning_rate,
+    trainable,
+)
 from contrapose.train.prepare import Session
 from contrapose.train.select import is_better
 from contrapose.train.signals import StopRequest
@@ -35,13 +40,14 @@ def run(session: Session) -> None:
     if progress.step == 0:
         _evaluate(session)
     _set_mode(session)
-    with StopRequest() as stop, _ahead(session) as batch_of:
+    with StopRequest() as stop, Ahead(session) as ahead:
         while progress.step < session.num_steps and not progress.stopped_early:
-            _one_step(session, batch_of(progress.step))
+            _one_step(session, ahead.batch_of(progress.step))
             last = progress.step == session.num_steps
             must_stop = session.world.any(stop.received is not None, session.encoder.device)
             improved = False
             if last or progress.step % session.eval_every == 0:
+                ahead.settle()
                 improved = _evaluate(session)
                 _set_mode(session)
             if improved or last or must_stop or progress.step % session.settings.saving.save_every == 0:
@@ -60,16 +66,19 @@ def _one_step(session: Session, tokenized: TokenizedBatch) -> None:
     began = time.perf_counter()
     rate = learning_rate(progress.step, session.num_steps, training)
     session.optimizer.zero_grad(set_to_none=True)
+    statistics = [buffer.clone() for buffer in session.encoder.buffers()]
     result = forward_backward(session.encoder, session.objective, tokenized, session.plan)
     parameters = trainable(session.encoder)
-    grad_norm = clip(parameters.values(), training.max_grad_norm)
+    grad_norm = gradient_norm(parameters.values())
     problem = what_is_not_finite(result, grad_norm, parameters.items())
     progress.step += 1
     row = _row(result, progress.step, rate, grad_norm, problem)
     if problem:
+        _put_back(session, statistics)
         _log(session, row, began)
         _skip(session, problem)
         return
+    clip(parameters.values(), training.max_grad_norm, grad_norm)
     set_learning_rate(session.optimizer, rate)
     session.optimizer.step()
     session.objective.observe(result.views)
@@ -87,6 +96,13 @@ def _row(result: StepResult, step: int, rate: float, grad_norm: torch.Tensor, pr
     measured = numbers({"loss": result.loss.total, **terms, "grad_norm": grad_norm, **result.loss.stats})
     row: dict[str, Any] = {"step": step, "loss": measured.pop("loss"), "learning_rate": rate, **measured}
     return {**row, "skipped": problem} if problem else row
+
+
+def _put_back(session: Session, statistics: list[torch.Tensor]) -> None:
+    """A batch norm in the head has averaged the bad batch into its statistics already: undo that."""
+    with torch.no_grad():
+        for buffer, before in zip(session.encoder.buffers(), statistics, strict=True):
+            buffer.copy_(before)
 
 
 def _skip(session: Session, problem: str) -> None:
@@ -152,6 +168,7 @@ def _set_mode(session: Session) -> None:
 def save(session: Session) -> None:
     """Write a checkpoint, then delete those that are no longer needed."""
     if session.world.is_first:
+        session.metrics.sync()
         checkpoints.save(
             session.checkpoints,
             checkpoints.Checkpoint(
@@ -167,24 +184,35 @@ def save(session: Session) -> None:
     session.world.wait()
 
 
-@contextmanager
-def _ahead(session: Session) -> Iterator[Any]:
-    """Read and tokenize the next batch in the background while this one is computed.
+class Ahead:
+    """Reads and tokenizes the next batch in the background while this one is computed.
 
     A batch is a pure function of its number, so looking ahead changes nothing.
     """
 
-    def make(step: int) -> TokenizedBatch:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._upcoming: dict[int, Future[TokenizedBatch]] = {}
+
+    def __enter__(self) -> Ahead:
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def batch_of(self, step: int) -> TokenizedBatch:
+        """The batch of ``step``; the one after it is begun."""
+        current = self._upcoming.pop(step, None) or self._pool.submit(self._make, step)
+        ready = current.result()
+        if step + 1 < self._session.num_steps:
+            self._upcoming[step + 1] = self._pool.submit(self._make, step + 1)
+        return ready
+
+    def settle(self) -> None:
+        """Wait until nothing is tokenized: a tokenizer keeps the length it cuts at, and evaluation sets another."""
+        wait(self._upcoming.values())
+
+    def _make(self, step: int) -> TokenizedBatch:
+        session = self._session
         return tokenize(session.encoder, session.batches.at(step), session.plan)
-
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as pool:
-        upcoming: dict[int, Future[TokenizedBatch]] = {}
-
-        def batch_of(step: int) -> TokenizedBatch:
-            current = upcoming.pop(step, None) or pool.submit(make, step)
-            ready = current.result()
-            if step + 1 < session.num_steps:
-                upcoming[step + 1] = pool.submit(make, step + 1)
-            return ready
-
-        yield batch_of

@@ -32,7 +32,7 @@ def make_optimizer(parameters: Mapping[str, nn.Parameter], settings: TrainingSet
 def learning_rate(step: int, num_steps: int, settings: TrainingSettings) -> float:
     """The rate of step ``step`` (from 0): up linearly over the warm-up, then down linearly to 0 after the last step.
 
-    >>> [learning_rate(step, 4, TrainingSettings(learning_rate=0.4)) for step in range(4)]
+    >>> [round(learning_rate(step, 4, TrainingSettings(learning_rate=0.4)), 6) for step in range(4)]
     [0.4, 0.3, 0.2, 0.1]
     """
     if step < settings.warmup_steps:
@@ -67,6 +67,11 @@ def restore_optimizer(
         optimizer.state[parameters[name]][key] = tensor
 
 
-def clip(parameters: Iterable[nn.Parameter], max_norm: float) -> Tensor:
-    """Scale the gradients down to ``max_norm`` together; returns their norm before, which may be infinite or NaN."""
-    return torch.nn.utils.clip_grad_norm_(list(parameters), max_norm)
+def gradient_norm(parameters: Iterable[nn.Parameter]) -> Tensor:
+    """The length of all gradients together, which may be infinite or NaN."""
+    return torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+
+
+def clip(parameters: Iterable[nn.Parameter], max_norm: float, norm: Tensor) -> None:
+    """Scale the gradients, ``norm`` long together, down to ``max_norm``. Only for a finite norm."""
+    torch.nn.utils.clip_grads_with_norm_(list(parameters), max_norm, norm)

@@ -19,6 +19,7 @@ from contrapose.locks import RunLock
 from contrapose.objectives.catalogue import Recipe, recipe
 from contrapose.objectives.objective import Objective
 from contrapose.seeds import derive
+from contrapose.syscalls import reporting
 from contrapose.train import checkpoint as checkpoints
 from contrapose.train.batches import Batches, choose_views
 from contrapose.train.chunks import CPU_GROUPS, GPU_GROUPS
@@ -30,7 +31,6 @@ from contrapose.train.resume import check_resumable, write_record
 from contrapose.train.select import Criterion, choose_criterion
 from contrapose.train.settings import RunSettings, evaluation_interval, run_folder, steps_of
 from contrapose.train.step import StepPlan
-from contrapose.syscalls import reporting
 from contrapose.train.track import Listener, MetricsLog
 
 #: Texts that the cosine between two views is measured on at the start.
@@ -104,7 +104,7 @@ def prepare(settings: RunSettings, *, resume: bool, listener: Listener, stack: E
         mask_repeats=settings.training.mask_repeats,
     )
     num_steps = steps_of(settings, len(rows))
-    if settings.training.warmup_steps >= num_steps > 0 and settings.training.warmup_steps > 0:
+    if settings.training.warmup_steps >= num_steps:
         raise UsageError(
             f"warmup_steps ({settings.training.warmup_steps}) must be below the {num_steps} steps of the run"
         )

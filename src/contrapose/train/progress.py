@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from contrapose.errors import ResumeRefused
+
 
 @dataclass
 class Progress:
@@ -31,4 +33,9 @@ class Progress:
         >>> Progress.from_state(3, Progress(step=3, best_step=2).to_state()).best_step
         2
         """
-        return cls(**{**state, "step": step})
+        try:
+            return cls(**{**state, "step": step})
+        except TypeError as error:
+            raise ResumeRefused(
+                f"the checkpoint was written by another version of contrapose: {error}"
+            ) from None

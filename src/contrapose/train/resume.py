@@ -34,20 +34,27 @@ def write_record(folder: Path, settings: RunSettings, corpus: Corpus, encoder: E
 
 def read_record(folder: Path) -> dict[str, Any]:
     """The record of a run; CorruptFile where it is not readable."""
-    path = folder / "run.json"
+    record = _read_object(folder / "run.json")
+    if missing := [key for key in ("settings", "corpus", "sources", "model") if key not in record]:
+        raise CorruptFile(f"{folder / 'run.json'} is not the record of a run: it has no {', '.join(missing)}")
+    return record
+
+
+def _read_object(path: Path) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        read = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CorruptFile(f"{path} cannot be read ({error}): this is not the folder of a run") from None
-    if not isinstance(record, dict) or "settings" not in record:
-        raise CorruptFile(f"{path} is not the record of a run")
-    return record
+    if not isinstance(read, dict):
+        raise CorruptFile(f"{path} is damaged: it holds no JSON object")
+    return read
 
 
 def check_resumable(
     folder: Path,
     settings: RunSettings,
     corpus: Corpus,
+    encoder: Encoder,
     environment: Mapping[str, Any],
     notice: Callable[[str], None],
 ) -> None:
@@ -62,7 +69,12 @@ def check_resumable(
     if corpus.fingerprint != record["corpus"]:
         raise ResumeRefused(f"the corpus in {folder / 'cache'} is not the one the run was begun with")
     _check_sources(settings, record, notice)
-    then = json.loads((folder / "env.json").read_text(encoding="utf-8"))
+    if encoder.fingerprint() != record["model"]:
+        raise ResumeRefused(
+            f"the model '{settings.encoder.model}' is not the one the run was begun with (its weights, tokenizer or "
+            "pooling changed): restore it, or start a new run with another --out"
+        )
+    then = _read_object(folder / "env.json")
     changed = [key for key in BITS_DEPEND_ON if then.get(key) != environment.get(key)]
     if changed:
         notice(

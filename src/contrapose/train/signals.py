@@ -26,7 +26,8 @@ class StopRequest:
 
     def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            # None: it was set outside Python, and cannot be put back from here.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     @property
     def exit_code(self) -> int:

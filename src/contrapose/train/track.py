@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from contrapose import syscalls
 from contrapose.durable import append_line, write_text
 from contrapose.errors import MissingExtra
 
@@ -91,12 +93,24 @@ class MetricsLog:
                 rows = read_rows(path)
                 write_text(path, "".join(strict_json(row) + "\n" for row in rows if row["step"] <= step))
 
-    def write(self, row: Mapping[str, Any], *, sync: bool = False) -> None:
-        append_line(self.path, strict_json(row), sync=sync)
+    def write(self, row: Mapping[str, Any]) -> None:
+        append_line(self.path, strict_json(row))
         if self._board is not None:
             for name, value in row.items():
                 if name != "step" and isinstance(value, float) and math.isfinite(value):
                     self._board.add_scalar(name, value, row["step"])
+
+    def sync(self) -> None:
+        """Wait until the disk has every row: a checkpoint must not outlive the rows that led to it."""
+        if not self.path.exists():
+            return
+        with syscalls.reporting(self.path):
+            descriptor = syscalls.uninterrupted(lambda: syscalls.calls.open(self.path, os.O_RDONLY))
+            try:
+                syscalls.uninterrupted(lambda: syscalls.calls.fsync(descriptor))
+            finally:
+                syscalls.calls.close(descriptor)
+            syscalls.sync_folder(self.path.parent)
 
     def write_timing(self, row: Mapping[str, Any]) -> None:
         append_line(self.timings_path, strict_json(row))
@@ -108,8 +122,10 @@ class MetricsLog:
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a metrics file. A torn last line (a kill in the middle of it) is left out."""
+    with syscalls.reporting(path, "read"):
+        text = path.read_text(encoding="utf-8", errors="replace")
     rows = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in text.splitlines():
         try:
             row = json.loads(line)
         except json.JSONDecodeError:

@@ -1,0 +1,46 @@
+"""One step's ingredients for tests: a tokenized batch without a corpus, and the gradients it left."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from contrapose.encoder.encoder import Encoder
+from contrapose.train.batches import Batch, text_numbers
+from contrapose.train.step import StepPlan, TokenizedBatch, tokenize
+from tests.train.runs import texts
+
+
+def batch_of(rows: int, *, views: int = 2, step: int = 4) -> Batch:
+    """Rows of different texts; every view but the first two is of other texts still."""
+    names = ("anchor", "positive", *(f"negative_{number}" for number in range(1, views - 1)))
+    shown = [texts(rows, seed=max(0, number - 1), fewest=2) for number in range(views)]
+    made = dict(zip(names, shown, strict=True))
+    return Batch(
+        step=step,
+        row_ids=torch.arange(rows) + 100,
+        texts=made,
+        text_ids={name: text_numbers(view) for name, view in made.items()},
+    )
+
+
+def tokenized(encoder: Encoder, rows: int, plan: StepPlan, *, views: int = 2) -> TokenizedBatch:
+    return tokenize(encoder, batch_of(rows, views=views), plan)
+
+
+def gradients(encoder: Encoder) -> dict[str, Tensor]:
+    """A copy of every gradient there is."""
+    return {
+        name: parameter.grad.clone()
+        for name, parameter in encoder.named_parameters()
+        if parameter.grad is not None
+    }
+
+
+def assert_same_gradients(expected: dict[str, Tensor], got: dict[str, Tensor], within: float = 0.0) -> None:
+    """The difference of all gradients together, relative to their length, is at most ``within``."""
+    assert expected.keys() == got.keys()
+    length = sum(float(gradient.double().square().sum()) for gradient in expected.values()) ** 0.5
+    assert length > 0
+    apart = sum(float((expected[name] - got[name]).double().square().sum()) for name in expected) ** 0.5
+    assert apart <= within * length, f"{apart / length:.2e} apart"

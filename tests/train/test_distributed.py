@@ -1,0 +1,113 @@
+"""Two processes with half a batch each are one process with the whole batch: losses, gradients, weights, queues."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from contrapose.errors import UsageError
+from contrapose.train.distributed import World
+from tests.train.runs import OPTIONS, Place, run_tiny, step_rows
+from tests.train.two_processes import CASES, three_steps
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    return subprocess.run(
+        [*command, *arguments],
+        cwd=REPOSITORY,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+
+
+@pytest.fixture(scope="module")
+def out(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two processes left, all cases in one start."""
+    out = tmp_path_factory.mktemp("two")
+    (out / "job.json").write_text(json.dumps({"model": str(place.model), "out": str(out)}))
+    ended = torchrun("-m", "tests.train.two_processes", str(out / "job.json"))
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    return out
+
+
+@pytest.mark.parametrize("number", range(len(CASES)), ids=list(CASES))
+def test_two_processes_equal_one(place: Place, out: Path, number: int) -> None:
+    from safetensors.torch import load
+
+    name = list(CASES)[number]
+    first, second = (load((out / f"case-{number}-rank-{rank}.safetensors").read_bytes()) for rank in (0, 1))
+    alone = three_steps(place.model, name, CASES[name], World())
+    assert first.keys() == second.keys() == alone.keys()
+    queued = sum(tensor.numel() for key, tensor in alone.items() if key.endswith("vectors_MD"))
+    assert (queued > 0) == ("queue" in name)
+    for key, expected in alone.items():
+        assert torch.equal(first[key], second[key]), f"{key} differs between the processes"
+        if key.startswith("weight") and "num_batches" not in key:
+            # Adam divides a gradient by its size, so one of nothing but rounding moves a weight by the rate.
+            torch.testing.assert_close(
+                first[key], expected, rtol=1e-5, atol=2e-6 if has(alone, key) else 4e-4
+            )
+        elif key.startswith("loss"):
+            assert first[key].item() == pytest.approx(expected.item(), rel=1e-6, abs=1e-6), key
+        else:
+            torch.testing.assert_close(first[key], expected, rtol=1e-4, atol=3e-6, msg=key)
+
+
+def has(found: dict[str, torch.Tensor], weight: str) -> bool:
+    """Whether the weight has a gradient that is more than rounding everywhere."""
+    gradient = found.get(weight.replace("weight ", "gradient ", 1))
+    return gradient is None or bool((gradient.abs() > 1e-4).all())
+
+
+def test_a_batch_that_cannot_be_split_is_refused_in_every_process(out: Path) -> None:
+    for rank in (0, 1):
+        told = (out / f"refused-{rank}").read_text()
+        assert told == "batch_size 15 cannot be split evenly over 2 processes"
+
+
+def test_what_one_process_says_all_know(out: Path) -> None:
+    assert [json.loads((out / f"flags-{rank}").read_text()) for rank in (0, 1)] == [[True, False]] * 2
+
+
+def test_every_row_belongs_to_one_process() -> None:
+    rows = [list(range(12))[World(rank=rank, size=3).rows(12)] for rank in range(3)]
+    assert rows == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+    with pytest.raises(UsageError, match="batch_size 10 cannot be split evenly over 4"):
+        World(rank=0, size=4).rows(10)
+
+
+def test_a_process_alone_is_a_world_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    world = World.join()
+    assert (world.rank, world.size, world.is_first) == (0, 1, True)
+    pooled = torch.ones(2, 3, 4, requires_grad=True)
+    assert not world.gather_rows(pooled).requires_grad
+
+
+@pytest.mark.slow
+def test_a_whole_run_in_two_processes_equals_one(place: Place, tmp_path: Path) -> None:
+    options = {**OPTIONS, "dropout": 0.0, "views": "crop", "steps": 4, "model": str(place.model)}
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from contrapose.train.api import train\n"
+        f"train({str(place.documents)!r}, out={str(tmp_path / 'two')!r}, **{options!r})\n"
+    )
+    ended = torchrun(str(script))
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    options.pop("model")
+    run_tiny(place, tmp_path / "one", corpus=place.documents, **options)
+    one, two = (
+        [[row["loss"], row["grad_norm"]] for row in step_rows(tmp_path / name)] for name in ("one", "two")
+    )
+    assert torch.tensor(two) == pytest.approx(torch.tensor(one), rel=1e-4)

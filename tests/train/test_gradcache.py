@@ -1,0 +1,102 @@
+"""Gradient caching changes memory and nothing else: same loss, same gradients, dropout replayed to the bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from contrapose.encoder.encoder import Encoder
+from contrapose.encoder.heads import build_head
+from contrapose.objectives.catalogue import recipe
+from contrapose.train import gradcache
+from contrapose.train.step import StepPlan, StepResult, forward_backward
+from tests.train.steps import assert_same_gradients as assert_equal
+from tests.train.steps import gradients, tokenized
+
+WIDTH = 32
+#: The usual 0.05 would multiply the rounding of fp32 by 20.
+NUMBERS = {"temperature": 1.0}
+#: Sums of fp32 in another order, over two layers.
+ROUNDING = 3e-6
+
+
+def step(encoder: Encoder, plan: StepPlan, rows: int = 32, method: str = "hncse-hnm") -> StepResult:
+    encoder.zero_grad()
+    return forward_backward(
+        encoder, recipe(method, (), NUMBERS).build(width=WIDTH), tokenized(encoder, rows, plan), plan
+    )
+
+
+def plan(**options: Any) -> StepPlan:
+    return StepPlan(seed=7, max_length=16, **options)
+
+
+@pytest.mark.parametrize("chunk_size", [1, 5, 16, 63, 64, 1000])
+def test_any_chunk_size_gives_the_same_loss_and_gradients(calm_encoder: Encoder, chunk_size: int) -> None:
+    whole = step(calm_encoder, plan())
+    expected = gradients(calm_encoder)
+    chunked = step(calm_encoder, plan(chunk_size=chunk_size))
+    assert chunked.loss.total.item() == pytest.approx(whole.loss.total.item(), rel=1e-6, abs=1e-6)
+    assert_equal(expected, gradients(calm_encoder), within=ROUNDING)
+
+
+def test_dropout_is_replayed_exactly(encoder: Encoder) -> None:
+    kept = step(encoder, plan(num_groups=4))  # four groups of 16, graphs kept
+    expected = gradients(encoder)
+    cached = step(encoder, plan(chunk_size=16))  # the same groups, computed twice
+    assert torch.equal(kept.views.anchor, cached.views.anchor)
+    assert not torch.equal(kept.views.anchor, kept.views.positive), "dropout was not active"
+    assert_equal(expected, gradients(encoder))
+
+
+def test_a_replay_with_other_masks_would_be_noticed(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step(encoder, plan(num_groups=4))
+    expected = gradients(encoder)
+    send = gradcache.send_gradient
+
+    def send_shifted(encode: Callable[[int], Tensor], pooled: Any, chunks: Any, gradient: Tensor) -> None:
+        def unseeded(number: int) -> Tensor:
+            return encoder.pooled(_ids(encoder, chunks[number]))
+
+        send(unseeded, pooled, chunks, gradient)
+
+    monkeypatch.setattr("contrapose.train.step.send_gradient", send_shifted)
+    step(encoder, plan(chunk_size=16))
+    with pytest.raises(AssertionError):
+        assert_equal(expected, gradients(encoder), within=1e-3)
+
+
+def _ids(encoder: Encoder, positions: Any) -> list[list[int]]:
+    token_ids = tokenized(encoder, 32, plan()).token_ids
+    return [token_ids[position] for position in positions]
+
+
+def test_nothing_is_computed_twice_without_caching(encoder: Encoder) -> None:
+    counted: list[int] = []
+    pooled = encoder.pooled
+    encoder.pooled = lambda ids: (counted.append(len(ids)), pooled(ids))[1]  # type: ignore[method-assign,assignment]
+    step(encoder, plan(chunk_size=64))
+    assert sum(counted) == 64
+    counted.clear()
+    step(encoder, plan(chunk_size=63))
+    assert sum(counted) == 128
+
+
+def test_the_batch_norm_of_a_head_sees_the_whole_batch(calm_encoder: Encoder) -> None:
+    calm_encoder.head = build_head("mlp-bn", WIDTH, seed=0)
+    calm_encoder.train()
+    seen: list[int] = []
+    calm_encoder.head[1].register_forward_hook(lambda _m, inputs, _o: seen.append(len(inputs[0])))
+    whole = step(calm_encoder, plan())
+    expected = gradients(calm_encoder)
+    assert any(name.startswith("head.") for name in expected)
+    chunked = step(calm_encoder, plan(chunk_size=10))
+    assert seen == [64, 64]
+    assert chunked.loss.total.item() == pytest.approx(whole.loss.total.item(), rel=1e-6, abs=1e-6)
+    assert_equal(expected, gradients(calm_encoder), within=2 * ROUNDING)

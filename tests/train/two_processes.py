@@ -1,0 +1,77 @@
+"""Run by torchrun in the tests: three steps of every case given, and what each process has afterwards.
+
+python -m torch.distributed.run --nproc-per-node 2 -m tests.train.two_processes JOB.json
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from contrapose.durable import write_bytes
+from contrapose.encoder.encoder import Encoder
+from contrapose.encoder.heads import build_head
+from contrapose.errors import UsageError
+from contrapose.objectives.catalogue import recipe
+from contrapose.train.distributed import World
+from contrapose.train.optimizer import make_optimizer, trainable
+from contrapose.train.settings import TrainingSettings
+from contrapose.train.step import StepPlan, forward_backward, tokenize
+from tests.train.steps import batch_of, gradients
+
+CASES: dict[str, dict[str, Any]] = {
+    "simcse": {},
+    "hncse": {},
+    "hncse with queue": {"parts": ["queue"], "pool": "batch+queue", "pool_queue_size": 20},
+    "simcse, triplets, chunked, batch norm": {"views": 3, "chunk_size": 5, "head": "mlp-bn"},
+}
+
+
+def three_steps(model: Path, name: str, case: dict[str, Any], world: World) -> dict[str, torch.Tensor]:
+    """Losses, first gradients, final weights and queues."""
+    numbers = {key: value for key, value in case.items() if key.startswith("pool")}
+    objective = recipe(name.replace(",", " ").split()[0], case.get("parts", ()), numbers).build(width=32)
+    encoder = Encoder.load(model, dropout=0.0).train()
+    encoder.head = build_head(case.get("head", "linear-tanh"), 32)
+    encoder.train()
+    optimizer = make_optimizer(trainable(encoder), TrainingSettings(learning_rate=1e-4))
+    plan = StepPlan(seed=0, max_length=16, chunk_size=case.get("chunk_size"), world=world)
+    found: dict[str, torch.Tensor] = {}
+    for step in range(3):
+        optimizer.zero_grad()
+        batch = batch_of(16, views=case.get("views", 2), step=step)
+        result = forward_backward(encoder, objective, tokenize(encoder, batch, plan), plan)
+        found[f"loss {step}"] = result.loss.total.detach()
+        if step == 0:
+            found |= {f"gradient {key}": value for key, value in gradients(encoder).items()}
+        optimizer.step()
+        objective.observe(result.views)
+    found |= {f"weight {key}": value.clone() for key, value in encoder.state_dict().items()}
+    return found | {f"queue {key}": value.clone() for key, value in objective.state_dict().items()}
+
+
+def main() -> None:
+    from safetensors.torch import save
+
+    torch.set_num_threads(1)
+    job = json.loads(Path(sys.argv[1]).read_text())
+    world = World.join()
+    try:
+        world.rows(15)
+    except UsageError as error:
+        (Path(job["out"]) / f"refused-{world.rank}").write_text(str(error))
+    for number, (name, case) in enumerate(CASES.items()):
+        found = three_steps(Path(job["model"]), name, case, world)
+        write_bytes(Path(job["out"]) / f"case-{number}-rank-{world.rank}.safetensors", save(found))
+    flags = [world.any(world.rank == 1, torch.device("cpu")), world.any(False, torch.device("cpu"))]
+    (Path(job["out"]) / f"flags-{world.rank}").write_text(json.dumps(flags))
+    world.wait()
+    world.leave()
+
+
+if __name__ == "__main__":
+    main()
