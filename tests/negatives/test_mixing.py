@@ -69,9 +69,8 @@ def test_mix_has_the_gradient_of_built_mixtures(rows: int, k: int, num_mixtures:
 def test_no_row_is_its_own_parent_and_every_drawn_mixture_counts(pairs: Any) -> None:
     """Row i's positive is e_i, all others are orthogonal to it: any share of it would show in the cosine."""
     same = torch.eye(6, dtype=torch.float64)
-    columns = asked(
-        MixedNegatives(width=6, k=10, num_mixtures=10, pairs=pairs), Views.pair(same, same)
-    ).columns
+    number = {} if pairs == "all" else {"num_mixtures": 10}
+    columns = asked(MixedNegatives(width=6, k=10, pairs=pairs, **number), Views.pair(same, same)).columns
     assert columns.cosines is not None
     assert columns.valid is not None
     assert columns.cosines.shape == (6, 10)

@@ -32,6 +32,8 @@ from contrapose.seeds import numpy_generator
 
 #: A mixture shorter than this has no direction: its parents point opposite ways. Its cosine is then 0.
 SMALLEST_SQUARED_NORM = 1e-12
+#: The published code's number of mixtures.
+DEFAULT_NUM_MIXTURES = 40
 
 
 class MixedNegatives(nn.Module):
@@ -47,7 +49,9 @@ class MixedNegatives(nn.Module):
         *,
         width: int,
         k: Annotated[int, Field(ge=2, le=10_000, description="hardest negatives per row, the parents")] = 10,
-        num_mixtures: Annotated[int, Field(ge=1, le=100_000, description="synthetic negatives per row")] = 40,
+        num_mixtures: Annotated[
+            int, Field(ge=1, le=100_000, description="synthetic negatives per row")
+        ] = DEFAULT_NUM_MIXTURES,
         alpha: Annotated[
             float, Field(ge=0, le=1, description="share of the first parent, if constant")
         ] = 0.5,
@@ -70,6 +74,10 @@ class MixedNegatives(nn.Module):
         if pool == "batch" and pool_queue_size > 0:
             raise ValueError(
                 "pool_queue_size would be ignored with pool='batch'; set pool='batch+queue' or 'queue'"
+            )
+        if pairs == "all" and num_mixtures != DEFAULT_NUM_MIXTURES:
+            raise ValueError(
+                "num_mixtures would be ignored with pairs='all', which takes all k(k-1)/2; set k"
             )
         if alpha_beta > 0 and alpha != 0.5:
             raise ValueError("alpha would be ignored where alpha_beta draws it; set one of the two")
