@@ -16,7 +16,7 @@ from contrapose.train.settings import RunSettings, nested, resolve
 
 if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
-    from contrapose.train.prepare import Session
+    from contrapose.train.session import Session
     from contrapose.train.track import Listener
 
 

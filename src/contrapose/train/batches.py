@@ -49,6 +49,10 @@ class Batches:
         max_words: int,
         mask_repeats: bool = True,
     ) -> None:
+        if len(rows) < 2:
+            raise UsageError(
+                f"the corpus has {len(rows)} rows to train on: a contrast needs at least two texts"
+            )
         if len(rows) < batch_size:
             raise UsageError(
                 f"the corpus has {len(rows)} rows to train on, and batch_size is {batch_size}: "

@@ -8,7 +8,7 @@ from contrapose.durable import write_text
 from contrapose.encoder.card import model_card
 from contrapose.errors import CorruptCheckpoint, StorageError
 from contrapose.train import checkpoint as checkpoints
-from contrapose.train.prepare import Session, restore
+from contrapose.train.session import Session, restore
 from contrapose.train.settings import run_folder
 from contrapose.train.track import read_rows, strict_json
 

@@ -26,8 +26,8 @@ from contrapose.train.optimizer import (
     set_learning_rate,
     trainable,
 )
-from contrapose.train.prepare import Session
 from contrapose.train.select import is_better
+from contrapose.train.session import Session
 from contrapose.train.signals import StopRequest
 from contrapose.train.step import StepResult, TokenizedBatch, forward_backward, tokenize
 from contrapose.train.track import numbers

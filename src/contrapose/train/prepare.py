@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from contrapose.data.corpus import Corpus, build_corpus
 from contrapose.data.sources import find_sources
 from contrapose.durable import write_json, write_text
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.views import require_dropout, view_cosine
-from contrapose.errors import ResumeRefused, StorageError, UsageError
-from contrapose.locks import RunLock
-from contrapose.objectives.catalogue import Recipe, recipe
-from contrapose.objectives.objective import Objective
+from contrapose.errors import UsageError
+from contrapose.objectives.catalogue import recipe
 from contrapose.seeds import derive
 from contrapose.syscalls import reporting
-from contrapose.train import checkpoint as checkpoints
 from contrapose.train.batches import Batches, choose_views
 from contrapose.train.chunks import CPU_GROUPS, GPU_GROUPS
+from contrapose.train.claim import claim
 from contrapose.train.distributed import World
 from contrapose.train.environment import describe_environment, pick_device, pick_precision
 from contrapose.train.optimizer import make_optimizer, trainable
 from contrapose.train.progress import Progress
 from contrapose.train.resume import check_resumable, write_record
-from contrapose.train.select import Criterion, choose_criterion
+from contrapose.train.select import choose_criterion
+from contrapose.train.session import Session, go_back
 from contrapose.train.settings import RunSettings, evaluation_interval, run_folder, steps_of
 from contrapose.train.step import StepPlan
 from contrapose.train.track import Listener, MetricsLog
@@ -37,38 +32,6 @@ from contrapose.train.track import Listener, MetricsLog
 MEASURED_TEXTS = 64
 #: Two views this close are one view: their difference is rounding.
 IDENTICAL_VIEWS = 0.99999
-
-
-@dataclass
-class Session:
-    """A run in progress: what it was told, what it is made of, and where it stands."""
-
-    settings: RunSettings
-    recipe: Recipe
-    folder: Path
-    corpus: Corpus
-    batches: Batches
-    views: str
-    encoder: Encoder
-    objective: Objective
-    optimizer: torch.optim.AdamW
-    criterion: Criterion | None
-    plan: StepPlan
-    num_steps: int
-    eval_every: int
-    listener: Listener
-    metrics: MetricsLog
-    world: World
-    progress: Progress
-    facts: dict[str, Any]
-
-    @property
-    def checkpoints(self) -> Path:
-        return self.folder / "checkpoints"
-
-    @property
-    def precision(self) -> str:
-        return "bf16" if self.plan.bf16 else "fp32"
 
 
 def prepare(settings: RunSettings, *, resume: bool, listener: Listener, stack: ExitStack) -> Session:
@@ -84,7 +47,7 @@ def prepare(settings: RunSettings, *, resume: bool, listener: Listener, stack: E
     world.rows(settings.training.batch_size)
     folder = run_folder(settings)
     if world.is_first:
-        _claim(folder, resume, stack)
+        claim(folder, resume=resume, stack=stack)
     world.wait()
     device = pick_device(settings.training.device, world)
     bf16 = pick_precision(settings.training.precision, device)
@@ -153,31 +116,8 @@ def prepare(settings: RunSettings, *, resume: bool, listener: Listener, stack: E
     if world.is_first:
         _write_down(session, resume)
     if resume:
-        _go_back(session)
+        go_back(session)
     return session
-
-
-def _claim(folder: Path, resume: bool, stack: ExitStack) -> None:
-    """Make the run's folder ours: created, locked, and not another run's."""
-    is_new = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise UsageError(f"--out {folder} is a file, not a folder: choose another name") from None
-    except OSError as error:
-        raise StorageError(f"cannot make the run folder {folder}: {error.strerror}") from None
-    if is_new:
-        stack.callback(_remove_if_empty, folder)
-    stack.enter_context(RunLock(folder))
-    begun = (folder / "metrics.jsonl").exists() or checkpoints.steps_saved(folder / "checkpoints")
-    if begun and not resume:
-        raise UsageError(f"{folder} holds a run already: continue it with --resume, or choose another --out")
-
-
-def _remove_if_empty(folder: Path) -> None:
-    """A run that was refused leaves nothing behind."""
-    with suppress(OSError):
-        folder.rmdir()
 
 
 def _load_encoder(settings: RunSettings) -> Encoder:
@@ -253,31 +193,3 @@ def _write_down(session: Session, resume: bool) -> None:
     write_text(session.folder / "config.toml", to_toml(session.settings))
     write_json(session.folder / "env.json", environment)
     write_record(session.folder, session.settings, session.corpus, session.encoder)
-
-
-def _go_back(session: Session) -> None:
-    """Continue from the newest good checkpoint; from the beginning where there is none yet."""
-    saved = checkpoints.load_newest(session.checkpoints, session.listener.notice)
-    if saved is None:
-        if session.world.is_first:
-            session.metrics.cut_after(-1)
-        session.listener.notice("no checkpoint yet: the run starts from its beginning")
-        return
-    restore(session, saved)
-    session.progress = Progress.from_state(saved.step, saved.state)
-    if session.world.is_first:
-        session.metrics.cut_after(saved.step)
-
-
-def restore(session: Session, saved: checkpoints.Checkpoint) -> None:
-    """Put weights, optimizer and queues of a checkpoint back."""
-    from contrapose.train.optimizer import restore_optimizer
-
-    device = session.encoder.device
-    try:
-        session.encoder.load_state_dict(saved.weights)
-        session.objective.load_state_dict(saved.objective)
-        on_device = {name: tensor.to(device) for name, tensor in saved.optimizer.items()}
-        restore_optimizer(session.optimizer, trainable(session.encoder), on_device)
-    except (RuntimeError, KeyError) as error:
-        raise ResumeRefused(f"the checkpoint does not fit this model: {error}") from None

@@ -1,0 +1,35 @@
+"""The run's folder: made, locked, not another run's, and gone again where the run never began."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from contrapose.durable import remove_tree
+from contrapose.errors import ContraposeError, StorageError, UsageError
+from contrapose.locks import RunLock
+from contrapose.train import checkpoint as checkpoints
+
+
+def claim(folder: Path, *, resume: bool, stack: ExitStack) -> None:
+    """Make ``folder`` ours until ``stack`` is closed. Raises RunLocked, UsageError or StorageError, saying why not."""
+    is_new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UsageError(f"--out {folder} is a file, not a folder: choose another name") from None
+    except OSError as error:
+        raise StorageError(f"cannot make the run folder {folder}: {error.strerror}") from None
+    if is_new:
+        stack.callback(_remove_unless_begun, folder)
+    stack.enter_context(RunLock(folder))
+    begun = (folder / "metrics.jsonl").exists() or checkpoints.steps_saved(folder / "checkpoints")
+    if begun and not resume:
+        raise UsageError(f"{folder} holds a run already: continue it with --resume, or choose another --out")
+
+
+def _remove_unless_begun(folder: Path) -> None:
+    """A run that was refused leaves nothing behind: neither its folder nor the corpus that it had read."""
+    if not (folder / "run.json").exists():
+        with suppress(ContraposeError, OSError):
+            remove_tree(folder)
