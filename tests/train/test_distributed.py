@@ -111,3 +111,18 @@ def test_a_whole_run_in_two_processes_equals_one(place: Place, tmp_path: Path) -
         [[row["loss"], row["grad_norm"]] for row in step_rows(tmp_path / name)] for name in ("one", "two")
     )
     assert torch.tensor(two) == pytest.approx(torch.tensor(one), rel=1e-4)
+
+
+@pytest.mark.parametrize("number", range(len(CASES)), ids=list(CASES))
+def test_every_gradient_of_two_processes_is_within_a_millionth(place: Place, out: Path, number: int) -> None:
+    from safetensors.torch import load
+
+    name = list(CASES)[number]
+    together = load((out / f"case-{number}-rank-0.safetensors").read_bytes())
+    alone = three_steps(place.model, name, CASES[name], World())
+    keys = [key for key in alone if key.startswith("gradient")]
+    assert keys
+    expected = torch.cat([alone[key].flatten() for key in keys])
+    found = torch.cat([together[key].flatten() for key in keys])
+    assert expected.norm() > 0
+    assert (found - expected).abs().max() <= 1e-6
