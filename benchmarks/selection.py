@@ -96,6 +96,8 @@ def measure(corpus: str, senteval: Path, method: str, rate: float) -> list[dict[
 
 def in_words(rows: list[dict[str, Any]]) -> str:
     """Rank correlation over all checkpoints, and how often both say the same of a checkpoint against its start."""
+    if not rows:
+        return "Not measured yet."
     from scipy.stats import spearmanr
 
     starts = {(row["method"], row["learning_rate"]): row for row in rows if row["step"] == 0}

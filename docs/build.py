@@ -6,23 +6,30 @@ python docs/build.py --check    exit 1 where a page is out of date
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks import demo, selection  # noqa: E402
 from benchmarks.quality import read, table  # noqa: E402
 
 from contrapose.objectives.catalogue import all_methods, all_parts, describe  # noqa: E402
 from contrapose.objectives.hyperparameters import hyperparameters_of  # noqa: E402
+
+RESULTS = ROOT / "docs/results"
 
 
 def pages() -> dict[Path, str]:
     """Path -> what it should hold now."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     readme = between(readme, "methods", methods_table())
-    readme = between(readme, "quality", table(read(ROOT / "docs/results/quality.jsonl")))
+    readme = between(readme, "demo", demo.table(read(RESULTS / "demo.jsonl")))
+    readme = between(readme, "quality", table(read(RESULTS / "quality.jsonl")))
+    readme = between(readme, "speed", speed_table(RESULTS / "speed.json"))
+    readme = between(readme, "selection", selection.in_words(read(RESULTS / "selection.jsonl")))
     return {ROOT / "README.md": readme, ROOT / "docs/methods.md": methods_page()}
 
 
@@ -34,6 +41,21 @@ def between(text: str, name: str, content: str) -> str:
     before, rest = text.split(start, 1)
     after = rest.split(end, 1)[1]
     return f"{before}{start}\n{content}\n{end}{after}"
+
+
+def speed_table(path: Path) -> str:
+    """What ``make bench`` measured, as it was recorded."""
+    if not path.exists():
+        return "Not measured yet."
+    report = json.loads(path.read_text(encoding="utf-8"))
+    machine = ", ".join(f"{key} {value}" for key, value in report["machine"].items())
+    lines = [f"Measured with {machine}:", "", "| | |", "|---|---|"]
+    lines += [
+        f"| {part}: {name} | {value} |"
+        for part in ("training", "evaluation")
+        for name, value in report[part].items()
+    ]
+    return "\n".join(lines)
 
 
 def methods_table() -> str:
