@@ -64,6 +64,13 @@ def tell(text: str, *, style: str = "") -> None:
     progress().print(printable(text, LONGEST_LINE), style=style or None, soft_wrap=True)
 
 
+def suggest(*commands: str) -> None:
+    """What to do next, on standard error: results stay clean for whoever reads them from a pipe."""
+    tell("Try next:", style="dim")
+    for command in commands:
+        tell(f"  {command}", style="dim")
+
+
 def show_json(value: Any) -> None:
     """``value`` as JSON on standard output, in ASCII, without NaN."""
     import typer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -82,5 +83,9 @@ def encode(
     else:
         for line in summary.lines():
             console.say(line)
+        if not quiet:
+            console.suggest(
+                f"contrapose search {shlex.quote(model)} {shlex.quote(input[0])} 'what you look for'"
+            )
     if summary.quarantined:
         raise typer.Exit(PARTIAL)

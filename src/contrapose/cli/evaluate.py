@@ -98,6 +98,10 @@ def evaluate(
         console.show_json(found.to_json())
     else:
         show(found, definitions=definitions)
+        if not found.problems and not quiet:
+            console.suggest(
+                "contrapose train YOUR_TEXT.txt --out runs/mine    # then evaluate runs/mine the same way, and compare"
+            )
     if num_bad:
         console.tell(f"{console.counted(num_bad, 'row')} of --text could not be read", style="yellow")
     if code := found.exit_code or (PARTIAL if num_bad else 0):

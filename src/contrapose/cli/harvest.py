@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -66,6 +67,8 @@ def python(
     for line in account.lines():
         console.tell(line)
     console.say(f"{num_rows:,} rows in {output}")
+    if not quiet:
+        console.suggest(f"contrapose train {shlex.quote(output)} --out runs/harvest --max-length 48")
 
 
 def _check_free(output: Path, overwrite: bool) -> None:

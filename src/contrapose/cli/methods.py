@@ -33,6 +33,7 @@ def methods(
         console.show(console.table({"method": "name", "parts": "text", "idea": "text"}, rows))
         console.say(f"Parts that --with adds to a method: {', '.join(all_parts())}")
         console.say("In full, with paper and numbers: contrapose methods NAME")
+        console.suggest("contrapose train YOUR_TEXT.txt --method hncse-hnm --out runs/mine")
     else:
         show_one(known[name])
 

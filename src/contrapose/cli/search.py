@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -87,6 +88,9 @@ def search(
         console.show_json({"model": model, "corpus": corpus, **facts, "queries": answers})
     else:
         show(queries, found)
+        console.suggest(
+            f"contrapose train {shlex.join(corpus)} --out runs/mine    # then search with runs/mine"
+        )
     if quarantine.bad:
         console.tell(
             f"{console.counted(quarantine.bad, 'row')} could not be read, for example {quarantine.examples[0]}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -33,3 +34,4 @@ def similarity(
         console.show_json({"model": model, "a": first, "b": second, "cosine": cosine})
     else:
         console.say(f"{cosine:.4f}")
+        console.suggest(f"contrapose search {shlex.quote(model)} YOUR_TEXT.txt {shlex.quote(first)}")
