@@ -88,9 +88,9 @@ def search(
         console.show_json({"model": model, "corpus": corpus, **facts, "queries": answers})
     else:
         show(queries, found)
-        console.suggest(
-            f"contrapose train {shlex.join(corpus)} --out runs/mine    # then search with runs/mine"
-        )
+        if not quiet:
+            own = "YOUR_TEXT.txt" if corpus == "-" else shlex.quote(corpus)
+            console.suggest(f"contrapose train {own} --out runs/mine    # then search with runs/mine")
     if quarantine.bad:
         console.tell(
             f"{console.counted(quarantine.bad, 'row')} could not be read, for example {quarantine.examples[0]}",
