@@ -38,9 +38,13 @@ def main() -> None:
     parser.add_argument("--senteval", default=str(data / "senteval"))
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--profile", action="store_true", help="only: where the time of our step goes")
     given = parser.parse_args()
     if not Path(given.corpus).exists():
         raise SystemExit(f"no corpus at {given.corpus}: give --corpus FILE with one sentence per line")
+    if given.profile:
+        print(profile(given.corpus))
+        return
     report = {"machine": _machine(), "training": training(given.corpus, given.steps)}
     if Path(given.senteval).exists():
         report["evaluation"] = evaluation(given.senteval)
@@ -78,6 +82,19 @@ def training(corpus: str, steps: int) -> dict[str, Any]:
     else:
         result["sentence-transformers"] = "not measured: pip install 'contrapose[st]'"
     return result
+
+
+def profile(corpus: str, steps: int = 3) -> str:
+    """The operations that take most of our training step, as shares of its CPU time."""
+    with ExitStack() as stack:
+        step = _our_step(_session(corpus, stack))
+        step(0)
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as found:
+            for number in range(1, steps + 1):
+                step(number)
+    events = sorted(found.key_averages(), key=lambda event: -event.self_cpu_time_total)
+    total = sum(event.self_cpu_time_total for event in events)
+    return "\n".join(f"{event.self_cpu_time_total / total:6.1%}  {event.key}" for event in events[:12])
 
 
 def _session(corpus: str, stack: ExitStack) -> Any:
