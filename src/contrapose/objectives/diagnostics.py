@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from contrapose.maths.similarity import unit
+from contrapose.maths.geometry import alignment, mean_cosine, uniformity
 from contrapose.objectives.contract import Outcome, Views, no_rows
 
 
@@ -42,7 +42,11 @@ def diagnostics(views: Views, outcome: Outcome) -> dict[str, Tensor]:
     has_negative_B = torch.isfinite(hardest_B)
     stats["hardest_negative_cosine"] = _mean(hardest_B, has_negative_B)
     stats["hardest_gradient"] = _mean(negatives_BC.max(1).values / total_B, has_negative_B & (total_B > 0))
-    return stats | _spread(views)
+    return stats | {
+        "alignment": alignment(views.anchor, views.positive),
+        "uniformity": uniformity(views.anchor),
+        "mean_cosine": mean_cosine(views.anchor),
+    }
 
 
 def _mean(values_B: Tensor, where_B: Tensor) -> Tensor:
@@ -50,21 +54,3 @@ def _mean(values_B: Tensor, where_B: Tensor) -> Tensor:
     count = where_B.sum()
     total = torch.where(where_B, values_B, torch.zeros_like(values_B)).sum()
     return torch.where(count > 0, total / count, no_rows().to(total))
-
-
-def _spread(views: Views) -> dict[str, Tensor]:
-    anchor_BD, positive_BD = unit(views.anchor), unit(views.positive)
-    rows = views.num_rows
-    pairs = rows * (rows - 1)
-    cosine_BB = anchor_BD @ anchor_BD.T
-    off_diagonal = ~torch.eye(rows, dtype=torch.bool, device=cosine_BB.device)
-    # Squared distance of unit vectors is 2 - 2 cosine.
-    potential_BB = torch.exp(-2 * (2 - 2 * cosine_BB))
-    zero = torch.zeros_like(cosine_BB)
-    return {
-        "alignment": (anchor_BD - positive_BD).square().sum(1).mean(),
-        "uniformity": (torch.where(off_diagonal, potential_BB, zero).sum() / max(pairs, 1)).log()
-        if pairs
-        else no_rows(),
-        "mean_cosine": torch.where(off_diagonal, cosine_BB, zero).sum() / pairs if pairs else no_rows(),
-    }
