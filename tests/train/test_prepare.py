@@ -89,7 +89,8 @@ def test_a_warm_up_longer_than_the_run_is_refused(place: Place, tmp_path: Path) 
 def test_the_run_writes_down_what_it_was_told_and_where_it_ran(place: Place, tmp_path: Path) -> None:
     run = run_tiny(place, tmp_path / "run", steps=2, method="hncse-hnm", k=3)
     config = read_toml(run.folder / "config.toml")
-    assert config["method"]["hyperparameters"] == {"k": 3}
+    assert config["method"]["hyperparameters"]["k"] == 3
+    assert config["method"]["hyperparameters"]["num_mixtures"] == 40, "defaults are recorded too"
     assert config["training"]["batch_size"] == 8
     environment = json.loads((run.folder / "env.json").read_text())
     assert {"python", "versions", "device", "threads", "cpu_capability", "processes"} <= environment.keys()

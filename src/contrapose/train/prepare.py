@@ -11,7 +11,7 @@ from contrapose.durable import write_json, write_text
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.views import require_dropout, view_cosine
 from contrapose.errors import UsageError
-from contrapose.objectives.catalogue import recipe
+from contrapose.objectives.catalogue import Recipe, recipe
 from contrapose.seeds import derive
 from contrapose.syscalls import reporting
 from contrapose.train.batches import Batches, choose_views
@@ -40,6 +40,7 @@ def prepare(settings: RunSettings, *, resume: bool, listener: Listener, stack: E
     What must be released at the end (the run's lock, the process group) is pushed on ``stack``.
     """
     made = recipe(settings.method.name, settings.method.parts, settings.method.hyperparameters)
+    settings = _with_all_numbers(settings, made)
     if "-" not in settings.data.corpus:
         find_sources(settings.data.corpus)
     world = World.join()
@@ -118,6 +119,12 @@ def prepare(settings: RunSettings, *, resume: bool, listener: Listener, stack: E
     if resume:
         go_back(session)
     return session
+
+
+def _with_all_numbers(settings: RunSettings, made: Recipe) -> RunSettings:
+    """The settings with every hyperparameter of the method in them, its defaults too: that is what the run records."""
+    method = settings.method.model_copy(update={"hyperparameters": made.hyperparameters.model_dump()})
+    return settings.model_copy(update={"method": method})
 
 
 def _load_encoder(settings: RunSettings) -> Encoder:
