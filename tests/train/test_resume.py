@@ -89,7 +89,7 @@ def begin(place: Place, folder: Path, **options: Any) -> Path:
         ({"steps": 13}, r"training.steps was 12 and is 13"),
         ({"seed": 1, "batch_size": 9}, r"batch_size was 8 and is 9; training.seed was 0 and is 1"),
         ({"method": "focal-infonce"}, r"method.name was 'simcse' and is 'focal-infonce'"),
-        ({"temperature": 0.1}, r"method.hyperparameters.temperature was None and is 0.1"),
+        ({"temperature": 0.1}, r"method.hyperparameters.temperature was 0.05 and is 0.1"),
         ({"parts": ("queue",)}, r"method.parts was \[\] and is \['queue'\]"),
         ({"min_words": 2}, r"data.min_words was 1 and is 2"),
         ({"dropout": 0.2}, r"encoder.dropout was None and is 0.2"),
