@@ -59,7 +59,7 @@ def test_train_makes_a_model_and_prints_only_json(
     assert done.json["steps"] == 2
     config = tomllib.loads((run / "config.toml").read_text())
     assert config["method"]["parts"] == ["mixed-negatives", "mixed-positive"]
-    assert config["method"]["hyperparameters"] == {"k": 3}
+    assert config["method"]["hyperparameters"]["k"] == 3
     again = contrapose("train", corpus, "--model", tiny, "--out", run, *options)
     assert (again.code, "--resume" in again.err) == (2, True)
 
