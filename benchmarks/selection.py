@@ -19,8 +19,8 @@ from typing import Any
 
 from benchmarks.quality import read
 
-METHODS = ("simcse", "hncse-hnm")
-RATES = (1e-5, 5e-5, 2e-4)
+METHODS = "hncse-hnm"
+RATES = "1e-5,2e-4"
 STEPS, EVERY = 60, 12
 
 
@@ -43,6 +43,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("corpus", nargs="?")
     parser.add_argument("senteval", nargs="?", type=Path)
+    parser.add_argument("--methods", default=METHODS)
+    parser.add_argument("--rates", default=RATES)
     parser.add_argument("--results", type=Path, default=Path("docs/results/selection.jsonl"))
     parser.add_argument("--read", type=Path)
     given = parser.parse_args()
@@ -53,7 +55,7 @@ def main() -> None:
         parser.error("give a corpus and a SentEval folder, or --read FILE")
     given.results.parent.mkdir(parents=True, exist_ok=True)
     done = {(row["method"], row["learning_rate"]) for row in read(given.results)}
-    for method, rate in itertools.product(METHODS, RATES):
+    for method, rate in itertools.product(given.methods.split(","), map(float, given.rates.split(","))):
         if (method, rate) not in done:
             rows = measure(given.corpus, given.senteval, method, rate)
             with given.results.open("a") as file:
@@ -112,13 +114,13 @@ def in_words(rows: list[dict[str, Any]]) -> str:
     agree = sum((free > 0) == (sts > 0) for free, sts in change)
     correlation = spearmanr([free for free, _ in change], [sts for _, sts in change]).statistic
     lines = [
-        f"{len(trained)} checkpoints of {len(starts)} runs: the rank correlation of both changes against the start "
+        f"- {len(trained)} checkpoints of {len(starts)} runs: the rank correlation of both changes against the start "
         f"is {correlation:.2f}; they agree on better or worse in {agree} of {len(trained)}."
     ]
     for (method, rate), start in starts.items():
         last = [row for row in trained if (row["method"], row["learning_rate"]) == (method, rate)][-1]
         lines.append(
-            f"{method} at {rate:g}: label-free {start['score']:.1f} -> {last['score']:.1f}, "
+            f"- {method}, learning rate {rate:g}: label-free {start['score']:.1f} -> {last['score']:.1f}, "
             f"STS-B dev {start['stsb_dev']:.1f} -> {last['stsb_dev']:.1f}"
         )
     return "\n".join(lines)
