@@ -120,7 +120,7 @@ def in_words(rows: list[dict[str, Any]]) -> str:
     for (method, rate), start in starts.items():
         last = [row for row in trained if (row["method"], row["learning_rate"]) == (method, rate)][-1]
         lines.append(
-            f"- {method}, learning rate {rate:g}: label-free {start['score']:.1f} -> {last['score']:.1f}, "
+            f"- {method}, learning rate {rate:g}: label-free {start['score']:.3f} -> {last['score']:.3f}, "
             f"STS-B dev {start['stsb_dev']:.1f} -> {last['stsb_dev']:.1f}"
         )
     return "\n".join(lines)

@@ -51,7 +51,7 @@ def test_without_a_terminal_there_are_twenty_lines_and_no_control_characters(
     assert steps[0] == "step 1/40: loss 1, measuring speed"
     assert steps[-1] == "step 40/40: loss 0.025, done"
     assert "before: score 10.00" in err
-    assert "step 40: score 11.00, the best step so far" in err
+    assert "step 40: score 11.000, the best step so far" in err
 
 
 def test_quiet_keeps_notices_only(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,8 +17,11 @@ def test_score_falls_with_noise_and_ends_at_chance() -> None:
     scores = [label_free(*views(noise)) for noise in (0.0, 1.0, 2.0, 1000.0)]
     values = [found.score for found in scores]
     assert values == sorted(values, reverse=True)
-    assert values[0] == 100.0
-    assert values[-1] < 10.0
+    assert scores[0].retrieval_mrr == 1.0
+    assert scores[-1].retrieval_mrr < 0.1
+    assert [found.score for found in scores] == pytest.approx(
+        [-(found.alignment + found.uniformity) for found in scores]
+    )
     assert [found.alignment for found in scores] == sorted(found.alignment for found in scores)
     assert not any(found.collapsed for found in scores)
 
@@ -27,14 +30,16 @@ def test_collapse_is_flagged_even_where_retrieval_still_works() -> None:
     first, second = views(0.0)
     found = label_free(0.1 * first + 1.0, 0.1 * second + 1.0)
     assert found.collapsed
-    assert found.score == 100.0
+    assert found.retrieval_mrr == 1.0
     assert -0.5 < found.uniformity < 0
+    assert found.score < label_free(first, second).score
 
 
-def test_one_vector_for_everything_scores_the_least_possible() -> None:
+def test_one_vector_for_everything_scores_nothing() -> None:
     found = label_free(np.ones((120, 16)), np.ones((120, 16)))
     assert found.collapsed
-    assert found.score == pytest.approx(100 / 120)
+    assert found.score == pytest.approx(0.0, abs=1e-5)
+    assert found.retrieval_mrr == pytest.approx(1 / 120)
 
 
 def test_both_directions_count_alike() -> None:

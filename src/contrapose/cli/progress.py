@@ -80,9 +80,9 @@ class TrainingView:
             self._remaining.evaluated()
         best = ", the best step so far" if is_best else ""
         self._line(
-            f"step {step}: score {scores['score']:.2f}{best}"
+            f"step {step}: score {scores['score']:.3f}{best}"
             if step
-            else f"before: score {scores['score']:.2f}"
+            else f"before: score {scores['score']:.3f}"
         )
 
     def finished(self, summary: Mapping[str, Any]) -> None:

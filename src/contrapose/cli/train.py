@@ -199,7 +199,7 @@ def show_result(run: Run, settings: RunSettings) -> None:
     summary = run.summary
     before, chosen = summary.get("score_before"), summary.get("score_chosen")
     if before is not None and chosen is not None:
-        rows = [[summary["criterion_about"], f"{before:.2f}", f"{chosen:.2f}", f"{chosen - before:+.2f}"]]
+        rows = [[summary["criterion_about"], f"{before:.3f}", f"{chosen:.3f}", f"{chosen - before:+.3f}"]]
         columns = {"measured": "text", "before": "number", "after": "number", "change": "number"}
         console.show(console.table(columns, rows))
         if chosen <= before:

@@ -1,13 +1,18 @@
 """Choosing a checkpoint without labels, on rows that were held out of training.
 
 Each held-out row gives two texts that belong together: where it is long enough, its first and its second half of
-words; their words differ, so finding one from the other takes meaning, while finding the other dropout view of the
-same words takes next to nothing. The criterion is how well the encoder finds the other half among those of all
-held-out rows, in both directions (mean reciprocal rank). Beside it stand uniformity and alignment of the two views:
-a retrieval score says nothing about the shape of the space, and a space that collapses shows there first.
+words. Their words differ, so bringing them together takes meaning, while two dropout views of the same words are
+together from the start. The criterion is
 
-What it cannot do: it rewards topic, because halves of one sentence share their topic more than their meaning. It is
-good for noticing that training goes wrong, and worse than labelled pairs for choosing between two good checkpoints.
+    score = -(alignment + uniformity)          on the two views; see maths/geometry.py for both
+
+texts that belong together near each other, all texts spread out: the two halves of what contrast optimises (Wang and
+Isola 2020). Beside it stands retrieval: the mean reciprocal rank of the other half among those of all held-out rows.
+
+Retrieval alone was the criterion first, and ranked a sensible run backwards: it falls while STS rises
+(benchmarks/selection.py; docs/results/selection.jsonl). The sum was chosen on those same few checkpoints, so what it is
+worth elsewhere is not yet known. Both reward topic, because halves of one text share their topic more than their
+meaning: good for noticing that training goes wrong, worse than labelled pairs for choosing between good checkpoints.
 """
 
 from __future__ import annotations
@@ -29,8 +34,9 @@ MIN_WORDS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class LabelFree:
-    """score: what selection maximises, 100 x ``retrieval_mrr``. collapsed: uniformity above the limit; it does not
-    change the score, because retrieval counts tied candidates ahead of the true one and so falls by itself.
+    """score: what selection maximises, -(alignment + uniformity); 0 where all vectors are equal.
+
+    collapsed: uniformity above the limit. It does not change the score, which falls by itself.
     """
 
     score: float
@@ -48,8 +54,8 @@ def label_free(first_ND: np.ndarray, second_ND: np.ndarray) -> LabelFree:
     or values that are not finite.
 
     >>> eye = np.eye(8, dtype=np.float32)
-    >>> label_free(eye, eye).score, label_free(np.ones((8, 4)), np.ones((8, 4))).collapsed
-    (100.0, True)
+    >>> label_free(eye, eye).retrieval_mrr, label_free(np.ones((8, 4)), np.ones((8, 4))).collapsed
+    (1.0, True)
     """
     import torch
 
@@ -64,11 +70,12 @@ def label_free(first_ND: np.ndarray, second_ND: np.ndarray) -> LabelFree:
     mrr = float(reciprocal_rank(ranks).mean())
     first, second = torch.from_numpy(first_ND.copy()), torch.from_numpy(second_ND.copy())
     spread = float(uniformity(torch.cat([first, second])))
+    closeness = float(alignment(first, second))
     return LabelFree(
-        score=100 * mrr,
+        score=-(closeness + spread),
         retrieval_mrr=mrr,
         uniformity=spread,
-        alignment=float(alignment(first, second)),
+        alignment=closeness,
         rows=len(first_ND),
         collapsed=spread > COLLAPSED_UNIFORMITY,
     )

@@ -100,7 +100,7 @@ def _numbers(session: Session, chosen: int) -> list[dict[str, Any]]:
     return [
         {
             "measured": session.criterion.about,
-            "before": round(progress.start_score, 2),
-            "after": round(progress.best_score, 2),
+            "before": round(progress.start_score, 3),
+            "after": round(progress.best_score, 3),
         }
     ]

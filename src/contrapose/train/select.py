@@ -1,7 +1,7 @@
 """Which checkpoint becomes the model: the STS-B development score where it is given, else a label-free criterion.
 
-Label-free: retrieval of the other half of held-out texts, see ``evaluate/labelfree.py`` for the definition and for
-what it cannot tell. A test split is never read here.
+Label-free: alignment and uniformity with the other half of held-out texts, see ``evaluate/labelfree.py`` for the
+definition and for what it cannot tell. A test split is never read here.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ class StsbDev:
 
 
 class HeldOutViews:
-    """Retrieval of the other view among held-out rows."""
+    """Alignment and uniformity with the other view of held-out rows; retrieval of it is measured beside them."""
 
     name = "label-free"
 
     def __init__(self, first: Sequence[str], second: Sequence[str], kind: str) -> None:
         self._first, self._second = list(first), list(second)
-        self.about = f"100 x mean reciprocal rank of the {kind} among {len(self._first)} held-out rows"
+        self.about = f"-(alignment + uniformity) with the {kind}, on {len(self._first)} held-out rows"
 
     def measure(self, encoder: Encoder, precision: str) -> dict[str, float]:
         vectors_ND = encoder.encode([*self._first, *self._second], normalize=True, precision=precision)
