@@ -17,7 +17,7 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
-#: Rounds of the Feistel network. Four are enough to look random; the shuffle need not resist an adversary.
+#: Rounds of the Feistel network. Six look random; the shuffle need not resist an adversary.
 FEISTEL_ROUNDS = 6
 
 

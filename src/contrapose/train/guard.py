@@ -84,5 +84,5 @@ class CollapseAlarm:
         return (
             f"Collapse at step {step}: different sentences get nearly the same vector (mean cosine {cosine:.2f}, "
             f"uniformity {uniformity:.2f}), and a loss that falls now means nothing. Stop, and try a lower "
-            "--learning-rate, a lower --set temperature=0.05, or a larger --batch-size."
+            "--learning-rate, a lower temperature (--set temperature=...), or a larger --batch-size."
         )
