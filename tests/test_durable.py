@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -254,7 +255,16 @@ def test_append_line_on_a_full_disk_leaves_no_half_line(
     assert (tmp_path / "log").read_bytes() == b"first\n"
 
 
-def test_lines_of_several_threads_stay_whole(tmp_path: Path) -> None:
+def test_lines_of_several_threads_stay_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(syscalls.Syscalls):
+        """Writes in two halves with a pause between: without turns, the others would see half a line at the end."""
+
+        def write(self, descriptor: int, data: syscalls.Buffer) -> int:
+            time.sleep(0.001)
+            return super().write(descriptor, bytes(data)[:26])
+
+    monkeypatch.setattr(syscalls, "calls", Slow())
+
     def work(letter: str) -> None:
         for _ in range(100):
             append_line(tmp_path / "log", letter * 50)

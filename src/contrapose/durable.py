@@ -110,7 +110,8 @@ def atomic_file(path: AnyPath) -> Iterator[BinaryIO]:
 def append_line(path: AnyPath, text: str, *, sync: bool = False) -> None:
     """Append one line by one system call; if the disk is full, the part that went in is cut off again.
 
-    A torn last line that a power cut left behind is ended first, so it cannot swallow this one. ``sync`` also waits
+    Threads and processes that append to the same file take turns (a lock on the file while the line goes in, where the
+    file system has locks): nobody takes another's line in the making for a torn one, or cuts it off. A torn last line that a power cut left behind is ended first, so it cannot swallow this one. ``sync`` also waits
     until the disk has it. Raises ValueError if ``text`` holds a line break.
     """
     if "\n" in text:
@@ -120,6 +121,7 @@ def append_line(path: AnyPath, text: str, *, sync: bool = False) -> None:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
         descriptor = syscalls.uninterrupted(lambda: syscalls.calls.open(target, flags))
         try:
+            syscalls.wait_for_lock(descriptor)
             size = os.fstat(descriptor).st_size
             torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
             line = ("\n" * torn + text + "\n").encode("utf-8")

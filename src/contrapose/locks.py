@@ -6,7 +6,6 @@ people who holds it; it decides nothing, except on file systems that have no ``f
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import json
@@ -29,8 +28,6 @@ LOCK_NAME = "run.lock"
 
 #: How often, and how many seconds apart, to look again for the content of a lock taken a moment ago.
 _CONTENT_TRIES, _CONTENT_PAUSE = 10, 0.02
-
-_NO_FLOCK = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 
 _held: set[int] = set()
 
@@ -144,7 +141,7 @@ class RunLock:
         except BlockingIOError:
             raise RunLocked(self._in_words(_holder(descriptor, patient=True))) from None
         except OSError as error:
-            if error.errno not in _NO_FLOCK:
+            if error.errno not in syscalls.NO_LOCKS:
                 raise
             holder = _holder(descriptor, patient=False)
             if holder and (holder["machine"] != machine() or alive(holder["pid"])):

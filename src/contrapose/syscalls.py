@@ -20,6 +20,9 @@ from contrapose.errors import StorageError
 Result = TypeVar("Result")
 Buffer = bytes | bytearray | memoryview
 
+#: File systems without file locks answer with one of these.
+NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
+
 #: Folders of some network and FUSE file systems cannot be synchronised, and say so with one of these.
 _CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
 
@@ -112,6 +115,15 @@ def write_all(descriptor: int, data: Buffer) -> None:
         if written <= 0:
             raise OSError(errno.EIO, "write made no progress")
         rest = rest[written:]
+
+
+def wait_for_lock(descriptor: int) -> None:
+    """Wait until no other open description of this file is locked; closing ours gives the lock back."""
+    try:
+        uninterrupted(lambda: calls.flock(descriptor, fcntl.LOCK_EX))
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
 
 
 def sync_folder(folder: Path) -> None:
