@@ -2,11 +2,12 @@
 
     python -m benchmarks.speed [--corpus FILE] [--senteval DIR] [--steps N]       (make bench)
 
-Training, in sentences per second (both views, forward, backward, clipping, optimizer), the rivals taking turns:
+Training, in sentences per second (both views, forward, backward, clipping, optimizer), the rivals taking turns, each
+in a process of its own:
 
-plain                   fp32, two forward passes, eager attention, unfused AdamW, padding to the longest of the batch
-sentence-transformers   its trainer with its InfoNCE in bf16, in blocks between blocks of ours
-contrapose              what ``contrapose train`` does here
+contrapose                   what ``contrapose train`` does here
+plain fp32 two-pass          eager attention, unfused AdamW, padding to the longest of the batch
+sentence-transformers bf16   its trainer with its InfoNCE
 
 Evaluation, in sentences per second: STS with every distinct sentence encoded once, against encoding the sentences of
 the pairs in file order in batches of 64 in fp32.
@@ -18,6 +19,7 @@ import argparse
 import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -29,6 +31,8 @@ from typing import Any
 import torch
 
 BATCH_SIZE, MAX_LENGTH = 64, 32
+RIVALS = ("contrapose", "plain fp32 two-pass", "sentence-transformers bf16")
+WARM_UP, ROUNDS = 8, 3
 Step = Callable[[int], None]
 
 
@@ -39,10 +43,14 @@ def main() -> None:
     parser.add_argument("--senteval", default=str(data / "senteval"))
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--rival", choices=RIVALS, help="only: the seconds of each step of this one, as JSON")
     parser.add_argument("--profile", action="store_true", help="only: where the time of our step goes")
     given = parser.parse_args()
     if not Path(given.corpus).exists():
         raise SystemExit(f"no corpus at {given.corpus}: give --corpus FILE with one sentence per line")
+    if given.rival:
+        print(json.dumps(seconds_per_step(given.rival, given.corpus, given.steps)))
+        return
     if given.profile:
         print(profile(given.corpus))
         return
@@ -58,31 +66,48 @@ def main() -> None:
             print(f"{part:<11} {name:<46} {value}")
 
 
-def training(corpus: str, steps: int) -> dict[str, Any]:
-    """Sentences per second of each rival, and ours as a multiple of theirs (medians of paired turns)."""
+def training(corpus: str, steps: int, rounds: int = ROUNDS) -> dict[str, Any]:
+    """Sentences per second of each rival, and ours as a multiple of theirs (the median over the rounds).
+
+    Each rival runs in a process of its own, as its users run it, and they take turns; the first steps of each process
+    warm up (its heap still grows) and are not counted.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in RIVALS}
+    for _ in range(rounds):
+        for name in RIVALS:
+            if (found := _in_own_process(name, corpus, steps)) is not None:
+                seconds[name].append(statistics.median(found))
+    ours = seconds.pop("contrapose")
+    result: dict[str, Any] = {"contrapose, sentences/s": _rate(ours)}
+    for name, theirs in seconds.items():
+        if not theirs:
+            result[name] = "not measured: pip install 'contrapose[st]'"
+            continue
+        ratios = [their / our for their, our in zip(theirs, ours, strict=True)]
+        result[f"{name}, sentences/s"] = _rate(theirs)
+        result[f"contrapose / {name}"] = round(statistics.median(ratios), 2)
+        result[f"contrapose / {name}, each round"] = [round(ratio, 2) for ratio in ratios]
+    return result
+
+
+def _in_own_process(name: str, corpus: str, steps: int) -> list[float] | None:
+    command = [sys.executable, "-m", "benchmarks.speed", "--rival", name]
+    command += ["--corpus", corpus, "--steps", str(steps)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    found: list[float] | None = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def seconds_per_step(name: str, corpus: str, steps: int) -> list[float] | None:
+    """The seconds of each counted step of one rival; None where it is not installed."""
     with ExitStack() as stack:
         session = _session(corpus, stack)
-        ours, plain = _our_step(session), _plain_step(session)
-        ours(0), plain(0)
-        paired = [(_timed(plain, step), _timed(ours, step)) for step in range(1, steps + 1)]
-        before = [_timed(ours, step) for step in range(steps + 1, 2 * steps + 1)]
-        rival = _sentence_transformers(
-            [session.batches.at(step).texts["anchor"] for step in range(steps + 4)]
-        )
-        after = [_timed(ours, step) for step in range(2 * steps + 1, 3 * steps + 1)]
-    ours_beside = statistics.median(before + after)
-    result = {
-        "plain fp32 two-pass, sentences/s": _rate([first for first, _ in paired]),
-        "contrapose, sentences/s": _rate([second for _, second in paired]),
-        "contrapose / plain": round(statistics.median(first / second for first, second in paired), 2),
-    }
-    if rival:
-        result["sentence-transformers bf16, sentences/s"] = _rate(rival)
-        result["contrapose beside it, sentences/s"] = round(BATCH_SIZE / ours_beside, 1)
-        result["contrapose / sentence-transformers"] = round(statistics.median(rival) / ours_beside, 2)
-    else:
-        result["sentence-transformers"] = "not measured: pip install 'contrapose[st]'"
-    return result
+        if name == "sentence-transformers bf16":
+            return _sentence_transformers(
+                [session.batches.at(step).texts["anchor"] for step in range(WARM_UP + steps)]
+            )
+        step = {"contrapose": _our_step, "plain fp32 two-pass": _plain_step}[name](session)
+        return [_timed(step, number) for number in range(WARM_UP + steps)][WARM_UP:]
 
 
 def profile(corpus: str, steps: int = 3) -> str:
@@ -163,8 +188,8 @@ def _plain_step(session: Any) -> Step:
     return step
 
 
-def _sentence_transformers(batches: list[list[str]]) -> list[float]:
-    """Seconds per step of its trainer; [] where it is not installed. The first steps warm up and are left out."""
+def _sentence_transformers(batches: list[list[str]]) -> list[float] | None:
+    """Seconds per step of its trainer, less the first steps; None where it is not installed."""
     try:
         from datasets import Dataset
         from sentence_transformers import (
@@ -175,7 +200,7 @@ def _sentence_transformers(batches: list[list[str]]) -> list[float]:
         from sentence_transformers.losses import MultipleNegativesRankingLoss
         from transformers import TrainerCallback
     except ImportError:
-        return []
+        return None
     from contrapose.encoder.source import resolve
 
     model = SentenceTransformer(str(resolve("minilm", None).folder), device="cpu")
@@ -214,7 +239,7 @@ def _sentence_transformers(batches: list[list[str]]) -> list[float]:
             loss=MultipleNegativesRankingLoss(model),
             callbacks=[Clock()],
         ).train()
-    return times[2:]
+    return times[WARM_UP - 1 :]
 
 
 def evaluation(senteval: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import torch
 
 from contrapose.errors import Interrupted
 from contrapose.train import checkpoint as checkpoints
+from contrapose.train.gradients import clear_gradients
 from contrapose.train.guard import CollapseAlarm, SkipCounter, what_is_not_finite
 from contrapose.train.optimizer import (
     clip,
@@ -65,7 +66,7 @@ def _one_step(session: Session, tokenized: TokenizedBatch) -> None:
     progress, training = session.progress, session.settings.training
     began = time.perf_counter()
     rate = learning_rate(progress.step, session.num_steps, training)
-    session.optimizer.zero_grad(set_to_none=True)
+    clear_gradients(session.encoder)
     statistics = [buffer.clone() for buffer in session.encoder.buffers()]
     result = forward_backward(session.encoder, session.objective, tokenized, session.plan)
     parameters = trainable(session.encoder)

@@ -23,7 +23,9 @@ from contrapose.seeds import seeded
 from contrapose.train.batches import Batch
 from contrapose.train.chunks import length_groups
 from contrapose.train.distributed import World
+from contrapose.train.dropout import SeededDropout
 from contrapose.train.gradcache import encode_chunks, in_order, send_gradient
+from contrapose.train.gradients import sparse_lookups
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,13 @@ def forward_backward(
     encoder: Encoder, objective: Objective, tokenized: TokenizedBatch, plan: StepPlan
 ) -> StepResult:
     """Loss and gradients of one batch. Gradients are left on the parameters; nothing else is changed."""
+    with sparse_lookups(encoder.backbone):
+        return _forward_backward(encoder, objective, tokenized, plan)
+
+
+def _forward_backward(
+    encoder: Encoder, objective: Objective, tokenized: TokenizedBatch, plan: StepPlan
+) -> StepResult:
     batch, token_ids = tokenized.batch, tokenized.token_ids
     device, world = encoder.device, plan.world
     chunks = length_groups([len(ids) for ids in token_ids], plan.num_groups, plan.chunk_size)
@@ -73,7 +82,8 @@ def forward_backward(
 
     def encode(number: int) -> Tensor:
         with (
-            seeded(plan.seed, "dropout", batch.step, world.rank, number, device=device),
+            seeded(plan.seed, *(place := ("dropout", batch.step, world.rank, number)), device=device),
+            SeededDropout(plan.seed, *place),
             torch.autocast(device.type, torch.bfloat16, enabled=plan.bf16),
         ):
             return encoder.pooled([token_ids[position] for position in chunks[number]])
