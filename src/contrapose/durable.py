@@ -111,8 +111,9 @@ def append_line(path: AnyPath, text: str, *, sync: bool = False) -> None:
     """Append one line by one system call; if the disk is full, the part that went in is cut off again.
 
     Threads and processes that append to the same file take turns (a lock on the file while the line goes in, where the
-    file system has locks): nobody takes another's line in the making for a torn one, or cuts it off. A torn last line that a power cut left behind is ended first, so it cannot swallow this one. ``sync`` also waits
-    until the disk has it. Raises ValueError if ``text`` holds a line break.
+    file system has locks): nobody takes another's line in the making for a torn one, or cuts it off. A torn last line
+    that a power cut left behind is ended first, so it cannot swallow this one. ``sync`` also waits until the disk has
+    it. Raises ValueError if ``text`` holds a line break.
     """
     if "\n" in text:
         raise ValueError(f"append_line takes one line, got {text.count(chr(10)) + 1}")
