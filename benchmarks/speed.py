@@ -23,17 +23,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, redirect_stdout
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import torch
 
-BATCH_SIZE, MAX_LENGTH = 64, 32
+from benchmarks.rivals import (
+    BATCH_SIZE,
+    MAX_LENGTH,
+    Step,
+    encode_in_file_order,
+    plain_step,
+    sentence_transformers,
+)
+
 RIVALS = ("contrapose", "plain fp32 two-pass", "sentence-transformers bf16")
 WARM_UP, ROUNDS = 8, 3
-Step = Callable[[int], None]
 
 
 def main() -> None:
@@ -103,10 +110,9 @@ def seconds_per_step(name: str, corpus: str, steps: int) -> list[float] | None:
     with ExitStack() as stack:
         session = _session(corpus, stack)
         if name == "sentence-transformers bf16":
-            return _sentence_transformers(
-                [session.batches.at(step).texts["anchor"] for step in range(WARM_UP + steps)]
-            )
-        step = {"contrapose": _our_step, "plain fp32 two-pass": _plain_step}[name](session)
+            texts = [session.batches.at(step).texts["anchor"] for step in range(WARM_UP + steps)]
+            return sentence_transformers(texts, WARM_UP)
+        step = {"contrapose": _our_step, "plain fp32 two-pass": plain_step}[name](session)
         return [_timed(step, number) for number in range(WARM_UP + steps)][WARM_UP:]
 
 
@@ -158,90 +164,6 @@ def _our_step(session: Any) -> Step:
     return step
 
 
-def _plain_step(session: Any) -> Step:
-    """What one writes first: two passes, fp32, padding to the longest of a random batch."""
-    from transformers import AutoModel
-
-    from contrapose.encoder.source import resolve
-
-    folder = resolve(session.settings.encoder.model, None).folder
-    model = AutoModel.from_pretrained(folder, attn_implementation="eager").train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, foreach=False, fused=False)
-    tokenizer = session.encoder.tokenizer
-
-    def embed(texts: Sequence[str]) -> torch.Tensor:
-        tokens = tokenizer(
-            list(texts), truncation=True, max_length=MAX_LENGTH, padding=True, return_tensors="pt"
-        )
-        mask = tokens["attention_mask"][..., None].float()
-        hidden = model(**tokens).last_hidden_state
-        return torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1)
-
-    def step(number: int) -> None:
-        texts = session.batches.at(number).texts["anchor"]
-        logits = embed(texts) @ embed(texts).T / 0.05
-        optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(logits, torch.arange(len(texts))).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-
-    return step
-
-
-def _sentence_transformers(batches: list[list[str]]) -> list[float] | None:
-    """Seconds per step of its trainer, less the first steps; None where it is not installed."""
-    try:
-        from datasets import Dataset
-        from sentence_transformers import (
-            SentenceTransformer,
-            SentenceTransformerTrainer,
-            SentenceTransformerTrainingArguments,
-        )
-        from sentence_transformers.losses import MultipleNegativesRankingLoss
-        from transformers import TrainerCallback
-    except ImportError:
-        return None
-    from contrapose.encoder.source import resolve
-
-    model = SentenceTransformer(str(resolve("minilm", None).folder), device="cpu")
-    model.max_seq_length = MAX_LENGTH
-    times: list[float] = []
-
-    class Clock(TrainerCallback):
-        """From the end of a step to the end of the next: its tokenizing is inside, as it is in ours."""
-
-        last: float | None = None
-
-        def on_step_end(self, *_: Any, **__: Any) -> None:
-            now = time.perf_counter()
-            if self.last is not None:
-                times.append(now - self.last)
-            self.last = now
-
-    texts = [text for batch in batches for text in batch]
-    # Its log goes to standard output, where ours is.
-    with tempfile.TemporaryDirectory() as out, redirect_stdout(sys.stderr):
-        arguments = SentenceTransformerTrainingArguments(
-            output_dir=out,
-            per_device_train_batch_size=BATCH_SIZE,
-            learning_rate=1e-5,
-            max_steps=len(batches),
-            bf16=True,
-            use_cpu=True,
-            save_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-        )
-        SentenceTransformerTrainer(
-            model=model,
-            args=arguments,
-            train_dataset=Dataset.from_dict({"anchor": texts, "positive": texts}),
-            loss=MultipleNegativesRankingLoss(model),
-            callbacks=[Clock()],
-        ).train()
-    return times[WARM_UP - 1 :]
-
-
 def evaluation(senteval: str) -> dict[str, Any]:
     """STS12-16, STS-B and SICK-R: the seconds that encoding takes, ours in fp32 and bf16 against file order."""
     from contrapose.encoder.encoder import Encoder
@@ -256,7 +178,7 @@ def evaluation(senteval: str) -> dict[str, Any]:
     blocks = [in_order[start : start + 640] for start in range(0, len(in_order), 6400)]
     began = time.perf_counter()
     for block in blocks:
-        _encode_in_file_order(encoder, block)
+        encode_in_file_order(encoder, block)
     plain = (time.perf_counter() - began) / sum(len(block) for block in blocks) * len(in_order)
     seconds = {}
     for precision in ("fp32", "bf16"):
@@ -272,12 +194,6 @@ def evaluation(senteval: str) -> dict[str, Any]:
         },
         **{f"contrapose {name} / file order": round(plain / took, 2) for name, took in seconds.items()},
     }
-
-
-@torch.inference_mode()
-def _encode_in_file_order(encoder: Any, texts: list[str]) -> None:
-    for start in range(0, len(texts), 64):
-        encoder.pooled(encoder.token_ids(texts[start : start + 64]))
 
 
 def _timed(step: Step, number: int) -> float:
