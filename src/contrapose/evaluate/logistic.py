@@ -2,14 +2,14 @@
 
 SentEval fits them one after the other, 410 times for a task of 10 folds inside 10 folds. All of them see the same
 vectors and differ only in which rows they may learn from and in the strength of their weight decay, so here they are
-one matrix: logits of a mini-batch for all F classifiers are one product (B, D) x (D, F C), and a mask (F, B) tells which
-rows count for whom.
+one matrix: logits of a mini-batch for all F classifiers are one product (B, D) x (D, F C), and a mask (F, B) tells
+which rows count for whom.
 
     loss_f = 1/n_f sum_i m_fi CE(x_i W_f + b_f, y_i)        n_f = sum_i m_fi
     gradient_f += weight_decay_f * W_f                       (L2 in the gradient, as torch's Adam does it)
 
-The recipe of each classifier is SentEval's: epochs in groups of ``epoch_size``; after each group the accuracy on rows of
-its own that were set aside; it stops after ``tenacity`` groups without a new best (they need not follow one another),
+The recipe of each classifier is SentEval's: epochs in groups of ``epoch_size``; after each group the accuracy on rows
+of its own that were set aside; it stops after ``tenacity`` groups without a new best (they need not follow one another),
 and its best weights are kept. One departure: the mini-batches are shared, so a classifier that may use the share s of
 the rows gets ``batch_size`` rows on average, from blocks of batch_size / s, and not exactly that many.
 """
@@ -151,8 +151,8 @@ class _Training:
 
         for epoch in epochs:
             order = torch.from_numpy(numpy_generator(self.seed, "epoch", epoch).permutation(len(self.x)))
-            for rows in order.split(self.block):
-                self._step(rows)
+            for start in range(0, len(order), self.block):
+                self._step(order[start : start + self.block])
         self.epochs[self.active] += len(epochs)
 
     def _step(self, rows: Tensor) -> None:

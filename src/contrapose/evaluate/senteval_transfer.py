@@ -36,7 +36,7 @@ TRANSFER_TASKS = (*CLASS_FILES, *SPLIT_FILES)
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledTexts:
-    """Texts (or pairs of texts: ``second``) with classes 0 .. C-1; ``split`` per row is "all", "train", "dev", "test"."""
+    """Texts (or pairs of texts: ``second``) with classes 0 .. C-1; ``split`` of each row: all, train, dev or test."""
 
     task: str
     first: tuple[str, ...]
