@@ -8,8 +8,8 @@ import pytest
 
 import contrapose.evaluate as room
 from contrapose.errors import UsageError
-from contrapose.evaluate.senteval import YEARS
 from contrapose.evaluate.plan import expand_tasks
+from contrapose.evaluate.senteval import YEARS
 from contrapose.evaluate.suite import evaluate
 from tests.evaluate.fakes import constant, random_directions, write_benchmark, write_sick, write_year
 

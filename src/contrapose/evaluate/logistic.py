@@ -9,9 +9,9 @@ which rows count for whom.
     gradient_f += weight_decay_f * W_f                       (L2 in the gradient, as torch's Adam does it)
 
 The recipe of each classifier is SentEval's: epochs in groups of ``epoch_size``; after each group the accuracy on rows
-of its own that were set aside; it stops after ``tenacity`` groups without a new best (they need not follow one another),
-and its best weights are kept. One departure: the mini-batches are shared, so a classifier that may use the share s of
-the rows gets ``batch_size`` rows on average, from blocks of batch_size / s, and not exactly that many.
+of its own that were set aside; it stops after ``tenacity`` groups without a new best (they need not follow one
+another), and its best weights are kept. One departure: the mini-batches are shared, so a classifier that may use the
+share s of the rows gets ``batch_size`` rows on average, from blocks of batch_size / s, and not exactly that many.
 """
 
 from __future__ import annotations

@@ -177,12 +177,12 @@ class TransferTask:
         self, x_ND: np.ndarray, labels_N: np.ndarray, learn_FN: np.ndarray, decays: Sequence[float]
     ) -> Any:
         """Classifiers that learn from their rows, less the share that stops them."""
-        aside_N = numpy_generator(self.seed, "set-aside").random(len(labels_N)) < DEV_SHARE
+        aside_FN = set_aside(learn_FN, DEV_SHARE, self.seed)
         return fit_all(
             x_ND,
             labels_N,
-            train_FN=learn_FN & ~aside_N,
-            dev_FN=learn_FN & aside_N,
+            train_FN=learn_FN & ~aside_FN,
+            dev_FN=aside_FN,
             weight_decay_F=np.array(decays),
             recipe=self.protocol.recipe,
             seed=self.seed,
@@ -204,6 +204,20 @@ class TransferTask:
         best = int(found.dev_accuracy_F.argmax())
         right_N = found.predict(x_ND[test])[best] == labels_N[test]
         return right_N, [WEIGHT_DECAYS[best]], float(found.dev_accuracy_F[best])
+
+
+def set_aside(learn_FN: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Of the rows of each classifier the first in one drawn order, ``share`` of them and at least one.
+
+    >>> set_aside(np.array([[True] * 10, [True, True] + [False] * 8]), 0.3, seed=0).sum(axis=1).tolist()
+    [3, 1]
+    """
+    order = numpy_generator(seed, "set-aside").permutation(learn_FN.shape[1])
+    wanted_F1 = np.maximum(1, np.round(share * learn_FN.sum(axis=1)))[:, None]
+    drawn_FN = learn_FN[:, order]
+    aside_FN = np.zeros_like(learn_FN)
+    aside_FN[:, order] = drawn_FN & (np.cumsum(drawn_FN, axis=1) <= wanted_F1)
+    return aside_FN
 
 
 def stratified_folds(labels_N: np.ndarray, folds: int, seed: int) -> np.ndarray:
