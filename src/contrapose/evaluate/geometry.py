@@ -38,6 +38,7 @@ class GeometryTask:
     split: str
     text: str
     details: dict[str, Any]
+    intervals: bool = True
 
     name = "geometry"
 
@@ -92,7 +93,7 @@ class GeometryTask:
         with torch.inference_mode():
             spread = _tensor(encodings.of(self.sentences))
             values = {measure.__name__: float(measure(spread)) for measure in measures}
-            intervals = spread_intervals(spread, values)
+            intervals = spread_intervals(spread, values) if self.intervals else {}
         of_spread = [
             self._result(metric, value, len(self.sentences), encodings.model, intervals.get(metric))
             for metric, value in values.items()

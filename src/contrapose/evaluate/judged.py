@@ -14,11 +14,11 @@ import numpy as np
 
 from contrapose.errors import DataError
 from contrapose.evaluate.encoding import Encodings
+from contrapose.evaluate.evidence import Evidence
 from contrapose.evaluate.labelled import JudgedTexts
-from contrapose.evaluate.metrics import average_precision, v_measure
+from contrapose.evaluate.metrics import v_measure
 from contrapose.evaluate.results import Result
 from contrapose.evaluate.senteval import text_form
-from contrapose.evaluate.statistics import bootstrap_interval, spearman
 from contrapose.evaluate.sts import SPREAD_OF_COLLAPSE, row_cosine
 from contrapose.seeds import derive
 
@@ -54,7 +54,6 @@ class PairsTask:
         cosine_N = row_cosine(encodings.of(self.data.first), encodings.of(self.data.second))
         gold_N = self.data.gold_N
         metric = "average_precision" if self.data.is_binary else "spearman"
-        measure = average_precision if self.data.is_binary else spearman
         protocol = "duplicate-pairs" if self.data.is_binary else "scored-pairs"
         details: dict[str, Any] = {
             "data_fingerprint": self.data.fingerprint,
@@ -62,15 +61,12 @@ class PairsTask:
         }
         if self.data.is_binary:
             details["chance"] = 100 * float(gold_N.mean())
-        value = float("nan")
+        value, evidence = float("nan"), None
         if np.ptp(cosine_N) < SPREAD_OF_COLLAPSE:
             details["collapsed"] = True
         else:
-            interval = bootstrap_interval(
-                np.stack([gold_N, cosine_N], axis=1),
-                statistic=lambda rows: _defined(100 * measure(rows[:, 0], rows[:, 1])),
-                resamples=1_000,
-            )
+            evidence = Evidence(metric, cosine_N, gold_N)
+            interval = evidence.interval()
             value = interval.estimate
             details["interval"] = [interval.low, interval.high]
         return [
@@ -84,13 +80,9 @@ class PairsTask:
                 split=self.split,
                 text=text_form(self.data.first),
                 details=details,
+                evidence=evidence,
             )
         ]
-
-
-def _defined(value: float) -> float:
-    """A resample without a single true pair has no value: it counts as 0, which only widens the interval."""
-    return 0.0 if np.isnan(value) else value
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,10 +10,10 @@ import numpy as np
 
 from contrapose.evaluate.beir import RetrievalData
 from contrapose.evaluate.encoding import Encodings
+from contrapose.evaluate.evidence import Evidence
 from contrapose.evaluate.metrics import ndcg, recall, reciprocal_rank_of
 from contrapose.evaluate.results import Result
 from contrapose.evaluate.senteval import text_form
-from contrapose.evaluate.statistics import bootstrap_interval
 
 PROTOCOL = "beir"
 #: Documents kept per query: what the deepest cut-off needs.
@@ -43,7 +43,7 @@ class RetrievalTask:
         return self.data.texts
 
     def score(self, encodings: Encodings) -> list[Result]:
-        """Three results, each with its interval over queries and the value of each query in ``per_row``."""
+        """Three results, each with its interval over queries."""
         data = self.data
         documents_MD = encodings.of(list(data.documents.values()))
         queries_ND = encodings.of(list(data.queries.values()))
@@ -63,7 +63,8 @@ class RetrievalTask:
         ]
 
     def _result(self, metric: str, per_query_N: np.ndarray, model: str, collapsed: bool) -> Result:
-        interval = bootstrap_interval(100 * per_query_N, resamples=2_000)
+        evidence = Evidence("mean", per_query_N)
+        interval = evidence.interval()
         details: dict[str, Any] = {
             "documents": len(self.data.documents),
             "data_fingerprint": self.data.fingerprint,
@@ -81,6 +82,7 @@ class RetrievalTask:
             split=self.data.split,
             text=text_form(list(self.data.queries.values())),
             details=details,
+            evidence=None if collapsed else evidence,
         )
 
 

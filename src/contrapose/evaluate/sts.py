@@ -23,9 +23,10 @@ import numpy as np
 
 from contrapose.errors import UsageError, nearest
 from contrapose.evaluate.encoding import Encodes, Encodings, encode_once
+from contrapose.evaluate.evidence import Evidence
 from contrapose.evaluate.results import Result
 from contrapose.evaluate.senteval import PUBLISHED_ROWS, STS_TASKS, Pairs, StsData, read_sts
-from contrapose.evaluate.statistics import bootstrap_interval, spearman
+from contrapose.evaluate.statistics import spearman
 
 __all__ = ["PROTOCOLS", "STS_TASKS", "StsTask", "read_sts", "row_cosine", "sts", "sts_dev"]
 
@@ -36,9 +37,6 @@ PROTOCOLS = {
     "senteval-mean": "mean over the task's parts of Spearman x 100 between cosine and gold score",
     "crosslingual": "Spearman x 100 between cosine and gold score over all pairs of one language pair",
 }
-
-#: Of the pairs of a task, for its interval.
-RESAMPLES = 500
 
 #: Cosines that differ by less than this over a whole task are one number: fp32 rounds unit vectors at 1e-7, and a
 #: rank correlation would rank that rounding.
@@ -80,6 +78,7 @@ class StsTask:
         }
         values = np.array([part["value"] for part in parts.values()])
         rows = np.array([part["rows"] for part in parts.values()])
+        evidence: Evidence | None = None
         details: dict[str, Any] = {"folder": self.data.folder, "data_fingerprint": self.data.fingerprint}
         if len(parts) > 1:
             details["subsets"] = parts
@@ -87,17 +86,19 @@ class StsTask:
             value = float(values.mean())
             details["weighted_mean"] = float(values @ rows / rows.sum())
         else:
-            both = np.concatenate(cosines), np.concatenate([part.gold for part in self.data.subsets])
-            value = 100 * spearman(*both)
-            if not np.isnan(value):
-                details["interval"] = _interval(*both)
+            gold_N = np.concatenate([part.gold for part in self.data.subsets])
+            evidence = Evidence("spearman", np.concatenate(cosines), gold_N)
+            value = evidence.value()
         unscored = sum(part.unscored for part in self.data.subsets)
         if unscored:
             details["unscored_lines_left_out"] = unscored
         why_undefined = _undefined(cosines, self.data.subsets, pooled=self.protocol != "senteval-mean")
         if why_undefined:
-            value = float("nan")
+            value, evidence = float("nan"), None
             details.update(why_undefined)
+        if evidence is not None:
+            found = evidence.interval()
+            details["interval"] = [found.low, found.high]
         details.update(_other_rows_than_published(self.data))
         return [
             Result(
@@ -110,6 +111,7 @@ class StsTask:
                 split=self.data.split,
                 text=self.data.text,
                 details=details,
+                evidence=evidence,
             )
         ]
 
@@ -158,16 +160,6 @@ def row_cosine(first_ND: np.ndarray, second_ND: np.ndarray) -> np.ndarray:
     length_N = np.linalg.norm(first_ND, axis=1) * np.linalg.norm(second_ND, axis=1)
     cosine_N: np.ndarray = np.divide(dot_N, length_N, out=np.zeros_like(dot_N), where=length_N > 0)
     return cosine_N
-
-
-def _interval(cosine_N: np.ndarray, gold_N: np.ndarray) -> list[float]:
-    """95% of the values that other pairs of the same kind would give: pairs are resampled."""
-    found = bootstrap_interval(
-        np.stack([cosine_N, gold_N], axis=1),
-        statistic=lambda rows: 100 * float(np.nan_to_num(spearman(rows[:, 0], rows[:, 1]))),
-        resamples=RESAMPLES,
-    )
-    return [found.low, found.high]
 
 
 def _other_rows_than_published(data: StsData) -> dict[str, int]:

@@ -19,10 +19,10 @@ import numpy as np
 
 from contrapose.errors import DataError, UsageError, nearest
 from contrapose.evaluate.encoding import Encodings
+from contrapose.evaluate.evidence import Evidence
 from contrapose.evaluate.logistic import Recipe, fit_all
 from contrapose.evaluate.results import Result
 from contrapose.evaluate.senteval_transfer import LabelledTexts
-from contrapose.evaluate.statistics import bootstrap_interval
 from contrapose.seeds import numpy_generator
 
 #: The weight decays that are tried.
@@ -100,14 +100,15 @@ class TransferTask:
             details["collapsed"] = True
             return [self._result(float("nan"), len(self.data), encodings.model, details)]
         right_N, chosen, dev = self._right(features_ND)
-        found = bootstrap_interval(right_N.astype(np.float64), resamples=2_000)
+        evidence = Evidence("mean", right_N.astype(np.float64))
+        found = evidence.interval()
         details.update(
-            interval=[100 * found.low, 100 * found.high],
+            interval=[found.low, found.high],
             weight_decay=chosen,
             dev_accuracy=100 * dev,
             definition=self.protocol.words,
         )
-        return [self._result(100 * found.estimate, len(right_N), encodings.model, details)]
+        return [self._result(found.estimate, len(right_N), encodings.model, details, evidence)]
 
     def _features(self, encodings: Encodings) -> np.ndarray:
         first_ND = encodings.of(self.data.first).astype(np.float32)
@@ -116,7 +117,9 @@ class TransferTask:
         second_ND = encodings.of(self.data.second).astype(np.float32)
         return np.concatenate([np.abs(first_ND - second_ND), first_ND * second_ND], axis=1)
 
-    def _result(self, value: float, rows: int, model: str, details: dict[str, Any]) -> Result:
+    def _result(
+        self, value: float, rows: int, model: str, details: dict[str, Any], evidence: Evidence | None = None
+    ) -> Result:
         return Result(
             task=self.name,
             metric="accuracy",
@@ -127,6 +130,7 @@ class TransferTask:
             split="test",
             text=self.data.text,
             details=details,
+            evidence=evidence,
         )
 
     def _right(self, x_ND: np.ndarray) -> tuple[np.ndarray, list[float], float]:
