@@ -25,6 +25,7 @@ from contrapose.evaluate.plan import plan
 from contrapose.evaluate.results import Average, Result, average
 from contrapose.evaluate.sts import check_protocol
 from contrapose.evaluate.transfer import transfer_protocol as known_transfer_protocol
+from contrapose.ledger import record
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,10 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """All numbers of one call. ``sentences``: how many distinct ones were encoded, in ``precision``."""
+    """All numbers of one call. ``sentences``: how many distinct ones were encoded, in ``precision``.
+
+    entry: the id under which the ledger holds them.
+    """
 
     model: str
     fingerprint: str
@@ -51,6 +55,7 @@ class Evaluation:
     problems: tuple[Problem, ...]
     sentences: int
     precision: str | None = None
+    entry: str | None = None
 
     @property
     def exit_code(self) -> int:
@@ -76,6 +81,7 @@ class Evaluation:
             "averages": [mean.to_json() for mean in self.averages],
             "problems": [vars(problem) for problem in self.problems],
             "sentences": self.sentences,
+            "entry": self.entry,
         }
 
 
@@ -141,7 +147,21 @@ def evaluate(
     wanted = chain.from_iterable(task.texts for task in prepared)
     encodings = encode_once(encoder, wanted, precision=precision, progress=progress, announce=announce)
     results = list(chain.from_iterable(task.score(encodings) for task in prepared))
-    return replace(_evaluation(encoder, encodings, results, problems), precision=precision)
+    found = replace(_evaluation(encoder, encodings, results, problems), precision=precision)
+    entry = record("evaluation", {**found.to_json(), "split": split}, _evidence(results))
+    return replace(found, entry=entry.id if entry else None)
+
+
+def _evidence(results: Sequence[Result]) -> dict[str, np.ndarray]:
+    """The rows behind the numbers, by "task|metric|values" and "...|gold"."""
+    found = {}
+    for result in results:
+        if result.evidence is not None:
+            name = f"{result.task}|{result.metric}"
+            found[f"{name}|values"] = result.evidence.values_N
+            if result.evidence.gold_N is not None:
+                found[f"{name}|gold"] = result.evidence.gold_N
+    return found
 
 
 def _folders(data: str | Path | Sequence[str | Path] | None) -> list[Path]:
