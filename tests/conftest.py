@@ -8,6 +8,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ["CONTRAPOSE_LEDGER"] = "off"  # tests of the ledger switch it on, in a folder of their own
 
 import pytest
 

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from contrapose.errors import UsageError
 from contrapose.evaluate.encoding import encode_once
 from contrapose.evaluate.geometry import GeometryTask
+from contrapose.evaluate.geometry_spread import spread_intervals
+from contrapose.maths import geometry
 from tests.evaluate.fakes import constant, random_directions, write_benchmark
 from tests.reference import geometry as reference
 
@@ -17,7 +21,7 @@ def test_numbers_on_sts_b_equal_the_loops(tmp_path: Path) -> None:
     task = GeometryTask.on_sts_b(tmp_path)
     results = {result.metric: result for result in task.score(encode_once(encoder, task.texts))}
     vectors = encoder.encode(task.sentences)
-    for name in ("uniformity", "mean_cosine", "effective_rank"):
+    for name in ("uniformity", "mean_cosine", "effective_rank", "iso_score", "hubness"):
         assert results[name].value == pytest.approx(getattr(reference, name)(vectors), abs=1e-4)
         assert results[name].rows == 24
     # 12 scores from 0 to 5: the pairs above 4.0 are those with 4.09, 4.55 and 5.
@@ -52,7 +56,7 @@ def test_own_texts_have_alignment_only_with_pairs() -> None:
     texts = [f"row {i}" for i in range(9)] + ["row 0"]
     alone = GeometryTask.on_texts(texts)
     metrics = [result.metric for result in alone.score(encode_once(random_directions(), alone.texts))]
-    assert metrics == ["uniformity", "mean_cosine", "effective_rank"]
+    assert metrics == ["uniformity", "mean_cosine", "effective_rank", "iso_score", "hubness"]
     assert len(alone.sentences) == 9
     paired = GeometryTask.on_texts(texts, [("row 1", "row one")])
     results = paired.score(encode_once(random_directions(), paired.texts))
@@ -63,3 +67,29 @@ def test_own_texts_have_alignment_only_with_pairs() -> None:
 def test_one_text_has_no_geometry() -> None:
     with pytest.raises(UsageError, match="at least two different texts, got 1"):
         GeometryTask.on_texts(["same", "same"])
+
+
+def test_a_partner_that_is_nearest_has_rank_1_and_the_sentence_itself_does_not_count() -> None:
+    vectors = {"a": [1.0, 0.0], "a too": [0.9, 0.1], "b": [0.0, 1.0], "b far": [-1.0, 0.2], "c": [0.6, 0.5]}
+    task = GeometryTask.on_texts(["c"], [("a", "a too"), ("b", "b far")])
+    results = {
+        r.metric: r
+        for r in task.score(encode_once(lambda texts: np.array([vectors[t] for t in texts]), task.texts))
+    }
+    # From b, c (0.64) is nearer than "b far" (0.20) and "a too" (0.11).
+    assert results["positive_rank"].value == pytest.approx((1 + 2) / 2)
+    assert results["positive_rank"].rows == 2
+
+
+def test_intervals_hold_the_truth_of_more_sentences_of_the_same_kind() -> None:
+    """95% intervals from 200 sentences, against the value over 4,000: at least 17 of 20 hold it."""
+    drawn = np.random.default_rng(0).standard_normal((8000, 12)) * np.linspace(1, 0.2, 12) + 0.3
+    everything = torch.from_numpy(drawn[4000:]).float()
+    truth = {name: float(getattr(geometry, name)(everything)) for name in ("uniformity", "mean_cosine")}
+    held = dict.fromkeys(truth, 0)
+    for number in range(20):
+        some = torch.from_numpy(drawn[number * 200 : (number + 1) * 200]).float()
+        values = {name: float(getattr(geometry, name)(some)) for name in truth}
+        for name, (low, high) in spread_intervals(some, values).items():
+            held[name] += low <= truth[name] <= high
+    assert min(held.values()) >= 17, held

@@ -83,7 +83,7 @@ def test_every_distinct_text_is_encoded_once(exam):
 
 def test_geometry_is_that_of_the_held_out_texts(exam):
     good, bad = sit(knows_colours, exam).geometry, sit(knows_nothing, exam).geometry
-    assert set(good) == {"alignment", "uniformity", "mean_cosine", "effective_rank"}
+    assert {"alignment", "uniformity", "mean_cosine", "effective_rank"} <= set(good)
     assert good["alignment"] == pytest.approx(0, abs=1e-6)
     assert bad["mean_cosine"] == pytest.approx(1)
     assert good["mean_cosine"] < 0.5

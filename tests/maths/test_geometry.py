@@ -11,7 +11,7 @@ from contrapose.maths import geometry
 from contrapose.seeds import torch_generator
 from tests.reference import geometry as reference
 
-MEASURES = ("uniformity", "mean_cosine", "effective_rank")
+MEASURES = ("uniformity", "mean_cosine", "effective_rank", "iso_score", "hubness")
 
 
 def vectors(num_rows: int = 23, width: int = 5, seed: int = 0) -> torch.Tensor:
@@ -55,6 +55,20 @@ def test_closed_forms_of_the_axes_of_space() -> None:
     )
     assert float(geometry.mean_cosine(axes)) == pytest.approx(-4 / 28)
     assert float(geometry.effective_rank(axes)) == pytest.approx(4.0)
+    assert float(geometry.iso_score(axes)) == pytest.approx(1.0)
+    line = torch.tensor([[1.0, 0.0, 0.0], [-1.0, 0.0, 0.0]])
+    assert float(geometry.iso_score(line)) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_hub_is_seen() -> None:
+    """The middle of a wide crown is nearer to every tip than the next tip is."""
+    turn = 2 * math.pi / 5
+    crown = [[math.cos(i * turn), math.sin(i * turn), 1.0] for i in range(5)]
+    with_hub = torch.tensor([*crown, [0.0, 0.0, 1.0]])
+    counts = geometry.neighbour_counts(with_hub, k=1)
+    assert counts[:5].sum() == 1
+    assert counts[5] == 5
+    assert float(geometry.hubness(with_hub, k=1)) > 1
 
 
 @pytest.mark.parametrize("length", [1.0, 1e-6, 1e6])
@@ -63,6 +77,7 @@ def test_one_point_is_the_extreme_of_every_measure(length: float) -> None:
     assert float(geometry.uniformity(one_point)) == pytest.approx(0.0, abs=1e-5)
     assert float(geometry.mean_cosine(one_point)) == pytest.approx(1.0, abs=1e-5)
     assert float(geometry.effective_rank(one_point)) == 1.0
+    assert float(geometry.iso_score(one_point)) == 0.0
     assert float(geometry.alignment(one_point, one_point)) == 0.0
 
 
@@ -99,8 +114,9 @@ def test_bounds_scale_and_order_of_rows(seed: int, num_rows: int, width: int) ->
         "uniformity": (-8.0, 0.0),
         "mean_cosine": (-1 / (num_rows - 1), 1.0),
         "effective_rank": (1.0, width),
+        "iso_score": (0.0, 1.0),
     }
-    for name in MEASURES:
+    for name in bounds if width > 1 else MEASURES[:3]:
         value = float(getattr(geometry, name)(rows))
         low, high = bounds[name]
         assert low - 1e-9 <= value <= high + 1e-9
@@ -119,4 +135,4 @@ def test_unequal_sides_of_pairs_are_refused() -> None:
 
 
 def test_every_measure_has_a_definition_to_print() -> None:
-    assert set(geometry.DEFINITIONS) == {"alignment", *MEASURES}
+    assert set(geometry.DEFINITIONS) == {"alignment", "positive_rank", *MEASURES}

@@ -48,3 +48,33 @@ def effective_rank(rows: np.ndarray) -> float:
         if share > 0:
             entropy -= share * math.log(share)
     return math.exp(entropy)
+
+
+def iso_score(rows: np.ndarray) -> float:
+    """Rudman et al. 2022, step by step: principal components, their variances, the defect, the score."""
+    units = np.array([unit(row) for row in rows])
+    centred = units - units.mean(axis=0)
+    _, _, directions = np.linalg.svd(centred, full_matrices=True)
+    width = units.shape[1]
+    variances = [float(np.mean((centred @ direction) ** 2)) for direction in directions]
+    length = math.sqrt(sum(variance**2 for variance in variances))
+    scaled = [math.sqrt(width) * variance / length for variance in variances]
+    defect = math.sqrt(sum((value - 1) ** 2 for value in scaled)) / math.sqrt(2 * (width - math.sqrt(width)))
+    share = (width - defect**2 * (width - math.sqrt(width))) ** 2 / width**2
+    return (width * share - 1) / (width - 1)
+
+
+def hubness(rows: np.ndarray, k: int = 10) -> float:
+    counts = [0] * len(rows)
+    for i in range(len(rows)):
+        others = [
+            (sum(float(a) * float(b) for a, b in zip(unit(rows[i]), unit(rows[j]), strict=True)), j)
+            for j in range(len(rows))
+            if j != i
+        ]
+        for _, j in sorted(others, reverse=True)[:k]:
+            counts[j] += 1
+    mean = sum(counts) / len(counts)
+    second = sum((count - mean) ** 2 for count in counts) / len(counts)
+    third = sum((count - mean) ** 3 for count in counts) / len(counts)
+    return third / second**1.5 if second else 0.0

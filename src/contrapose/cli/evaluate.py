@@ -3,39 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from contrapose.cli import console
+from contrapose.cli.evaluation_view import explain, list_tasks, show
 from contrapose.cli.failures import PARTIAL
 from contrapose.cli.options import (
     Columns,
     Device,
     Json,
-    Model,
     Quiet,
     examples,
     one_of,
     split_words,
 )
+from contrapose.errors import UsageError
 
 if TYPE_CHECKING:
-    from contrapose.evaluate.suite import Evaluation
+    from contrapose.evaluate.found import Task
 
 EXAMPLES = examples(
     "contrapose evaluate minilm --tasks sts --data data/senteval",
-    "contrapose evaluate runs/notes --tasks sts,geometry --data data/senteval --json",
+    "contrapose evaluate runs/notes --tasks sts,transfer,geometry --data data/senteval --json",
+    "contrapose evaluate runs/notes --pairs scored.csv --labels topics.csv --retrieval data/scifact",
     "contrapose evaluate runs/notes --text notes.txt",
+    "contrapose evaluate --list --data data",
 )
 
 
 def evaluate(
-    model: Model,
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            help="minilm, a model folder, a run folder, or a hub name.", metavar="MODEL", show_default=False
+        ),
+    ] = None,
     tasks: Annotated[
         str | None,
         typer.Option(
-            help="sts, geometry, or single tasks as STS12 or STS-B. [default: sts,geometry; geometry with --text]",
+            help="Groups (sts, transfer, crosslingual, retrieval, pairs, clustering, geometry) or single tasks "
+            "(STS12, TREC, STSB.en-de, a folder's name). [default: sts,geometry; geometry with --text]",
             metavar="TASK,...",
             show_default=False,
         ),
@@ -43,8 +53,26 @@ def evaluate(
     data: Annotated[
         list[str] | None,
         typer.Option(
-            help="SentEval's data folder; may be given several times.", metavar="DIR", show_default=False
+            help="A data folder, recognised by its layout; may be given several times.",
+            metavar="DIR",
+            show_default=False,
         ),
+    ] = None,
+    pairs: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Your own pairs: score, text, text (scores of 0 and 1 only: duplicates).",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(help="Your own texts with a class: label, text.", metavar="FILE", show_default=False),
+    ] = None,
+    retrieval: Annotated[
+        list[str] | None,
+        typer.Option(help="Your own retrieval set in BEIR's layout.", metavar="DIR", show_default=False),
     ] = None,
     text: Annotated[
         list[str] | None,
@@ -55,8 +83,16 @@ def evaluate(
         ),
     ] = None,
     protocol: Annotated[str, typer.Option(help="senteval-all or senteval-mean.")] = "senteval-all",
+    transfer_protocol: Annotated[
+        str, typer.Option(help="senteval-transfer to report; senteval-transfer-fast while developing.")
+    ] = "senteval-transfer",
     split: Annotated[str, typer.Option(help="test to report; dev or train to choose.")] = "test",
-    definitions: Annotated[bool, typer.Option("--definitions", help="Print what each number means.")] = False,
+    list_: Annotated[
+        bool, typer.Option("--list", help="Say which tasks the data folders hold, and stop.")
+    ] = False,
+    explain_: Annotated[
+        bool, typer.Option("--explain", help="Print every detail of the protocol behind each number.")
+    ] = False,
     columns: Columns = None,
     precision: Annotated[
         str,
@@ -68,17 +104,24 @@ def evaluate(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Evaluate a model: STS tasks, and the geometry of its space.
+    """Evaluate a model: benchmarks from data folders, your own files, and the geometry of its space.
 
     Exit code 3 means that some tasks or rows were left out, and the output says why.
     """
+    if list_:
+        list_tasks(data or [], json=json)
+        return
+    if model is None:
+        raise UsageError("which model? Give MODEL: minilm, a model folder, a run folder, or a hub name")
     from contrapose.cli.models import LazyEncoder
     from contrapose.cli.progress import counting
     from contrapose.evaluate.suite import evaluate as evaluate_tasks
     from contrapose.train.environment import pick_device, pick_precision
 
     one_of("--precision", precision, ("auto", "fp32", "bf16"))
-    wanted = split_words(tasks) if tasks is not None else (("geometry",) if text else ("sts", "geometry"))
+    own_tasks = _own_tasks(pairs or (), labels or (), retrieval or (), split)
+    default = ("geometry",) if text else () if own_tasks else ("sts", "geometry")
+    wanted = split_words(tasks) if tasks is not None else default
     encoder = LazyEncoder(model, device)
     in_bf16 = pick_precision(precision, pick_device(device))
     own, num_bad = _own_text(text, columns)
@@ -88,8 +131,10 @@ def evaluate(
             wanted,
             data,
             protocol=protocol,
+            transfer_protocol=transfer_protocol,
             precision="bf16" if in_bf16 else "fp32",
             split=split,
+            own=own_tasks,
             progress=counter.advance,
             announce=counter.announce,
             **own,
@@ -97,7 +142,9 @@ def evaluate(
     if json:
         console.show_json(found.to_json())
     else:
-        show(found, definitions=definitions)
+        show(found)
+        if explain_:
+            explain(found, encoder)
         if not found.problems and not quiet:
             console.suggest(
                 "contrapose train YOUR_TEXT.txt --out runs/mine    # then evaluate runs/mine the same way, and compare"
@@ -106,6 +153,22 @@ def evaluate(
         console.tell(f"{console.counted(num_bad, 'row')} of --text could not be read", style="yellow")
     if code := found.exit_code or (PARTIAL if num_bad else 0):
         raise typer.Exit(code)
+
+
+def _own_tasks(
+    pairs: Sequence[str], labels: Sequence[str], retrieval: Sequence[str], split: str
+) -> list[Task]:
+    """The user's own files as tasks. A bad one ends the command: it was named, so it is wanted."""
+    from contrapose.evaluate.beir import read_beir
+    from contrapose.evaluate.judged import ClusteringTask, PairsTask
+    from contrapose.evaluate.labelled import read_judged
+    from contrapose.evaluate.retrieval import RetrievalTask
+
+    return [
+        *(PairsTask(data=read_judged(path, pairs=True), split=split) for path in pairs),
+        *(ClusteringTask(data=read_judged(path, pairs=False), split=split) for path in labels),
+        *(RetrievalTask(data=read_beir(Path(folder), split)) for folder in retrieval),
+    ]
 
 
 def _own_text(files: Sequence[str] | None, columns: str | None) -> tuple[dict[str, Any], int]:
@@ -125,43 +188,3 @@ def _own_text(files: Sequence[str] | None, columns: str | None) -> tuple[dict[st
         "pairs": [(texts[0], texts[1]) for texts in filled if len(texts) > 1],
     }
     return own, quarantine.bad
-
-
-def show(found: Evaluation, *, definitions: bool = False) -> None:
-    """The table, the means, and what was left out."""
-    rows = [
-        [result.task, result.metric, _number(result.value), result.protocol, f"{result.rows:,}", result.text]
-        for result in found.results
-    ]
-    if rows:
-        title = f"{found.model} ({found.fingerprint[:12]}), encoded in {found.precision}"
-        columns = {
-            "task": "name",
-            "metric": "name",
-            "value": "number",
-            "protocol": "name",
-            "rows": "number",
-            "text": "name",
-        }
-        console.show(console.table(columns, rows, title=title))
-    for mean in found.averages:
-        over = "STS12-16" if len(mean.over) == 5 and mean.over[-1] == "STS16" else ", ".join(mean.over)
-        console.say(f"mean of {over} ({mean.protocol}): {_number(mean.value)}")
-    for problem in found.problems:
-        console.say(f"{problem.task} was left out: {problem.message}", style="yellow")
-    if definitions or any(result.task == "geometry" for result in found.results):
-        for result in found.results:
-            if "definition" in result.details:
-                console.say(f"{result.metric}: {result.details['definition']}", style="dim")
-    if definitions and found.averages:
-        console.say(
-            "spearman: rank correlation x 100 of the cosine with the human scores; higher is better",
-            style="dim",
-        )
-        console.say(
-            "senteval-all: over all pairs of a task; senteval-mean: the mean over its subsets", style="dim"
-        )
-
-
-def _number(value: float) -> str:
-    return "undefined" if value != value else f"{value:.2f}" if abs(value) >= 10 else f"{value:.4f}"

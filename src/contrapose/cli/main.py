@@ -22,6 +22,7 @@ from contrapose.cli import (
     evaluate,
     harvest,
     methods,
+    runs,
     search,
     similarity,
     train,
@@ -46,6 +47,7 @@ for verb in (demo, train, evaluate, encode, similarity, search, methods, doctor)
     function = getattr(verb, name)
     app.command(name, help=paragraphs(function.__doc__), epilog=verb.EXAMPLES)(function)
 app.add_typer(harvest.app, name="harvest")
+app.add_typer(runs.app, name="runs")
 
 #: The error of a wrong option or argument, whichever click stands below typer.
 WrongUsage = typer.BadParameter.__mro__[1]

@@ -1,8 +1,8 @@
-"""The geometry task: alignment, uniformity, mean cosine and effective rank of an encoder on real sentences.
+"""The geometry task: how an encoder lays out real sentences.
 
-By default on STS-B: alignment over pairs scored above 4 (Wang and Isola 2020 as SimCSE applies it), the other three
-over the split's distinct sentences. Or on texts of the user's own; alignment then needs pairs. Every pair counts
-exactly; nothing is sampled. Definitions: :data:`contrapose.maths.geometry.DEFINITIONS`.
+By default on STS-B: alignment and the rank of the partner over pairs scored above 4 (Wang and Isola 2020 as SimCSE
+applies it), the others over the split's distinct sentences. Or on texts of the user's own; those two then need pairs.
+Every pair counts exactly; nothing is sampled. Definitions: :data:`contrapose.maths.geometry.DEFINITIONS`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ import numpy as np
 from contrapose.errors import UsageError
 from contrapose.evaluate.encoding import Encodings
 from contrapose.evaluate.results import Result
+from contrapose.evaluate.retrieval_pairs import pair_retrieval
 from contrapose.evaluate.senteval import read_sts, text_form
+from contrapose.evaluate.statistics import bootstrap_interval
 
 #: Pairs scored above this mean the same.
 SAME_MEANING = 4.0
 
-#: The protocol tag of all four numbers.
+#: The protocol tag of all these numbers.
 PROTOCOL = "geometry"
 
 
@@ -36,6 +38,7 @@ class GeometryTask:
     split: str
     text: str
     details: dict[str, Any]
+    intervals: bool = True
 
     name = "geometry"
 
@@ -74,26 +77,62 @@ class GeometryTask:
         return [*self.sentences, *(text for pair in self.pairs for text in pair)]
 
     def score(self, encodings: Encodings) -> list[Result]:
-        """Four results, or three where there are no pairs."""
+        """Five results, and with pairs alignment and the rank of the partner as well."""
         import torch
 
+        from contrapose.evaluate.geometry_spread import spread_intervals
         from contrapose.maths import geometry
 
-        found = []
+        measures = (
+            geometry.uniformity,
+            geometry.mean_cosine,
+            geometry.effective_rank,
+            geometry.iso_score,
+            geometry.hubness,
+        )
         with torch.inference_mode():
-            if self.pairs:
-                first, second = (
-                    _tensor(encodings.of([pair[side] for pair in self.pairs])) for side in (0, 1)
-                )
-                found.append(("alignment", geometry.alignment(first, second), len(self.pairs)))
             spread = _tensor(encodings.of(self.sentences))
-            found += [
-                (measure.__name__, measure(spread), len(self.sentences))
-                for measure in (geometry.uniformity, geometry.mean_cosine, geometry.effective_rank)
-            ]
-        return [self._result(metric, float(value), rows, encodings.model) for metric, value, rows in found]
+            values = {measure.__name__: float(measure(spread)) for measure in measures}
+            intervals = spread_intervals(spread, values) if self.intervals else {}
+        of_spread = [
+            self._result(metric, value, len(self.sentences), encodings.model, intervals.get(metric))
+            for metric, value in values.items()
+        ]
+        return [*self._of_pairs(encodings), *of_spread]
 
-    def _result(self, metric: str, value: float, rows: int, model: str) -> Result:
+    def _of_pairs(self, encodings: Encodings) -> list[Result]:
+        if not self.pairs:
+            return []
+        first_ND, second_ND = (encodings.of([pair[side] for pair in self.pairs]) for side in (0, 1))
+        unit_first, unit_second = (_unit(x_ND) for x_ND in (first_ND, second_ND))
+        distance_N = np.square(unit_first - unit_second).sum(axis=1)
+        row = {text: number for number, text in enumerate(self.sentences)}
+        # The sentence itself is among the candidates, and nearest to itself: its place is taken off.
+        rank_N = (
+            pair_retrieval(
+                first_ND,
+                encodings.of(self.sentences),
+                true_target=np.array([row[second] for _, second in self.pairs]),
+            )
+            - 1
+        )
+        found = []
+        for metric, values_N in (("alignment", distance_N), ("positive_rank", np.maximum(rank_N, 1))):
+            interval = bootstrap_interval(values_N.astype(np.float64), resamples=2_000)
+            found.append(
+                self._result(
+                    metric,
+                    interval.estimate,
+                    len(self.pairs),
+                    encodings.model,
+                    [interval.low, interval.high],
+                )
+            )
+        return found
+
+    def _result(
+        self, metric: str, value: float, rows: int, model: str, interval: list[float] | None
+    ) -> Result:
         from contrapose.maths.geometry import DEFINITIONS
 
         return Result(
@@ -105,8 +144,20 @@ class GeometryTask:
             model=model,
             split=self.split,
             text=self.text,
-            details={"source": self.source, "definition": DEFINITIONS[metric], **self.details},
+            details={
+                "source": self.source,
+                "definition": DEFINITIONS[metric],
+                **({"interval": interval} if interval else {}),
+                **self.details,
+            },
         )
+
+
+def _unit(x_ND: np.ndarray) -> np.ndarray:
+    x_ND = np.asarray(x_ND, np.float64)
+    length_N1 = np.linalg.norm(x_ND, axis=1, keepdims=True)
+    unit_ND: np.ndarray = np.divide(x_ND, length_N1, out=np.zeros_like(x_ND), where=length_N1 > 0)
+    return unit_ND
 
 
 def _tensor(vectors_ND: np.ndarray) -> Any:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contrapose.errors import UsageError
+from contrapose.evaluate.evidence import Evidence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,7 @@ class Result:
     rows: how many rows (pairs, or sentences) the number is made of.
     model: the fingerprint of the encoder.
     text: "raw" or "tokenised", as the files hold it.
+    evidence: the rows behind the value, for its interval and for comparing models; not part of the JSON.
     """
 
     task: str
@@ -33,6 +35,7 @@ class Result:
     split: str
     text: str
     details: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Evidence | None = field(default=None, compare=False, repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for ``json.dumps``; NaN becomes null, which JSON can hold."""

@@ -123,8 +123,8 @@ def read_sts(folder: str | Path | Sequence[str | Path], task: str, split: str = 
     task = task_name(task)
     relative = files_of(task, split)
     folders = [Path(folder)] if isinstance(folder, (str, Path)) else [Path(item) for item in folder]
-    root = _root_with(folders, relative, task)
-    contents = [_lines(root / name) for name in relative]
+    root = find_root(folders, relative, task)
+    contents = [read_lines(root / name) for name in relative]
     if task in YEARS:
         subsets = tuple(
             _scored_lines(
@@ -158,19 +158,27 @@ def text_form(texts: Sequence[str]) -> str:
     return "tokenised" if apart > attached else "raw"
 
 
-def _root_with(folders: Sequence[Path], relative: Sequence[str], task: str) -> Path:
+def find_root(folders: Sequence[Path], relative: Sequence[str], task: str) -> Path:
+    """The first folder below which any of the files is. Raises :class:`DataError` where none holds one."""
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"data folder not found: {folder}")
-        roots = (folder, folder / "downstream", folder / "data" / "downstream", folder.parent)
-        for root in roots if folder.name == "STS" else roots[:3]:
-            if any((root / name).is_file() for name in relative):
-                return root
+        if root := root_in(folder, relative):
+            return root
     shown = ", ".join(str(folder) for folder in folders)
     raise DataError(f"{task} is not in {shown}: no file {relative[0]}. Expected is SentEval's folder layout.")
 
 
-def _lines(path: Path) -> list[str]:
+def root_in(folder: Path, relative: Sequence[str]) -> Path | None:
+    """Where in ``folder`` SentEval's data begins, if any of the files is there."""
+    roots = (folder, folder / "downstream", folder / "data" / "downstream", folder.parent)
+    for root in roots if folder.name == "STS" else roots[:3]:
+        if any((root / name).is_file() for name in relative):
+            return root
+    return None
+
+
+def read_lines(path: Path) -> list[str]:
     """The lines of a UTF-8 file, split at line feeds only: some sentences hold other separators."""
     try:
         raw = path.read_bytes()
@@ -201,8 +209,8 @@ def _scored_lines(name: str, inputs: tuple[Path, list[str]], scores: tuple[Path,
                 f"{input_path}:{number}: {len(columns)} columns instead of 2 (sentence, tab, sentence)"
             )
         if score.strip():
-            rows.append((*_sentences(columns, input_path, number), _score(score, score_path, number)))
-    return _pairs(name, rows, unscored=len(input_lines) - len(rows))
+            rows.append((*_sentences(columns, input_path, number), score_of(score, score_path, number)))
+    return pairs_of(name, rows, unscored=len(input_lines) - len(rows))
 
 
 def _benchmark(path: Path, lines: list[str]) -> Pairs:
@@ -213,8 +221,8 @@ def _benchmark(path: Path, lines: list[str]) -> Pairs:
             raise DataError(
                 f"{path}:{number}: {len(columns)} columns instead of 7 or more, separated by tabs"
             )
-        rows.append((*_sentences(columns[5:7], path, number), _score(columns[4], path, number)))
-    return _pairs("STS-B", rows)
+        rows.append((*_sentences(columns[5:7], path, number), score_of(columns[4], path, number)))
+    return pairs_of("STS-B", rows)
 
 
 def _sick(path: Path, lines: list[str]) -> Pairs:
@@ -231,8 +239,8 @@ def _sick(path: Path, lines: list[str]) -> Pairs:
         if len(columns) != len(header):
             raise DataError(f"{path}:{number}: {len(columns)} columns where the header has {len(header)}")
         first, second, score = (columns[i] for i in at)
-        rows.append((*_sentences((first, second), path, number), _score(score, path, number)))
-    return _pairs("SICK-R", rows)
+        rows.append((*_sentences((first, second), path, number), score_of(score, path, number)))
+    return pairs_of("SICK-R", rows)
 
 
 def _sentences(columns: Sequence[str], path: Path, number: int) -> tuple[str, str]:
@@ -241,7 +249,7 @@ def _sentences(columns: Sequence[str], path: Path, number: int) -> tuple[str, st
     return columns[0], columns[1]
 
 
-def _score(text: str, path: Path, number: int) -> float:
+def score_of(text: str, path: Path, number: int) -> float:
     try:
         score = float(text)
     except ValueError:
@@ -251,7 +259,7 @@ def _score(text: str, path: Path, number: int) -> float:
     return score
 
 
-def _pairs(name: str, rows: list[tuple[str, str, float]], unscored: int = 0) -> Pairs:
+def pairs_of(name: str, rows: list[tuple[str, str, float]], unscored: int = 0) -> Pairs:
     first, second, gold = zip(*rows, strict=True) if rows else ((), (), ())
     return Pairs(
         name=name, first=first, second=second, gold=np.array(gold, dtype=np.float64), unscored=unscored

@@ -52,7 +52,7 @@ def spearman(a: np.ndarray, b: np.ndarray) -> float:
         raise ValueError(f"{len(a)} values against {len(b)}")
     if len(a) < 2:
         return float("nan")
-    rank_a, rank_b = _ranks(np.asarray(a)), _ranks(np.asarray(b))
+    rank_a, rank_b = ranks(np.asarray(a)), ranks(np.asarray(b))
     rank_a, rank_b = rank_a - rank_a.mean(), rank_b - rank_b.mean()
     scale = np.sqrt((rank_a @ rank_a) * (rank_b @ rank_b))
     if scale == 0 or not np.isfinite(scale):
@@ -165,7 +165,7 @@ def _checked(scores: np.ndarray, level: float, resamples: int) -> np.ndarray:
     return scores
 
 
-def _ranks(values: np.ndarray) -> np.ndarray:
+def ranks(values: np.ndarray) -> np.ndarray:
     """Ranks from 1; equal values share the mean of the ranks they cover. NaN anywhere makes every rank NaN."""
     if np.isnan(values).any():
         return np.full(len(values), np.nan)

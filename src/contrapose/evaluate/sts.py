@@ -23,6 +23,7 @@ import numpy as np
 
 from contrapose.errors import UsageError, nearest
 from contrapose.evaluate.encoding import Encodes, Encodings, encode_once
+from contrapose.evaluate.evidence import Evidence
 from contrapose.evaluate.results import Result
 from contrapose.evaluate.senteval import PUBLISHED_ROWS, STS_TASKS, Pairs, StsData, read_sts
 from contrapose.evaluate.statistics import spearman
@@ -34,6 +35,7 @@ logger = logging.getLogger(__name__)
 PROTOCOLS = {
     "senteval-all": "Spearman x 100 between cosine and gold score over all pairs of the task together",
     "senteval-mean": "mean over the task's parts of Spearman x 100 between cosine and gold score",
+    "crosslingual": "Spearman x 100 between cosine and gold score over all pairs of one language pair",
 }
 
 #: Cosines that differ by less than this over a whole task are one number: fp32 rounds unit vectors at 1e-7, and a
@@ -76,6 +78,7 @@ class StsTask:
         }
         values = np.array([part["value"] for part in parts.values()])
         rows = np.array([part["rows"] for part in parts.values()])
+        evidence: Evidence | None = None
         details: dict[str, Any] = {"folder": self.data.folder, "data_fingerprint": self.data.fingerprint}
         if len(parts) > 1:
             details["subsets"] = parts
@@ -83,16 +86,19 @@ class StsTask:
             value = float(values.mean())
             details["weighted_mean"] = float(values @ rows / rows.sum())
         else:
-            value = 100 * spearman(
-                np.concatenate(cosines), np.concatenate([part.gold for part in self.data.subsets])
-            )
+            gold_N = np.concatenate([part.gold for part in self.data.subsets])
+            evidence = Evidence("spearman", np.concatenate(cosines), gold_N)
+            value = evidence.value()
         unscored = sum(part.unscored for part in self.data.subsets)
         if unscored:
             details["unscored_lines_left_out"] = unscored
-        why_undefined = _undefined(cosines, self.data.subsets, pooled=self.protocol == "senteval-all")
+        why_undefined = _undefined(cosines, self.data.subsets, pooled=self.protocol != "senteval-mean")
         if why_undefined:
-            value = float("nan")
+            value, evidence = float("nan"), None
             details.update(why_undefined)
+        if evidence is not None:
+            found = evidence.interval()
+            details["interval"] = [found.low, found.high]
         details.update(_other_rows_than_published(self.data))
         return [
             Result(
@@ -105,6 +111,7 @@ class StsTask:
                 split=self.data.split,
                 text=self.data.text,
                 details=details,
+                evidence=evidence,
             )
         ]
 
@@ -156,8 +163,8 @@ def row_cosine(first_ND: np.ndarray, second_ND: np.ndarray) -> np.ndarray:
 
 
 def _other_rows_than_published(data: StsData) -> dict[str, int]:
-    published = PUBLISHED_ROWS[data.task]
-    if data.split != "test" or len(data) == published:
+    published = PUBLISHED_ROWS.get(data.task)
+    if published is None or data.split != "test" or len(data) == published:
         return {}
     logger.warning(
         "%s has %d scored pairs here, %d behind published numbers: do not compare the two",

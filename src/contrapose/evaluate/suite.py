@@ -1,47 +1,36 @@
 """Several tasks at once: read all, encode every distinct sentence once, score all.
 
-A task whose data is missing or damaged is reported and the others still run.
+A task whose data is missing or damaged is reported and the others still run. Which tasks there are:
+:mod:`contrapose.evaluate.plan`.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from contrapose.errors import DataError, UsageError, nearest
+from contrapose.errors import DataError, UsageError
 from contrapose.evaluate.encoding import Encodes, Encodings, encode_once, fingerprint_of, name_of
+from contrapose.evaluate.found import Protocols, Task
 from contrapose.evaluate.geometry import GeometryTask
+from contrapose.evaluate.plan import plan
 from contrapose.evaluate.results import Average, Result, average
-from contrapose.evaluate.senteval import STS_TASKS, read_sts, splits_of, task_name
-from contrapose.evaluate.sts import StsTask, check_protocol
+from contrapose.evaluate.sts import check_protocol
+from contrapose.evaluate.transfer import transfer_protocol as known_transfer_protocol
+from contrapose.ledger import record
 
 logger = logging.getLogger(__name__)
 
-#: Words for ``tasks``: the group of all STS tasks, geometry, and each STS task by its name.
-TASKS: tuple[str, ...] = ("sts", "geometry", *STS_TASKS)
-SPLITS = ("test", "dev", "train")
-
 #: The mean that is printed for zero-shot encoders beside the mean of all seven.
 YEARS_OF_STS = ("STS12", "STS13", "STS14", "STS15", "STS16")
-
-
-class Task(Protocol):
-    """A task is data and a metric: which texts it needs, and how their vectors are scored."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def texts(self) -> list[str]: ...
-
-    def score(self, encodings: Encodings) -> list[Result]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +43,10 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """All numbers of one call. ``sentences``: how many distinct ones were encoded, in ``precision``."""
+    """All numbers of one call. ``sentences``: how many distinct ones were encoded, in ``precision``.
+
+    entry: the id under which the ledger holds them.
+    """
 
     model: str
     fingerprint: str
@@ -63,6 +55,7 @@ class Evaluation:
     problems: tuple[Problem, ...]
     sentences: int
     precision: str | None = None
+    entry: str | None = None
 
     @property
     def exit_code(self) -> int:
@@ -88,6 +81,7 @@ class Evaluation:
             "averages": [mean.to_json() for mean in self.averages],
             "problems": [vars(problem) for problem in self.problems],
             "sentences": self.sentences,
+            "entry": self.entry,
         }
 
 
@@ -97,43 +91,53 @@ def evaluate(
     data: str | Path | Sequence[str | Path] | None = None,
     *,
     protocol: str = "senteval-all",
+    transfer_protocol: str = "senteval-transfer",
     precision: str | None = None,
     split: str = "test",
     texts: Sequence[str] | None = None,
     pairs: Sequence[tuple[str, str]] = (),
+    own: Sequence[Task] = (),
     progress: Callable[[int], None] | None = None,
     announce: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Evaluate ``encoder`` (an Encoder, or a function from texts to vectors) on ``tasks``.
 
-    tasks: "sts" for all seven, their single names (STS12 ... STS-B, SICK-R), "geometry".
-    data: SentEval data folder, or several; a task is taken from the first that holds it.
+    tasks: groups ("sts", "transfer", "crosslingual", "retrieval", "pairs", "clustering", "geometry") and single names
+    (STS12, TREC, STSB.en-de, a folder's name ...).
+    data: a data folder, or several, each recognised by its layout; a task is taken from the first that holds it.
     protocol: "senteval-all" or "senteval-mean", see :mod:`contrapose.evaluate.sts`.
-    split: "test" for numbers to report, "dev" or "train" for choosing; "sts" then means the tasks that have it.
+    transfer_protocol: "senteval-transfer" or "senteval-transfer-fast", see :mod:`contrapose.evaluate.transfer`.
+    split: "test" for numbers to report, "dev" or "train" for choosing; a group then means its tasks that have it.
     texts, pairs: the user's own for "geometry", in place of STS-B.
+    own: further tasks, read by the caller.
     progress, announce: called with the sentences just finished, and once before with the number of all.
 
     A task without its data becomes a :class:`Problem`. Raises :class:`UsageError` for an unknown task, protocol or
     split and for a data folder that is missing.
     """
     check_protocol(protocol)
-    names = expand_tasks(tasks, split)
+    known_transfer_protocol(transfer_protocol)
+    folders = _folders(data)
     own_texts = texts is not None or bool(pairs)
+    planned = plan(tasks, folders, split) if tasks or not own else []
+    names = [each.name for each in planned]
     if own_texts and "geometry" not in names:
         raise UsageError("own texts are used by the task 'geometry' only; add it to the tasks")
     if data is None and any(name != "geometry" or not own_texts for name in names):
         raise UsageError("these tasks need the folder of SentEval's data: give data=FOLDER (--data FOLDER)")
+    protocols = Protocols(sts=protocol, transfer=transfer_protocol)
     prepared: list[Task] = []
     problems = []
-    for name in names:
+    for each in planned:
         try:
-            if name == "geometry":
-                prepared.append(_geometry(data, split, texts, pairs))
+            if each.name == "geometry":
+                prepared.append(_geometry(folders, split, texts, pairs))
             else:
-                prepared.append(StsTask(data=read_sts(data or (), name, split), protocol=protocol))
+                prepared.append(each.read(split, protocols))
         except DataError as error:
-            logger.warning("%s left out: %s", name, error)
-            problems.append(Problem(task=name, message=str(error)))
+            logger.warning("%s left out: %s", each.name, error)
+            problems.append(Problem(task=each.name, message=str(error)))
+    prepared += own
     if not prepared:
         return _evaluation(
             encoder, Encodings([], np.zeros((0, 0)), model=fingerprint_of(encoder)), [], problems
@@ -143,58 +147,59 @@ def evaluate(
     wanted = chain.from_iterable(task.texts for task in prepared)
     encodings = encode_once(encoder, wanted, precision=precision, progress=progress, announce=announce)
     results = list(chain.from_iterable(task.score(encodings) for task in prepared))
-    return replace(_evaluation(encoder, encodings, results, problems), precision=precision)
+    found = replace(_evaluation(encoder, encodings, results, problems), precision=precision)
+    entry = record("evaluation", {**found.to_json(), "split": split}, _evidence(results))
+    return replace(found, entry=entry.id if entry else None)
+
+
+def _evidence(results: Sequence[Result]) -> dict[str, np.ndarray]:
+    """The rows behind the numbers, by "task|metric|values" and "...|gold"."""
+    found = {}
+    for result in results:
+        if result.evidence is not None:
+            name = f"{result.task}|{result.metric}"
+            found[f"{name}|values"] = result.evidence.values_N
+            if result.evidence.gold_N is not None:
+                found[f"{name}|gold"] = result.evidence.gold_N
+    return found
+
+
+def _folders(data: str | Path | Sequence[str | Path] | None) -> list[Path]:
+    if data is None:
+        return []
+    return [Path(data)] if isinstance(data, (str, Path)) else [Path(item) for item in data]
 
 
 def _geometry(
-    data: str | Path | Sequence[str | Path] | None,
+    folders: Sequence[Path],
     split: str,
     texts: Sequence[str] | None,
     pairs: Sequence[tuple[str, str]],
 ) -> GeometryTask:
     if texts is not None or pairs:
         return GeometryTask.on_texts(texts or (), pairs)
-    return GeometryTask.on_sts_b(data or (), split)
-
-
-def expand_tasks(tasks: Sequence[str], split: str = "test") -> tuple[str, ...]:
-    """Groups written out, spellings unified, repetitions dropped; in the order asked for.
-
-    >>> expand_tasks(["geometry", "stsb"]), expand_tasks(["sts"], split="dev")
-    (('geometry', 'STS-B'), ('STS-B', 'SICK-R'))
-    """
-    if split not in SPLITS:
-        raise UsageError(f"unknown split '{split}'{nearest(split, SPLITS)} Known: {', '.join(SPLITS)}")
-    if isinstance(tasks, str) or not tasks:
-        raise UsageError(f"tasks must be a list of names, got {tasks!r}. Known: {', '.join(TASKS)}")
-    names: list[str] = []
-    for task in tasks:
-        if task.lower() == "sts":
-            names += [name for name in STS_TASKS if split in splits_of(name)]
-        elif task.lower() == "geometry":
-            names.append("geometry")
-        else:
-            names.append(_single(task, split))
-    return tuple(dict.fromkeys(names))
-
-
-def _single(task: str, split: str) -> str:
-    try:
-        name = task_name(task)
-    except UsageError:
-        hint = nearest(task.lower(), tuple(name.lower() for name in TASKS))
-        raise UsageError(f"unknown task '{task}'{hint} Known: {', '.join(TASKS)}") from None
-    if split not in splits_of(name):
-        raise UsageError(f"{name} has no split '{split}'; it has: {', '.join(splits_of(name))}")
-    return name
+    return GeometryTask.on_sts_b(folders, split)
 
 
 def averages_of(results: Sequence[Result]) -> tuple[Average, ...]:
-    """The means that papers print: over STS12-16 where all five are here, and over all STS tasks of the call."""
-    by_task: Mapping[str, Result] = {result.task: result for result in results if result.metric == "spearman"}
-    groups = [tuple(name for name in YEARS_OF_STS if name in by_task), tuple(by_task)]
-    wanted = [group for i, group in enumerate(groups) if len(group) > 1 and (i > 0 or group == YEARS_OF_STS)]
-    return tuple(average([by_task[name] for name in group]) for group in dict.fromkeys(wanted))
+    """The means that papers print: STS12-16 where all five are here, and all tasks of a kind and protocol.
+
+    Cross-lingual tasks are averaged within their collection (STS17, STSB, ...); other protocols are never mixed.
+    """
+    kinds: dict[tuple[str, str, str], list[Result]] = defaultdict(list)
+    for result in results:
+        if result.protocol.startswith("senteval"):
+            kinds[result.protocol, result.metric, ""].append(result)
+        elif result.protocol == "crosslingual":
+            kinds[result.protocol, result.metric, result.task.split(".")[0]].append(result)
+    found = []
+    for kind in kinds.values():
+        years = [result for result in kind if result.task in YEARS_OF_STS]
+        if len(years) == len(YEARS_OF_STS) < len(kind):
+            found.append(average(years))
+        if len(kind) > 1:
+            found.append(average(kind))
+    return tuple(found)
 
 
 def _evaluation(

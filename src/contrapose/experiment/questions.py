@@ -8,7 +8,7 @@ and a few searches over a library of first lines, for a person to look at; those
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -146,7 +146,7 @@ def _geometry(encodings: Encodings, exam: Exam) -> dict[str, float]:
     from contrapose.evaluate.geometry import GeometryTask
 
     pairs = [(pair.anchor, pair.positive) for pair in exam.tasks["description"]]
-    task = GeometryTask.on_texts([], pairs)
+    task = replace(GeometryTask.on_texts([], pairs), intervals=False)
     return {result.metric: result.value for result in task.score(encodings)}
 
 

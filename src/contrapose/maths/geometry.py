@@ -1,9 +1,10 @@
-"""How embeddings lie on the sphere: alignment, uniformity, mean cosine, effective rank.
+"""How embeddings lie on the sphere: alignment, uniformity, mean cosine, effective rank, IsoScore, hubness.
 
-One definition, used during training and in evaluation. All four look at directions only: every vector is first scaled
-to unit length (a zero vector stays zero). Inputs below fp32 are computed in fp32; fp64 stays fp64.
+One definition, used during training and in evaluation. All look at directions only: every vector is first scaled to
+unit length (a zero vector stays zero). Inputs below fp32 are computed in fp32; fp64 stays fp64.
 
 Alignment and uniformity: Wang and Isola 2020, as used for sentences by SimCSE. Effective rank: Roy and Vetterli 2007.
+IsoScore: Rudman et al. 2022. Hubness: Radovanovic et al. 2010.
 """
 
 from __future__ import annotations
@@ -26,6 +27,11 @@ DEFINITIONS: Mapping[str, str] = MappingProxyType(
         "mean_cosine": "mean cosine over all distinct pairs of sentences; 0 is isotropic, 1 is collapsed",
         "effective_rank": "exp of the entropy of the eigenvalues (scaled to sum 1) of the covariance of the "
         "unit-length vectors; between 1 and the width; higher uses more directions",
+        "iso_score": "IsoScore of the unit-length vectors: 1 when the variance is the same in all directions, 0 when "
+        "it is in one; higher is more isotropic",
+        "hubness": "skewness of how often a sentence is among the 10 nearest of the others; 0 means evenly, high "
+        "values mean that a few sentences are near everything; lower is better",
+        "positive_rank": "mean rank of a sentence's pair partner among all sentences, by cosine; 1 is best",
     }
 )
 
@@ -103,9 +109,91 @@ def effective_rank(x_ND: Tensor) -> Tensor:
     num_rows = u_ND.shape[0]
     if num_rows < 2:
         return u_ND.new_full((), math.nan)
-    centred_ND = (u_ND - u_ND.mean(dim=0, dtype=torch.float64).to(u_ND.dtype)).double()
-    eigenvalues_D = torch.linalg.eigvalsh(centred_ND.T @ centred_ND / num_rows).clamp(min=0)
+    return rank_of_spectrum(_spectrum(u_ND)).to(u_ND.dtype)
+
+
+def rank_of_spectrum(eigenvalues_D: Tensor) -> Tensor:
+    """:func:`effective_rank` of the eigenvalues of a covariance, fp64."""
     variance = eigenvalues_D.sum()
     share_D = eigenvalues_D / variance.clamp(min=VARIANCE_OF_ONE_POINT)
     rank = torch.special.entr(share_D).sum().exp()
-    return torch.where(variance > VARIANCE_OF_ONE_POINT, rank, torch.ones_like(rank)).to(u_ND.dtype)
+    return torch.where(variance > VARIANCE_OF_ONE_POINT, rank, torch.ones_like(rank))
+
+
+def iso_score(x_ND: Tensor) -> Tensor:
+    """IsoScore of the unit vectors, a scalar in [0, 1]; v the variances along the principal directions.
+
+        d = ||sqrt(D) v / ||v|| - 1|| / sqrt(2 (D - sqrt(D)))          the defect, 0 for equal variances
+        phi = (D - d^2 (D - sqrt(D)))^2 / D^2
+        IsoScore = (D phi - 1) / (D - 1)
+
+    All rows equal count as 0. Fewer than two rows, or width 1, give NaN.
+
+    >>> round(float(iso_score(torch.cat([torch.eye(3), -torch.eye(3)]))), 6)
+    1.0
+    """
+    u_ND = unit(x_ND)
+    if u_ND.shape[0] < 2 or u_ND.shape[1] < 2:
+        return u_ND.new_full((), math.nan)
+    return iso_of_spectrum(_spectrum(u_ND)).to(u_ND.dtype)
+
+
+def iso_of_spectrum(eigenvalues_D: Tensor) -> Tensor:
+    """:func:`iso_score` of the eigenvalues of a covariance, fp64."""
+    width = float(len(eigenvalues_D))
+    spare = width - math.sqrt(width)
+    scaled_D = math.sqrt(width) * eigenvalues_D / eigenvalues_D.norm().clamp(min=VARIANCE_OF_ONE_POINT)
+    squared_defect = (scaled_D - 1).square().sum() / (2 * spare)
+    phi = (width - squared_defect * spare).square() / width**2
+    score = ((width * phi - 1) / (width - 1)).clamp(min=0)
+    return torch.where(eigenvalues_D.sum() > VARIANCE_OF_ONE_POINT, score, torch.zeros_like(score))
+
+
+def _spectrum(u_ND: Tensor) -> Tensor:
+    """The eigenvalues (D,) fp64 of the covariance."""
+    centred_ND = (u_ND - u_ND.mean(dim=0, dtype=torch.float64).to(u_ND.dtype)).double()
+    eigenvalues_D: Tensor = torch.linalg.eigvalsh(centred_ND.T @ centred_ND / len(u_ND)).clamp(min=0)
+    return eigenvalues_D
+
+
+def neighbour_counts(x_ND: Tensor, *, k: int = 10, tile_rows: int = TILE_ROWS) -> Tensor:
+    """(N,) int64: how often each row is among the ``k`` nearest others of a row, by cosine.
+
+    >>> neighbour_counts(torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]]), k=1).tolist()
+    [1, 2, 0]
+    """
+    u_ND = unit(x_ND)
+    k = min(k, len(u_ND) - 1)
+    counts_N = torch.zeros(len(u_ND), dtype=torch.int64, device=u_ND.device)
+    if k < 1:
+        return counts_N
+    for start in range(0, len(u_ND), tile_rows):
+        cosine = u_ND[start : start + tile_rows] @ u_ND.T
+        own = torch.arange(len(cosine), device=u_ND.device)
+        cosine[own, own + start] = -math.inf
+        nearest = cosine.topk(k, dim=1).indices.flatten()
+        counts_N += torch.bincount(nearest, minlength=len(u_ND))
+    return counts_N
+
+
+def skewness(values_N: Tensor) -> Tensor:
+    """The third standardised moment; 0 where all values are equal, NaN for none.
+
+    >>> skewness(torch.tensor([1.0, 1.0, 4.0])) > 0
+    tensor(True)
+    """
+    centred_N = values_N.double() - values_N.double().mean()
+    variance = centred_N.square().mean()
+    return torch.where(variance > 0, centred_N.pow(3).mean() / variance.clamp(min=1e-300).pow(1.5), variance)
+
+
+def hubness(x_ND: Tensor, *, k: int = 10) -> Tensor:
+    """Skewness of :func:`neighbour_counts`: above 1, a few rows are near very many others. NaN below two rows.
+
+    >>> hubness(torch.eye(4), k=3)
+    tensor(0.)
+    """
+    u_ND = unit(x_ND)
+    if len(u_ND) < 2 or not bool(torch.isfinite(u_ND).all()):
+        return u_ND.new_full((), math.nan)
+    return skewness(neighbour_counts(u_ND, k=k)).to(u_ND.dtype)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
 
 from contrapose.errors import UsageError
+from contrapose.ledger import PACKAGES, versions
 from contrapose.train.distributed import World
-
-RECORDED = ("contrapose", "torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "pyarrow")
 
 
 def pick_device(name: str, world: World | None = None) -> torch.device:
@@ -48,17 +46,10 @@ def describe_environment(device: torch.device, num_processes: int = 1) -> dict[s
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "versions": {name: _version(name) for name in RECORDED},
+        "versions": versions(PACKAGES),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
         "processes": num_processes,
         "native_bf16": computes_in_bf16(device),
     }
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"

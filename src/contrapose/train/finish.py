@@ -7,6 +7,7 @@ from typing import Any
 from contrapose.durable import write_text
 from contrapose.encoder.card import model_card
 from contrapose.errors import CorruptCheckpoint, StorageError
+from contrapose.ledger import record
 from contrapose.train import checkpoint as checkpoints
 from contrapose.train.session import Session, restore
 from contrapose.train.settings import run_folder
@@ -44,6 +45,8 @@ def finish(session: Session, seconds: float) -> None:
         )
         encoder.save(run_folder(session.settings) / "model", card, provenance=summary)
         write_text(session.folder / "summary.json", strict_json(summary) + "\n")
+        settings = session.settings.model_dump(mode="json")
+        record("run", {"folder": str(session.folder.resolve()), "summary": summary, "settings": settings})
     session.world.wait()
     session.listener.finished(summary)
 

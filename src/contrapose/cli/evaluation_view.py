@@ -1,0 +1,150 @@
+"""What a person sees of an evaluation: the table with intervals, the protocol behind it, and what folders hold."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from contrapose.cli import console
+
+if TYPE_CHECKING:
+    from contrapose.evaluate.results import Average, Result
+    from contrapose.evaluate.suite import Evaluation
+
+
+def show(found: Evaluation) -> None:
+    """The table, the means, and what was left out."""
+    rows = [
+        [
+            result.task,
+            result.metric,
+            number(result.value),
+            _interval(result),
+            result.protocol,
+            f"{result.rows:,}",
+            result.text,
+        ]
+        for result in found.results
+    ]
+    if rows:
+        title = f"{found.model} ({found.fingerprint[:12]}), encoded in {found.precision}"
+        columns = {
+            "task": "name",
+            "metric": "name",
+            "value": "number",
+            "95% interval": "name",
+            "protocol": "name",
+            "rows": "number",
+            "text": "name",
+        }
+        console.show(console.table(columns, rows, title=title))
+    for mean in found.averages:
+        console.say(f"mean of {_over(mean)} ({mean.protocol}, {mean.metric}): {number(mean.value)}")
+    for problem in found.problems:
+        console.say(f"{problem.task} was left out: {problem.message}", style="yellow")
+    for result in found.results:
+        if result.details.get("collapsed"):
+            console.say(
+                f"{result.task}: undefined, because all texts get (nearly) the same vector: the encoder collapsed",
+                style="yellow",
+            )
+    for result in found.results:
+        if result.task == "geometry" and "definition" in result.details:
+            console.say(f"{result.metric}: {result.details['definition']}", style="dim")
+
+
+def explain(found: Evaluation, encoder: Any) -> None:
+    """Every detail of the protocol: what was read, how it was scored, and how the encoder made vectors of it."""
+    console.say()
+    console.say("How these numbers were made", style="bold")
+    console.say(
+        f"encoder: pooling {encoder.pooling}, at most {encoder.max_length} tokens, vectors "
+        f"{'normalised by the model' if encoder.normalize else 'not normalised by the model'}, no train-time head"
+    )
+    by_protocol: dict[str, list[Result]] = defaultdict(list)
+    for result in found.results:
+        by_protocol[f"{result.protocol} {result.metric}" if _own_words(result) else result.protocol].append(
+            result
+        )
+    for name, results in by_protocol.items():
+        definition = results[0].details.get("definition") or definitions().get(results[0].protocol, "")
+        console.say(f"{name}: {definition}")
+        for result in results:
+            console.say(f"  {result.task}: {_details(result)}", style="dim")
+
+
+def _own_words(result: Result) -> bool:
+    return result.protocol in ("geometry", "beir")
+
+
+def definitions() -> dict[str, str]:
+    """Protocol -> how its number is made."""
+    from contrapose.evaluate.judged import PROTOCOLS as JUDGED
+    from contrapose.evaluate.sts import PROTOCOLS as STS
+
+    return {**STS, **JUDGED}
+
+
+def _details(result: Result) -> str:
+    shown = [f"{result.rows:,} rows of the {result.split} split, {result.text} text"]
+    for key, value in result.details.items():
+        if key in ("definition", "subsets", "interval", "data_fingerprint"):
+            continue
+        words = f"{value:.4g}" if isinstance(value, float) else str(value)
+        shown.append(f"{key.replace('_', ' ')} {words}")
+    if "subsets" in result.details:
+        parts = result.details["subsets"].items()
+        shown.append(
+            "parts " + ", ".join(f"{name} {part['value']:.2f} ({part['rows']})" for name, part in parts)
+        )
+    return "; ".join(shown)
+
+
+def list_tasks(folders: Sequence[str], *, json: bool) -> None:
+    """Which tasks the folders hold, by group."""
+    from contrapose.errors import UsageError
+    from contrapose.evaluate.found import sources_in
+    from contrapose.evaluate.plan import GROUPS
+
+    if not folders:
+        raise UsageError("--list looks into data folders: give --data DIR, once or several times")
+    sources = sources_in([Path(folder) for folder in folders])
+    if json:
+        plain = [
+            {"task": s.task, "group": s.group, "splits": list(s.splits), "where": str(s.where)}
+            for s in sources
+        ]
+        console.show_json(plain)
+        return
+    if not sources:
+        console.say("no task found. Understood are: SentEval's layout, BEIR's layout, STS files such as")
+        console.say("test.en-de.tsv, and tables (.tsv, .csv) of label, text or score, text, text")
+        return
+    rows = [[s.group, s.task, ", ".join(s.splits), str(s.where)] for s in sources]
+    console.show(console.table({"group": "name", "task": "name", "splits": "name", "where": "text"}, rows))
+    for group in dict.fromkeys(s.group for s in sources):
+        console.say(f"{group}: {GROUPS[group]}", style="dim")
+    groups = ",".join(dict.fromkeys(s.group for s in sources))
+    console.suggest(f"contrapose evaluate minilm --tasks {groups} --data {folders[0]}")
+
+
+def _over(mean: Average) -> str:
+    if len(mean.over) == 5 and mean.over[-1] == "STS16":
+        return "STS12-16"
+    if mean.protocol == "crosslingual":
+        return f"{mean.over[0].split('.')[0]} ({len(mean.over)} language pairs)"
+    return ", ".join(mean.over)
+
+
+def _interval(result: Result) -> str:
+    if "interval" not in result.details:
+        return ""
+    low, high = result.details["interval"]
+    return f"[{number(low)}, {number(high)}]"
+
+
+def number(value: float) -> str:
+    """Two places, or four where the number is small; "undefined" for NaN."""
+    return "undefined" if value != value else f"{value:.2f}" if abs(value) >= 10 else f"{value:.4f}"

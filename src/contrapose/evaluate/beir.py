@@ -1,0 +1,146 @@
+"""Reads a retrieval task in BEIR's layout.
+
+    corpus.jsonl[.gz]     _id, title (may be empty or absent), text
+    queries.jsonl[.gz]    _id, text
+    qrels/test.tsv        header; query id, document id, gain (0 and below: judged, not relevant)
+
+Title and text are joined by a blank, as BEIR's dense models do. Queries without a judged relevant document are not
+asked. A document with the query's own id is not counted (BEIR's rule for sets whose queries are documents).
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from contrapose.errors import DataError, UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrievalData:
+    """Documents and queries by id, and ``gains[query][document]``."""
+
+    task: str
+    split: str
+    documents: dict[str, str]
+    queries: dict[str, str]
+    gains: dict[str, dict[str, int]]
+    fingerprint: str
+
+    @property
+    def texts(self) -> list[str]:
+        return [*self.documents.values(), *self.queries.values()]
+
+
+def is_beir(folder: str | Path) -> bool:
+    """Whether a folder has the layout: a corpus, queries and judgements."""
+    folder = Path(folder)
+    return all(any(folder.glob(f"{name}.jsonl*")) for name in ("corpus", "queries")) and any(
+        folder.glob("qrels/*.tsv")
+    )
+
+
+def read_beir(folder: str | Path, split: str = "test") -> RetrievalData:
+    """Read the judgements of one split and what they judge. :class:`DataError` names file and line."""
+    folder = Path(folder)
+    qrels = folder / "qrels" / f"{split}.tsv"
+    if not qrels.is_file():
+        there = ", ".join(sorted(path.stem for path in folder.glob("qrels/*.tsv"))) or "none"
+        raise DataError(f"{qrels}: no such file; splits in {qrels.parent}: {there}")
+    digest = hashlib.sha256()
+    documents: dict[str, str] = {}
+    for place, record in _records(_one_of(folder, "corpus"), digest):
+        text = " ".join(
+            part for part in (_text(record, "title", place, ""), _text(record, "text", place)) if part
+        )
+        _add(documents, _id(record, place), text, place)
+    queries: dict[str, str] = {}
+    for place, record in _records(_one_of(folder, "queries"), digest):
+        _add(queries, _id(record, place), _text(record, "text", place), place)
+    gains = _gains(qrels, documents, queries, digest)
+    asked = {
+        query: text for query, text in queries.items() if any(g > 0 for g in gains.get(query, {}).values())
+    }
+    if not asked:
+        raise DataError(f"{qrels}: no query has a relevant document")
+    return RetrievalData(
+        task=folder.name,
+        split=split,
+        documents=documents,
+        queries=asked,
+        gains={query: gains[query] for query in asked},
+        fingerprint=digest.hexdigest(),
+    )
+
+
+def _one_of(folder: Path, name: str) -> Path:
+    for path in (folder / f"{name}.jsonl", folder / f"{name}.jsonl.gz"):
+        if path.is_file():
+            return path
+    if not folder.is_dir():
+        raise UsageError(f"data folder not found: {folder}")
+    raise DataError(f"{folder}: no {name}.jsonl or {name}.jsonl.gz. Expected is BEIR's folder layout.")
+
+
+def _records(path: Path, digest: hashlib._Hash) -> Iterator[tuple[str, dict[str, object]]]:
+    try:
+        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from None
+    digest.update(raw)
+    for number, line in enumerate(raw.split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        place = f"{path}:{number}"
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"{place}: not JSON ({error})") from None
+        if not isinstance(record, dict):
+            raise DataError(f"{place}: expected an object with _id and text")
+        yield place, record
+
+
+def _id(record: dict[str, object], place: str) -> str:
+    if "_id" not in record:
+        raise DataError(f"{place}: no _id; the record has: {', '.join(record) or 'nothing'}")
+    return str(record["_id"])
+
+
+def _text(record: dict[str, object], name: str, place: str, default: str | None = None) -> str:
+    value = record.get(name, default)
+    if not isinstance(value, str):
+        raise DataError(f"{place}: no text under '{name}'")
+    return value.strip()
+
+
+def _add(table: dict[str, str], key: str, text: str, place: str) -> None:
+    if key in table:
+        raise DataError(f"{place}: the id {key!r} occurs twice")
+    table[key] = text
+
+
+def _gains(
+    path: Path, documents: dict[str, str], queries: dict[str, str], digest: hashlib._Hash
+) -> dict[str, dict[str, int]]:
+    gains: dict[str, dict[str, int]] = {}
+    raw = path.read_bytes()
+    digest.update(raw)
+    for number, line in enumerate(raw.decode("utf-8", "replace").split("\n"), start=1):
+        columns = line.rstrip("\r").split("\t")
+        if number == 1 or columns == [""]:
+            continue
+        if len(columns) != 3:
+            raise DataError(f"{path}:{number}: {len(columns)} columns instead of 3 (query, document, gain)")
+        query, document, gain = columns
+        if query not in queries or document not in documents:
+            missing = f"query {query!r}" if query not in queries else f"document {document!r}"
+            raise DataError(f"{path}:{number}: {missing} is judged but not in the data")
+        if not gain.lstrip("-").isdigit():
+            raise DataError(f"{path}:{number}: the gain {gain!r} is not a whole number")
+        gains.setdefault(query, {})[document] = int(gain)
+    return gains

@@ -1,0 +1,65 @@
+"""STS across languages, as tab-separated files: score, sentence, sentence (more columns are ignored).
+
+    sts17/track2.ar-en.tsv     -> STS17.track2.ar-en     no split of its own: test
+    stsb/test.en-de.tsv        -> STSB.en-de             split in the name
+    sick/trial.en-pt.tsv       -> SICK.en-pt             "trial" is the development split
+
+Spearman x 100 over all pairs of a file. Any folder of such files is understood; its name becomes the task's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from contrapose.errors import DataError
+from contrapose.evaluate.senteval import StsData, pairs_of, read_lines, score_of, text_form
+
+_SPLITS = {"train": "train", "dev": "dev", "trial": "dev", "validation": "dev", "test": "test"}
+_LANGUAGES = re.compile(r"[a-z]{2,3}(-[a-z]{2,3})?")
+
+
+def crosslingual_files(folder: str | Path, split: str = "test") -> dict[str, Path]:
+    """Task -> file of that split, of every language pair in ``folder`` and the folders right below it."""
+    found = {}
+    for path in sorted([*Path(folder).glob("*.tsv"), *Path(folder).glob("*/*.tsv")]):
+        first, _, languages = path.stem.partition(".")
+        if not _LANGUAGES.fullmatch(languages):
+            continue
+        group = path.parent.name.upper()
+        if first in _SPLITS:
+            name, of = f"{group}.{languages}", _SPLITS[first]
+        elif first.startswith("track"):
+            name, of = f"{group}.{first}.{languages}", "test"
+        else:
+            continue
+        if of == split:
+            found[name] = path
+    return found
+
+
+def read_crosslingual(path: Path, task: str, split: str) -> StsData:
+    """One file as one task. Raises :class:`DataError`, with file and line, for what does not fit."""
+    rows = []
+    lines = read_lines(path)
+    for number, line in enumerate(lines, start=1):
+        columns = line.split("\t")
+        if len(columns) < 3:
+            raise DataError(
+                f"{path}:{number}: {len(columns)} columns instead of 3 (score, sentence, sentence)"
+            )
+        if not (columns[1].strip() and columns[2].strip()):
+            raise DataError(f"{path}:{number}: an empty sentence")
+        rows.append((columns[1], columns[2], score_of(columns[0], path, number)))
+    if not rows:
+        raise DataError(f"{path}: no rows")
+    subset = pairs_of(task, rows)
+    return StsData(
+        task=task,
+        split=split,
+        subsets=(subset,),
+        text=text_form([*subset.first, *subset.second]),
+        folder=path.parent.name,
+        fingerprint=hashlib.sha256("\n".join((path.name, *lines, "")).encode()).hexdigest(),
+    )

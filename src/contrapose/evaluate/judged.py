@@ -1,0 +1,159 @@
+"""Tasks on a table of judged texts: scored pairs, duplicates or not, texts with a class.
+
+scored pairs      Spearman x 100 between cosine and score
+duplicates        average precision x 100 of the cosine
+texts with a class   v-measure x 100 of k-means on the unit vectors, as many clusters as classes, mean over seeds
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from contrapose.errors import DataError
+from contrapose.evaluate.encoding import Encodings
+from contrapose.evaluate.evidence import Evidence
+from contrapose.evaluate.labelled import JudgedTexts
+from contrapose.evaluate.metrics import v_measure
+from contrapose.evaluate.results import Result
+from contrapose.evaluate.senteval import text_form
+from contrapose.evaluate.sts import SPREAD_OF_COLLAPSE, row_cosine
+from contrapose.seeds import derive
+
+PROTOCOLS = {
+    "scored-pairs": "Spearman x 100 between cosine and score over all pairs",
+    "duplicate-pairs": "average precision x 100 of the cosine; 1 is a true pair",
+    "clustering": "v-measure x 100 of k-means (k-means++ start) on unit vectors, k = classes, mean over seeds",
+}
+#: Seeds of k-means, and its most iterations.
+CLUSTERING_SEEDS, CLUSTERING_ITERATIONS = 10, 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairsTask:
+    """Pairs with a score, or with 1 (same) and 0 (not)."""
+
+    data: JudgedTexts
+    split: str = "test"
+
+    def __post_init__(self) -> None:
+        if np.ptp(self.data.gold_N) == 0:
+            raise DataError(f"{self.data.task}: all {len(self.data)} pairs have the same score")
+
+    @property
+    def name(self) -> str:
+        return self.data.task
+
+    @property
+    def texts(self) -> list[str]:
+        return self.data.texts
+
+    def score(self, encodings: Encodings) -> list[Result]:
+        cosine_N = row_cosine(encodings.of(self.data.first), encodings.of(self.data.second))
+        gold_N = self.data.gold_N
+        metric = "average_precision" if self.data.is_binary else "spearman"
+        protocol = "duplicate-pairs" if self.data.is_binary else "scored-pairs"
+        details: dict[str, Any] = {
+            "data_fingerprint": self.data.fingerprint,
+            "definition": PROTOCOLS[protocol],
+        }
+        if self.data.is_binary:
+            details["chance"] = 100 * float(gold_N.mean())
+        value, evidence = float("nan"), None
+        if np.ptp(cosine_N) < SPREAD_OF_COLLAPSE:
+            details["collapsed"] = True
+        else:
+            evidence = Evidence(metric, cosine_N, gold_N)
+            interval = evidence.interval()
+            value = interval.estimate
+            details["interval"] = [interval.low, interval.high]
+        return [
+            Result(
+                task=self.name,
+                metric=metric,
+                value=value,
+                protocol=protocol,
+                rows=len(self.data),
+                model=encodings.model,
+                split=self.split,
+                text=text_form(self.data.first),
+                details=details,
+                evidence=evidence,
+            )
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusteringTask:
+    """Texts with a class: are the classes clusters?"""
+
+    data: JudgedTexts
+    split: str = "test"
+    seeds: int = CLUSTERING_SEEDS
+
+    def __post_init__(self) -> None:
+        if len(set(self.data.labels)) < 2:
+            raise DataError(f"{self.data.task}: all {len(self.data)} texts have the same label")
+
+    @property
+    def name(self) -> str:
+        return self.data.task
+
+    @property
+    def texts(self) -> list[str]:
+        return self.data.texts
+
+    def score(self, encodings: Encodings) -> list[Result]:
+        vectors_ND = encodings.of(self.data.first).astype(np.float64)
+        length_N1 = np.linalg.norm(vectors_ND, axis=1, keepdims=True)
+        unit_ND = np.divide(vectors_ND, length_N1, out=np.zeros_like(vectors_ND), where=length_N1 > 0)
+        classes = np.array(self.data.labels)
+        num_classes = len(set(self.data.labels))
+        details: dict[str, Any] = {
+            "data_fingerprint": self.data.fingerprint,
+            "definition": PROTOCOLS["clustering"],
+            "classes": num_classes,
+        }
+        if float(np.ptp(unit_ND, axis=0).max()) < SPREAD_OF_COLLAPSE:
+            details["collapsed"] = True
+            value = float("nan")
+        else:
+            values = [
+                100 * v_measure(classes, k_means(unit_ND, num_classes, derive(seed, "k-means")))
+                for seed in range(self.seeds)
+            ]
+            value = float(np.mean(values))
+            details["seeds"] = [round(each, 4) for each in values]
+            details["interval"] = [float(min(values)), float(max(values))]
+            details["interval_of"] = "lowest and highest seed"
+        return [
+            Result(
+                task=self.name,
+                metric="v_measure",
+                value=value,
+                protocol="clustering",
+                rows=len(self.data),
+                model=encodings.model,
+                split=self.split,
+                text=text_form(self.data.first),
+                details=details,
+            )
+        ]
+
+
+def k_means(x_ND: np.ndarray, clusters: int, seed: int) -> np.ndarray:
+    """The cluster (N,) of each row: k-means++ start, then Lloyd's iterations."""
+    from scipy.cluster.vq import kmeans2
+
+    _, cluster_N = kmeans2(
+        x_ND,
+        clusters,
+        minit="++",
+        iter=CLUSTERING_ITERATIONS,
+        missing="warn",
+        rng=np.random.default_rng(seed),
+    )
+    found: np.ndarray = cluster_N
+    return found

@@ -1,0 +1,144 @@
+"""Reads a table of judged texts: scored or labelled pairs, or texts with a class.
+
+    label <tab> text                       texts with a class       (clustering)
+    label <tab> text <tab> text            pairs with a score       (0 and 1 only: duplicates or not)
+
+``.csv`` is read with quotes, ``.tsv`` without. A header is optional; where there is one, columns are found by their
+names (score, label, gold, similarity; text, sentence, question, title, ... with or without numbers), in any order.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from contrapose.errors import DataError
+from contrapose.evaluate.senteval import read_lines
+
+_LABEL_NAMES = ("score", "label", "gold", "similarity", "is_duplicate", "class", "tag", "category", "topic")
+_TEXT_NAMES = ("text", "sentence", "question", "title", "query", "anchor", "positive", "sent", "document")
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedTexts:
+    """Rows of one table. ``second`` is empty for texts with a class; ``gold_N`` is NaN-free for pairs."""
+
+    task: str
+    first: tuple[str, ...]
+    second: tuple[str, ...]
+    labels: tuple[str, ...]
+    folder: str
+    fingerprint: str
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    @property
+    def texts(self) -> list[str]:
+        return [*self.first, *self.second]
+
+    @property
+    def gold_N(self) -> np.ndarray:
+        """The scores of pairs."""
+        return np.array([float(label) for label in self.labels])
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether the pairs are judged "same" (1) or "not" (0)."""
+        return bool(self.second) and set(self.gold_N.tolist()) <= {0.0, 1.0}
+
+
+def read_judged(path: str | Path, task: str | None = None, *, pairs: bool | None = None) -> JudgedTexts:
+    """Read a table. ``pairs``: what it must hold (True: two texts per row, False: one); None: what it does hold.
+
+    Raises :class:`DataError`, with file and line, for what does not fit.
+    """
+    path = Path(path)
+    rows = _rows(path)
+    label_at, text_at, start = _columns(path, rows)
+    if pairs is not None and pairs != (len(text_at) == 2):
+        wanted = "two texts and a score" if pairs else "one text and a label"
+        raise DataError(f"{path}: expected {wanted} per row, found {len(text_at)} text columns")
+    found = []
+    for number, row in rows[start:]:
+        if len(row) <= max(label_at, *text_at):
+            raise DataError(f"{path}:{number}: {len(row)} columns where the first row has {len(rows[0][1])}")
+        texts = [row[at].strip() for at in text_at]
+        if not all(texts):
+            raise DataError(f"{path}:{number}: an empty text")
+        if len(text_at) == 2 and not math.isfinite(_number(row[label_at])):
+            raise DataError(f"{path}:{number}: the score {row[label_at]!r} is not a number")
+        found.append((texts[0], texts[1] if len(texts) > 1 else "", row[label_at].strip()))
+    if len(found) < 2:
+        raise DataError(f"{path}: {len(found)} rows; at least two are needed")
+    first, second, labels = zip(*found, strict=True)
+    return JudgedTexts(
+        task=task or path.stem,
+        first=first,
+        second=second if len(text_at) == 2 else (),
+        labels=labels,
+        folder=path.parent.name,
+        fingerprint=hashlib.sha256(repr(found).encode()).hexdigest(),
+    )
+
+
+def kind_of(path: Path) -> str:
+    """ "pairs", "clustering" (texts with a class) or "" (something else), by the first rows of a table."""
+    try:
+        rows = _rows(path)
+        label_at, text_at, start = _columns(path, rows)
+    except DataError:
+        return ""
+    if len(text_at) == 1:
+        return "clustering"
+    scores = [row[label_at] for _, row in rows[start : start + 20] if len(row) > label_at]
+    return "pairs" if scores and all(math.isfinite(_number(score)) for score in scores) else ""
+
+
+def _rows(path: Path) -> list[tuple[int, list[str]]]:
+    lines = read_lines(path)
+    if path.suffix != ".csv":
+        return [(number, line.split("\t")) for number, line in enumerate(lines, start=1) if line.strip()]
+    reader = csv.reader(io.StringIO("\n".join(lines)), strict=True)
+    found = []
+    try:
+        for row in reader:
+            if row:
+                found.append((reader.line_num, row))
+    except csv.Error as error:
+        raise DataError(f"{path}:{reader.line_num}: {error}") from None
+    return found
+
+
+def _columns(path: Path, rows: Sequence[tuple[int, list[str]]]) -> tuple[int, list[int], int]:
+    """Where the label and the texts are, and how many rows are header."""
+    if not rows:
+        raise DataError(f"{path}: no rows")
+    names = [cell.strip().lower().rstrip("0123456789_ -") for cell in rows[0][1]]
+    labels = [at for at, name in enumerate(names) if name in _LABEL_NAMES]
+    texts = [at for at, name in enumerate(names) if name in _TEXT_NAMES]
+    if labels and texts:
+        return labels[0], texts[:2], 1
+    width = len(names)
+    if width not in (2, 3):
+        raise DataError(
+            f"{path}:{rows[0][0]}: {width} columns and no header that names a label and a text. Expected: "
+            "label, text; or score, text, text"
+        )
+    if width == 3 and not math.isfinite(_number(rows[0][1][0])) and math.isfinite(_number(rows[0][1][2])):
+        return 2, [0, 1], 0
+    return 0, list(range(1, width)), 0
+
+
+def _number(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return math.nan

@@ -1,0 +1,227 @@
+"""Many logistic regressions on the same vectors, trained at once: every fold and every regularisation of a task.
+
+SentEval fits them one after the other, 410 times for a task of 10 folds inside 10 folds. All of them see the same
+vectors and differ only in which rows they may learn from and in the strength of their weight decay, so here they are
+one matrix: logits of a mini-batch for all F classifiers are one product (B, D) x (D, F C), and a mask (F, B) tells
+which rows count for whom.
+
+    loss_f = 1/n_f sum_i m_fi CE(x_i W_f + b_f, y_i)        n_f = sum_i m_fi
+    gradient_f += weight_decay_f * W_f                       (L2 in the gradient, as torch's Adam does it)
+
+The recipe of each classifier is SentEval's: epochs in groups of ``epoch_size``; after each group the accuracy on rows
+of its own that were set aside; it stops after ``tenacity`` groups without a new best (they need not follow one
+another), and its best weights are kept. One departure: the mini-batches are shared, so a classifier that may use the
+share s of the rows gets ``batch_size`` rows on average, from blocks of batch_size / s, and not exactly that many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from contrapose.errors import UsageError
+from contrapose.seeds import numpy_generator, torch_generator
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How one classifier is trained. ``optimizer``: "adam" or "rmsprop", at torch's default rates."""
+
+    optimizer: str = "adam"
+    batch_size: int = 64
+    tenacity: int = 5
+    epoch_size: int = 4
+    max_epochs: int = 200
+
+    def __post_init__(self) -> None:
+        if self.optimizer not in ("adam", "rmsprop"):
+            raise UsageError(f"unknown optimizer '{self.optimizer}': use adam or rmsprop")
+
+
+@dataclass(frozen=True)
+class Classifiers:
+    """F trained classifiers: weights (D, F, C) and biases (F, C), their best accuracy on the rows set aside (F,)."""
+
+    weight_DFC: Tensor
+    bias_FC: Tensor
+    dev_accuracy_F: np.ndarray
+    epochs_F: np.ndarray
+
+    def predict(self, x_ND: np.ndarray) -> np.ndarray:
+        """The class that each classifier gives each row, (F, N)."""
+        import torch
+
+        return _predict(torch.from_numpy(np.asarray(x_ND, np.float32)), self.weight_DFC, self.bias_FC).numpy()
+
+
+def fit_all(
+    x_ND: np.ndarray,
+    labels_N: np.ndarray,
+    *,
+    train_FN: np.ndarray,
+    dev_FN: np.ndarray,
+    weight_decay_F: np.ndarray,
+    recipe: Recipe | None = None,
+    seed: int = 0,
+) -> Classifiers:
+    """Train F classifiers at once. Row f of the masks: what classifier f learns from, and what it is stopped by.
+
+    x_ND: vectors; labels_N: classes 0 .. C-1. Raises :class:`UsageError` for shapes that do not fit, for a classifier
+    without rows, and for rows that are learnt from and set aside at once.
+
+    >>> x = np.array([[-2.0], [-1.0], [1.0], [2.0]] * 10)
+    >>> every = np.arange(40)[None] % 4 < 4
+    >>> found = fit_all(x, (x[:, 0] > 0).astype(int), train_FN=every & (np.arange(40) % 5 > 0),
+    ...                 dev_FN=every & (np.arange(40) % 5 == 0), weight_decay_F=np.array([1e-5]))
+    >>> float((found.predict(x)[0] == (x[:, 0] > 0)).mean())
+    1.0
+    """
+    import torch
+
+    recipe = recipe or Recipe()
+    _check(x_ND, labels_N, train_FN, dev_FN, weight_decay_F)
+    x = torch.from_numpy(np.ascontiguousarray(x_ND, dtype=np.float32))
+    labels = torch.from_numpy(np.asarray(labels_N, np.int64))
+    num_classes = int(labels.max()) + 1
+    run = _Training(x, labels, num_classes, train_FN, dev_FN, weight_decay_F, recipe, seed)
+    with torch.inference_mode():
+        for epochs in run.groups():
+            run.train(epochs)
+            run.look()
+            if run.all_stopped:
+                break
+    return run.best()
+
+
+class _Training:
+    """State of F trainings. Classifiers that have stopped are taken out of the matrices."""
+
+    def __init__(
+        self,
+        x: Tensor,
+        labels: Tensor,
+        num_classes: int,
+        train_FN: np.ndarray,
+        dev_FN: np.ndarray,
+        weight_decay_F: np.ndarray,
+        recipe: Recipe,
+        seed: int,
+    ) -> None:
+        import torch
+
+        self.x, self.labels, self.recipe, self.seed = x, labels, recipe, seed
+        count, width = len(weight_decay_F), x.shape[1]
+        self.train_NF = torch.from_numpy(np.ascontiguousarray(train_FN.T))
+        self.dev_NF = torch.from_numpy(np.ascontiguousarray(dev_FN.T))
+        self.decay_F1 = torch.from_numpy(np.asarray(weight_decay_F, np.float32))[:, None]
+        share = float(train_FN.mean())
+        self.block = max(1, min(len(x), round(recipe.batch_size / share)))
+        # torch's Linear starts uniform in +-1/sqrt(D); all classifiers start alike.
+        start = torch.rand(width + 1, 1, num_classes, generator=torch_generator(seed, "classifier"))
+        start = (2 * start - 1) / width**0.5
+        self.weight = start.expand(-1, count, -1).contiguous()
+        self.first = torch.zeros_like(self.weight)
+        self.second = torch.zeros_like(self.weight)
+        self.steps = 0
+        self.active = torch.arange(count)
+        self.without_best = torch.zeros(count, dtype=torch.int64)
+        self.best_weight = self.weight.clone()
+        self.best_accuracy = torch.full((count,), -1.0)
+        self.epochs = torch.zeros(count, dtype=torch.int64)
+        self.one_hot_NC = torch.nn.functional.one_hot(labels, num_classes).float()
+        self.x1 = torch.cat([x, torch.ones(len(x), 1)], dim=1)
+
+    @property
+    def all_stopped(self) -> bool:
+        return not len(self.active)
+
+    def groups(self) -> Iterator[range]:
+        """Epochs, ``epoch_size`` at a time."""
+        for start in range(0, self.recipe.max_epochs + 1, self.recipe.epoch_size):
+            yield range(start, start + self.recipe.epoch_size)
+
+    def train(self, epochs: range) -> None:
+        import torch
+
+        for epoch in epochs:
+            order = torch.from_numpy(numpy_generator(self.seed, "epoch", epoch).permutation(len(self.x)))
+            for start in range(0, len(order), self.block):
+                self._step(order[start : start + self.block])
+        self.epochs[self.active] += len(epochs)
+
+    def _step(self, rows: Tensor) -> None:
+        """One step of every classifier, by hand: autograd would cost more than the two products."""
+        x_BD, mask_BF = self.x1[rows], self.train_NF[rows].float()
+        width, count, classes = self.weight.shape
+        error_BFC = (x_BD @ self.weight.view(width, -1)).view(-1, count, classes).softmax(dim=-1)
+        error_BFC -= self.one_hot_NC[rows][:, None, :]
+        error_BFC *= (mask_BF / mask_BF.sum(dim=0).clamp(min=1))[:, :, None]
+        gradient = (x_BD.T @ error_BFC.view(len(rows), -1)).view(width, count, classes)
+        gradient.addcmul_(self.weight, self.decay_F1)
+        self.steps += 1
+        if self.recipe.optimizer == "adam":
+            self._adam(gradient)
+        else:
+            self.second.mul_(0.99).addcmul_(gradient, gradient, value=0.01)
+            self.weight.addcdiv_(gradient, self.second.sqrt().add_(1e-8), value=-0.01)
+
+    def _adam(self, gradient: Tensor, rate: float = 1e-3) -> None:
+        self.first.mul_(0.9).add_(gradient, alpha=0.1)
+        self.second.mul_(0.999).addcmul_(gradient, gradient, value=0.001)
+        correction = (1 - 0.999**self.steps) ** 0.5
+        below = self.second.sqrt().add_(1e-8 * correction)
+        self.weight.addcdiv_(self.first, below, value=-rate * correction / (1 - 0.9**self.steps))
+
+    def look(self) -> None:
+        """Accuracy on the rows set aside; keep the best weights; take out who has waited long enough."""
+        right_NF = self.labels[:, None] == _predict(self.x, self.weight[:-1], self.weight[-1]).T
+        accuracy = (right_NF & self.dev_NF).sum(dim=0) / self.dev_NF.sum(dim=0)
+        better = accuracy > self.best_accuracy[self.active]
+        improved = self.active[better]
+        self.best_accuracy[improved] = accuracy[better]
+        self.best_weight[:, improved] = self.weight[:, better]
+        going = better | (self.without_best < self.recipe.tenacity)
+        self.without_best += ~better
+        if bool(going.all()):
+            return
+        self.active, self.without_best = self.active[going], self.without_best[going]
+        self.train_NF, self.dev_NF = self.train_NF[:, going], self.dev_NF[:, going]
+        self.decay_F1 = self.decay_F1[going]
+        self.weight = self.weight[:, going].contiguous()
+        self.first, self.second = self.first[:, going].contiguous(), self.second[:, going].contiguous()
+
+    def best(self) -> Classifiers:
+        return Classifiers(
+            self.best_weight[:-1], self.best_weight[-1], self.best_accuracy.numpy(), self.epochs.numpy()
+        )
+
+
+def _predict(x_ND: Tensor, weight_DFC: Tensor, bias_FC: Tensor) -> Tensor:
+    width, count, classes = weight_DFC.shape
+    logits = x_ND @ weight_DFC.reshape(width, -1) + bias_FC.reshape(-1)
+    return logits.view(-1, count, classes).argmax(dim=-1).T
+
+
+def _check(
+    x_ND: np.ndarray,
+    labels_N: np.ndarray,
+    train_FN: np.ndarray,
+    dev_FN: np.ndarray,
+    weight_decay_F: np.ndarray,
+) -> None:
+    rows, count = len(x_ND), len(weight_decay_F)
+    if labels_N.shape != (rows,) or train_FN.shape != (count, rows) or dev_FN.shape != (count, rows):
+        raise UsageError(
+            f"{rows} vectors and {count} classifiers need labels ({rows},) and masks ({count}, {rows}); got "
+            f"{labels_N.shape}, {train_FN.shape}, {dev_FN.shape}"
+        )
+    if not (train_FN.any(axis=1) & dev_FN.any(axis=1)).all():
+        raise UsageError("a classifier has no rows to learn from, or none to be stopped by")
+    if (train_FN & dev_FN).any():
+        raise UsageError("some rows are learnt from and set aside at once")

@@ -1,0 +1,245 @@
+"""Transfer: how much a linear classifier finds in frozen vectors (Conneau and Kiela 2018, SentEval).
+
+    MR, CR, SUBJ, MPQA   10 folds; in each, the weight decay is chosen by 10 folds inside, then refitted: the mean of
+                         the 10 test accuracies
+    TREC, MRPC           the weight decay is chosen by 10 folds of the training rows; accuracy on the test rows
+    SST2                 the weight decay is chosen on the development rows; accuracy on the test rows
+
+Vectors are not normalised. A pair (MRPC) becomes [|u - v| ; u * v]. The accuracy that a test row takes part in never
+chooses anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from contrapose.errors import DataError, UsageError, nearest
+from contrapose.evaluate.encoding import Encodings
+from contrapose.evaluate.evidence import Evidence
+from contrapose.evaluate.logistic import Recipe, fit_all
+from contrapose.evaluate.results import Result
+from contrapose.evaluate.senteval_transfer import LabelledTexts
+from contrapose.seeds import numpy_generator
+
+#: The weight decays that are tried.
+WEIGHT_DECAYS = (1e-5, 1e-4, 1e-3, 1e-2)
+#: A classifier sets this share of its rows aside, to be stopped by.
+DEV_SHARE = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferProtocol:
+    """How the classifiers of a task are trained, and in how many folds they are chosen."""
+
+    name: str
+    folds: int
+    recipe: Recipe
+    words: str
+
+
+PROTOCOLS = {
+    protocol.name: protocol
+    for protocol in (
+        TransferProtocol(
+            name="senteval-transfer",
+            folds=10,
+            recipe=Recipe(optimizer="adam", batch_size=64, tenacity=5, epoch_size=4),
+            words="SentEval's settings for reporting: 10 folds, adam, batch 64, tenacity 5, epoch_size 4",
+        ),
+        TransferProtocol(
+            name="senteval-transfer-fast",
+            folds=5,
+            recipe=Recipe(optimizer="rmsprop", batch_size=128, tenacity=3, epoch_size=2),
+            words="SentEval's settings for development: 5 folds, rmsprop, batch 128, tenacity 3, epoch_size 2",
+        ),
+    )
+}
+
+
+def transfer_protocol(name: str) -> TransferProtocol:
+    """The protocol of a name. Raises :class:`UsageError` for one that does not exist."""
+    if name not in PROTOCOLS:
+        known = tuple(PROTOCOLS)
+        raise UsageError(
+            f"unknown transfer protocol '{name}'{nearest(name, known)} Known: {', '.join(known)}"
+        )
+    return PROTOCOLS[name]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferTask:
+    """One task of SentEval's classification tasks: labelled texts and a protocol."""
+
+    data: LabelledTexts
+    protocol: TransferProtocol
+    seed: int = 1111
+    progress: Callable[[str], None] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.data.task
+
+    @property
+    def texts(self) -> list[str]:
+        return self.data.texts
+
+    def score(self, encodings: Encodings) -> list[Result]:
+        """Accuracy x 100 on the test rows, with its interval over them."""
+        features_ND = self._features(encodings)
+        details: dict[str, Any] = {
+            "folder": self.data.folder,
+            "data_fingerprint": self.data.fingerprint,
+            "classes": list(self.data.class_names),
+            "chance": 100 * float(np.bincount(self.data.labels_N).max() / len(self.data)),
+        }
+        if float(np.ptp(features_ND, axis=0).max()) < 1e-6:
+            details["collapsed"] = True
+            return [self._result(float("nan"), len(self.data), encodings.model, details)]
+        right_N, chosen, dev = self._right(features_ND)
+        evidence = Evidence("mean", right_N.astype(np.float64))
+        found = evidence.interval()
+        details.update(
+            interval=[found.low, found.high],
+            weight_decay=chosen,
+            dev_accuracy=100 * dev,
+            definition=self.protocol.words,
+        )
+        return [self._result(found.estimate, len(right_N), encodings.model, details, evidence)]
+
+    def _features(self, encodings: Encodings) -> np.ndarray:
+        first_ND = encodings.of(self.data.first).astype(np.float32)
+        if not self.data.second:
+            return first_ND
+        second_ND = encodings.of(self.data.second).astype(np.float32)
+        return np.concatenate([np.abs(first_ND - second_ND), first_ND * second_ND], axis=1)
+
+    def _result(
+        self, value: float, rows: int, model: str, details: dict[str, Any], evidence: Evidence | None = None
+    ) -> Result:
+        return Result(
+            task=self.name,
+            metric="accuracy",
+            value=value,
+            protocol=self.protocol.name,
+            rows=rows,
+            model=model,
+            split="test",
+            text=self.data.text,
+            details=details,
+            evidence=evidence,
+        )
+
+    def _right(self, x_ND: np.ndarray) -> tuple[np.ndarray, list[float], float]:
+        """Of each test row whether its class was found; the weight decays chosen; the accuracy they were chosen by."""
+        labels_N, split = self.data.labels_N, self.data.split
+        if (split == "all").all():
+            return self._nested(x_ND, labels_N)
+        train, test = split == "train", split == "test"
+        if (split == "dev").any():
+            return self._given_dev(x_ND, labels_N, train, split == "dev", test)
+        folds = stratified_folds(labels_N[train], self.protocol.folds, self.seed)
+        (decay,), dev = self._choose(x_ND[train], labels_N[train], [folds])
+        final = self._refit(x_ND, labels_N, train[None], [decay])
+        return final.predict(x_ND[test])[0] == labels_N[test], [decay], dev
+
+    def _nested(self, x_ND: np.ndarray, labels_N: np.ndarray) -> tuple[np.ndarray, list[float], float]:
+        outer_N = stratified_folds(labels_N, self.protocol.folds, self.seed)
+        inner = []
+        for fold in range(self.protocol.folds):
+            folds_N = np.full(len(labels_N), -1)
+            rest = outer_N != fold
+            folds_N[rest] = stratified_folds(labels_N[rest], self.protocol.folds, self.seed)
+            inner.append(folds_N)
+        decays, dev = self._choose(x_ND, labels_N, inner)
+        learn_FN = outer_N[None] != np.arange(self.protocol.folds)[:, None]
+        predicted_FN = self._refit(x_ND, labels_N, learn_FN, decays).predict(x_ND)
+        return predicted_FN[outer_N, np.arange(len(labels_N))] == labels_N, decays, dev
+
+    def _choose(
+        self, x_ND: np.ndarray, labels_N: np.ndarray, foldings: Sequence[np.ndarray]
+    ) -> tuple[list[float], float]:
+        """For each division into folds (-1: a row of no concern) the weight decay with the best mean accuracy."""
+        held, learn, decays = [], [], []
+        for folds_N in foldings:
+            for decay in WEIGHT_DECAYS:
+                for fold in range(self.protocol.folds):
+                    held.append(folds_N == fold)
+                    learn.append((folds_N != fold) & (folds_N >= 0))
+                    decays.append(decay)
+        held_FN = np.array(held)
+        found = self._refit(x_ND, labels_N, np.array(learn), decays)
+        right_FN = (found.predict(x_ND) == labels_N) & held_FN
+        accuracy = (right_FN.sum(axis=1) / held_FN.sum(axis=1)).reshape(len(foldings), len(WEIGHT_DECAYS), -1)
+        means = accuracy.mean(axis=2)
+        return [WEIGHT_DECAYS[best] for best in means.argmax(axis=1)], float(means.max(axis=1).mean())
+
+    def _refit(
+        self, x_ND: np.ndarray, labels_N: np.ndarray, learn_FN: np.ndarray, decays: Sequence[float]
+    ) -> Any:
+        """Classifiers that learn from their rows, less the share that stops them."""
+        aside_FN = set_aside(learn_FN, DEV_SHARE, self.seed)
+        return fit_all(
+            x_ND,
+            labels_N,
+            train_FN=learn_FN & ~aside_FN,
+            dev_FN=aside_FN,
+            weight_decay_F=np.array(decays),
+            recipe=self.protocol.recipe,
+            seed=self.seed,
+        )
+
+    def _given_dev(
+        self, x_ND: np.ndarray, labels_N: np.ndarray, train: np.ndarray, dev: np.ndarray, test: np.ndarray
+    ) -> tuple[np.ndarray, list[float], float]:
+        count = len(WEIGHT_DECAYS)
+        found = fit_all(
+            x_ND,
+            labels_N,
+            train_FN=np.tile(train, (count, 1)),
+            dev_FN=np.tile(dev, (count, 1)),
+            weight_decay_F=np.array(WEIGHT_DECAYS),
+            recipe=self.protocol.recipe,
+            seed=self.seed,
+        )
+        best = int(found.dev_accuracy_F.argmax())
+        right_N = found.predict(x_ND[test])[best] == labels_N[test]
+        return right_N, [WEIGHT_DECAYS[best]], float(found.dev_accuracy_F[best])
+
+
+def set_aside(learn_FN: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Of the rows of each classifier the first in one drawn order, ``share`` of them and at least one.
+
+    >>> set_aside(np.array([[True] * 10, [True, True] + [False] * 8]), 0.3, seed=0).sum(axis=1).tolist()
+    [3, 1]
+    """
+    order = numpy_generator(seed, "set-aside").permutation(learn_FN.shape[1])
+    wanted_F1 = np.maximum(1, np.round(share * learn_FN.sum(axis=1)))[:, None]
+    drawn_FN = learn_FN[:, order]
+    aside_FN = np.zeros_like(learn_FN)
+    aside_FN[:, order] = drawn_FN & (np.cumsum(drawn_FN, axis=1) <= wanted_F1)
+    return aside_FN
+
+
+def stratified_folds(labels_N: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """The fold of each row, so that every fold has its share of each class; which row goes where is drawn.
+
+    Raises :class:`DataError` if a class has fewer rows than there are folds.
+
+    >>> folds = stratified_folds(np.array([0] * 6 + [1] * 4), 2, seed=0)
+    >>> [int((folds[:6] == fold).sum()) for fold in (0, 1)], [int((folds[6:] == fold).sum()) for fold in (0, 1)]
+    ([3, 3], [2, 2])
+    """
+    generator = numpy_generator(seed, "folds", len(labels_N))
+    fold_N = np.empty(len(labels_N), np.int64)
+    dealt = 0
+    for label in np.unique(labels_N):
+        rows = generator.permutation(np.flatnonzero(labels_N == label))
+        if len(rows) < folds:
+            raise DataError(f"class {label} has {len(rows)} rows, too few for {folds} folds")
+        fold_N[rows] = (np.arange(len(rows)) + dealt) % folds
+        dealt += len(rows)
+    return fold_N

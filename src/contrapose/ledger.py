@@ -1,0 +1,185 @@
+"""The ledger: every run and every evaluation, appended, so that a number can always be traced to what made it.
+
+    LEDGER/ledger.jsonl        one entry per line: id, kind, time, environment, and what the kind records
+    LEDGER/evidence/ID.safetensors     the rows behind the numbers of an evaluation, for paired comparison later
+
+It lies in ``$CONTRAPOSE_LEDGER``, else in ``$XDG_DATA_HOME/contrapose/ledger`` (``~/.local/share/...``);
+``CONTRAPOSE_LEDGER=off`` keeps none. Several processes may append at once. A ledger that cannot be written is a
+warning: the work itself is worth more than its record.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import secrets
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from contrapose.durable import append_line, write_bytes
+from contrapose.errors import ContraposeError, CorruptFile, StorageError, UsageError
+
+logger = logging.getLogger(__name__)
+
+VARIABLE = "CONTRAPOSE_LEDGER"
+KINDS = ("run", "evaluation", "trial")
+#: Packages whose versions decide numbers.
+PACKAGES = ("contrapose", "torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "pyarrow")
+#: Shortest beginning of an id that is taken for it.
+SHORTEST_ID = 4
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger."""
+
+    id: str
+    kind: str
+    time: str
+    body: Mapping[str, Any] = field(hash=False)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"id": self.id, "kind": self.kind, "time": self.time, **self.body}
+
+
+class Ledger:
+    """A folder of entries; ``Ledger.usual()`` is the user's own, or None where it is switched off."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    @classmethod
+    def usual(cls) -> Ledger | None:
+        given = os.environ.get(VARIABLE, "")
+        if given.lower() in ("off", "0", "none"):
+            return None
+        if given:
+            return cls(given)
+        home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+        return cls(Path(home) / "contrapose" / "ledger")
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "ledger.jsonl"
+
+    def append(
+        self, kind: str, body: Mapping[str, Any], evidence: Mapping[str, np.ndarray] | None = None
+    ) -> Entry:
+        """Record ``body``; its evidence is on the disk before the line that speaks of it.
+
+        Raises :class:`StorageError` where the folder cannot be written; :func:`record` turns that into a warning.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"unknown kind {kind!r}")
+        entry = Entry(secrets.token_hex(6), kind, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), body)
+        try:
+            (self.folder / "evidence").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot make {self.folder}: {error.strerror}") from error
+        if evidence:
+            from safetensors.numpy import save
+
+            arrays = {name: np.ascontiguousarray(array) for name, array in evidence.items()}
+            write_bytes(self._evidence_path(entry), save(arrays))
+        append_line(self.path, json.dumps(_plain(entry.to_json()), allow_nan=False), sync=True)
+        return entry
+
+    def entries(self, kind: str | None = None) -> list[Entry]:
+        """All entries, oldest first. Lines that are no entry are counted in a warning, and left out."""
+        return [entry for entry in self._read() if kind in (None, entry.kind)]
+
+    def find(self, beginning: str) -> Entry:
+        """The entry whose id begins so. Raises :class:`UsageError` for none, and for several."""
+        found = [entry for entry in self._read() if entry.id.startswith(beginning)]
+        if len(beginning) < SHORTEST_ID or not found:
+            raise UsageError(f"no entry '{beginning}' in {self.path}; `contrapose runs` lists them")
+        if len(found) > 1:
+            raise UsageError(
+                f"'{beginning}' is the beginning of {len(found)} entries: {', '.join(entry.id for entry in found)}"
+            )
+        return found[0]
+
+    def evidence(self, entry: Entry) -> dict[str, np.ndarray]:
+        """The arrays that were recorded with an entry; {} where there are none."""
+        path = self._evidence_path(entry)
+        if not path.exists():
+            return {}
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        try:
+            return dict(load(path.read_bytes()))
+        except (OSError, SafetensorError) as error:
+            raise CorruptFile(f"{path}: the evidence of entry {entry.id} cannot be read ({error})") from None
+
+    def _evidence_path(self, entry: Entry) -> Path:
+        return self.folder / "evidence" / f"{entry.id}.safetensors"
+
+    def _read(self) -> Iterator[Entry]:
+        if not self.path.exists():
+            return
+        bad = 0
+        for line in self.path.read_text(encoding="utf-8", errors="replace").split("\n"):
+            if not line.strip():
+                continue
+            try:
+                body = json.loads(line)
+                yield Entry(str(body.pop("id")), str(body.pop("kind")), str(body.pop("time")), body)
+            except (ValueError, KeyError, AttributeError, TypeError):
+                bad += 1
+        if bad:
+            logger.warning("%s: %d lines are no entries and were left out", self.path, bad)
+
+
+def record(
+    kind: str, body: Mapping[str, Any], evidence: Mapping[str, np.ndarray] | None = None
+) -> Entry | None:
+    """Append to the user's ledger, with the environment; None where there is none or it cannot be written."""
+    ledger = Ledger.usual()
+    if ledger is None:
+        return None
+    try:
+        return ledger.append(kind, {**body, "environment": environment()}, evidence)
+    except ContraposeError as error:
+        logger.warning("not recorded in the ledger: %s", error)
+        return None
+
+
+def environment() -> dict[str, Any]:
+    """Python, system and the versions of what computes; cheap, imports nothing."""
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "versions": versions(PACKAGES),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]] if sys.argv and sys.argv[0] else [],
+    }
+
+
+def versions(packages: Sequence[str]) -> dict[str, str]:
+    """Package -> version, or "not installed"."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, str | bool | int | float) else str(value)

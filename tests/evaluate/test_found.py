@@ -1,0 +1,155 @@
+"""Folders are recognised by their layout, and what does not fit is named with file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from contrapose.errors import DataError, UsageError
+from contrapose.evaluate.beir import read_beir
+from contrapose.evaluate.found import sources_in
+from contrapose.evaluate.labelled import read_judged
+from contrapose.evaluate.plan import expand_tasks
+from contrapose.evaluate.senteval_transfer import read_transfer
+from contrapose.evaluate.suite import evaluate
+from tests.evaluate.fakes import random_directions, write_benchmark
+from tests.evaluate.folders import write_beir, write_crosslingual, write_tables, write_transfer
+
+
+def test_every_layout_is_recognised_in_one_folder_of_folders(tmp_path: Path) -> None:
+    write_benchmark(write_transfer(tmp_path))
+    write_crosslingual(tmp_path)
+    write_beir(tmp_path / "library")
+    write_tables(tmp_path)
+    found = {(source.group, source.task): source.splits for source in sources_in([tmp_path])}
+    assert found["sts", "STS-B"] == ("test",)
+    assert [task for group, task in found if group == "transfer"] == [
+        "MR",
+        "CR",
+        "SUBJ",
+        "MPQA",
+        "SST2",
+        "TREC",
+        "MRPC",
+    ]
+    assert found["crosslingual", "STSB.en-de"] == ("test", "dev")
+    assert found["crosslingual", "SICK.en-ja"] == ("dev",)
+    assert found["retrieval", "library"] == ("test",)
+    assert found["clustering", "topics"] == ("test",)
+    assert {task for group, task in found if group == "pairs"} == {"questions", "scored"}
+    assert len(found) == 15
+
+
+def test_groups_mean_what_the_folders_hold(tmp_path: Path) -> None:
+    sources = sources_in([write_crosslingual(tmp_path)])
+    assert expand_tasks(["crosslingual"], "test", sources) == ("STS17.track1.ar-ar", "STSB.en-de")
+    assert expand_tasks(["crosslingual"], "dev", sources) == ("SICK.en-ja", "STSB.en-de")
+    assert expand_tasks(["stsb.EN-DE"], "dev", sources) == ("STSB.en-de",)
+    with pytest.raises(UsageError, match=r"SICK\.en-ja has no split 'test'; it has: dev"):
+        expand_tasks(["SICK.en-ja"], "test", sources)
+
+
+def test_a_group_that_no_folder_holds_is_a_problem_and_the_others_run(tmp_path: Path) -> None:
+    found = evaluate(random_directions(), ["retrieval", "crosslingual"], write_crosslingual(tmp_path))
+    assert [problem.task for problem in found.problems] == ["retrieval"]
+    assert "contrapose evaluate --list" in found.problems[0].message
+    assert found.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("task", "file", "line", "text", "message"),
+    [
+        ("SST2", "SST/binary/sentiment-dev", 3, "no tab", "sentiment-dev:3: 1 columns instead of 2"),
+        ("SST2", "SST/binary/sentiment-dev", 2, "text\t2", "label '2' is neither 0 nor 1"),
+        ("TREC", "TREC/TREC_10.label", 4, "no label", "TREC_10.label:4: expected 'coarse:fine question'"),
+        ("MRPC", "MRPC/msr_paraphrase_test.txt", 5, "1\t2\t3\t4", "test.txt:5: 4 columns instead of 5"),
+        ("MRPC", "MRPC/msr_paraphrase_test.txt", 5, "1\t2\t3\t4\t ", "test.txt:5: an empty text"),
+    ],
+)
+def test_damaged_transfer_files_are_named_with_their_line(
+    tmp_path: Path, task: str, file: str, line: int, text: str, message: str
+) -> None:
+    _change(write_transfer(tmp_path) / file, line, text)
+    with pytest.raises(DataError, match=message):
+        read_transfer(tmp_path, task)
+
+
+def test_a_missing_transfer_file_is_named(tmp_path: Path) -> None:
+    (write_transfer(tmp_path) / "CR/custrev.pos").unlink()
+    with pytest.raises(DataError, match=r"custrev\.pos: cannot be read"):
+        read_transfer(tmp_path, "CR")
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "text", "message"),
+    [
+        ("queries.jsonl", 2, "{", "queries.jsonl:2: not JSON"),
+        ("queries.jsonl", 2, "[]", "queries.jsonl:2: expected an object"),
+        ("queries.jsonl", 2, '{"text": "x"}', "queries.jsonl:2: no _id"),
+        ("queries.jsonl", 2, '{"_id": "x"}', "queries.jsonl:2: no text under 'text'"),
+        ("queries.jsonl", 2, '{"_id": "q0", "text": "x"}', "queries.jsonl:2: the id 'q0' occurs twice"),
+        ("qrels/test.tsv", 2, "q0\td0", "test.tsv:2: 2 columns instead of 3"),
+        ("qrels/test.tsv", 2, "q0\td99\t1", "test.tsv:2: document 'd99' is judged but not in the data"),
+        ("qrels/test.tsv", 2, "q0\td0\tyes", "test.tsv:2: the gain 'yes' is not a whole number"),
+    ],
+)
+def test_damaged_retrieval_files_are_named_with_their_line(
+    tmp_path: Path, file: str, line: int, text: str, message: str
+) -> None:
+    _change(write_beir(tmp_path) / file, line, text)
+    with pytest.raises(DataError, match=message):
+        read_beir(tmp_path)
+
+
+def test_a_retrieval_split_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"splits in .*: test"):
+        read_beir(write_beir(tmp_path), "dev")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "check"),
+    [
+        ("a.tsv", "1\ta\tb\n0\tc\td\n", lambda found: found.is_binary and found.second == ("b", "d")),
+        ("a.tsv", "x\ta\ny\tb\n", lambda found: found.labels == ("x", "y") and not found.second),
+        ("a.csv", 'text1,text2,score\n"a, b",c,2.5\nd,e,1\n', lambda found: found.first == ("a, b", "d")),
+        ("a.csv", "label,text\n1,a\n2,b\n", lambda found: found.labels == ("1", "2") and not found.second),
+        ("a.tsv", "a\tb\t3\nc\td\t4\n", lambda found: found.gold_N.tolist() == [3, 4]),
+        ("a.tsv", '1\t"a\tb\n0\tc"\td\n', lambda found: found.first == ('"a', 'c"')),
+    ],
+)
+def test_judged_tables_are_read_with_and_without_header(
+    tmp_path: Path, name: str, content: str, check: Callable
+) -> None:
+    (tmp_path / name).write_text(content)
+    assert check(read_judged(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("1\ta\tb\nmuch\tc\td\n", "a.tsv:2: the score 'much' is not a number"),
+        ("1\ta\tb\n1\tc\n", "a.tsv:2: 2 columns where the first row has 3"),
+        ("1\ta\tb\n1\t \td\n", "a.tsv:2: an empty text"),
+        ("a\n", "a.tsv:1: 1 columns and no header"),
+        ("", "no rows"),
+        ("1\ta\tb\n", "1 rows; at least two"),
+    ],
+)
+def test_damaged_tables_are_named_with_their_line(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "a.tsv").write_text(content)
+    with pytest.raises(DataError, match=message):
+        read_judged(tmp_path / "a.tsv")
+
+
+def test_pairs_and_labels_are_not_taken_for_each_other(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("1\ta\tb\n0\tc\td\n")
+    with pytest.raises(DataError, match="expected one text and a label per row, found 2"):
+        read_judged(tmp_path / "a.tsv", pairs=False)
+
+
+def _change(path: Path, line: int, text: str) -> None:
+    lines = path.read_text(encoding="utf-8").split("\n")
+    lines[line - 1] = text
+    path.write_text("\n".join(lines), encoding="utf-8")
