@@ -75,11 +75,11 @@ def fit_all(
     x_ND: vectors; labels_N: classes 0 .. C-1. Raises :class:`UsageError` for shapes that do not fit, for a classifier
     without rows, and for rows that are learnt from and set aside at once.
 
-    >>> x = np.array([[-2.0], [-1.0], [1.0], [2.0]] * 10)
-    >>> every = np.arange(40)[None] % 4 < 4
-    >>> found = fit_all(x, (x[:, 0] > 0).astype(int), train_FN=every & (np.arange(40) % 5 > 0),
-    ...                 dev_FN=every & (np.arange(40) % 5 == 0), weight_decay_F=np.array([1e-5]))
-    >>> float((found.predict(x)[0] == (x[:, 0] > 0)).mean())
+    >>> labels = np.arange(40) % 2
+    >>> x = np.repeat(2.0 * labels[:, None] - 1, 60, axis=1)
+    >>> aside = np.arange(40)[None] < 8
+    >>> found = fit_all(x, labels, train_FN=~aside, dev_FN=aside, weight_decay_F=np.array([1e-5]))
+    >>> float((found.predict(x)[0] == labels).mean())
     1.0
     """
     import torch

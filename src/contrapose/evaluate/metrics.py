@@ -33,8 +33,8 @@ def ndcg(gains_K: np.ndarray, judged_gains: np.ndarray, cutoff: int) -> float:
     gains_K: the gain of each retrieved document in its rank; judged_gains: all judged gains of the query. 0 where no
     judged document has a gain.
 
-    >>> ndcg(np.array([0.0, 1.0]), np.array([1.0]), 10) == 1 / np.log2(3)
-    True
+    >>> round(ndcg(np.array([0.0, 1.0]), np.array([1.0]), 10), 4)
+    0.6309
     """
     ideal = _dcg(np.sort(np.asarray(judged_gains, np.float64))[::-1], cutoff)
     return _dcg(np.asarray(gains_K, np.float64), cutoff) / ideal if ideal > 0 else 0.0
