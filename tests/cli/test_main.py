@@ -15,7 +15,18 @@ from contrapose.cli import methods as methods_verb
 from contrapose.errors import Interrupted
 from tests.cli.conftest import Command
 
-VERBS = ("demo", "train", "evaluate", "encode", "similarity", "search", "methods", "doctor", "harvest python")
+VERBS = (
+    "demo",
+    "train",
+    "evaluate",
+    "encode",
+    "similarity",
+    "search",
+    "methods",
+    "doctor",
+    "harvest python",
+    "runs",
+)
 
 
 def shell(

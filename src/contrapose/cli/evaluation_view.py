@@ -44,12 +44,11 @@ def show(found: Evaluation) -> None:
         console.say(f"mean of {_over(mean)} ({mean.protocol}, {mean.metric}): {number(mean.value)}")
     for problem in found.problems:
         console.say(f"{problem.task} was left out: {problem.message}", style="yellow")
-    for result in found.results:
-        if result.details.get("collapsed"):
-            console.say(
-                f"{result.task}: undefined, because all texts get (nearly) the same vector: the encoder collapsed",
-                style="yellow",
-            )
+    for task in dict.fromkeys(result.task for result in found.results if result.details.get("collapsed")):
+        console.say(
+            f"{task}: undefined, because all texts get (nearly) the same vector: the encoder collapsed",
+            style="yellow",
+        )
     for result in found.results:
         if result.task == "geometry" and "definition" in result.details:
             console.say(f"{result.metric}: {result.details['definition']}", style="dim")

@@ -68,9 +68,8 @@ class RetrievalTask:
         details: dict[str, Any] = {
             "documents": len(self.data.documents),
             "data_fingerprint": self.data.fingerprint,
-            "interval": [interval.low, interval.high],
             "definition": DEFINITIONS[metric],
-            **({"collapsed": True} if collapsed else {}),
+            **({"collapsed": True} if collapsed else {"interval": [interval.low, interval.high]}),
         }
         return Result(
             task=self.name,

@@ -42,7 +42,7 @@ def compare_evaluations(ledger: Ledger, before: Entry, after: Entry) -> list[Cha
     shared = [key for key in old if key in new]
     if not shared:
         raise UsageError(
-            f"{before.id} and {after.id} share no number of the same rows and protocol: "
+            f"{before.id} and {after.id} share no defined number of the same rows and protocol: "
             "evaluate both models with the same --tasks and --data"
         )
     tests = [old[key].change_to(new[key]) for key in shared]

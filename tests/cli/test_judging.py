@@ -1,0 +1,170 @@
+"""evaluate with every kind of data, and runs: what a person judges a model by."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+
+from contrapose.ledger import VARIABLE
+from tests.cli.conftest import Command
+from tests.evaluate.folders import write_beir, write_crosslingual, write_tables
+from tests.tiny import SENTENCES
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    write_crosslingual(tmp_path / "data")
+    write_beir(tmp_path / "data" / "library")
+    return write_tables(tmp_path / "data")
+
+
+@pytest.fixture
+def worded(tmp_path: Path) -> Path:
+    """Data in words that the tiny model knows: it gives other texts other vectors."""
+    root = tmp_path / "worded"
+    (root / "library" / "qrels").mkdir(parents=True)
+    records = [json.dumps({"_id": f"d{i}", "text": text}) for i, text in enumerate(SENTENCES)]
+    (root / "library" / "corpus.jsonl").write_text("\n".join(records))
+    asked = [json.dumps({"_id": f"q{i}", "text": text.split(" ", 3)[-1]}) for i, text in enumerate(SENTENCES)]
+    (root / "library" / "queries.jsonl").write_text("\n".join(asked))
+    judged = ["query-id\tcorpus-id\tscore", *(f"q{i}\td{i}\t1" for i in range(len(SENTENCES)))]
+    (root / "library" / "qrels" / "test.tsv").write_text("\n".join(judged))
+    (root / "pairs").mkdir()
+    pairs = [f"{i}\t{a}\t{b}" for i, (a, b) in enumerate(itertools.pairwise(SENTENCES))]
+    (root / "pairs" / "test.tsv").write_text("\n".join(pairs))
+    topics = [f"{i % 2}\t{text}" for i, text in enumerate(SENTENCES)]
+    (root / "topics.tsv").write_text("\n".join(topics))
+    return root
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "ledger"))
+    return tmp_path / "ledger"
+
+
+def test_list_says_what_the_folders_hold_and_what_to_do_next(contrapose: Command, data: Path) -> None:
+    done = contrapose("evaluate", "--list", "--data", data)
+    assert done.code == 0
+    for word in ("STSB.en-de", "library", "topics", "questions", "test, dev", "retrieval"):
+        assert word in done.out
+    assert "contrapose evaluate minilm --tasks crosslingual," in done.err
+    listed = contrapose("evaluate", "--list", "--data", data, "--json").json
+    assert {
+        "task": "library",
+        "group": "retrieval",
+        "splits": ["test"],
+        "where": str(data / "library"),
+    } in listed
+
+
+def test_list_of_an_empty_folder_says_what_is_understood(contrapose: Command, tmp_path: Path) -> None:
+    done = contrapose("evaluate", "--list", "--data", tmp_path)
+    assert done.code == 0
+    assert "BEIR's layout" in done.out
+
+
+def test_own_files_are_tasks(contrapose: Command, tiny: Path, data: Path) -> None:
+    own = [
+        "--pairs",
+        data / "mine/scored.csv",
+        "--labels",
+        data / "topics/test.tsv",
+        "--retrieval",
+        data / "library",
+    ]
+    done = contrapose("evaluate", tiny, *own, "--json")
+    assert done.code == 0, done.err
+    found = {(result["task"], result["metric"]) for result in done.json["results"]}
+    assert {("scored", "spearman"), ("test", "v_measure"), ("library", "ndcg@10")} <= found
+
+
+def test_a_damaged_own_file_is_named_with_its_line(contrapose: Command, tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.tsv").write_text("1\ta\tb\nmuch\tc\td\n")
+    done = contrapose("evaluate", tiny, "--pairs", tmp_path / "mine.tsv")
+    assert done.code == 1
+    assert "mine.tsv:2: the score 'much' is not a number" in done.err
+
+
+def test_explain_prints_the_protocol_behind_each_number(contrapose: Command, tiny: Path, data: Path) -> None:
+    done = contrapose("evaluate", tiny, "--tasks", "library,STSB.en-de", "--data", data, "--explain")
+    assert done.code == 0, done.err
+    assert "pooling cls" in done.out
+    assert "linear gain, as trec_eval" in done.out
+    assert "crosslingual: Spearman x 100" in done.out
+    assert "30" in done.out
+
+
+def test_a_table_shows_an_interval_with_every_value(contrapose: Command, tiny: Path, worded: Path) -> None:
+    done = contrapose("evaluate", tiny, "--tasks", "retrieval,pairs,clustering", "--data", worded)
+    protocols = ("beir", "clustering", "scored-pairs")
+    lines = [line for line in done.out.splitlines() if any(word in line for word in protocols)]
+    assert len(lines) == 5, done.out
+    assert all("[" in line for line in lines), done.out
+
+
+def test_a_collapsed_encoder_is_told_once_per_task(contrapose: Command, tiny: Path, data: Path) -> None:
+    """The tiny model knows none of these words: to it all texts are the same."""
+    done = contrapose("evaluate", tiny, "--tasks", "retrieval,pairs", "--data", data)
+    assert done.out.count("library: undefined, because all texts get (nearly) the same vector") == 1
+    assert "[" not in done.out
+
+
+def test_without_a_model_there_is_nothing_to_evaluate(contrapose: Command) -> None:
+    done = contrapose("evaluate")
+    assert done.code == 2
+    assert "which model?" in done.err
+
+
+def test_runs_lists_shows_and_compares(contrapose: Command, tiny: Path, worded: Path, ledger: Path) -> None:
+    assert "yet" in contrapose("runs").out
+    for _ in range(2):
+        assert contrapose("evaluate", tiny, "--tasks", "retrieval,pairs", "--data", worded).code == 0
+    listed = contrapose("runs", "--json").json
+    assert [entry["kind"] for entry in listed] == ["evaluation", "evaluation"]
+    first, second = (entry["id"] for entry in listed)
+    shown = contrapose("runs")
+    assert first in shown.out
+    assert f"contrapose runs compare {first} {second}" in shown.err
+    assert contrapose("runs", "--match", "nothing like this").out.startswith("nothing in")
+    assert contrapose("runs", "show", first[:6]).json["results"] == listed[0]["results"]
+    compared = contrapose("runs", "compare", first, second)
+    assert compared.code == 0, compared.err
+    assert "no clear change in 4 of 4" in compared.out
+    changes = contrapose("runs", "compare", first, second, "--json").json
+    assert {change["words"] for change in changes} == {"no clear change"}
+
+
+def test_what_cannot_be_compared_is_refused(
+    contrapose: Command, tiny: Path, data: Path, ledger: Path
+) -> None:
+    for tasks in ("retrieval", "pairs"):
+        contrapose("evaluate", tiny, "--tasks", tasks, "--data", data)
+    first, second = (entry["id"] for entry in contrapose("runs", "--json").json)
+    refused = contrapose("runs", "compare", first, second)
+    assert refused.code == 2
+    assert "share no defined number" in refused.err
+    assert contrapose("runs", "show", "0000").code == 2
+
+
+def test_a_training_run_is_recorded(
+    contrapose: Command, tiny: Path, corpus: Path, tmp_path: Path, ledger: Path
+) -> None:
+    out = tmp_path / "run"
+    assert (
+        contrapose("train", corpus, "--model", tiny, "--out", out, "--steps", 2, "--batch-size", 8).code == 0
+    )
+    (entry,) = contrapose("runs", "--kind", "run", "--json").json
+    assert entry["folder"] == str(out)
+    assert entry["summary"]["steps"] == 2
+    assert entry["settings"]["training"]["batch_size"] == 8
+
+
+def test_a_switched_off_ledger_is_told(contrapose: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "off")
+    done = contrapose("runs")
+    assert done.code == 2
+    assert "switched off" in done.err
