@@ -20,7 +20,7 @@ def show(found: Evaluation) -> None:
         [
             result.task,
             result.metric,
-            number(result.value),
+            number(result.value, result.protocol),
             _interval(result),
             result.protocol,
             f"{result.rows:,}",
@@ -141,9 +141,15 @@ def _interval(result: Result) -> str:
     if "interval" not in result.details:
         return ""
     low, high = result.details["interval"]
-    return f"[{number(low)}, {number(high)}]"
+    return f"[{number(low, result.protocol)}, {number(high, result.protocol)}]"
 
 
-def number(value: float) -> str:
-    """Two places, or four where the number is small; "undefined" for NaN."""
-    return "undefined" if value != value else f"{value:.2f}" if abs(value) >= 10 else f"{value:.4f}"
+def number(value: float, protocol: str = "") -> str:
+    """Two places; four for a small number of the geometry, which is no percentage; "undefined" for NaN.
+
+    >>> number(8.51129, "crosslingual"), number(0.0220123, "geometry")
+    ('8.51', '0.0220')
+    """
+    if value != value:
+        return "undefined"
+    return f"{value:.4f}" if protocol == "geometry" and abs(value) < 10 else f"{value:.2f}"
