@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from contrapose.data.quarantine import Quarantine
 from contrapose.errors import EmptyCorpus, ModelError, UsageError
+from contrapose.evaluate.vectors import unit_rows
 from contrapose.seeds import numpy_generator
 from contrapose.use import search as search_module
-from contrapose.use.search import DECIMALS, SearchIndex, search, top_rows, unit_rows
+from contrapose.use.search import DECIMALS, SearchIndex, search, top_rows
 from tests.use.fakes import WIDTH, HashEncoder, TableEncoder
 
 PLANE = TableEncoder(

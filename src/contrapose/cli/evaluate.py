@@ -23,7 +23,7 @@ from contrapose.cli.options import (
 from contrapose.errors import UsageError
 
 if TYPE_CHECKING:
-    from contrapose.evaluate.found import Task
+    from contrapose.evaluate.task import Task
 
 EXAMPLES = examples(
     "contrapose evaluate minilm --tasks sts --data data/senteval",

@@ -87,11 +87,9 @@ class Evidence:
             )
         if after.gold_N is None or not np.array_equal(self.gold_N, after.gold_N):
             raise UsageError("cannot pair two numbers whose gold values differ: they are of other rows")
-        return self._paired(after, level, seed)
+        return self._paired(after, self.gold_N, level, seed)
 
-    def _paired(self, after: Evidence, level: float, seed: int) -> PairedTest:
-        gold_N = self.gold_N
-        assert gold_N is not None
+    def _paired(self, after: Evidence, gold_N: np.ndarray, level: float, seed: int) -> PairedTest:
         rows = np.stack([self.values_N, after.values_N, gold_N], axis=1)
         interval = bootstrap_interval(
             rows,

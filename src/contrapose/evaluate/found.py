@@ -15,32 +15,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from contrapose.errors import UsageError
 from contrapose.evaluate.beir import is_beir, read_beir
 from contrapose.evaluate.crosslingual import crosslingual_files, read_crosslingual
-from contrapose.evaluate.encoding import Encodings
 from contrapose.evaluate.judged import ClusteringTask, PairsTask
 from contrapose.evaluate.labelled import kind_of, read_judged
-from contrapose.evaluate.results import Result
 from contrapose.evaluate.retrieval import RetrievalTask
 from contrapose.evaluate.senteval import STS_TASKS, files_of, read_sts, root_in, splits_of
 from contrapose.evaluate.senteval_transfer import CLASS_FILES, SPLIT_FILES, TRANSFER_TASKS, read_transfer
 from contrapose.evaluate.sts import StsTask
+from contrapose.evaluate.task import Task
 from contrapose.evaluate.transfer import TransferTask, transfer_protocol
-
-
-class Task(Protocol):
-    """A task is data and a metric: which texts it needs, and how their vectors are scored."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def texts(self) -> list[str]: ...
-
-    def score(self, encodings: Encodings) -> list[Result]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +79,11 @@ def _senteval(folder: Path) -> Iterator[Source]:
         splits = tuple(split for split in splits_of(task) if root_in(folder, files_of(task, split)))
         if splits:
             yield Source(
-                task=task, group="sts", splits=splits, where=folder, read=partial(_sts, folder, task)
+                task=task,
+                group="sts",
+                splits=splits,
+                where=folder,
+                read=partial(senteval_task, task, [folder]),
             )
     for task in TRANSFER_TASKS:
         files = CLASS_FILES.get(task) or tuple(SPLIT_FILES[task].values())
@@ -103,7 +93,7 @@ def _senteval(folder: Path) -> Iterator[Source]:
                 group="transfer",
                 splits=("test",),
                 where=folder,
-                read=partial(_transfer, folder, task),
+                read=partial(senteval_task, task, [folder]),
             )
 
 
@@ -143,12 +133,11 @@ def _tables(folder: Path) -> Iterator[Source]:
             )
 
 
-def _sts(folder: Path, task: str, split: str, protocols: Protocols) -> Task:
-    return StsTask(data=read_sts(folder, task, split), protocol=protocols.sts)
-
-
-def _transfer(folder: Path, task: str, split: str, protocols: Protocols) -> Task:
-    return TransferTask(data=read_transfer(folder, task), protocol=transfer_protocol(protocols.transfer))
+def senteval_task(task: str, folders: Sequence[Path], split: str, protocols: Protocols) -> Task:
+    """A task of SentEval, from the first folder that holds it."""
+    if task in STS_TASKS:
+        return StsTask(data=read_sts(folders, task, split), protocol=protocols.sts)
+    return TransferTask(data=read_transfer(folders, task), protocol=transfer_protocol(protocols.transfer))
 
 
 def _pairs_across(task: str, paths: dict[str, Path], split: str, protocols: Protocols) -> Task:

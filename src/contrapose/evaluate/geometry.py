@@ -20,6 +20,7 @@ from contrapose.evaluate.results import Result
 from contrapose.evaluate.retrieval_pairs import pair_retrieval
 from contrapose.evaluate.senteval import read_sts, text_form
 from contrapose.evaluate.statistics import bootstrap_interval
+from contrapose.evaluate.vectors import unit_rows
 
 #: Pairs scored above this mean the same.
 SAME_MEANING = 4.0
@@ -104,7 +105,7 @@ class GeometryTask:
         if not self.pairs:
             return []
         first_ND, second_ND = (encodings.of([pair[side] for pair in self.pairs]) for side in (0, 1))
-        unit_first, unit_second = (_unit(x_ND) for x_ND in (first_ND, second_ND))
+        unit_first, unit_second = (unit_rows(x_ND, np.float64) for x_ND in (first_ND, second_ND))
         distance_N = np.square(unit_first - unit_second).sum(axis=1)
         row = {text: number for number, text in enumerate(self.sentences)}
         # The sentence itself is among the candidates, and nearest to itself: its place is taken off.
@@ -151,13 +152,6 @@ class GeometryTask:
                 **self.details,
             },
         )
-
-
-def _unit(x_ND: np.ndarray) -> np.ndarray:
-    x_ND = np.asarray(x_ND, np.float64)
-    length_N1 = np.linalg.norm(x_ND, axis=1, keepdims=True)
-    unit_ND: np.ndarray = np.divide(x_ND, length_N1, out=np.zeros_like(x_ND), where=length_N1 > 0)
-    return unit_ND
 
 
 def _tensor(vectors_ND: np.ndarray) -> Any:

@@ -19,7 +19,10 @@ from contrapose.evaluate.labelled import JudgedTexts
 from contrapose.evaluate.metrics import v_measure
 from contrapose.evaluate.results import Result
 from contrapose.evaluate.senteval import text_form
-from contrapose.evaluate.sts import SPREAD_OF_COLLAPSE, row_cosine
+from contrapose.evaluate.statistics import bootstrap_interval
+from contrapose.evaluate.sts import row_cosine
+from contrapose.evaluate.task import OnData
+from contrapose.evaluate.vectors import SPREAD_OF_COLLAPSE, is_one_point, unit_rows
 from contrapose.seeds import derive
 
 PROTOCOLS = {
@@ -27,12 +30,12 @@ PROTOCOLS = {
     "duplicate-pairs": "average precision x 100 of the cosine; 1 is a true pair",
     "clustering": "v-measure x 100 of k-means (k-means++ start) on unit vectors, k = classes, mean over seeds",
 }
-#: Seeds of k-means, and its most iterations.
-CLUSTERING_SEEDS, CLUSTERING_ITERATIONS = 10, 100
+#: Seeds of k-means, its most iterations, and resamples of the texts with the clusters they were given.
+CLUSTERING_SEEDS, CLUSTERING_ITERATIONS, CLUSTERING_RESAMPLES = 10, 100, 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairsTask:
+class PairsTask(OnData):
     """Pairs with a score, or with 1 (same) and 0 (not)."""
 
     data: JudgedTexts
@@ -41,14 +44,6 @@ class PairsTask:
     def __post_init__(self) -> None:
         if np.ptp(self.data.gold_N) == 0:
             raise DataError(f"{self.data.task}: all {len(self.data)} pairs have the same score")
-
-    @property
-    def name(self) -> str:
-        return self.data.task
-
-    @property
-    def texts(self) -> list[str]:
-        return self.data.texts
 
     def score(self, encodings: Encodings) -> list[Result]:
         cosine_N = row_cosine(encodings.of(self.data.first), encodings.of(self.data.second))
@@ -86,7 +81,7 @@ class PairsTask:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClusteringTask:
+class ClusteringTask(OnData):
     """Texts with a class: are the classes clusters?"""
 
     data: JudgedTexts
@@ -97,37 +92,31 @@ class ClusteringTask:
         if len(set(self.data.labels)) < 2:
             raise DataError(f"{self.data.task}: all {len(self.data)} texts have the same label")
 
-    @property
-    def name(self) -> str:
-        return self.data.task
-
-    @property
-    def texts(self) -> list[str]:
-        return self.data.texts
-
     def score(self, encodings: Encodings) -> list[Result]:
-        vectors_ND = encodings.of(self.data.first).astype(np.float64)
-        length_N1 = np.linalg.norm(vectors_ND, axis=1, keepdims=True)
-        unit_ND = np.divide(vectors_ND, length_N1, out=np.zeros_like(vectors_ND), where=length_N1 > 0)
-        classes = np.array(self.data.labels)
-        num_classes = len(set(self.data.labels))
+        unit_ND = unit_rows(encodings.of(self.data.first), np.float64)
+        names, class_N = np.unique(self.data.labels, return_inverse=True)
         details: dict[str, Any] = {
             "data_fingerprint": self.data.fingerprint,
             "definition": PROTOCOLS["clustering"],
-            "classes": num_classes,
+            "classes": len(names),
         }
-        if float(np.ptp(unit_ND, axis=0).max()) < SPREAD_OF_COLLAPSE:
+        if is_one_point(unit_ND):
             details["collapsed"] = True
             value = float("nan")
         else:
-            values = [
-                100 * v_measure(classes, k_means(unit_ND, num_classes, derive(seed, "k-means")))
-                for seed in range(self.seeds)
+            clusterings = [
+                k_means(unit_ND, len(names), derive(seed, "k-means")) for seed in range(self.seeds)
             ]
-            value = float(np.mean(values))
-            details["seeds"] = [round(each, 4) for each in values]
-            details["interval"] = [float(min(values)), float(max(values))]
-            details["interval_of"] = "lowest and highest seed"
+            details["seeds"] = [round(100 * v_measure(class_N, cluster_N), 4) for cluster_N in clusterings]
+            interval = bootstrap_interval(
+                np.stack([class_N, *clusterings], axis=1),
+                statistic=lambda rows: (
+                    100 * float(np.mean([v_measure(rows[:, 0], c) for c in rows[:, 1:].T]))
+                ),
+                resamples=CLUSTERING_RESAMPLES,
+            )
+            value = interval.estimate
+            details["interval"] = [interval.low, interval.high]
         return [
             Result(
                 task=self.name,

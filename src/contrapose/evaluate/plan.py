@@ -9,11 +9,10 @@ from functools import partial
 from pathlib import Path
 
 from contrapose.errors import DataError, UsageError, nearest
-from contrapose.evaluate.found import Protocols, Source, Task, sources_in
-from contrapose.evaluate.senteval import STS_TASKS, read_sts, splits_of
-from contrapose.evaluate.senteval_transfer import TRANSFER_TASKS, read_transfer
-from contrapose.evaluate.sts import StsTask
-from contrapose.evaluate.transfer import TransferTask, transfer_protocol
+from contrapose.evaluate.found import Protocols, Source, senteval_task, sources_in
+from contrapose.evaluate.senteval import STS_TASKS, splits_of
+from contrapose.evaluate.senteval_transfer import TRANSFER_TASKS
+from contrapose.evaluate.task import Task
 
 #: Group -> what it measures.
 GROUPS = {
@@ -105,12 +104,8 @@ def _reader(
     for source in sources:
         if source.task == name and source.group not in _FIXED:
             return source.read
-    if name in STS_TASKS:
-        return lambda split, protocols: StsTask(data=read_sts(folders, name, split), protocol=protocols.sts)
-    if name in TRANSFER_TASKS:
-        return lambda split, protocols: TransferTask(
-            data=read_transfer(folders, name), protocol=transfer_protocol(protocols.transfer)
-        )
+    if name in STS_TASKS or name in TRANSFER_TASKS:
+        return partial(senteval_task, name, folders)
     return partial(_nothing_found, name, folders)
 
 

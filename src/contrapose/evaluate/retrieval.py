@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from contrapose.evaluate.evidence import Evidence
 from contrapose.evaluate.metrics import ndcg, recall, reciprocal_rank_of
 from contrapose.evaluate.results import Result
 from contrapose.evaluate.senteval import text_form
+from contrapose.evaluate.task import OnData
+from contrapose.evaluate.vectors import is_one_point, unit_rows
 
 PROTOCOL = "beir"
 #: Documents kept per query: what the deepest cut-off needs.
@@ -29,18 +31,10 @@ DEFINITIONS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class RetrievalTask:
+class RetrievalTask(OnData):
     """One retrieval set."""
 
     data: RetrievalData
-
-    @property
-    def name(self) -> str:
-        return self.data.task
-
-    @property
-    def texts(self) -> list[str]:
-        return self.data.texts
 
     def score(self, encodings: Encodings) -> list[Result]:
         """Three results, each with its interval over queries."""
@@ -57,7 +51,7 @@ class RetrievalTask:
             values["ndcg@10"].append(ndcg(of_found, judged, 10))
             values["mrr@10"].append(reciprocal_rank_of(of_found, 10))
             values["recall@100"].append(recall(of_found, judged, 100))
-        collapsed = float(np.ptp(_unit(documents_MD), axis=0).max()) < 1e-6
+        collapsed = is_one_point(unit_rows(documents_MD))
         return [
             self._result(name, np.array(found), encodings.model, collapsed) for name, found in values.items()
         ]
@@ -92,13 +86,12 @@ def top_documents(
     *,
     own_ids: Sequence[str] = (),
     depth: int = DEPTH,
-    progress: Callable[[int], None] | None = None,
 ) -> list[np.ndarray]:
     """For each query the rows of its ``depth`` nearest documents, nearest first; equal cosines by falling id.
 
     own_ids: of each query the id that is left out of its list. Exact, in blocks of queries.
     """
-    queries_ND, documents_MD = _unit(queries_ND), _unit(documents_MD)
+    queries_ND, documents_MD = unit_rows(queries_ND), unit_rows(documents_MD)
     # trec_eval's order of equals. Searching in that order makes a stable sort keep it.
     order = np.array(sorted(range(len(ids)), key=lambda row: ids[row], reverse=True))
     place = {ids[row]: position for position, row in enumerate(order)}
@@ -116,13 +109,4 @@ def top_documents(
             candidates = np.flatnonzero(row >= edge)
             best = candidates[np.argsort(-row[candidates], kind="stable")]
             found.append(order[best[row[best] > -np.inf][:depth]])
-        if progress is not None:
-            progress(len(cosine))
     return found
-
-
-def _unit(x_ND: np.ndarray) -> np.ndarray:
-    x_ND = np.asarray(x_ND, np.float32)
-    length_N1 = np.linalg.norm(x_ND, axis=1, keepdims=True)
-    unit_ND: np.ndarray = np.divide(x_ND, length_N1, out=np.zeros_like(x_ND), where=length_N1 > 0)
-    return unit_ND

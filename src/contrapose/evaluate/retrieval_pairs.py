@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from contrapose.errors import UsageError
+from contrapose.evaluate.vectors import unit_rows
 
 #: Cosines of unit vectors closer than this are a tie: fp32 products of equal vectors differ by about 1e-7 with the
 #: place in the table.
@@ -93,9 +94,7 @@ def _unit(x_ND: np.ndarray, what: str) -> np.ndarray:
     x_ND = np.asarray(x_ND, np.float32)
     if x_ND.ndim != 2 or not np.isfinite(x_ND).all():
         raise UsageError(f"{what} must be a table of finite vectors, one per row; got shape {x_ND.shape}")
-    length_N1 = np.linalg.norm(x_ND, axis=1, keepdims=True)
-    unit_ND: np.ndarray = np.divide(x_ND, length_N1, out=np.zeros_like(x_ND), where=length_N1 > 0)
-    return unit_ND
+    return unit_rows(x_ND)
 
 
 def _groups(texts: Sequence[str], num_targets: int) -> np.ndarray:

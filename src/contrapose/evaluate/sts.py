@@ -27,6 +27,8 @@ from contrapose.evaluate.evidence import Evidence
 from contrapose.evaluate.results import Result
 from contrapose.evaluate.senteval import PUBLISHED_ROWS, STS_TASKS, Pairs, StsData, read_sts
 from contrapose.evaluate.statistics import spearman
+from contrapose.evaluate.task import OnData
+from contrapose.evaluate.vectors import SPREAD_OF_COLLAPSE
 
 __all__ = ["PROTOCOLS", "STS_TASKS", "StsTask", "read_sts", "row_cosine", "sts", "sts_dev"]
 
@@ -38,13 +40,9 @@ PROTOCOLS = {
     "crosslingual": "Spearman x 100 between cosine and gold score over all pairs of one language pair",
 }
 
-#: Cosines that differ by less than this over a whole task are one number: fp32 rounds unit vectors at 1e-7, and a
-#: rank correlation would rank that rounding.
-SPREAD_OF_COLLAPSE = 1e-6
-
 
 @dataclass(frozen=True, kw_only=True)
-class StsTask:
+class StsTask(OnData):
     """One split of one task under one protocol: its texts, and how vectors are scored."""
 
     data: StsData
@@ -52,14 +50,6 @@ class StsTask:
 
     def __post_init__(self) -> None:
         check_protocol(self.protocol)
-
-    @property
-    def name(self) -> str:
-        return self.data.task
-
-    @property
-    def texts(self) -> list[str]:
-        return self.data.texts
 
     def evaluate(
         self, encoder: Encodes, *, precision: str | None = None, progress: Callable[[int], None] | None = None

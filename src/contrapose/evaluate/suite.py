@@ -19,11 +19,12 @@ import numpy as np
 
 from contrapose.errors import DataError, UsageError
 from contrapose.evaluate.encoding import Encodes, Encodings, encode_once, fingerprint_of, name_of
-from contrapose.evaluate.found import Protocols, Task
+from contrapose.evaluate.found import Protocols
 from contrapose.evaluate.geometry import GeometryTask
 from contrapose.evaluate.plan import plan
 from contrapose.evaluate.results import Average, Result, average
 from contrapose.evaluate.sts import check_protocol
+from contrapose.evaluate.task import Task
 from contrapose.evaluate.transfer import transfer_protocol as known_transfer_protocol
 from contrapose.ledger import record
 

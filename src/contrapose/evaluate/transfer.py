@@ -11,7 +11,7 @@ chooses anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,8 @@ from contrapose.evaluate.evidence import Evidence
 from contrapose.evaluate.logistic import Recipe, fit_all
 from contrapose.evaluate.results import Result
 from contrapose.evaluate.senteval_transfer import LabelledTexts
+from contrapose.evaluate.task import OnData
+from contrapose.evaluate.vectors import is_one_point
 from contrapose.seeds import numpy_generator
 
 #: The weight decays that are tried.
@@ -71,21 +73,12 @@ def transfer_protocol(name: str) -> TransferProtocol:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransferTask:
+class TransferTask(OnData):
     """One task of SentEval's classification tasks: labelled texts and a protocol."""
 
     data: LabelledTexts
     protocol: TransferProtocol
     seed: int = 1111
-    progress: Callable[[str], None] | None = None
-
-    @property
-    def name(self) -> str:
-        return self.data.task
-
-    @property
-    def texts(self) -> list[str]:
-        return self.data.texts
 
     def score(self, encodings: Encodings) -> list[Result]:
         """Accuracy x 100 on the test rows, with its interval over them."""
@@ -96,7 +89,7 @@ class TransferTask:
             "classes": list(self.data.class_names),
             "chance": 100 * float(np.bincount(self.data.labels_N).max() / len(self.data)),
         }
-        if float(np.ptp(features_ND, axis=0).max()) < 1e-6:
+        if is_one_point(features_ND):
             details["collapsed"] = True
             return [self._result(float("nan"), len(self.data), encodings.model, details)]
         right_N, chosen, dev = self._right(features_ND)

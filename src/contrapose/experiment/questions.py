@@ -18,6 +18,7 @@ from contrapose.errors import EmptyCorpus
 from contrapose.evaluate.encoding import Encodes, Encodings, encode_once
 from contrapose.evaluate.retrieval_pairs import accuracy_at_1, mrr_at_10, pair_retrieval
 from contrapose.evaluate.statistics import Interval, PairedTest, bootstrap_interval, paired_test
+from contrapose.evaluate.vectors import unit_rows
 
 #: The tasks in the words of the tables.
 TASKS = {"description": "first line -> rest of the description", "name": "name in words -> first line"}
@@ -153,8 +154,8 @@ def _geometry(encodings: Encodings, exam: Exam) -> dict[str, float]:
 def _search(encodings: Encodings, exam: Exam) -> dict[str, tuple[Answer, ...]]:
     if not exam.searches or not exam.library:
         return {}
-    library_ND = _unit(encodings.of([pair.positive for pair in exam.library]))
-    cosines = _unit(encodings.of(exam.searches)) @ library_ND.T
+    library_ND = unit_rows(encodings.of([pair.positive for pair in exam.library]))
+    cosines = unit_rows(encodings.of(exam.searches)) @ library_ND.T
     found = {}
     for search, row in zip(exam.searches, cosines, strict=True):
         best = np.argsort(-row, kind="stable")[:ANSWERS]
@@ -163,9 +164,3 @@ def _search(encodings: Encodings, exam: Exam) -> dict[str, tuple[Answer, ...]]:
             for place in best
         )
     return found
-
-
-def _unit(vectors_ND: np.ndarray) -> np.ndarray:
-    length = np.linalg.norm(vectors_ND, axis=1, keepdims=True)
-    unit_ND: np.ndarray = np.divide(vectors_ND, length, out=np.zeros_like(vectors_ND), where=length > 0)
-    return unit_ND

@@ -14,6 +14,7 @@ import numpy as np
 
 from contrapose.data.quarantine import Quarantine
 from contrapose.errors import EmptyCorpus, ModelError, UsageError
+from contrapose.evaluate.vectors import unit_rows
 from contrapose.use.rows import Progress, Sources, TextEncoder, encoded_chunks, text_of
 
 #: Rows scored, and in :func:`search` encoded, at a time: 77 MB of vectors at width 384.
@@ -208,16 +209,6 @@ def top_rows(
             scores = np.round(np.clip(exact, -1.0, 1.0), DECIMALS) + 0.0  # no "-0.0" on anybody's screen
             order = np.lexsort((rows, -scores))[:top]
             yield scores[order], rows[order]
-
-
-def unit_rows(vectors_ND: np.ndarray) -> np.ndarray:
-    """float32 rows of length 1; a zero row stays zero.
-
-    >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
-    [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
-    """
-    length_N1 = np.linalg.norm(vectors_ND.astype(np.float64), axis=1, keepdims=True)
-    return (vectors_ND / np.where(length_N1 > 0, length_N1, 1.0)).astype(np.float32)
 
 
 def checked_queries(queries: Sequence[str]) -> list[str]:

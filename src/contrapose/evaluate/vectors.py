@@ -1,0 +1,30 @@
+"""Rows of vectors outside of training: to unit length, and whether they are all one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+#: What differs by less than this over a whole task is one number: fp32 rounds unit vectors at 1e-7, and a ranking
+#: would rank that rounding.
+SPREAD_OF_COLLAPSE = 1e-6
+
+
+def unit_rows(vectors_ND: np.ndarray, dtype: Any = np.float32) -> np.ndarray:
+    """Rows of length 1; a zero row stays zero.
+
+    >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]]), np.float64).tolist()
+    [[0.6, 0.8], [0.0, 0.0]]
+    """
+    length_N1 = np.linalg.norm(np.asarray(vectors_ND, np.float64), axis=1, keepdims=True)
+    return (vectors_ND / np.where(length_N1 > 0, length_N1, 1.0)).astype(dtype)
+
+
+def is_one_point(vectors_ND: np.ndarray) -> bool:
+    """Whether all rows are the same vector, up to rounding.
+
+    >>> is_one_point(np.ones((3, 2))), is_one_point(np.eye(2))
+    (True, False)
+    """
+    return float(np.ptp(vectors_ND, axis=0).max()) < SPREAD_OF_COLLAPSE
