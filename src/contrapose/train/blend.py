@@ -1,0 +1,38 @@
+"""Between the start and the trained encoder: weights interpolated linearly.
+
+    w(share) = (1 - share) * w_start + share * w_trained
+
+Half way there is often better than either: what training gained is kept, and of what it damaged half is undone
+(Wortsman et al. 2022, https://arxiv.org/abs/2109.01903). One encoder must be a training of the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from contrapose.errors import UsageError
+
+
+def blended(start: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
+    """Weights with ``share`` of the trained ones; whole numbers (positions, counters) are the trained ones'.
+
+    Raises :class:`UsageError` for a share outside [0, 1] and for weights that do not fit each other.
+
+    >>> import torch
+    >>> blended({"w": torch.zeros(2)}, {"w": torch.ones(2)}, 0.25)["w"].tolist()
+    [0.25, 0.25]
+    """
+    if not 0 <= share <= 1:
+        raise UsageError(
+            f"a blend takes a share between 0 (the start) and 1 (the trained encoder), not {share}"
+        )
+    if {name: w.shape for name, w in start.items()} != {name: w.shape for name, w in trained.items()}:
+        raise UsageError(
+            "the two encoders have different weights: only a training of the start can be blended"
+        )
+    return {
+        name: start[name].to(w.device, w.dtype).lerp(w, share) if w.is_floating_point() else w.clone()
+        for name, w in trained.items()
+    }
