@@ -95,6 +95,15 @@ def train(
     criterion: Annotated[
         str | None, option("auto (default), stsb-dev, label-free, or none for the last step.", SELECTION)
     ] = None,
+    blend: Annotated[
+        str | None,
+        option(
+            "Share of the trained weights in the model, 0 to 1; the rest is the start's. auto: chosen by the "
+            "criterion.",
+            SELECTION,
+            metavar="auto|0..1",
+        ),
+    ] = None,
     save_every: Annotated[int | None, option("Steps between checkpoints (default 100).", SAVING)] = None,
     tensorboard: Annotated[bool, option("Write TensorBoard files too.", SAVING, "--tensorboard")] = False,
     resume: Annotated[bool, option("Go on from the newest checkpoint in --out.", SAVING, "--resume")] = False,
@@ -116,13 +125,16 @@ def train(
     The run's folder gets config.toml, env.json, metrics.jsonl, checkpoints/ and model/. A configuration file, then
     flags, then --set: what comes later wins. Exit code 3 means that it is done, and that rows could not be read.
     """
+    from contrapose.config import parse_value
+
     flags = {
         "out": out, "corpus": tuple(corpus) if corpus else None, "columns": split_words(columns) or None,
         "views": views, "held_out_rows": held_out_rows, "model": model, "pooling": pooling, "head": head,
         "dropout": dropout, "method": method, "parts": split_words(with_) or None, "steps": steps, "epochs": epochs,
         "batch_size": batch_size, "chunk_size": chunk_size, "learning_rate": learning_rate, "max_length": max_length,
         "seed": seed, "precision": precision, "device": device, "criterion": criterion, "dev_data": dev_data,
-        "eval_every": eval_every, "patience": patience, "save_every": save_every,
+        "eval_every": eval_every, "patience": patience,
+        "blend": None if blend is None else parse_value(blend), "save_every": save_every,
         "tensorboard": tensorboard or None,
     }  # fmt: skip
     from contrapose.data.sources import find_sources

@@ -28,9 +28,6 @@ from contrapose.evaluate.retrieval_pairs import pair_retrieval, reciprocal_rank
 #: this value cosines hardly tell sentences apart. Some untrained masked language models start above it.
 COLLAPSED_UNIFORMITY = -0.5
 
-#: Rows with fewer words have halves too short to mean anything.
-MIN_WORDS = 8
-
 
 @dataclass(frozen=True, kw_only=True)
 class LabelFree:
@@ -79,17 +76,3 @@ def label_free(first_ND: np.ndarray, second_ND: np.ndarray) -> LabelFree:
         rows=len(first_ND),
         collapsed=spread > COLLAPSED_UNIFORMITY,
     )
-
-
-def split_in_halves(text: str, *, min_words: int = MIN_WORDS) -> tuple[str, str] | None:
-    """The first and the second half of the words, or None for a row of fewer than ``min_words``.
-
-    >>> split_in_halves("one two three four five six seven eight nine")
-    ('one two three four', 'five six seven eight nine')
-    >>> split_in_halves("too short")
-    """
-    words = text.split()
-    if len(words) < max(2, min_words):
-        return None
-    middle = len(words) // 2
-    return " ".join(words[:middle]), " ".join(words[middle:])

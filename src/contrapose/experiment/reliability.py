@@ -134,14 +134,24 @@ def _measure(bench: _Bench, trial: Trial, place: Path) -> Measured:
     )
     encoder, first = run.encoder, Encoder.load(bench.model).state_dict()
     trained = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
-    found = {}
+    found, vectors = {}, _vectors("start", start)
     for share in SHARES:
         encoder.load_state_dict(blended(first, trained, share))
-        found[f"{share:g}"] = compared(start, look(encoder, domain))
+        now = look(encoder, domain)
+        found[f"{share:g}"] = compared(start, now)
+        vectors |= _vectors(f"{share:g}", now)
     losses = [row["loss"] for row in run.metrics if "loss" in row]
-    return Measured(
-        facts={"shares": found, "start": start.value, "rows": run.summary["rows"], "loss": losses[-1]}
-    )
+    facts = {"shares": found, "start": start.value, "rows": run.summary["rows"], "loss": losses[-1]}
+    return Measured(facts=facts, evidence=vectors)
+
+
+def _vectors(who: str, seen: Look) -> dict[str, np.ndarray]:
+    """The unit vectors of the probes, so that a criterion that was not thought of can be tried later."""
+    from contrapose.evaluate.vectors import unit_rows
+
+    sides = {f"{kind}|first": x for kind, x in seen.first.items()}
+    sides |= {f"{kind}|second": x for kind, x in seen.second.items()} | {"whole": seen.whole_ND}
+    return {f"{who}|{name}": unit_rows(x).astype(np.float16) for name, x in sides.items()}
 
 
 def look(encoder: Encoder, domain: Domain) -> Look:

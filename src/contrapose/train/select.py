@@ -15,7 +15,8 @@ import numpy as np
 from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import UsageError
-from contrapose.evaluate.labelfree import label_free, split_in_halves
+from contrapose.evaluate.labelfree import label_free
+from contrapose.evaluate.probes import split_in_halves
 from contrapose.train.settings import SelectionSettings
 
 #: With fewer held-out pairs of views the criterion is mostly noise.
