@@ -206,6 +206,19 @@ def run_and_tell(settings: RunSettings, *, resume: bool, quiet: bool, as_json: b
         raise typer.Exit(PARTIAL)
 
 
+#: Word of a verdict -> its style.
+STYLES = {"helps": "bold green", "no clear change": "bold yellow", "harms": "bold red"}
+
+
+def show_verdict(verdict: Mapping[str, Any]) -> None:
+    """Whether training helped, why that is believed, and what to try where it harmed."""
+    if not verdict:
+        return
+    console.say(verdict["text"], style=STYLES.get(verdict["word"], ""))
+    if verdict.get("advice"):
+        console.say(verdict["advice"])
+
+
 def show_result(run: Run, settings: RunSettings) -> None:
     """Before and after, where the model is, and what to do with it."""
     summary = run.summary
@@ -214,13 +227,16 @@ def show_result(run: Run, settings: RunSettings) -> None:
         rows = [[summary["criterion_about"], f"{before:.3f}", f"{chosen:.3f}", f"{chosen - before:+.3f}"]]
         columns = {"measured": "text", "before": "number", "after": "number", "change": "number"}
         console.show(console.table(columns, rows))
-        if chosen <= before:
-            console.say("By this measure the model is not better than before.", style="yellow")
+    show_verdict(summary.get("verdict") or {})
     steps = f"{console.counted(summary['steps'], 'step')}" + (
         ", stopped early" if summary.get("stopped_early") else ""
     )
     speed = f", {summary['rows_per_second']:g} rows per second" if summary.get("rows_per_second") else ""
-    console.say(f"{summary['method']}: {steps}; the model is that of step {summary['chosen_step']}{speed}")
+    blend = summary.get("blend", 1.0)
+    share = f", blended with the start ({blend:g} of the trained weights)" if blend < 1 else ""
+    console.say(
+        f"{summary['method']}: {steps}; the model is that of step {summary['chosen_step']}{share}{speed}"
+    )
     if summary.get("rows_quarantined"):
         listed = run.folder / "cache" / "corpus" / "quarantine.jsonl"
         console.say(f"{console.counted(summary['rows_quarantined'], 'row')} could not be read; see {listed}")

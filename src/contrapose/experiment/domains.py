@@ -27,10 +27,10 @@ from contrapose.seeds import numpy_generator
 
 Item = TypeVar("Item")
 
-#: Rows of a domain's text: to train on, and kept apart to probe without labels.
-TRAINING_ROWS, PROBE_ROWS = 20_000, 400
+#: Rows of a domain's text: to train on; kept apart to probe without labels: lines, documents.
+TRAINING_ROWS, PROBE_LINES, PROBE_DOCUMENTS = 20_000, 400, 200
 #: Rows of a labelled task that are judged.
-PAIRS, DOCUMENTS, CLASSED, QUERIES = 2_000, 1_400, 2_500, 400
+PAIRS, CLASSED, QUERIES = 2_000, 2_500, 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +48,17 @@ class Domain:
     @property
     def probe_rows(self) -> dict[str, list[str]]:
         """The rows that no run of the domain trains on."""
-        return {name: texts[:PROBE_ROWS] for name, texts in self.rows.items()}
+        return {name: texts[: self.num_probes] for name, texts in self.rows.items()}
+
+    @property
+    def num_probes(self) -> int:
+        """Documents are long, and there are fewer of them."""
+        return PROBE_DOCUMENTS if self.has_pairs else PROBE_LINES
 
     def write_training(self, path: Path) -> Path:
         """The other rows as json lines."""
-        kept = {name: texts[PROBE_ROWS : PROBE_ROWS + TRAINING_ROWS] for name, texts in self.rows.items()}
+        first = self.num_probes
+        kept = {name: texts[first : first + TRAINING_ROWS] for name, texts in self.rows.items()}
         lines = (dict(zip(kept, row, strict=True)) for row in zip(*kept.values(), strict=True))
         path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
         return path
@@ -108,7 +114,7 @@ def _sts(data: Path) -> Domain:
     return Domain(name="sts", rows=_lines(data / "corpora/general/wiki.txt.gz"), tasks=tuple(tasks))
 
 
-def _retrieval(name: str, split: str) -> Callable[[Path], Domain]:
+def _retrieval(name: str, split: str, limit: int) -> Callable[[Path], Domain]:
     """Documents are titles and texts. Judged: a sample of queries over their documents and a sample of the others."""
 
     def read(data: Path) -> Domain:
@@ -119,8 +125,8 @@ def _retrieval(name: str, split: str) -> Callable[[Path], Domain]:
         found = read_beir(folder, split)
         chosen = _sample(list(found.queries), QUERIES, name)
         judged = {document for query in chosen for document in found.gains[query]}
-        others = _sample([each for each in found.documents if each not in judged], DOCUMENTS, name)
-        kept = judged | set(others[: max(0, DOCUMENTS - len(judged))])
+        others = [each for each in found.documents if each not in judged]
+        kept = judged | set(_sample(others, max(0, limit - len(judged)), name))
         data_ = replace(
             found,
             queries={query: found.queries[query] for query in chosen},
@@ -199,10 +205,10 @@ def _sample(items: Sequence[Item], size: int, name: str) -> list[Item]:
 #: precision), classes (share of texts whose nearest other text is of their class).
 DOMAINS: dict[str, Callable[[Path], Domain]] = {
     "sts": _sts,
-    "cranfield": _retrieval("cranfield", "test"),
+    "cranfield": _retrieval("cranfield", "test", 1_400),
     "medical-questions": _judged("medical-questions", "mqp.tsv", "sentences.txt.gz"),
     "python-docs": _python,
-    "scifact": _retrieval("scifact", "train"),
+    "scifact": _retrieval("scifact", "train", 1_000),
     "banking77": _judged("banking77", "test.tsv", "sentences.txt"),
     "twitter-url": _judged("twitter-url", "test.tsv", "sentences.txt.gz"),
     "stackoverflow-titles": _judged("stackoverflow-titles", "test.tsv", "sentences.txt"),
