@@ -75,7 +75,7 @@ def explain(found: Evaluation, encoder: Any) -> None:
 
 
 def _own_words(result: Result) -> bool:
-    return result.protocol in ("geometry", "beir")
+    return result.protocol in ("geometry", "beir", "mteb")
 
 
 def definitions() -> dict[str, str]:
@@ -132,6 +132,8 @@ def list_tasks(folders: Sequence[str], *, json: bool) -> None:
 def _over(mean: Average) -> str:
     if len(mean.over) == 5 and mean.over[-1] == "STS16":
         return "STS12-16"
+    if mean.protocol == "mteb":
+        return f"{mean.over[0].rpartition('.')[0]} ({len(mean.over)} subsets)"
     if mean.protocol == "crosslingual":
         return f"{mean.over[0].split('.')[0]} ({len(mean.over)} language pairs)"
     return ", ".join(mean.over)

@@ -1,0 +1,113 @@
+"""From MTEB's result files to our results: one per subset and split, x 100, with where the data came from."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from contrapose.evaluate.evidence import Evidence
+from contrapose.evaluate.results import Result
+from contrapose.interop.mteb_data import DEFAULT, LocalData
+
+PROTOCOL = "mteb"
+#: Column of the judgement, and our statistic of it, where a main score is one over pairs.
+_PAIRS = {"STS": ("score", "spearman"), "PairClassification": ("labels", "average_precision")}
+#: MTEB's files hold six places.
+_ROUNDING = 1e-4
+
+
+def results_of(
+    task: Any, scored: Any, local: LocalData | None, *, fingerprint: str, collapsed: bool
+) -> list[Result]:
+    """One result for each subset and split of ``scored`` (mteb's TaskResult) that ``task`` wants.
+
+    A subset is told by the task's name: STS17.en-ar. ``details["mteb_rows"]`` and ``["same_as_mteb"]`` say how local
+    data compares with MTEB's own.
+    """
+    metadata, found = task.metadata, []
+    for split, entries in scored.scores.items():
+        for entry in entries:
+            subset = entry["hf_subset"]
+            if split not in task.eval_splits or subset not in task.hf_subsets:
+                continue
+            value = float("nan") if collapsed else 100 * _number(entry["main_score"])
+            details = {
+                "definition": f"{metadata.main_score} x 100 of MTEB's {metadata.type}, by mteb {scored.mteb_version}",
+                "mteb_task": metadata.name,
+                **_origin(task, local, subset, split),
+                **({"collapsed": True} if collapsed else {}),
+                **({"superseded_by": metadata.superseded_by} if metadata.superseded_by else {}),
+            }
+            found.append(
+                Result(
+                    task=metadata.name if subset == DEFAULT else f"{metadata.name}.{subset}",
+                    metric=metadata.main_score,
+                    value=value,
+                    protocol=PROTOCOL,
+                    rows=local.sizes[subset, split][0] if local else _published(metadata, subset, split)[0],
+                    model=fingerprint,
+                    split=split,
+                    text=local.text if local else "hub",
+                    details=details,
+                )
+            )
+    return found
+
+
+def _origin(task: Any, local: LocalData | None, subset: str, split: str) -> dict[str, Any]:
+    if local is None:
+        return {"data": "hub", "data_fingerprint": str(task.metadata.revision)}
+    (rows, characters), (their_rows, their_characters) = (
+        local.sizes[subset, split],
+        _published(task.metadata, subset, split),
+    )
+    same = rows == their_rows and abs(characters - their_characters) <= max(4, 0.001 * their_characters)
+    return {
+        "data": f"local folder {local.folder}",
+        "data_fingerprint": local.fingerprint,
+        "mteb_rows": their_rows,
+        "same_as_mteb": same,
+    }
+
+
+def _published(metadata: Any, subset: str, split: str) -> tuple[int, int]:
+    """Rows and characters of MTEB's own copy, as its package records them; zeros where it does not."""
+    stats: Mapping[str, Any] = (metadata.descriptive_stats or {}).get(split, {})
+    if subset != DEFAULT:
+        stats = stats.get("hf_subset_descriptive_stats", {}).get(subset, {})
+    rows = stats.get("num_queries") or stats.get("num_samples") or 0
+    text: Mapping[str, Any] = stats.get("text_statistics") or {}
+    return int(rows), int(stats.get("number_of_characters") or text.get("total_text_length") or 0)
+
+
+def evidence_of(result: Result, task: Any, local: LocalData | None, predictions: Path) -> Evidence | None:
+    """The pairs behind a score, from the predictions that mteb kept, if they give that very score."""
+    if task.metadata.type not in _PAIRS or math.isnan(result.value):
+        return None
+    column, kind = _PAIRS[task.metadata.type]
+    subset = result.task.removeprefix(task.metadata.name).removeprefix(".") or DEFAULT
+    if local is not None:
+        gold = local.parts[subset][result.split][column]
+    elif task.dataset is not None:
+        gold = task.dataset.get(subset, task.dataset)[result.split][column]
+    else:
+        return None
+    path = predictions / task.prediction_file_name
+    try:
+        cosine = json.loads(path.read_text(encoding="utf-8"))[subset][result.split]["cosine_scores"]
+        values_N, gold_N = np.asarray(cosine, np.float64), np.asarray(gold, np.float64)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if values_N.shape != gold_N.shape or values_N.ndim != 1:
+        return None
+    evidence = Evidence(kind, values_N, gold_N)
+    return evidence if abs(evidence.value() - result.value) <= _ROUNDING else None
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)
