@@ -19,6 +19,7 @@ Protocol "mteb" in our tables, x 100; it is never averaged with others (SICK-R h
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -27,13 +28,12 @@ from typing import Any
 
 from contrapose.errors import ContraposeError, DataError, MissingExtra, StorageError, UsageError, nearest
 from contrapose.evaluate.encoding import Encodes, name_of
-from contrapose.evaluate.evidence import Evidence
 from contrapose.evaluate.results import Result, average
 from contrapose.evaluate.suite import Evaluation, Problem, evidence_arrays
 from contrapose.interop.mteb_data import LAYOUTS, LocalData, feed, read_local, stand_in
-from contrapose.interop.mteb_manners import undisturbed
+from contrapose.interop.mteb_manners import stay_offline, undisturbed
 from contrapose.interop.mteb_model import MtebModel
-from contrapose.interop.mteb_results import evidence_of, results_of
+from contrapose.interop.mteb_results import results_of, with_interval
 from contrapose.ledger import record
 
 logger = logging.getLogger(__name__)
@@ -154,19 +154,13 @@ def _evaluate_task(name: str, folders: Sequence[Path], model: MtebModel, cache: 
     else:
         _fill(task, local, folders)
         scored = _run(task, model, cache, predictions, anew=known is None)
-    if model.is_collapsed:
-        path.unlink(missing_ok=True)  # a ranking of rounding errors is no result for others to find
     rows = results_of(task, scored, local, fingerprint=str(meta.revision), collapsed=model.is_collapsed)
+    rows = [with_interval(row, task, local, predictions) for row in rows]
+    if any(math.isnan(row.value) for row in rows):
+        path.unlink(missing_ok=True)  # a ranking of rounding errors is no result for others to find
     about = {"file": str(path), "prompt": model.prompt_of(task), "taken_from_file": taken}
-    return [_with_interval(row, evidence_of(row, task, local, predictions), about) for row in rows]
-
-
-def _with_interval(result: Result, evidence: Evidence | None, about: dict[str, Any]) -> Result:
-    details = {**result.details, **{key: value for key, value in about.items() if value}}
-    if evidence is not None:
-        interval = evidence.interval()
-        details["interval"] = [interval.low, interval.high]
-    return replace(result, evidence=evidence, details=details)
+    shown = {key: value for key, value in about.items() if value}
+    return [replace(row, details={**row.details, **shown}) for row in rows]
 
 
 def _known(cache: Any, task: Any, meta: Any) -> Any:
@@ -190,12 +184,14 @@ def _fill(task: Any, local: LocalData | None, folders: Sequence[Path]) -> None:
     try:
         task.load_data()
     except Exception as error:
+        if isinstance(error, ConnectionError):
+            stay_offline()  # the tasks after this one need not wait through its attempts again
         reason = next((line for line in str(error).strip().splitlines() if line), type(error).__name__)
         searched = ", ".join(map(str, folders)) or "no --data folder was given"
         layout = LAYOUTS.get(name)
         if layout is None and task.metadata.type == "Retrieval":
             layout = f"a folder {name.lower()} in BEIR's layout"
-        local_way = f"Give --data a folder with {layout}, or fetch it" if layout else "Fetch it"
+        local_way = f"Give --data a folder that holds {layout}, or fetch it" if layout else "Fetch it"
         raise DataError(
             f"its data is not in the folders ({searched}) and cannot be fetched ({reason[:200]}). {local_way} once "
             f"where there is a network: python -c \"import mteb; mteb.get_task('{name}').load_data()\", and copy the "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from contrapose.evaluate.evidence import Evidence
 from contrapose.evaluate.results import Result
+from contrapose.evaluate.vectors import SPREAD_OF_COLLAPSE
 from contrapose.interop.mteb_data import DEFAULT, LocalData
 
 PROTOCOL = "mteb"
@@ -36,11 +38,12 @@ def results_of(
             if split not in task.eval_splits or subset not in task.hf_subsets:
                 continue
             value = float("nan") if collapsed else 100 * _number(entry["main_score"])
+            undefined = math.isnan(value)
             details = {
                 "definition": f"{metadata.main_score} x 100 of MTEB's {metadata.type}, by mteb {scored.mteb_version}",
                 "mteb_task": metadata.name,
                 **_origin(task, local, subset, split),
-                **({"collapsed": True} if collapsed else {}),
+                **({"collapsed": True} if undefined else {}),
                 **({"superseded_by": metadata.superseded_by} if metadata.superseded_by else {}),
             }
             found.append(
@@ -85,7 +88,19 @@ def _published(metadata: Any, subset: str, split: str) -> tuple[int, int]:
     return int(rows), int(stats.get("number_of_characters") or text.get("total_text_length") or 0)
 
 
-def evidence_of(result: Result, task: Any, local: LocalData | None, predictions: Path) -> Evidence | None:
+def with_interval(result: Result, task: Any, local: LocalData | None, predictions: Path) -> Result:
+    """``result`` with its evidence and interval, where mteb kept the pairs; undefined, if all cosines are one."""
+    evidence = _evidence(result, task, local, predictions)
+    if evidence is None:
+        return result
+    if np.ptp(evidence.values_N) < SPREAD_OF_COLLAPSE:
+        return replace(result, value=float("nan"), details={**result.details, "collapsed": True})
+    interval = evidence.interval()
+    details = {**result.details, "interval": [interval.low, interval.high]}
+    return replace(result, evidence=evidence, details=details)
+
+
+def _evidence(result: Result, task: Any, local: LocalData | None, predictions: Path) -> Evidence | None:
     """The pairs behind a score, from the predictions that mteb kept, if they give that very score."""
     if task.metadata.type not in _PAIRS or math.isnan(result.value):
         return None
