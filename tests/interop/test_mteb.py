@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import sys
@@ -29,12 +30,6 @@ pytestmark = pytest.mark.usefixtures("no_network")
 @pytest.fixture
 def no_network(socket_disabled: None) -> None:
     """Any socket is an error."""
-    import socket
-
-    from pytest_socket import SocketBlockedError
-
-    with pytest.raises(SocketBlockedError):
-        socket.socket()
 
 
 @pytest.fixture
@@ -60,7 +55,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def worded(root: Path) -> Path:
     """A small STS-B in words that the tiny model knows."""
-    pairs = "".join(f"g\tf\ty\t{i}\t{i / 3:.2f}\t{SENTENCES[i]}\t{SENTENCES[-i]}\n" for i in range(1, 8))
+    rows = enumerate(itertools.combinations(SENTENCES, 2))
+    pairs = "".join(f"g\tf\ty\t{i}\t{i * 7 % 51 / 10}\t{a}\t{b}\n" for i, (a, b) in rows)
     path = root / "STS/STSBenchmark/sts-test.csv"
     path.parent.mkdir(parents=True)
     path.write_text(pairs)
@@ -75,6 +71,15 @@ def files(tmp_path: Path) -> list[Path]:
     """Result files, without mteb's own description of the model."""
     found = (tmp_path / "out" / "results").rglob("*.json")
     return sorted(path for path in found if path.name != "model_meta.json")
+
+
+def test_here_no_socket_can_be_opened() -> None:
+    import socket
+
+    from pytest_socket import SocketBlockedError
+
+    with pytest.raises(SocketBlockedError), pytest.warns(UserWarning, match="socket"):
+        socket.socket()
 
 
 def test_a_perfect_encoder_reaches_100_and_agrees_with_the_suite(data: Path, tmp_path: Path) -> None:
@@ -176,6 +181,7 @@ def test_sts17_has_a_result_for_each_language_pair_at_hand_and_their_mean(data: 
     (mean,) = found.averages
     assert mean.value == pytest.approx(np.mean([result.value for result in found.results]))
     assert mean.protocol == "mteb"
+    assert found.results[0].details["subsets_here"] == "2 of 11"
 
 
 def test_retrieval_from_a_beir_folder_agrees_with_the_suite(data: Path, tmp_path: Path) -> None:
@@ -342,7 +348,7 @@ def test_on_the_command_line_alone_and_with_other_tasks(
     options = ["--data", root, "--mteb", "stsbenchmark", "--mteb-results", out]
     done = contrapose("evaluate", models[0], *options)
     assert done.code == 0, done.err
-    for word in ("cosine_spearman", "encoded in fp32", "in place of MTEB's download", "7 rows here, 1,379"):
+    for word in ("cosine_spearman", "encoded in fp32", "in place of MTEB's download", "120 rows here, 1,379"):
         assert word in done.out
     both = contrapose("evaluate", models[0], *options, "--tasks", "STS-B", "--json").json
     assert both["results"][0]["task"] == "STS-B"

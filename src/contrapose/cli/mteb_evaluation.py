@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from contrapose.cli import console
 from contrapose.cli.evaluation_view import explain, show
@@ -83,18 +83,23 @@ def notes(results: Sequence[Result]) -> list[str]:
     lines = []
     if local:
         lines.append(f"fed from local folders in place of MTEB's download: {_names(local)}")
-    for result in local:
-        details: dict[str, Any] = dict(result.details)
-        if details["mteb_rows"] != result.rows:
-            lines.append(
-                f"{result.task}: {result.rows:,} rows here, {details['mteb_rows']:,} in MTEB's copy: do not compare it "
-                "with published MTEB scores"
-            )
-    other = [r for r in local if not r.details["same_as_mteb"] and r.details["mteb_rows"] == r.rows]
+    lines += [
+        f"{result.task}: {result.rows:,} rows here, {result.details['mteb_rows']:,} in MTEB's copy: do not compare it "
+        "with published MTEB scores"
+        for result in local
+        if result.details.get("mteb_rows", result.rows) != result.rows
+    ]
+    other = [
+        result
+        for result in local
+        if result.details.get("mteb_rows") == result.rows and not result.details["same_as_mteb"]
+    ]
     if other:
         lines.append(
             f"as many rows as in MTEB's copy, but other characters (tokenised, cleaned): {_names(other)}"
         )
+    parts = {r.details["mteb_task"]: r.details["subsets_here"] for r in local if "subsets_here" in r.details}
+    lines += [f"{task}: {here} subsets are in the folder" for task, here in parts.items()]
     if taken := [result for result in ours if result.details.get("taken_from_file")]:
         lines.append(f"taken from earlier result files, nothing has changed since: {_names(taken)}")
     if unprompted := [r for r in ours if "not used" in r.details.get("prompt", "")]:

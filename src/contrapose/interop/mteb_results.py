@@ -29,7 +29,7 @@ def results_of(
     """One result for each subset and split of ``scored`` (mteb's TaskResult) that ``task`` wants.
 
     A subset is told by the task's name: STS17.en-ar. ``details["mteb_rows"]`` and ``["same_as_mteb"]`` say how local
-    data compares with MTEB's own.
+    data compares with MTEB's own, where mteb has recorded that; ``["subsets_here"]`` that some are missing.
     """
     metadata, found = task.metadata, []
     for split, entries in scored.scores.items():
@@ -70,11 +70,12 @@ def _origin(task: Any, local: LocalData | None, subset: str, split: str) -> dict
         _published(task.metadata, subset, split),
     )
     same = rows == their_rows and abs(characters - their_characters) <= max(4, 0.001 * their_characters)
+    here, there = len(task.hf_subsets), len(task.metadata.hf_subsets)
     return {
         "data": f"local folder {local.folder}",
         "data_fingerprint": local.fingerprint,
-        "mteb_rows": their_rows,
-        "same_as_mteb": same,
+        **({"mteb_rows": their_rows, "same_as_mteb": same} if their_rows else {}),
+        **({"subsets_here": f"{here} of {there}"} if here < there else {}),
     }
 
 
