@@ -53,6 +53,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     )
 
 
+def compare_last_two(folder: Path) -> list[Any]:
+    from contrapose.experiment.comparison import compare_evaluations
+
+    ledger = Ledger(folder)
+    return compare_evaluations(ledger, *ledger.entries("evaluation")[-2:])
+
+
 def worded(root: Path) -> Path:
     """A small STS-B in words that the tiny model knows."""
     rows = enumerate(itertools.combinations(SENTENCES, 2))
@@ -191,6 +198,7 @@ def test_retrieval_from_a_beir_folder_agrees_with_the_suite(data: Path, tmp_path
     ours = evaluate(one_hot(), ["scifact"], data)
     (result,) = found.results
     assert (result.metric, result.rows) == ("ndcg_at_10", 6)
+    assert result.evidence is not None
     assert result.value == pytest.approx(ours.value("scifact", "ndcg@10"), abs=1e-3) == pytest.approx(100)
 
 
@@ -337,6 +345,31 @@ def test_the_ledger_has_the_evaluation_with_its_rows(
         "STSBenchmark|cosine_spearman|values",
         "STSBenchmark|cosine_spearman|gold",
     }
+
+
+def test_two_models_are_compared_row_by_row(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "ledger"))
+    encoders = oracle(data), random_directions()
+    encoders[1].fingerprint = lambda: "another"  # type: ignore[method-assign]
+    for encoder in encoders:
+        run(encoder, ["STSBenchmark"], data, tmp_path)
+    (change,) = compare_last_two(tmp_path / "ledger")
+    assert (change.task, change.protocol) == ("STSBenchmark", "mteb test")
+    assert change.before == pytest.approx(100)
+    assert change.test.difference < 0
+
+
+def test_rankings_give_intervals_for_imperfect_encoders_too(data: Path, tmp_path: Path) -> None:
+    found = run(random_directions(), ["SciFact"], data, tmp_path)
+    (result,) = found.results
+    ours = evaluate(random_directions(), ["scifact"], data).results[0]
+    assert result.value == pytest.approx(ours.value, abs=1e-3)
+    assert result.evidence is not None
+    assert ours.evidence is not None
+    assert sorted(result.evidence.values_N) == pytest.approx(sorted(ours.evidence.values_N))
+    assert 0 < result.value < 100
 
 
 def test_on_the_command_line_alone_and_with_other_tasks(

@@ -89,7 +89,7 @@ def definitions() -> dict[str, str]:
 def _details(result: Result) -> str:
     shown = [f"{result.rows:,} rows of the {result.split} split, {result.text} text"]
     for key, value in result.details.items():
-        if key in ("definition", "subsets", "interval", "data_fingerprint"):
+        if key in ("definition", "subsets", "interval", "data_fingerprint", "statistic"):
             continue
         words = f"{value:.4g}" if isinstance(value, float) else str(value)
         shown.append(f"{key.replace('_', ' ')} {words}")

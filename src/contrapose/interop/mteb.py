@@ -6,7 +6,7 @@ Data comes from the folders given where they hold it (:mod:`contrapose.interop.m
 cache. Results are written in MTEB's layout, where its own tools find them:
 
     FOLDER/results/<organisation>__<model>/<revision>/<Task>.json      scores from 0 to 1
-    FOLDER/predictions/<organisation>__<model>/<revision>/             cosines of pairs, for intervals
+    FOLDER/predictions/<organisation>__<model>/<revision>/             cosines and rankings, for intervals
 
 The revision is the encoder's fingerprint, so two models never overwrite one another; a precision other than fp32 goes
 to MTEB's ``experiments/`` below it. A result is taken from its file where nothing that decides it has changed: model,
@@ -33,7 +33,7 @@ from contrapose.evaluate.suite import Evaluation, Problem, evidence_arrays
 from contrapose.interop.mteb_data import LAYOUTS, LocalData, feed, read_local, stand_in
 from contrapose.interop.mteb_manners import stay_offline, undisturbed
 from contrapose.interop.mteb_model import MtebModel
-from contrapose.interop.mteb_results import results_of, with_interval
+from contrapose.interop.mteb_results import keeps_rows, results_of, with_interval
 from contrapose.ledger import record
 
 logger = logging.getLogger(__name__)
@@ -153,7 +153,8 @@ def _evaluate_task(name: str, folders: Sequence[Path], model: MtebModel, cache: 
         scored = known
     else:
         _fill(task, local, folders)
-        scored = _run(task, model, cache, predictions, anew=known is None)
+        kept = predictions if keeps_rows(task, local) else None
+        scored = _run(task, model, cache, kept, anew=known is None)
     rows = results_of(task, scored, local, fingerprint=str(meta.revision), collapsed=model.is_collapsed)
     rows = [with_interval(row, task, local, predictions) for row in rows]
     if any(math.isnan(row.value) for row in rows):
@@ -199,10 +200,9 @@ def _fill(task: Any, local: LocalData | None, folders: Sequence[Path]) -> None:
         ) from None
 
 
-def _run(task: Any, model: MtebModel, cache: Any, predictions: Path, *, anew: bool) -> Any:
+def _run(task: Any, model: MtebModel, cache: Any, predictions: Path | None, *, anew: bool) -> Any:
     import mteb
 
-    keeps = task.metadata.type in ("STS", "PairClassification")
     try:
         found = mteb.evaluate(
             model,
@@ -210,7 +210,7 @@ def _run(task: Any, model: MtebModel, cache: Any, predictions: Path, *, anew: bo
             co2_tracker=False,
             cache=cache,
             overwrite_strategy="always" if anew else "only-missing",
-            prediction_folder=predictions if keeps else None,
+            prediction_folder=predictions,
             show_progress_bar=False,
             encode_kwargs={"batch_size": _HANDED_OVER},
         )

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from contrapose.evaluate.evidence import Evidence
+from contrapose.evaluate.metrics import ndcg
 from contrapose.evaluate.results import Result
 from contrapose.evaluate.vectors import SPREAD_OF_COLLAPSE
 from contrapose.interop.mteb_data import DEFAULT, LocalData
@@ -19,8 +20,10 @@ from contrapose.interop.mteb_data import DEFAULT, LocalData
 PROTOCOL = "mteb"
 #: Column of the judgement, and our statistic of it, where a main score is one over pairs.
 _PAIRS = {"STS": ("score", "spearman"), "PairClassification": ("labels", "average_precision")}
-#: MTEB's files hold six places.
-_ROUNDING = 1e-4
+#: MTEB rounds its main scores to five places or more.
+_ROUNDING = 1e-3
+#: Queries of which the rankings are kept, 1,000 documents each: about 30 MB at most.
+_RANKED_QUERIES = 1_000
 
 
 def results_of(
@@ -94,35 +97,56 @@ def with_interval(result: Result, task: Any, local: LocalData | None, prediction
     evidence = _evidence(result, task, local, predictions)
     if evidence is None:
         return result
-    if np.ptp(evidence.values_N) < SPREAD_OF_COLLAPSE:
+    if evidence.kind != "mean" and np.ptp(evidence.values_N) < SPREAD_OF_COLLAPSE:
         return replace(result, value=float("nan"), details={**result.details, "collapsed": True})
     interval = evidence.interval()
-    details = {**result.details, "interval": [interval.low, interval.high]}
+    details = {**result.details, "interval": [interval.low, interval.high], "statistic": evidence.kind}
     return replace(result, evidence=evidence, details=details)
 
 
+def keeps_rows(task: Any, local: LocalData | None) -> bool:
+    """Whether mteb shall write what it predicted: cosines of pairs, and rankings that are not too many."""
+    if task.metadata.type in _PAIRS:
+        return True
+    ranks = task.metadata.type == "Retrieval" and task.metadata.main_score == "ndcg_at_10"
+    return ranks and local is not None and max(rows for rows, _ in local.sizes.values()) <= _RANKED_QUERIES
+
+
 def _evidence(result: Result, task: Any, local: LocalData | None, predictions: Path) -> Evidence | None:
-    """The pairs behind a score, from the predictions that mteb kept, if they give that very score."""
-    if task.metadata.type not in _PAIRS or math.isnan(result.value):
+    """The rows behind a score, from the predictions that mteb kept, if they give that very score."""
+    if not keeps_rows(task, local) or math.isnan(result.value):
         return None
-    column, kind = _PAIRS[task.metadata.type]
     subset = result.task.removeprefix(task.metadata.name).removeprefix(".") or DEFAULT
     if local is not None:
-        gold = local.parts[subset][result.split][column]
+        part: Any = local.parts[subset][result.split]
     elif task.dataset is not None:
-        gold = task.dataset.get(subset, task.dataset)[result.split][column]
+        part = task.dataset.get(subset, task.dataset)[result.split]
     else:
         return None
-    path = predictions / task.prediction_file_name
     try:
-        cosine = json.loads(path.read_text(encoding="utf-8"))[subset][result.split]["cosine_scores"]
-        values_N, gold_N = np.asarray(cosine, np.float64), np.asarray(gold, np.float64)
-    except (OSError, ValueError, KeyError, TypeError):
+        kept = json.loads((predictions / task.prediction_file_name).read_text(encoding="utf-8"))
+        found = _of_rows(task.metadata.type, part, kept[subset][result.split])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+    return found if abs(found.value() - result.value) <= _ROUNDING else None
+
+
+def _of_rows(kind: str, part: Mapping[str, Any], kept: Mapping[str, Any]) -> Evidence:
+    """Raises ValueError, KeyError or the like where the two do not belong together."""
+    if kind not in _PAIRS:
+        gains = part["relevant_docs"]
+        return Evidence("mean", np.array([_ndcg(kept[query], gains[query]) for query in gains]))
+    column, statistic = _PAIRS[kind]
+    values_N, gold_N = (np.asarray(rows, np.float64) for rows in (kept["cosine_scores"], part[column]))
     if values_N.shape != gold_N.shape or values_N.ndim != 1:
-        return None
-    evidence = Evidence(kind, values_N, gold_N)
-    return evidence if abs(evidence.value() - result.value) <= _ROUNDING else None
+        raise ValueError("predictions of other rows")
+    return Evidence(statistic, values_N, gold_N)
+
+
+def _ndcg(scores: Mapping[str, float], gains: Mapping[str, int]) -> float:
+    """Of one query; equal scores by falling id, as trec_eval."""
+    first = sorted(scores, key=lambda document: (scores[document], document), reverse=True)[:10]
+    return ndcg(np.array([gains.get(document, 0) for document in first]), np.array(list(gains.values())), 10)
 
 
 def _number(value: Any) -> float:
