@@ -153,6 +153,17 @@ def test_a_result_is_taken_from_its_file_only_while_nothing_has_changed(data: Pa
     assert 100 * score == pytest.approx(third.results[0].value, abs=1e-4)
 
 
+def test_a_function_without_fingerprint_is_always_measured(data: Path, tmp_path: Path) -> None:
+    encoder = oracle(data)
+    for sign in (1, -1):
+
+        def encode(texts: Any, sign: int = sign) -> np.ndarray:
+            return np.array([encoder.vector_of(text) * [1, sign] + [sign, 0] for text in texts])
+
+        found = run(encode, ["STSBenchmark"], data, tmp_path)
+        assert "taken_from_file" not in found.results[0].details
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"scores": 3}'])
 def test_a_damaged_file_is_measured_anew(data: Path, tmp_path: Path, content: str) -> None:
     before = run(random_directions(), ["STSBenchmark"], data, tmp_path)
@@ -189,6 +200,20 @@ def test_sts17_has_a_result_for_each_language_pair_at_hand_and_their_mean(data: 
     assert mean.value == pytest.approx(np.mean([result.value for result in found.results]))
     assert mean.protocol == "mteb"
     assert found.results[0].details["subsets_here"] == "2 of 11"
+
+
+def test_splits_of_one_task_are_told_apart(data: Path, tmp_path: Path) -> None:
+    folder = data / "stsb-parallel"
+    folder.mkdir()
+    rows = (data / "stsb" / "test.en-de.tsv").read_text().splitlines()
+    for name, count in {"dev.de": 11, "test.de": 9, "dev.fr": 11, "test.fr": 9, "test.ru": 9}.items():
+        (folder / f"{name}.tsv").write_text("\n".join(rows[:count]) + "\n")
+    found = run(random_directions(), ["STSBenchmarkMultilingualSTS"], data, tmp_path)
+    assert {result.task.partition(".")[2]: result.rows for result in found.results} == {
+        "de.dev": 11, "de.test": 9, "fr.dev": 11, "fr.test": 9,
+    }  # fmt: skip
+    assert sorted(mean.split for mean in found.averages) == ["dev", "test"]
+    assert all(result.evidence is not None for result in found.results)
 
 
 def test_retrieval_from_a_beir_folder_agrees_with_the_suite(data: Path, tmp_path: Path) -> None:

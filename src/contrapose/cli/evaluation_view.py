@@ -133,7 +133,7 @@ def _over(mean: Average) -> str:
     if len(mean.over) == 5 and mean.over[-1] == "STS16":
         return "STS12-16"
     if mean.protocol == "mteb":
-        return f"{mean.over[0].rpartition('.')[0]} ({len(mean.over)} subsets)"
+        return f"{mean.over[0].partition('.')[0]} ({len(mean.over)} subsets, {mean.split})"
     if mean.protocol == "crosslingual":
         return f"{mean.over[0].split('.')[0]} ({len(mean.over)} language pairs)"
     return ", ".join(mean.over)

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from contrapose.errors import ContraposeError, DataError, MissingExtra, StorageError, UsageError, nearest
-from contrapose.evaluate.encoding import Encodes, name_of
+from contrapose.evaluate.encoding import UNIDENTIFIED, Encodes, name_of
 from contrapose.evaluate.results import Result, average
 from contrapose.evaluate.suite import Evaluation, Problem, evidence_arrays
 from contrapose.interop.mteb_data import LAYOUTS, LocalData, feed, read_local, stand_in
@@ -168,6 +168,8 @@ def _known(cache: Any, task: Any, meta: Any) -> Any:
     """The result file of this model, if it is of the same data and the same mteb; None where there is none."""
     from importlib.metadata import version
 
+    if meta.revision == UNIDENTIFIED:  # a plain function: nobody knows whether it is the one of the file
+        return None
     try:
         known = cache.load_task_result(task.metadata.name, meta)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -31,8 +31,9 @@ def results_of(
 ) -> list[Result]:
     """One result for each subset and split of ``scored`` (mteb's TaskResult) that ``task`` wants.
 
-    A subset is told by the task's name: STS17.en-ar. ``details["mteb_rows"]`` and ``["same_as_mteb"]`` say how local
-    data compares with MTEB's own, where mteb has recorded that; ``["subsets_here"]`` that some are missing.
+    A subset is told by the task's name, STS17.en-ar, and so is the split of a task that has several.
+    ``details["mteb_rows"]`` and ``["same_as_mteb"]`` say how local data compares with MTEB's own, where mteb has
+    recorded that; ``["subsets_here"]`` that some are missing.
     """
     metadata, found = task.metadata, []
     for split, entries in scored.scores.items():
@@ -45,13 +46,14 @@ def results_of(
             details = {
                 "definition": f"{metadata.main_score} x 100 of MTEB's {metadata.type}, by mteb {scored.mteb_version}",
                 "mteb_task": metadata.name,
+                "mteb_subset": subset,
                 **_origin(task, local, subset, split),
                 **({"collapsed": True} if undefined else {}),
                 **({"superseded_by": metadata.superseded_by} if metadata.superseded_by else {}),
             }
             found.append(
                 Result(
-                    task=metadata.name if subset == DEFAULT else f"{metadata.name}.{subset}",
+                    task=_named(task, subset, split),
                     metric=metadata.main_score,
                     value=value,
                     protocol=PROTOCOL,
@@ -63,6 +65,11 @@ def results_of(
                 )
             )
     return found
+
+
+def _named(task: Any, subset: str, split: str) -> str:
+    parts = [task.metadata.name, *([] if subset == DEFAULT else [subset])]
+    return ".".join([*parts, split] if len(task.eval_splits) > 1 else parts)
 
 
 def _origin(task: Any, local: LocalData | None, subset: str, split: str) -> dict[str, Any]:
@@ -116,7 +123,7 @@ def _evidence(result: Result, task: Any, local: LocalData | None, predictions: P
     """The rows behind a score, from the predictions that mteb kept, if they give that very score."""
     if not keeps_rows(task, local) or math.isnan(result.value):
         return None
-    subset = result.task.removeprefix(task.metadata.name).removeprefix(".") or DEFAULT
+    subset = str(result.details["mteb_subset"])
     if local is not None:
         part: Any = local.parts[subset][result.split]
     elif task.dataset is not None:
