@@ -216,12 +216,15 @@ def test_splits_of_one_task_are_told_apart(data: Path, tmp_path: Path) -> None:
     assert all(result.evidence is not None for result in found.results)
 
 
-def test_retrieval_from_a_beir_folder_agrees_with_the_suite(data: Path, tmp_path: Path) -> None:
+def test_retrieval_from_a_beir_folder_agrees_with_the_suite(
+    data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     from tests.evaluate.folders import one_hot
 
     found = run(one_hot(), ["SciFact"], data, tmp_path)
     ours = evaluate(one_hot(), ["scifact"], data)
     (result,) = found.results
+    assert capfd.readouterr() == ("", "")  # no bar of mteb's
     assert (result.metric, result.rows) == ("ndcg_at_10", 6)
     assert result.evidence is not None
     assert result.value == pytest.approx(ours.value("scifact", "ndcg@10"), abs=1e-3) == pytest.approx(100)

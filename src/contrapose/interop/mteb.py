@@ -214,7 +214,7 @@ def _run(task: Any, model: MtebModel, cache: Any, predictions: Path | None, *, a
             overwrite_strategy="always" if anew else "only-missing",
             prediction_folder=predictions,
             show_progress_bar=False,
-            encode_kwargs={"batch_size": _HANDED_OVER},
+            encode_kwargs={"batch_size": _HANDED_OVER, "show_progress_bar": False},
         )
     except (ContraposeError, MemoryError):
         raise
