@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from contrapose.cli import console
-from contrapose.cli.evaluation_view import explain, list_tasks, show
+from contrapose.cli.evaluation_view import list_tasks
 from contrapose.cli.failures import PARTIAL
 from contrapose.cli.options import (
     Columns,
@@ -23,6 +23,8 @@ from contrapose.cli.options import (
 from contrapose.errors import UsageError
 
 if TYPE_CHECKING:
+    from contrapose.cli.models import LazyEncoder
+    from contrapose.evaluate.suite import Evaluation
     from contrapose.evaluate.task import Task
 
 EXAMPLES = examples(
@@ -30,6 +32,7 @@ EXAMPLES = examples(
     "contrapose evaluate runs/notes --tasks sts,transfer,geometry --data data/senteval --json",
     "contrapose evaluate runs/notes --pairs scored.csv --labels topics.csv --retrieval data/scifact",
     "contrapose evaluate runs/notes --text notes.txt",
+    "contrapose evaluate minilm --mteb STSBenchmark,SICK-R --data data/senteval",
     "contrapose evaluate --list --data data",
 )
 
@@ -82,6 +85,24 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    mteb: Annotated[
+        str | None,
+        typer.Option(
+            help="MTEB's tasks (STSBenchmark, SciFact ...), by its own code: needs the extra 'mteb'. Data from --data "
+            "where it holds them, else from the hub.",
+            metavar="TASK,...",
+            show_default=False,
+        ),
+    ] = None,
+    mteb_results: Annotated[
+        str | None,
+        typer.Option(
+            help="Where MTEB's result files go; with unchanged model and data they are not measured again. "
+            "[default: mteb-results]",
+            metavar="FOLDER",
+            show_default=False,
+        ),
+    ] = None,
     protocol: Annotated[str, typer.Option(help="senteval-all or senteval-mean.")] = "senteval-all",
     transfer_protocol: Annotated[
         str, typer.Option(help="senteval-transfer to report; senteval-transfer-fast while developing.")
@@ -97,7 +118,7 @@ def evaluate(
     precision: Annotated[
         str,
         typer.Option(
-            help="auto, fp32 or bf16. auto: bf16 where the machine computes in it; scores move by 0.02."
+            help="auto, fp32 or bf16. auto: bf16 where the machine computes in it, scores move by 0.02; fp32 for MTEB."
         ),
     ] = "auto",
     device: Device = "auto",
@@ -114,45 +135,77 @@ def evaluate(
     if model is None:
         raise UsageError("which model? Give MODEL: minilm, a model folder, a run folder, or a hub name")
     from contrapose.cli.models import LazyEncoder
-    from contrapose.cli.progress import counting
-    from contrapose.evaluate.suite import evaluate as evaluate_tasks
-    from contrapose.train.environment import pick_device, pick_precision
+    from contrapose.cli.mteb_evaluation import check_mteb, evaluate_with_mteb, exit_code, show_all
 
     one_of("--precision", precision, ("auto", "fp32", "bf16"))
+    mteb_tasks = check_mteb(mteb, mteb_results, split)
     own_tasks = _own_tasks(pairs or (), labels or (), retrieval or (), split)
-    default = ("geometry",) if text else () if own_tasks else ("sts", "geometry")
+    default = ("geometry",) if text else () if own_tasks or mteb_tasks else ("sts", "geometry")
     wanted = split_words(tasks) if tasks is not None else default
     encoder = LazyEncoder(model, device)
-    in_bf16 = pick_precision(precision, pick_device(device))
     own, num_bad = _own_text(text, columns)
-    with console.muted("contrapose.evaluate.suite"), counting("encoding", quiet=quiet or json) as counter:
-        found = evaluate_tasks(
+    evaluations = []
+    if wanted or own_tasks or not mteb_tasks:
+        evaluations.append(
+            _evaluate(
+                encoder,
+                wanted,
+                data,
+                in_bf16=_in_bf16(precision, device),
+                quiet=quiet or json,
+                protocol=protocol,
+                transfer_protocol=transfer_protocol,
+                split=split,
+                own=own_tasks,
+                **own,
+            )
+        )
+    if mteb_tasks:
+        evaluations.append(
+            evaluate_with_mteb(
+                encoder, mteb_tasks, data, results=mteb_results, precision=precision, quiet=quiet or json
+            )
+        )
+    show_all(evaluations, encoder, json=json, explained=explain_)
+    if not json and not quiet and not any(found.problems for found in evaluations):
+        console.suggest(
+            "contrapose train YOUR_TEXT.txt --out runs/mine    # then evaluate runs/mine the same way, and compare"
+        )
+    if num_bad:
+        console.tell(f"{console.counted(num_bad, 'row')} of --text could not be read", style="yellow")
+    if code := exit_code(evaluations) or (PARTIAL if num_bad else 0):
+        raise typer.Exit(code)
+
+
+def _in_bf16(precision: str, device: str) -> bool:
+    from contrapose.train.environment import pick_device, pick_precision
+
+    return pick_precision(precision, pick_device(device))
+
+
+def _evaluate(
+    encoder: LazyEncoder,
+    wanted: Sequence[str],
+    data: Sequence[str] | None,
+    *,
+    in_bf16: bool,
+    quiet: bool,
+    **options: Any,
+) -> Evaluation:
+    """The suite, with a bar."""
+    from contrapose.cli.progress import counting
+    from contrapose.evaluate.suite import evaluate as evaluate_tasks
+
+    with console.muted("contrapose.evaluate.suite"), counting("encoding", quiet=quiet) as counter:
+        return evaluate_tasks(
             encoder,
             wanted,
             data,
-            protocol=protocol,
-            transfer_protocol=transfer_protocol,
             precision="bf16" if in_bf16 else "fp32",
-            split=split,
-            own=own_tasks,
             progress=counter.advance,
             announce=counter.announce,
-            **own,
+            **options,
         )
-    if json:
-        console.show_json(found.to_json())
-    else:
-        show(found)
-        if explain_:
-            explain(found, encoder)
-        if not found.problems and not quiet:
-            console.suggest(
-                "contrapose train YOUR_TEXT.txt --out runs/mine    # then evaluate runs/mine the same way, and compare"
-            )
-    if num_bad:
-        console.tell(f"{console.counted(num_bad, 'row')} of --text could not be read", style="yellow")
-    if code := found.exit_code or (PARTIAL if num_bad else 0):
-        raise typer.Exit(code)
 
 
 def _own_tasks(

@@ -75,7 +75,7 @@ def explain(found: Evaluation, encoder: Any) -> None:
 
 
 def _own_words(result: Result) -> bool:
-    return result.protocol in ("geometry", "beir")
+    return result.protocol in ("geometry", "beir", "mteb")
 
 
 def definitions() -> dict[str, str]:
@@ -89,7 +89,7 @@ def definitions() -> dict[str, str]:
 def _details(result: Result) -> str:
     shown = [f"{result.rows:,} rows of the {result.split} split, {result.text} text"]
     for key, value in result.details.items():
-        if key in ("definition", "subsets", "interval", "data_fingerprint"):
+        if key in ("definition", "subsets", "interval", "data_fingerprint", "statistic"):
             continue
         words = f"{value:.4g}" if isinstance(value, float) else str(value)
         shown.append(f"{key.replace('_', ' ')} {words}")
@@ -132,6 +132,8 @@ def list_tasks(folders: Sequence[str], *, json: bool) -> None:
 def _over(mean: Average) -> str:
     if len(mean.over) == 5 and mean.over[-1] == "STS16":
         return "STS12-16"
+    if mean.protocol == "mteb":
+        return f"{mean.over[0].partition('.')[0]} ({len(mean.over)} subsets, {mean.split})"
     if mean.protocol == "crosslingual":
         return f"{mean.over[0].split('.')[0]} ({len(mean.over)} language pairs)"
     return ", ".join(mean.over)

@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 #: What every task takes: a function from texts to vectors (N, D), or an object with such a method ``encode``
 #: (contrapose's Encoder), which is then called as ``encode(texts, normalize=False, precision=..., progress=...)``.
 Encodes = Callable[[Sequence[str]], np.ndarray] | Any
+#: The fingerprint of an encoder that has none.
+UNIDENTIFIED = "unidentified"
 
 
 class Encodings:
@@ -78,7 +80,7 @@ def encode_once(
 def fingerprint_of(encoder: Encodes) -> str:
     """The encoder's fingerprint, or "unidentified" for an encoder that has none, such as a plain function."""
     fingerprint = getattr(encoder, "fingerprint", None)
-    return str(fingerprint()) if callable(fingerprint) else "unidentified"
+    return str(fingerprint()) if callable(fingerprint) else UNIDENTIFIED
 
 
 def name_of(encoder: Encodes) -> str:

@@ -149,11 +149,11 @@ def evaluate(
     encodings = encode_once(encoder, wanted, precision=precision, progress=progress, announce=announce)
     results = list(chain.from_iterable(task.score(encodings) for task in prepared))
     found = replace(_evaluation(encoder, encodings, results, problems), precision=precision)
-    entry = record("evaluation", {**found.to_json(), "split": split}, _evidence(results))
+    entry = record("evaluation", {**found.to_json(), "split": split}, evidence_arrays(results))
     return replace(found, entry=entry.id if entry else None)
 
 
-def _evidence(results: Sequence[Result]) -> dict[str, np.ndarray]:
+def evidence_arrays(results: Sequence[Result]) -> dict[str, np.ndarray]:
     """The rows behind the numbers, by "task|metric|values" and "...|gold"."""
     found = {}
     for result in results:

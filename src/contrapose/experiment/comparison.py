@@ -72,7 +72,7 @@ def _numbers(ledger: Ledger, entry: Entry) -> dict[tuple[str, str, str, str], Ev
         if values is None:
             continue
         gold = arrays.get(f"{task}|{metric}|gold")
-        kind = metric if gold is not None else "mean"
+        kind = result["details"].get("statistic", metric) if gold is not None else "mean"
         data = str(result["details"].get("data_fingerprint", ""))
         found[task, metric, f"{result['protocol']} {result['split']}", data] = Evidence(kind, values, gold)
     return found
