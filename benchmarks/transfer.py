@@ -4,8 +4,9 @@
 
 The rival is what one writes first, and what SentEval does: a torch Linear for each fold and weight decay, mini-batches
 of 64 rows, autograd, torch's Adam, stopped by rows that were set aside (:func:`benchmarks.rivals.one_classifier`). Both
-get the same vectors (minilm), folds, rows set aside and weight decays, so only the training differs. Seconds are processor time of one thread: other
-work on the machine hardly changes them. Ratios and differences of several seeds: median and mean.
+get the same vectors (minilm), folds, rows set aside and weight decays, so only the training differs. Seconds are
+processor time of one thread: other work on the machine hardly changes them. Of several seeds: the median of the ratios,
+the mean of the accuracies.
 
 A task without folds of its own (MR, CR, SUBJ, MPQA) is 410 trainings. ``--outer N`` lets the rival do the first N of
 its 10 outer folds, 41 trainings each: its seconds are then scaled to all of them, the accuracies of both are of the

@@ -4,7 +4,8 @@ Spearman's rank correlation x 100 between cosine and gold score, no regressor on
 which is made of three to six parts (Gao et al. 2021, appendix B, on why this matters):
 
 ``senteval-all``   one correlation over all pairs of the year together; what SimCSE and its successors print
-``senteval-mean``  the mean of the parts' correlations; the mean weighted by pairs is in ``details``
+``senteval-mean``  the mean of the parts' correlations (its interval resamples pairs within their part); the mean
+                   weighted by pairs is in ``details``
 
 The two differ by points, so every number carries its protocol. Test splits are read by :func:`sts` and the suite;
 selecting a checkpoint reads :func:`sts_dev` and nothing else.
@@ -68,23 +69,21 @@ class StsTask(OnData):
         }
         values = np.array([part["value"] for part in parts.values()])
         rows = np.array([part["rows"] for part in parts.values()])
-        evidence: Evidence | None = None
         details: dict[str, Any] = {"folder": self.data.folder, "data_fingerprint": self.data.fingerprint}
         if len(parts) > 1:
             details["subsets"] = parts
+        gold_N = np.concatenate([part.gold for part in self.data.subsets])
+        parts_N = None
         if self.protocol == "senteval-mean":
-            value = float(values.mean())
+            parts_N = np.repeat(np.arange(len(rows)), rows)
             details["weighted_mean"] = float(values @ rows / rows.sum())
-        else:
-            gold_N = np.concatenate([part.gold for part in self.data.subsets])
-            evidence = Evidence("spearman", np.concatenate(cosines), gold_N)
-            value = evidence.value()
+        evidence: Evidence | None = Evidence("spearman", np.concatenate(cosines), gold_N, parts_N)
         unscored = sum(part.unscored for part in self.data.subsets)
         if unscored:
             details["unscored_lines_left_out"] = unscored
         why_undefined = _undefined(cosines, self.data.subsets, pooled=self.protocol != "senteval-mean")
         if why_undefined:
-            value, evidence = float("nan"), None
+            evidence = None
             details.update(why_undefined)
         if evidence is not None:
             found = evidence.interval()
@@ -94,7 +93,7 @@ class StsTask(OnData):
             Result(
                 task=self.name,
                 metric="spearman",
-                value=value,
+                value=float("nan") if evidence is None else evidence.value(),
                 protocol=self.protocol,
                 rows=len(self.data),
                 model=encodings.model,

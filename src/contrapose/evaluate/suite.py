@@ -149,8 +149,18 @@ def evaluate(
     encodings = encode_once(encoder, wanted, precision=precision, progress=progress, announce=announce)
     results = list(chain.from_iterable(task.score(encodings) for task in prepared))
     found = replace(_evaluation(encoder, encodings, results, problems), precision=precision)
-    entry = record("evaluation", {**found.to_json(), "split": split}, _evidence(results))
+    body = {**found.to_json(), "split": split, "test_splits_read": _test_splits(results)}
+    entry = record("evaluation", body, _evidence(results))
     return replace(found, entry=entry.id if entry else None)
+
+
+def _test_splits(results: Sequence[Result]) -> dict[str, str]:
+    """Task -> fingerprint of its data, of every test split that was read: who looked at it can be asked later."""
+    return {
+        result.task: str(result.details.get("data_fingerprint", ""))
+        for result in results
+        if result.split == "test"
+    }
 
 
 def _evidence(results: Sequence[Result]) -> dict[str, np.ndarray]:
