@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from contrapose.errors import DataError
 from contrapose.evaluate.encoding import Encodings
 from contrapose.evaluate.evidence import Evidence
 from contrapose.evaluate.labelled import JudgedTexts
@@ -43,10 +42,6 @@ class PairsTask(OnData):
 
     data: JudgedTexts
     split: str = "test"
-
-    def __post_init__(self) -> None:
-        if np.ptp(self.data.gold_N) == 0:
-            raise DataError(f"{self.data.task}: all {len(self.data)} pairs have the same score")
 
     def score(self, encodings: Encodings) -> list[Result]:
         cosine_N = row_cosine(encodings.of(self.data.first), encodings.of(self.data.second))
@@ -90,10 +85,6 @@ class ClusteringTask(OnData):
     data: JudgedTexts
     split: str = "test"
     seeds: int = CLUSTERING_SEEDS
-
-    def __post_init__(self) -> None:
-        if len(set(self.data.labels)) < 2:
-            raise DataError(f"{self.data.task}: all {len(self.data)} texts have the same label")
 
     def score(self, encodings: Encodings) -> list[Result]:
         unit_ND = unit_rows(encodings.of(self.data.first), np.float64)
