@@ -1,15 +1,20 @@
-"""The rivals of benchmarks/speed.py: how one writes it first, and sentence-transformers' trainer."""
+"""The rivals of benchmarks/speed.py and transfer.py: how one writes it first, and sentence-transformers' trainer."""
 
 from __future__ import annotations
 
+import copy
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+
+if TYPE_CHECKING:
+    from contrapose.evaluate.logistic import Recipe
 
 BATCH_SIZE, MAX_LENGTH = 64, 32
 Step = Callable[[int], None]
@@ -103,3 +108,34 @@ def sentence_transformers(batches: list[list[str]], warm_up: int) -> list[float]
 def encode_in_file_order(encoder: Any, texts: list[str]) -> None:
     for start in range(0, len(texts), 64):
         encoder.pooled(encoder.token_ids(texts[start : start + 64]))
+
+
+def one_classifier(
+    x: np.ndarray, y: np.ndarray, aside_x: np.ndarray, aside_y: np.ndarray, decay: float, recipe: Recipe
+) -> Callable[[np.ndarray], np.ndarray]:
+    """One logistic regression as one writes it: a Linear, autograd, Adam, stopped by the rows set aside.
+
+    Classes are 0 .. max(y). Returns what tells the classes of new rows.
+    """
+    inputs, labels, aside, answers = (torch.from_numpy(array) for array in (x, y, aside_x, aside_y))
+    model = torch.nn.Linear(x.shape[1], int(y.max()) + 1)
+    optimizer = torch.optim.Adam(model.parameters(), weight_decay=decay)
+    loss_of = torch.nn.CrossEntropyLoss()
+    best, best_accuracy, waited = model, -1.0, 0
+    for _ in range(0, recipe.max_epochs + 1, recipe.epoch_size):
+        for _ in range(recipe.epoch_size):
+            order = torch.randperm(len(inputs))
+            for start in range(0, len(order), recipe.batch_size):
+                rows = order[start : start + recipe.batch_size]
+                optimizer.zero_grad()
+                loss_of(model(inputs[rows]), labels[rows]).backward()
+                optimizer.step()
+        with torch.inference_mode():
+            accuracy = float((model(aside).argmax(dim=1) == answers).float().mean())
+        if accuracy > best_accuracy:
+            best, best_accuracy = copy.deepcopy(model), accuracy
+        elif waited >= recipe.tenacity:
+            break
+        else:
+            waited += 1
+    return lambda rows: best(torch.from_numpy(rows)).argmax(dim=1).numpy()

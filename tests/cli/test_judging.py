@@ -86,7 +86,13 @@ def test_a_damaged_own_file_is_named_with_its_line(contrapose: Command, tiny: Pa
     (tmp_path / "mine.tsv").write_text("1\ta\tb\nmuch\tc\td\n")
     done = contrapose("evaluate", tiny, "--pairs", tmp_path / "mine.tsv")
     assert done.code == 1
-    assert "mine.tsv:2: the score 'much' is not a number" in done.err
+    assert "mine.tsv:2: the score 'much' is not a number" in " ".join(done.out.split())
+    good = tmp_path / "good.tsv"
+    good.write_text("".join(f"{i}\t{a}\t{b}\n" for i, (a, b) in enumerate(itertools.pairwise(SENTENCES))))
+    done = contrapose("evaluate", tiny, "--pairs", tmp_path / "mine.tsv", "--pairs", good, "--json")
+    assert done.code == 3, "the others still run"
+    assert [result["task"] for result in done.json["results"]] == ["good"]
+    assert "mine.tsv:2" in done.json["problems"][0]["message"]
 
 
 def test_explain_prints_the_protocol_behind_each_number(contrapose: Command, tiny: Path, data: Path) -> None:

@@ -80,6 +80,8 @@ def write_benchmark(root: Path, split: str = "test", rows: int = 12) -> Path:
 def write_sick(root: Path, file: str = "SICK_test_annotated.txt", rows: int = 5) -> Path:
     (root / "SICK").mkdir(parents=True, exist_ok=True)
     lines = ["pair_ID\tsentence_A\tsentence_B\trelatedness_score\tentailment_judgment"]
-    lines += [f"{i}\tA is {i}\tB is {i}\t{1 + i * 0.9:.1f}\tNEUTRAL" for i in range(rows)]
+    lines += [
+        f"{i}\tA is {i}\tB is {i}\t{1 + i * min(0.9, 4 / (rows - 1)):.3g}\tNEUTRAL" for i in range(rows)
+    ]
     (root / "SICK" / file).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return root / "SICK" / file

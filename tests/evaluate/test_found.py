@@ -135,12 +135,47 @@ def test_judged_tables_are_read_with_and_without_header(
         ("a\n", "a.tsv:1: 1 columns and no header"),
         ("", "no rows"),
         ("1\ta\tb\n", "1 rows; at least two"),
+        ("1\ta\tb\n1.0\tc\td\n", "a.tsv: all 2 pairs have the same score"),
+        ("x\ta\nx\tb\n", "a.tsv: all 2 texts have the same label"),
     ],
 )
 def test_damaged_tables_are_named_with_their_line(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "a.tsv").write_text(content)
     with pytest.raises(DataError, match=message):
         read_judged(tmp_path / "a.tsv")
+
+
+def test_an_open_quote_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('text1,text2,score\na,b,1\n"c,d,2\n')
+    with pytest.raises(DataError, match=r"a\.csv:3: .* Is a quote left open"):
+        read_judged(tmp_path / "a.csv")
+
+
+def test_judgements_without_a_header_lose_no_row(tmp_path: Path) -> None:
+    qrels = write_beir(tmp_path / "set") / "qrels/test.tsv"
+    with_header = read_beir(tmp_path / "set").gains
+    qrels.write_text(qrels.read_text().split("\n", 1)[1])
+    assert read_beir(tmp_path / "set").gains == with_header
+
+
+def test_a_retrieval_folder_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="data folder not found"):
+        read_beir(tmp_path / "nowhere")
+
+
+def test_a_class_too_small_for_the_folds_is_a_problem_and_the_others_run(tmp_path: Path) -> None:
+    write_transfer(tmp_path)
+    (tmp_path / "CR/custrev.pos").write_text("only one of class 1.\n")
+    found = evaluate(random_directions(), ["CR", "SST2"], tmp_path)
+    assert [result.task for result in found.results] == ["SST2"]
+    assert "class 1 has 1 rows, too few for 10 folds" in found.problems[0].message
+    assert found.exit_code == 3
+
+
+@pytest.mark.parametrize("protocol", ["crosslingual", "senteval"])
+def test_only_protocols_of_sts_can_be_chosen_for_it(tmp_path: Path, protocol: str) -> None:
+    with pytest.raises(UsageError, match=r"Known: senteval-all, senteval-mean$"):
+        evaluate(random_directions(), ["STS-B"], write_benchmark(tmp_path).parent, protocol=protocol)
 
 
 def test_pairs_and_labels_are_not_taken_for_each_other(tmp_path: Path) -> None:

@@ -4,10 +4,13 @@ import dataclasses
 import json
 import math
 
+import numpy as np
 import pytest
 
 from contrapose.errors import UsageError
+from contrapose.evaluate.evidence import Evidence, mean_resampled
 from contrapose.evaluate.results import Result, average
+from contrapose.evaluate.statistics import percentiles
 
 BASE = Result(
     task="STS12",
@@ -29,8 +32,24 @@ def test_average_is_the_plain_mean_and_says_over_what() -> None:
     mean = average([BASE, other(rows=1000)])
     assert mean.to_json() == {
         "over": ["STS12", "STS13"], "protocol": "senteval-all", "value": 75.0,
-        "metric": "spearman", "split": "test", "text": "raw",
+        "metric": "spearman", "split": "test", "text": "raw", "rows": 1009, "interval": None,
     }  # fmt: skip
+
+
+def test_the_interval_of_a_mean_is_that_of_resampling_every_task_alone() -> None:
+    generator = np.random.default_rng(0)
+    evidences = [Evidence("mean", (generator.random(rows) < 0.7).astype(float)) for rows in (200, 400, 800)]
+    results = []
+    for number, evidence in enumerate(evidences):
+        found = evidence.interval()
+        details = {"interval": [found.low, found.high]}
+        results.append(other(task=f"t{number}", value=found.estimate, details=details))
+    mean = average(results)
+    low, high = percentiles(mean_resampled(evidences), 0.95)
+    assert mean.interval == pytest.approx((low, high), abs=0.25)
+    assert mean.interval is not None
+    assert mean.interval[1] - mean.interval[0] < min(evidence.interval().high for evidence in evidences)
+    assert average([*results, BASE]).interval is None
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,13 @@ import pytest
 
 import contrapose.evaluate as room
 from contrapose.errors import UsageError
+from contrapose.evaluate.evidence import Evidence
 from contrapose.evaluate.plan import expand_tasks
 from contrapose.evaluate.senteval import YEARS
 from contrapose.evaluate.suite import evaluate
+from contrapose.ledger import VARIABLE, Ledger
 from tests.evaluate.fakes import constant, random_directions, write_benchmark, write_sick, write_year
+from tests.evaluate.folders import write_beir, write_crosslingual, write_tables, write_transfer
 
 
 @pytest.fixture
@@ -79,6 +82,49 @@ def test_dev_split_reads_no_test_file(data: Path, monkeypatch: pytest.MonkeyPatc
     assert set(opened) == {"sts-dev.csv", "SICK_trial.txt"}
     assert {result.split for result in found.results} == {"dev"}
     assert {result.task for result in found.results} == {"STS-B", "SICK-R", "geometry"}
+
+
+def test_dev_split_opens_no_test_file_of_any_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also none of a table whose kind is read off its rows, and none of whose split says so only by having no other."""
+    write_benchmark(write_transfer(tmp_path), "dev")
+    write_sick(tmp_path, "SICK_trial.txt")
+    write_crosslingual(tmp_path)
+    library = write_beir(tmp_path / "library")
+    (library / "qrels/dev.tsv").write_text((library / "qrels/test.tsv").read_text())
+    write_tables(tmp_path)
+    (tmp_path / "topics/dev.tsv").write_text((tmp_path / "topics/test.tsv").read_text())
+    opened: list[str] = []
+    real = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: opened.append(path.name) or real(path))
+    groups = ["sts", "crosslingual", "retrieval", "clustering", "geometry"]
+    found = evaluate(random_directions(), groups, tmp_path, split="dev")
+    assert not found.problems
+    assert {result.split for result in found.results} == {"dev"}
+    assert {"sts-dev.csv", "dev.en-de.tsv", "trial.en-ja.tsv", "dev.tsv"} <= set(opened)
+    assert not [name for name in opened if "test" in name or name in ("scored.csv", "track1.ar-ar.tsv")]
+
+
+def test_the_ledger_says_which_test_splits_were_read(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, str(data / "ledger"))
+    evaluate(random_directions(), ["STS-B", "STS12"], data)
+    evaluate(random_directions(), ["STS-B"], data, split="dev")
+    final, dev = Ledger(data / "ledger").entries("evaluation")
+    assert set(final.body["test_splits_read"]) == {"STS-B", "STS12"}
+    assert all(len(fingerprint) == 64 for fingerprint in final.body["test_splits_read"].values())
+    assert (dev.body["split"], dev.body["test_splits_read"]) == ("dev", {})
+
+
+def test_the_evidence_of_a_mean_over_parts_comes_back_from_the_ledger(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(data / "ledger"))
+    found = evaluate(random_directions(), ["STS12"], data, protocol="senteval-mean")
+    ledger = Ledger(data / "ledger")
+    (entry,) = ledger.entries("evaluation")
+    arrays = {name.split("|")[-1]: array for name, array in ledger.evidence(entry).items()}
+    again = Evidence("spearman", arrays["values"], arrays["gold"], arrays["parts"])
+    assert again.value() == pytest.approx(found.value("STS12"), abs=1e-12)
+    assert len(again.by_part()) == len(YEARS["STS12"])
 
 
 def test_reading_the_test_split_is_logged(data: Path, caplog: pytest.LogCaptureFixture) -> None:

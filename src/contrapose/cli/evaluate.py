@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,6 +24,7 @@ from contrapose.errors import UsageError
 
 if TYPE_CHECKING:
     from contrapose.cli.models import LazyEncoder
+    from contrapose.evaluate.plan import Planned
     from contrapose.evaluate.suite import Evaluation
     from contrapose.evaluate.task import Task
 
@@ -139,7 +140,7 @@ def evaluate(
 
     one_of("--precision", precision, ("auto", "fp32", "bf16"))
     mteb_tasks = check_mteb(mteb, mteb_results, split)
-    own_tasks = _own_tasks(pairs or (), labels or (), retrieval or (), split)
+    own_tasks = _own_tasks(pairs or (), labels or (), retrieval or ())
     default = ("geometry",) if text else () if own_tasks or mteb_tasks else ("sts", "geometry")
     wanted = split_words(tasks) if tasks is not None else default
     encoder = LazyEncoder(model, device)
@@ -208,20 +209,26 @@ def _evaluate(
         )
 
 
-def _own_tasks(
-    pairs: Sequence[str], labels: Sequence[str], retrieval: Sequence[str], split: str
-) -> list[Task]:
-    """The user's own files as tasks. A bad one ends the command: it was named, so it is wanted."""
+def _own_tasks(pairs: Sequence[str], labels: Sequence[str], retrieval: Sequence[str]) -> list[Planned]:
+    """The user's own files as tasks. A damaged one is left out with its reason, as any task is."""
     from contrapose.evaluate.beir import read_beir
+    from contrapose.evaluate.found import Protocols
     from contrapose.evaluate.judged import ClusteringTask, PairsTask
     from contrapose.evaluate.labelled import read_judged
+    from contrapose.evaluate.plan import Planned
     from contrapose.evaluate.retrieval import RetrievalTask
 
-    return [
-        *(PairsTask(data=read_judged(path, pairs=True), split=split) for path in pairs),
-        *(ClusteringTask(data=read_judged(path, pairs=False), split=split) for path in labels),
-        *(RetrievalTask(data=read_beir(Path(folder), split)) for folder in retrieval),
-    ]
+    def of_pairs(path: str, split: str, _: Protocols) -> Task:
+        return PairsTask(data=read_judged(path, pairs=True), split=split)
+
+    def of_labels(path: str, split: str, _: Protocols) -> Task:
+        return ClusteringTask(data=read_judged(path, pairs=False), split=split)
+
+    def of_retrieval(path: str, split: str, _: Protocols) -> Task:
+        return RetrievalTask(data=read_beir(path, split))
+
+    kinds = ((of_pairs, pairs), (of_labels, labels), (of_retrieval, retrieval))
+    return [Planned(path, partial(read, path)) for read, paths in kinds for path in paths]
 
 
 def _own_text(files: Sequence[str] | None, columns: str | None) -> tuple[dict[str, Any], int]:

@@ -41,7 +41,11 @@ def show(found: Evaluation) -> None:
         }
         console.show(console.table(columns, rows, title=title))
     for mean in found.averages:
-        console.say(f"mean of {_over(mean)} ({mean.protocol}, {mean.metric}): {number(mean.value)}")
+        interval = f" {_brackets(mean.interval, mean.protocol)}" if mean.interval else ""
+        console.say(
+            f"mean of {_over(mean)} ({mean.protocol}, {mean.metric}): {number(mean.value)}{interval}, "
+            f"{mean.rows:,} rows"
+        )
     for problem in found.problems:
         console.say(f"{problem.task} was left out: {problem.message}", style="yellow")
     for task in dict.fromkeys(result.task for result in found.results if result.details.get("collapsed")):
@@ -140,10 +144,12 @@ def _over(mean: Average) -> str:
 
 
 def _interval(result: Result) -> str:
-    if "interval" not in result.details:
-        return ""
-    low, high = result.details["interval"]
-    return f"[{number(low, result.protocol)}, {number(high, result.protocol)}]"
+    return _brackets(result.details["interval"], result.protocol) if "interval" in result.details else ""
+
+
+def _brackets(interval: Sequence[float], protocol: str) -> str:
+    low, high = interval
+    return f"[{number(low, protocol)}, {number(high, protocol)}]"
 
 
 def number(value: float, protocol: str = "") -> str:

@@ -2,7 +2,7 @@
 
     corpus.jsonl[.gz]     _id, title (may be empty or absent), text
     queries.jsonl[.gz]    _id, text
-    qrels/test.tsv        header; query id, document id, gain (0 and below: judged, not relevant)
+    qrels/test.tsv        header (may be absent); query id, document id, gain (0 and below: judged, not relevant)
 
 Title and text are joined by a blank, as BEIR's dense models do. Queries without a judged relevant document are not
 asked. A document with the query's own id is not counted (BEIR's rule for sets whose queries are documents).
@@ -47,6 +47,8 @@ def is_beir(folder: str | Path) -> bool:
 def read_beir(folder: str | Path, split: str = "test") -> RetrievalData:
     """Read the judgements of one split and what they judge. :class:`DataError` names file and line."""
     folder = Path(folder)
+    if not folder.is_dir():
+        raise UsageError(f"data folder not found: {folder}")
     qrels = folder / "qrels" / f"{split}.tsv"
     if not qrels.is_file():
         there = ", ".join(sorted(path.stem for path in folder.glob("qrels/*.tsv"))) or "none"
@@ -81,8 +83,6 @@ def _one_of(folder: Path, name: str) -> Path:
     for path in (folder / f"{name}.jsonl", folder / f"{name}.jsonl.gz"):
         if path.is_file():
             return path
-    if not folder.is_dir():
-        raise UsageError(f"data folder not found: {folder}")
     raise DataError(f"{folder}: no {name}.jsonl or {name}.jsonl.gz. Expected is BEIR's folder layout.")
 
 
@@ -132,7 +132,7 @@ def _gains(
     digest.update(raw)
     for number, line in enumerate(raw.decode("utf-8", "replace").split("\n"), start=1):
         columns = line.rstrip("\r").split("\t")
-        if number == 1 or columns == [""]:
+        if columns == [""] or (number == 1 and not _is_gain(columns[-1])):
             continue
         if len(columns) != 3:
             raise DataError(f"{path}:{number}: {len(columns)} columns instead of 3 (query, document, gain)")
@@ -140,7 +140,11 @@ def _gains(
         if query not in queries or document not in documents:
             missing = f"query {query!r}" if query not in queries else f"document {document!r}"
             raise DataError(f"{path}:{number}: {missing} is judged but not in the data")
-        if not gain.lstrip("-").isdigit():
+        if not _is_gain(gain):
             raise DataError(f"{path}:{number}: the gain {gain!r} is not a whole number")
         gains.setdefault(query, {})[document] = int(gain)
     return gains
+
+
+def _is_gain(cell: str) -> bool:
+    return cell.removeprefix("-").isdigit()

@@ -48,8 +48,11 @@ class Protocols:
     transfer: str = "senteval-transfer"
 
 
-def sources_in(folders: Sequence[Path]) -> list[Source]:
+def sources_in(folders: Sequence[Path], split: str = "test") -> list[Source]:
     """Every task in the folders, by group and name; of a task in several folders the first.
+
+    split: what will be read. No test file is opened for another: a table that has a test split only is then not looked
+    into, and not found.
 
     Raises :class:`UsageError` for a folder that is not there.
     """
@@ -57,12 +60,12 @@ def sources_in(folders: Sequence[Path]) -> list[Source]:
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"data folder not found: {folder}")
-        for source in _sources(folder):
+        for source in _sources(folder, split):
             found.setdefault((source.group, source.task), source)
     return list(found.values())
 
 
-def _sources(folder: Path) -> Iterator[Source]:
+def _sources(folder: Path, split: str) -> Iterator[Source]:
     yield from _senteval(folder)
     yield from _crosslingual(folder)
     for each in (folder, *sorted(child for child in folder.iterdir() if child.is_dir())):
@@ -71,7 +74,7 @@ def _sources(folder: Path) -> Iterator[Source]:
             yield Source(
                 task=each.name, group="retrieval", splits=splits, where=each, read=partial(_retrieval, each)
             )
-        yield from _tables(each)
+        yield from _tables(each, split)
 
 
 def _senteval(folder: Path) -> Iterator[Source]:
@@ -110,7 +113,7 @@ def _crosslingual(folder: Path) -> Iterator[Source]:
         )
 
 
-def _tables(folder: Path) -> Iterator[Source]:
+def _tables(folder: Path, split: str) -> Iterator[Source]:
     """Tables right in a folder. ``test``, ``dev`` and ``train`` are splits of one task that has the folder's name."""
     by_task: dict[str, dict[str, Path]] = {}
     for path in sorted([*folder.glob("*.tsv"), *folder.glob("*.csv")]):
@@ -122,7 +125,8 @@ def _tables(folder: Path) -> Iterator[Source]:
         )
     for task, paths in by_task.items():
         # Its kind is read off the rows of another split where there is one: a test split is for testing.
-        kind = kind_of(sorted(paths.items(), key=lambda item: item[0] == "test")[0][1])
+        first, path = sorted(paths.items(), key=lambda item: item[0] == "test")[0]
+        kind = kind_of(path) if first != "test" or split == "test" else ""
         if kind:
             yield Source(
                 task=task,

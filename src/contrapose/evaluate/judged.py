@@ -7,19 +7,21 @@ texts with a class   v-measure x 100 of k-means on the unit vectors, as many clu
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from contrapose.errors import DataError
 from contrapose.evaluate.encoding import Encodings
 from contrapose.evaluate.evidence import Evidence
 from contrapose.evaluate.labelled import JudgedTexts
 from contrapose.evaluate.metrics import v_measure
+from contrapose.evaluate.over_seeds import spread
 from contrapose.evaluate.results import Result
 from contrapose.evaluate.senteval import text_form
-from contrapose.evaluate.statistics import bootstrap_interval
+from contrapose.evaluate.statistics import percentiles, resampled
 from contrapose.evaluate.sts import row_cosine
 from contrapose.evaluate.task import OnData
 from contrapose.evaluate.vectors import SPREAD_OF_COLLAPSE, is_one_point, unit_rows
@@ -40,10 +42,6 @@ class PairsTask(OnData):
 
     data: JudgedTexts
     split: str = "test"
-
-    def __post_init__(self) -> None:
-        if np.ptp(self.data.gold_N) == 0:
-            raise DataError(f"{self.data.task}: all {len(self.data)} pairs have the same score")
 
     def score(self, encodings: Encodings) -> list[Result]:
         cosine_N = row_cosine(encodings.of(self.data.first), encodings.of(self.data.second))
@@ -88,10 +86,6 @@ class ClusteringTask(OnData):
     split: str = "test"
     seeds: int = CLUSTERING_SEEDS
 
-    def __post_init__(self) -> None:
-        if len(set(self.data.labels)) < 2:
-            raise DataError(f"{self.data.task}: all {len(self.data)} texts have the same label")
-
     def score(self, encodings: Encodings) -> list[Result]:
         unit_ND = unit_rows(encodings.of(self.data.first), np.float64)
         names, class_N = np.unique(self.data.labels, return_inverse=True)
@@ -108,15 +102,7 @@ class ClusteringTask(OnData):
                 k_means(unit_ND, len(names), derive(seed, "k-means")) for seed in range(self.seeds)
             ]
             details["seeds"] = [round(100 * v_measure(class_N, cluster_N), 4) for cluster_N in clusterings]
-            interval = bootstrap_interval(
-                np.stack([class_N, *clusterings], axis=1),
-                statistic=lambda rows: (
-                    100 * float(np.mean([v_measure(rows[:, 0], c) for c in rows[:, 1:].T]))
-                ),
-                resamples=CLUSTERING_RESAMPLES,
-            )
-            value = interval.estimate
-            details["interval"] = [interval.low, interval.high]
+            value, details["interval"] = _with_interval(class_N, clusterings)
         return [
             Result(
                 task=self.name,
@@ -130,6 +116,25 @@ class ClusteringTask(OnData):
                 details=details,
             )
         ]
+
+
+def _with_interval(class_N: np.ndarray, clusterings: Sequence[np.ndarray]) -> tuple[float, list[float]]:
+    """The mean over seeds, and how far other texts and other seeds would put it.
+
+    Texts are resampled with the clusters they were given. A resample holds fewer distinct texts, and the v-measure of
+    fewer texts is higher (chance looks like agreement): so the reach is taken around the resamples' own mean, and laid
+    around the value. To it comes the reach of the mean over seeds, as independent errors add.
+    """
+    luck = spread([100 * v_measure(class_N, cluster_N) for cluster_N in clusterings])
+    drawn = resampled(
+        np.stack([class_N, *clusterings], axis=1),
+        statistic=lambda rows: 100 * float(np.mean([v_measure(rows[:, 0], c) for c in rows[:, 1:].T])),
+        resamples=CLUSTERING_RESAMPLES,
+    )
+    low, high = percentiles(drawn, luck.level)
+    of_seeds = 0.0 if luck.high is None else luck.high - luck.mean
+    below, above = (math.hypot(drawn.mean() - side, of_seeds) for side in (low, high))
+    return luck.mean, [max(0.0, luck.mean - below), min(100.0, luck.mean + above)]
 
 
 def k_means(x_ND: np.ndarray, clusters: int, seed: int) -> np.ndarray:

@@ -79,6 +79,9 @@ def read_judged(path: str | Path, task: str | None = None, *, pairs: bool | None
     if len(found) < 2:
         raise DataError(f"{path}: {len(found)} rows; at least two are needed")
     first, second, labels = zip(*found, strict=True)
+    if len({_number(label) for label in labels} if len(text_at) == 2 else set(labels)) < 2:
+        rows_are = "pairs have the same score" if len(text_at) == 2 else "texts have the same label"
+        raise DataError(f"{path}: all {len(found)} {rows_are} ({labels[0]}): nothing can be measured")
     return JudgedTexts(
         task=task or path.stem,
         first=first,
@@ -113,7 +116,7 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
             if row:
                 found.append((reader.line_num, row))
     except csv.Error as error:
-        raise DataError(f"{path}:{reader.line_num}: {error}") from None
+        raise DataError(f"{path}:{reader.line_num}: {error}. Is a quote left open?") from None
     return found
 
 

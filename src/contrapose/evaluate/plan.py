@@ -42,7 +42,7 @@ def plan(tasks: Sequence[str], folders: Sequence[Path], split: str = "test") -> 
 
     Raises :class:`UsageError` for a word that is neither a group nor a task, or that lacks the split.
     """
-    sources = sources_in(folders)
+    sources = sources_in(folders, split)
     return [Planned(name, _reader(name, sources, folders)) for name in expand_tasks(tasks, split, sources)]
 
 

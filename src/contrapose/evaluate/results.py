@@ -46,7 +46,10 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True)
 class Average:
-    """The mean of results that may be averaged: one metric, protocol, split and model."""
+    """The mean of results that may be averaged: one metric, protocol, split and model.
+
+    rows: of all tasks together. interval: 95%, or None where a part has none; see :func:`average`.
+    """
 
     over: tuple[str, ...]
     protocol: str
@@ -54,15 +57,21 @@ class Average:
     metric: str
     split: str
     text: str
+    rows: int
+    interval: tuple[float, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        names = ("over", "protocol", "value", "metric", "split", "text")
+        names = ("over", "protocol", "value", "interval", "rows", "metric", "split", "text")
         plain: dict[str, Any] = json_ready({name: getattr(self, name) for name in names})
         return plain
 
 
 def average(results: Sequence[Result]) -> Average:
     """The unweighted mean of ``results``. NaN if one of them is NaN: a part that is undefined is not left out.
+
+    Its interval is made of theirs: tasks have other rows, so their errors are independent, and on each side
+
+        reach of the mean = sqrt(sum of the squared reaches of the parts) / number of parts
 
     Raises :class:`UsageError` for unlike results (protocol, metric, split, model), for a task that occurs twice, and
     for none at all. Different text forms are allowed and shown as "mixed".
@@ -96,7 +105,20 @@ def average(results: Sequence[Result]) -> Average:
         metric=results[0].metric,
         split=results[0].split,
         text=texts.pop() if len(texts) == 1 else "mixed",
+        rows=sum(result.rows for result in results),
+        interval=_interval_of_mean(results),
     )
+
+
+def _interval_of_mean(results: Sequence[Result]) -> tuple[float, float] | None:
+    if not all("interval" in result.details for result in results):
+        return None
+    mean = math.fsum(result.value for result in results) / len(results)
+    below, above = (
+        math.hypot(*(result.details["interval"][side] - result.value for result in results)) / len(results)
+        for side in (0, 1)
+    )
+    return mean - below, mean + above
 
 
 def json_ready(value: Any) -> Any:

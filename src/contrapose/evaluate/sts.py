@@ -4,7 +4,8 @@ Spearman's rank correlation x 100 between cosine and gold score, no regressor on
 which is made of three to six parts (Gao et al. 2021, appendix B, on why this matters):
 
 ``senteval-all``   one correlation over all pairs of the year together; what SimCSE and its successors print
-``senteval-mean``  the mean of the parts' correlations; the mean weighted by pairs is in ``details``
+``senteval-mean``  the mean of the parts' correlations (its interval resamples pairs within their part); the mean
+                   weighted by pairs is in ``details``
 
 The two differ by points, so every number carries its protocol. Test splits are read by :func:`sts` and the suite;
 selecting a checkpoint reads :func:`sts_dev` and nothing else.
@@ -39,6 +40,8 @@ PROTOCOLS = {
     "senteval-mean": "mean over the task's parts of Spearman x 100 between cosine and gold score",
     "crosslingual": "Spearman x 100 between cosine and gold score over all pairs of one language pair",
 }
+#: Those that one chooses between; cross-lingual files have no parts.
+CHOICES = ("senteval-all", "senteval-mean")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +52,8 @@ class StsTask(OnData):
     protocol: str = "senteval-all"
 
     def __post_init__(self) -> None:
-        check_protocol(self.protocol)
+        if self.protocol != "crosslingual":
+            check_protocol(self.protocol)
 
     def evaluate(
         self, encoder: Encodes, *, precision: str | None = None, progress: Callable[[int], None] | None = None
@@ -68,23 +72,21 @@ class StsTask(OnData):
         }
         values = np.array([part["value"] for part in parts.values()])
         rows = np.array([part["rows"] for part in parts.values()])
-        evidence: Evidence | None = None
         details: dict[str, Any] = {"folder": self.data.folder, "data_fingerprint": self.data.fingerprint}
         if len(parts) > 1:
             details["subsets"] = parts
+        gold_N = np.concatenate([part.gold for part in self.data.subsets])
+        parts_N = None
         if self.protocol == "senteval-mean":
-            value = float(values.mean())
+            parts_N = np.repeat(np.arange(len(rows)), rows)
             details["weighted_mean"] = float(values @ rows / rows.sum())
-        else:
-            gold_N = np.concatenate([part.gold for part in self.data.subsets])
-            evidence = Evidence("spearman", np.concatenate(cosines), gold_N)
-            value = evidence.value()
+        evidence: Evidence | None = Evidence("spearman", np.concatenate(cosines), gold_N, parts_N)
         unscored = sum(part.unscored for part in self.data.subsets)
         if unscored:
             details["unscored_lines_left_out"] = unscored
         why_undefined = _undefined(cosines, self.data.subsets, pooled=self.protocol != "senteval-mean")
         if why_undefined:
-            value, evidence = float("nan"), None
+            evidence = None
             details.update(why_undefined)
         if evidence is not None:
             found = evidence.interval()
@@ -94,7 +96,7 @@ class StsTask(OnData):
             Result(
                 task=self.name,
                 metric="spearman",
-                value=value,
+                value=float("nan") if evidence is None else evidence.value(),
                 protocol=self.protocol,
                 rows=len(self.data),
                 model=encodings.model,
@@ -134,9 +136,10 @@ def sts_dev(data: str | Path | Sequence[str | Path]) -> StsTask:
 
 def check_protocol(protocol: str) -> None:
     """Raise :class:`UsageError` for a protocol that does not exist, with the nearest that does."""
-    if protocol not in PROTOCOLS:
-        known = tuple(PROTOCOLS)
-        raise UsageError(f"unknown protocol '{protocol}'{nearest(protocol, known)} Known: {', '.join(known)}")
+    if protocol not in CHOICES:
+        raise UsageError(
+            f"unknown protocol '{protocol}'{nearest(protocol, CHOICES)} Known: {', '.join(CHOICES)}"
+        )
 
 
 def row_cosine(first_ND: np.ndarray, second_ND: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ from contrapose.errors import DataError, UsageError
 from contrapose.evaluate.encoding import Encodes, Encodings, encode_once, fingerprint_of, name_of
 from contrapose.evaluate.found import Protocols
 from contrapose.evaluate.geometry import GeometryTask
-from contrapose.evaluate.plan import plan
+from contrapose.evaluate.plan import Planned, plan
 from contrapose.evaluate.results import Average, Result, average
 from contrapose.evaluate.sts import check_protocol
 from contrapose.evaluate.task import Task
@@ -97,7 +97,7 @@ def evaluate(
     split: str = "test",
     texts: Sequence[str] | None = None,
     pairs: Sequence[tuple[str, str]] = (),
-    own: Sequence[Task] = (),
+    own: Sequence[Task | Planned] = (),
     progress: Callable[[int], None] | None = None,
     announce: Callable[[int], None] | None = None,
 ) -> Evaluation:
@@ -110,7 +110,7 @@ def evaluate(
     transfer_protocol: "senteval-transfer" or "senteval-transfer-fast", see :mod:`contrapose.evaluate.transfer`.
     split: "test" for numbers to report, "dev" or "train" for choosing; a group then means its tasks that have it.
     texts, pairs: the user's own for "geometry", in place of STS-B.
-    own: further tasks, read by the caller.
+    own: further tasks, read by the caller or still to be read.
     progress, announce: called with the sentences just finished, and once before with the number of all.
 
     A task without its data becomes a :class:`Problem`. Raises :class:`UsageError` for an unknown task, protocol or
@@ -129,16 +129,16 @@ def evaluate(
     protocols = Protocols(sts=protocol, transfer=transfer_protocol)
     prepared: list[Task] = []
     problems = []
-    for each in planned:
+    for each in (*planned, *own):
         try:
-            if each.name == "geometry":
+            if not isinstance(each, Planned):
+                prepared.append(each)
+            elif each.name == "geometry":
                 prepared.append(_geometry(folders, split, texts, pairs))
             else:
                 prepared.append(each.read(split, protocols))
         except DataError as error:
-            logger.warning("%s left out: %s", each.name, error)
-            problems.append(Problem(task=each.name, message=str(error)))
-    prepared += own
+            problems.append(_left_out(each.name, error))
     if not prepared:
         return _evaluation(
             encoder, Encodings([], np.zeros((0, 0)), model=fingerprint_of(encoder)), [], problems
@@ -147,21 +147,44 @@ def evaluate(
         logger.info("reading test splits: %s", ", ".join(task.name for task in prepared))
     wanted = chain.from_iterable(task.texts for task in prepared)
     encodings = encode_once(encoder, wanted, precision=precision, progress=progress, announce=announce)
-    results = list(chain.from_iterable(task.score(encodings) for task in prepared))
+    results: list[Result] = []
+    for task in prepared:
+        try:
+            results += task.score(encodings)
+        except DataError as error:  # too few rows of a class for the folds
+            problems.append(_left_out(task.name, error))
     found = replace(_evaluation(encoder, encodings, results, problems), precision=precision)
-    entry = record("evaluation", {**found.to_json(), "split": split}, evidence_arrays(results))
+    body = {**found.to_json(), "split": split, "test_splits_read": _test_splits(results)}
+    entry = record("evaluation", body, evidence_arrays(results))
     return replace(found, entry=entry.id if entry else None)
 
 
+def _left_out(task: str, error: DataError) -> Problem:
+    logger.warning("%s left out: %s", task, error)
+    return Problem(task=task, message=str(error))
+
+
+def _test_splits(results: Sequence[Result]) -> dict[str, str]:
+    """Task -> fingerprint of its data, of every test split that was read: who looked at it can be asked later."""
+    return {
+        result.task: str(result.details.get("data_fingerprint", ""))
+        for result in results
+        if result.split == "test"
+    }
+
+
 def evidence_arrays(results: Sequence[Result]) -> dict[str, np.ndarray]:
-    """The rows behind the numbers, by "task|metric|values" and "...|gold"."""
-    found = {}
+    """The rows behind the numbers, by "task|metric|values", "...|gold" and "...|parts"."""
+    found: dict[str, np.ndarray] = {}
     for result in results:
         if result.evidence is not None:
             name = f"{result.task}|{result.metric}"
-            found[f"{name}|values"] = result.evidence.values_N
-            if result.evidence.gold_N is not None:
-                found[f"{name}|gold"] = result.evidence.gold_N
+            arrays = {
+                "values": result.evidence.values_N,
+                "gold": result.evidence.gold_N,
+                "parts": result.evidence.parts_N,
+            }
+            found |= {f"{name}|{key}": array for key, array in arrays.items() if array is not None}
     return found
 
 
