@@ -1,7 +1,8 @@
 """The rows behind a number: what is resampled for its interval, and paired when two models are compared.
 
 A mean (accuracy, nDCG, reciprocal rank) is made of one value per row; a rank correlation or an average precision of one
-cosine and one gold value per row. Two numbers can be compared where they are of the same rows: then each row is its own
+cosine and one gold value per row. A number may be the mean over parts (protocol "senteval-mean"): then rows are
+resampled within their part. Two numbers can be compared where they are of the same rows: then each row is its own
 control, and a difference that single scores hide becomes visible.
 
     interval      rows are resampled; the 2.5% and 97.5% quantiles of the resampled numbers
@@ -9,12 +10,15 @@ control, and a difference that single scores hide becomes visible.
     p-value       in each row, a coin decides whether the two models change places; how often is the difference as
                   large as the one found? Cosines are first put on one scale, their ranks: models differ in how far
                   they spread cosines, and changing places must not mix scales.
+
+Over several seeds: :mod:`contrapose.evaluate.over_seeds`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -23,12 +27,13 @@ from contrapose.evaluate.metrics import average_precision
 from contrapose.evaluate.statistics import (
     Interval,
     PairedTest,
-    bootstrap_interval,
     paired_test,
+    percentiles,
     ranks,
+    resampled,
     spearman,
 )
-from contrapose.seeds import numpy_generator
+from contrapose.seeds import derive, numpy_generator
 
 #: Resamples of a mean (computed all at once) and of anything else (one by one).
 MEAN_RESAMPLES, RESAMPLES = 5_000, 500
@@ -41,15 +46,22 @@ _STATISTICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """kind: "mean", "spearman" or "average_precision"; values_N: per row; gold_N: for all but means."""
+    """kind: "mean", "spearman" or "average_precision"; values_N: per row; gold_N: for all but means.
+
+    parts_N: the part of each row where the number is the unweighted mean over parts.
+    """
 
     kind: str
     values_N: np.ndarray
     gold_N: np.ndarray | None = None
+    parts_N: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.kind != "mean" and (self.kind not in _STATISTICS or self.gold_N is None):
             raise ValueError(f"evidence of kind {self.kind!r} needs a known statistic and gold values")
+
+    def __len__(self) -> int:
+        return len(self.values_N)
 
     def value(self) -> float:
         """The number x 100.
@@ -57,76 +69,160 @@ class Evidence:
         >>> Evidence("mean", np.array([0.0, 1.0])).value()
         50.0
         """
-        return self._of(self.values_N, self.gold_N)
+        return float(np.mean([100 * part._statistic() for part in self.by_part()]))
+
+    def by_part(self) -> list[Evidence]:
+        """Itself, or one piece of evidence for each part."""
+        if self.parts_N is None:
+            return [self]
+        gold_N = self.gold_N
+        return [
+            Evidence(self.kind, self.values_N[rows], None if gold_N is None else gold_N[rows])
+            for part in np.unique(self.parts_N)
+            for rows in [self.parts_N == part]
+        ]
+
+    @property
+    def resamples(self) -> int:
+        """How often this kind of number is resampled by default."""
+        return MEAN_RESAMPLES if self.gold_N is None else RESAMPLES
+
+    def resampled(self, *, resamples: int | None = None, seed: int = 0) -> np.ndarray:
+        """The number x 100 of each resample; models with the same rows and seed get the same draws."""
+        resamples = resamples or self.resamples
+        if self.parts_N is not None:
+            parts = [
+                part.resampled(resamples=resamples, seed=derive(seed, "part", place))
+                for place, part in enumerate(self.by_part())
+            ]
+            mean: np.ndarray = np.mean(parts, axis=0)
+            return mean
+        if self.gold_N is None:
+            return resampled(100 * self.values_N, resamples=resamples, seed=seed)
+        rows = np.stack([self.values_N, self.gold_N], axis=1)
+        return resampled(
+            rows,
+            # A resample of equal rows has no value: it counts as 0, which only widens the interval.
+            statistic=lambda drawn: float(
+                100 * np.nan_to_num(_STATISTICS[self.kind](drawn[:, 0], drawn[:, 1]))
+            ),
+            resamples=resamples,
+            seed=seed,
+        )
 
     def interval(self, *, level: float = 0.95, seed: int = 0) -> Interval:
         """The number x 100 with its bootstrap interval."""
-        if self.gold_N is None:
-            return bootstrap_interval(100 * self.values_N, level=level, resamples=MEAN_RESAMPLES, seed=seed)
-        rows = np.stack([self.values_N, self.gold_N], axis=1)
-        return bootstrap_interval(
-            rows,
-            statistic=lambda drawn: self._defined(drawn[:, 0], drawn[:, 1]),
-            level=level,
-            resamples=RESAMPLES,
-            seed=seed,
-        )
+        low, high = percentiles(self.resampled(seed=seed), level)
+        return Interval(estimate=self.value(), low=low, high=high, level=level, rows=len(self))
+
+    def check_pairs_with(self, other: Evidence) -> None:
+        """Raise :class:`UsageError` unless ``other`` is the same kind of number over the same rows."""
+        if self.kind != other.kind or len(self) != len(other):
+            raise UsageError(
+                f"cannot pair {self.kind} over {len(self)} rows with {other.kind} over {len(other)}"
+            )
+        for name, mine, others in (
+            ("gold values", self.gold_N, other.gold_N),
+            ("parts", self.parts_N, other.parts_N),
+        ):
+            if not _same(mine, others):
+                raise UsageError(f"cannot pair two numbers whose {name} differ: they are of other rows")
 
     def change_to(self, after: Evidence, *, level: float = 0.95, seed: int = 0) -> PairedTest:
         """From this number to ``after``, of another model on the same rows, x 100.
 
         Raises :class:`UsageError` where the rows are not the same.
         """
-        if self.kind != after.kind or len(self.values_N) != len(after.values_N):
-            raise UsageError(
-                f"cannot pair {self.kind} over {len(self.values_N)} rows with {after.kind} over {len(after.values_N)}"
-            )
-        if self.gold_N is None:
+        self.check_pairs_with(after)
+        if self.gold_N is None and self.parts_N is None:
             return paired_test(
                 100 * self.values_N, 100 * after.values_N, level=level, resamples=MEAN_RESAMPLES, seed=seed
             )
-        if after.gold_N is None or not np.array_equal(self.gold_N, after.gold_N):
-            raise UsageError("cannot pair two numbers whose gold values differ: they are of other rows")
-        return self._paired(after, self.gold_N, level, seed)
-
-    def _paired(self, after: Evidence, gold_N: np.ndarray, level: float, seed: int) -> PairedTest:
-        rows = np.stack([self.values_N, after.values_N, gold_N], axis=1)
-        interval = bootstrap_interval(
-            rows,
-            statistic=lambda drawn: (
-                self._defined(drawn[:, 1], drawn[:, 2]) - self._defined(drawn[:, 0], drawn[:, 2])
-            ),
+        low, high = percentiles(after.resampled(seed=seed) - self.resampled(seed=seed), level)
+        difference = after.value() - self.value()
+        return PairedTest(
+            difference=difference,
+            low=low,
+            high=high,
             level=level,
-            resamples=RESAMPLES,
-            seed=seed,
+            p_value=self._p_of_changed_places(after, difference, seed),
+            better=0,  # a single pair makes no correlation better or worse
+            worse=0,
+            rows=len(self),
         )
-        before_N, after_N = ranks(self.values_N), ranks(after.values_N)
-        observed = abs(interval.estimate) - 1e-9
+
+    def _p_of_changed_places(self, after: Evidence, difference: float, seed: int) -> float:
+        before, after = self._ranked(), after._ranked()
         generator = numpy_generator(seed, "change-places")
         extreme = 0
         for _ in range(RESAMPLES):
-            swap = generator.random(len(rows)) < 0.5
-            first, second = np.where(swap, after_N, before_N), np.where(swap, before_N, after_N)
-            extreme += abs(self._of(second, gold_N) - self._of(first, gold_N)) >= observed
-        return PairedTest(
-            difference=interval.estimate,
-            low=interval.low,
-            high=interval.high,
-            level=level,
-            p_value=(1 + extreme) / (1 + RESAMPLES),
-            better=0,  # a single pair makes no correlation better or worse
-            worse=0,
-            rows=len(rows),
-        )
+            swap = generator.random(len(self)) < 0.5
+            first, second = (
+                Evidence(self.kind, np.where(swap, a.values_N, b.values_N), self.gold_N, self.parts_N)
+                for a, b in ((after, before), (before, after))
+            )
+            extreme += abs(second.value() - first.value()) >= abs(difference) - 1e-9
+        return (1 + extreme) / (1 + RESAMPLES)
 
-    def _of(self, values_N: np.ndarray, gold_N: np.ndarray | None) -> float:
-        if gold_N is None:
-            return 100 * float(np.mean(values_N))
-        return 100 * _STATISTICS[self.kind](values_N, gold_N)
+    def _ranked(self) -> Evidence:
+        """The same with the ranks of the values, in each part; a mean keeps its values."""
+        if self.gold_N is None:
+            return self
+        values_N = np.empty(len(self))
+        parts_N = np.zeros(len(self), np.int64) if self.parts_N is None else self.parts_N
+        for part in np.unique(parts_N):
+            values_N[parts_N == part] = ranks(self.values_N[parts_N == part])
+        return Evidence(self.kind, values_N, self.gold_N, self.parts_N)
 
-    def _defined(self, values_N: np.ndarray, gold_N: np.ndarray) -> float:
-        """A resample of equal rows has no value: it counts as 0, which only widens the interval."""
-        return float(np.nan_to_num(self._of(values_N, gold_N)))
+    def _statistic(self) -> float:
+        if self.gold_N is None:
+            return float(np.mean(self.values_N))
+        return _STATISTICS[self.kind](self.values_N, self.gold_N)
+
+
+class Difference(Protocol):
+    """What every comparison knows of its difference."""
+
+    @property
+    def difference(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+    @property
+    def level(self) -> float: ...
+    @property
+    def p_value(self) -> float: ...
+
+
+def mean_interval(parts: Sequence[Evidence], *, level: float = 0.95, seed: int = 0) -> Interval:
+    """The mean of several numbers (an average over tasks) with its interval: each task's rows are resampled alone.
+
+    >>> task = Evidence("mean", np.array([0.0, 1.0] * 50))
+    >>> one, both = task.interval(), mean_interval([task, task])
+    >>> both.estimate, both.rows, both.high - both.low < one.high - one.low
+    (50.0, 200, True)
+    """
+    low, high = percentiles(mean_resampled(parts, seed=seed), level)
+    estimate = float(np.mean([part.value() for part in parts]))
+    return Interval(estimate=estimate, low=low, high=high, level=level, rows=sum(map(len, parts)))
+
+
+def mean_resampled(parts: Sequence[Evidence], *, resamples: int | None = None, seed: int = 0) -> np.ndarray:
+    """Resamples of the mean of several numbers, each of which draws its own rows."""
+    resamples = resamples or min(part.resamples for part in parts)
+    drawn = [
+        part.resampled(resamples=resamples, seed=derive(seed, "task", place))
+        for place, part in enumerate(parts)
+    ]
+    mean: np.ndarray = np.mean(drawn, axis=0)
+    return mean
+
+
+def _same(first: np.ndarray | None, second: np.ndarray | None) -> bool:
+    if first is None or second is None:
+        return first is second
+    return bool(np.array_equal(first, second))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -143,7 +239,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def in_words(test: PairedTest, p_value: float | None = None) -> str:
+def in_words(test: Difference, p_value: float | None = None) -> str:
     """What a comparison says: "better", "worse", or "no clear change" where it could be chance.
 
     Clear is a difference whose interval leaves out zero and whose p-value (corrected, where given) is at most

@@ -79,17 +79,28 @@ def bootstrap_interval(
     (0.5, 0.4, 0.6)
     """
     scores = _checked(scores, level, resamples)
-    generator = numpy_generator(seed, "bootstrap")
     of_rows = statistic or (lambda rows: float(rows.mean()))
-    if statistic is None and scores.ndim == 1:
-        means = [scores[draw].mean(axis=1) for draw in _draws(generator, len(scores), resamples)]
-        values = np.concatenate(means)
-    else:
-        values = np.array(
-            [of_rows(scores[rows]) for draw in _draws(generator, len(scores), resamples) for rows in draw]
-        )
-    low, high = _percentiles(values, level)
+    low, high = percentiles(resampled(scores, statistic=statistic, resamples=resamples, seed=seed), level)
     return Interval(estimate=float(of_rows(scores)), low=low, high=high, level=level, rows=len(scores))
+
+
+def resampled(
+    scores: np.ndarray,
+    *,
+    statistic: Callable[[np.ndarray], float] | None = None,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> np.ndarray:
+    """The statistic of each of ``resamples`` draws of rows, with replacement; see :func:`bootstrap_interval`.
+
+    The draws depend on the seed and the number of rows alone: two models on the same rows get the same ones.
+    """
+    generator = numpy_generator(seed, "bootstrap")
+    draws = _draws(generator, len(scores), resamples)
+    if statistic is None and scores.ndim == 1:
+        return np.concatenate([scores[draw].mean(axis=1) for draw in draws])
+    of_rows = statistic or (lambda rows: float(rows.mean()))
+    return np.array([of_rows(scores[rows]) for draw in draws for rows in draw])
 
 
 def paired_test(
@@ -149,7 +160,8 @@ def _blocks(num_rows: int, resamples: int) -> Iterator[int]:
         yield min(size, resamples - start)
 
 
-def _percentiles(values: np.ndarray, level: float) -> tuple[float, float]:
+def percentiles(values: np.ndarray, level: float) -> tuple[float, float]:
+    """What leaves out (1 - level) / 2 of the values on each side."""
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 

@@ -154,14 +154,17 @@ def evaluate(
 
 
 def _evidence(results: Sequence[Result]) -> dict[str, np.ndarray]:
-    """The rows behind the numbers, by "task|metric|values" and "...|gold"."""
-    found = {}
+    """The rows behind the numbers, by "task|metric|values", "...|gold" and "...|parts"."""
+    found: dict[str, np.ndarray] = {}
     for result in results:
         if result.evidence is not None:
             name = f"{result.task}|{result.metric}"
-            found[f"{name}|values"] = result.evidence.values_N
-            if result.evidence.gold_N is not None:
-                found[f"{name}|gold"] = result.evidence.gold_N
+            arrays = {
+                "values": result.evidence.values_N,
+                "gold": result.evidence.gold_N,
+                "parts": result.evidence.parts_N,
+            }
+            found |= {f"{name}|{key}": array for key, array in arrays.items() if array is not None}
     return found
 
 

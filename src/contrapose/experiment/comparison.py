@@ -74,7 +74,9 @@ def _numbers(ledger: Ledger, entry: Entry) -> dict[tuple[str, str, str, str], Ev
         gold = arrays.get(f"{task}|{metric}|gold")
         kind = metric if gold is not None else "mean"
         data = str(result["details"].get("data_fingerprint", ""))
-        found[task, metric, f"{result['protocol']} {result['split']}", data] = Evidence(kind, values, gold)
+        parts = arrays.get(f"{task}|{metric}|parts")
+        key = (task, metric, f"{result['protocol']} {result['split']}", data)
+        found[key] = Evidence(kind, values, gold, parts)
     return found
 
 
