@@ -68,7 +68,8 @@ class TrialsView(TrialWatcher, Listener):
         self.quiet, self._score = quiet, score
         self.done, self.total = 0, 0
         self._pace = Pace()
-        self._name, self._inside, self._steps, self._told_waiting = "", "", 0, False
+        self._name, self._inside, self._steps = "", "", 0
+        self._begun, self._told_waiting = False, False
         self._noticed: set[str] = set()
         self._bar = None if quiet else moving_bar()
         self._task = self._bar.add_task("preparing", total=None, told="") if self._bar else None
@@ -78,8 +79,9 @@ class TrialsView(TrialWatcher, Listener):
         self._name, self._inside = named(trial.factors), ""
         self._pace.begun(done)
         self._show(0.0)
-        if self._bar is None:
+        if self._bar is None and not self._begun:
             self._line(f"trial {done + 1} of {total}: {self._name}")
+        self._begun = True
 
     def ended(self, done: int, total: int, row: Mapping[str, Any]) -> None:
         self.done, self.total = done, total

@@ -22,7 +22,7 @@ def options_for(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """
     from contrapose.objectives.catalogue import recipe
 
-    known = type(recipe(method, _parts(options)).hyperparameters).model_fields
+    known = type(recipe(method, parts_of(options)).hyperparameters).model_fields
     return {name: value for name, value in options.items() if _is_training(name) or name in known}
 
 
@@ -47,7 +47,7 @@ def check_methods(setting: Setting, methods: Sequence[str], options: Mapping[str
     for name in options:
         takers = [method for method in methods if name in taken[method]]
         if not takers:
-            recipe(methods[0], _parts(options), {name: options[name]})
+            recipe(methods[0], parts_of(options), {name: options[name]})
         elif len(takers) < len(methods):
             notes.append(f"{name} is a number of {', '.join(takers)} only")
     return notes
@@ -88,6 +88,6 @@ def _is_training(name: str) -> bool:
     return "." in name or section_of(name) is not None
 
 
-def _parts(options: Mapping[str, Any]) -> tuple[str, ...]:
+def parts_of(options: Mapping[str, Any]) -> tuple[str, ...]:
     parts = options.get("parts", options.get("with", ()))
     return (parts,) if isinstance(parts, str) else tuple(parts)

@@ -123,16 +123,16 @@ def markdown(found: Standings, title: str, facts: Sequence[str], picture: str | 
         *(f"- {line}" for line in verdicts(found)),
         "",
     ]
-    parts += [*_markdown_table(HEADER, main_rows(found)), "", explanation(found), ""]
+    parts += [*markdown_table(HEADER, main_rows(found)), "", explanation(found), ""]
     header, rows = task_table(found)
     if len(found.columns) > 1:
-        parts += ["## Every task", "", *_markdown_table(header, rows), "", STAR.replace("*", "\\*", 1), ""]
+        parts += ["## Every task", "", *markdown_table(header, rows), "", STAR.replace("*", "\\*", 1), ""]
     if picture:
         parts += [f"![{title}]({picture})", ""]
     return "\n".join(parts)
 
 
-def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     lines = [list(header), ["---"] * len(header), *rows]
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
 
