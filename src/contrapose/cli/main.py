@@ -23,6 +23,7 @@ from contrapose.cli import (
     evaluate,
     harvest,
     methods,
+    reproduce,
     runs,
     search,
     similarity,
@@ -44,7 +45,7 @@ app = typer.Typer(
         'contrapose search runs/notes notes.txt "what you look for"',
     ),
 )
-for verb in (demo, train, evaluate, compare, sweep, encode, similarity, search, methods, doctor):
+for verb in (demo, train, evaluate, compare, sweep, reproduce, encode, similarity, search, methods, doctor):
     name = verb.__name__.rpartition(".")[2]
     function = getattr(verb, name)
     app.command(name, help=paragraphs(function.__doc__), epilog=verb.EXAMPLES)(function)

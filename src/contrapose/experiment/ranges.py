@@ -189,7 +189,8 @@ def _check_value(name: str, value: Any, method: str, options: Mapping[str, Any])
     from contrapose.objectives.catalogue import recipe
 
     given = {**options, name: value}
-    settings = resolve(
-        nested({"corpus": ("-",), "out": "-", "method": method, **given}), where=f"--over {name}"
-    )
-    recipe(method, settings.method.parts, settings.method.hyperparameters)
+    try:
+        settings = resolve(nested({"corpus": ("-",), "out": "-", "method": method, **given}))
+        recipe(method, settings.method.parts, settings.method.hyperparameters)
+    except UsageError as error:
+        raise UsageError(f"--over {name}: {value} is refused: {error}") from None

@@ -52,15 +52,20 @@ def _caption(found: Sensitivity) -> str:
     )
     two = len(found.factors) == 2 and all(factor.numeric for factor in found.factors)
     marks = "Outlined: cannot be told from the highest" if two else "Blue: cannot be told from the highest"
-    return f"{noise} {marks}; orange star: the defaults."
+    default = found.default
+    if default is None or not default.whole:
+        return f"{noise} {marks}."
+    values = ", ".join(f"{name} {value}" for name, value in default.values.items())
+    star = f"The defaults ({values}), an orange star if in the picture: {found.number(default.mean)}"
+    return f"{noise} {marks}.\n{star}."
 
 
 def _two(axes: Axes, found: Sensitivity, unit: str) -> None:
     first, second = found.factors
-    xs = sorted({setting.values[first.name] for setting in found.settings})
-    ys = sorted({setting.values[second.name] for setting in found.settings})
-    tried = [s for s in found.settings if not s.is_default]
-    table = len(xs) * len(ys) <= LARGEST_TABLE**2 and len(tried) >= 0.7 * (len(xs) - 1) * (len(ys) - 1)
+    tried = [s for s in found.settings if not s.is_default] or list(found.settings)
+    xs = sorted({setting.values[first.name] for setting in tried})
+    ys = sorted({setting.values[second.name] for setting in tried})
+    table = len(xs) * len(ys) <= LARGEST_TABLE**2 and len(tried) >= 0.7 * len(xs) * len(ys)
     drawn = _table(axes, found, xs, ys) if table else _cloud(axes, found)
     axes.set_xlabel(first.name)
     axes.set_ylabel(second.name)
@@ -73,13 +78,14 @@ def _table(axes: Axes, found: Sensitivity, xs: list[Any], ys: list[Any]) -> Any:
     from matplotlib.patches import Rectangle
 
     first, second = (factor.name for factor in found.factors)
+    inside = [s for s in found.settings if s.values[first] in xs and s.values[second] in ys]
     grid = np.full((len(ys), len(xs)), np.nan)
-    for setting in found.whole:
+    for setting in (setting for setting in inside if setting.whole):
         grid[ys.index(setting.values[second]), xs.index(setting.values[first])] = setting.mean
     drawn = axes.imshow(grid, origin="lower", cmap=COLOURS, aspect="auto")
     middle = float(np.nanmin(grid) + np.nanmax(grid)) / 2
     size = 9 if len(xs) <= 6 else 6.5
-    for setting in found.settings:
+    for setting in inside:
         x, y = xs.index(setting.values[first]), ys.index(setting.values[second])
         text = found.number(setting.mean) if setting.whole else "diverged"
         if setting.std is not None:
@@ -116,9 +122,10 @@ def _cloud(axes: Axes, found: Sensitivity) -> Any:
 
 def _slice(axes: Axes, found: Sensitivity, factor: Factor) -> None:
     """Every setting against one factor: mean, and the seeds as rings around it."""
+    known = all(setting.near is not None for setting in found.whole)
     for setting in found.whole:
         x = _place(factor, setting)
-        colour = BLUE if setting.near else GREY
+        colour = BLUE if setting.near and known else GREY
         if len(setting.scores) > 1:
             axes.plot(
                 [x] * len(setting.scores), setting.scores, "o", mfc="none", mec=colour, markersize=4, zorder=2
@@ -142,6 +149,7 @@ def _slice(axes: Axes, found: Sensitivity, factor: Factor) -> None:
         _scales(axes, factor)
     else:
         axes.set_xticks(range(len(factor.choices)), [str(choice) for choice in factor.choices])
+        axes.set_xlim(-0.6, len(factor.choices) - 0.4)
     axes.set_xlabel(factor.name)
     tidy(axes)
     axes.grid(axis="y", color="#DDDDDD", linewidth=0.6)

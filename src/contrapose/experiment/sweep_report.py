@@ -58,6 +58,8 @@ def _row(found: Sensitivity, setting: Setting) -> list[str]:
         return [*values, number, "", "", "the defaults"]
     if setting.change is None:
         near = {True: "within noise of the highest", False: "below the highest", None: "one seed: unknown"}
+        if found.noise is None:
+            return [*values, number, "", "", near[None]]
         return [*values, number, "", "", near[setting.near]]
     change = setting.change.change
     words = setting.change.words if found.seeds > 1 else "one seed: unknown"
