@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from contrapose.durable import RunLock
 from contrapose.errors import CorruptFile, UsageError
 from contrapose.experiment.folder import claim
 
@@ -11,10 +12,19 @@ from contrapose.experiment.folder import claim
 def test_a_folder_is_one_experiments_and_what_differs_is_named(tmp_path: Path) -> None:
     claim(tmp_path / "x", "compare", {"steps": 10, "model": "a"})
     claim(tmp_path / "x", "compare", {"model": "a", "steps": 10})
+    (tmp_path / "x" / "trials.jsonl").touch()
     with pytest.raises(UsageError, match=r"steps: 10 there, 20 now\)"):
         claim(tmp_path / "x", "compare", {"steps": 20, "model": "a"})
     with pytest.raises(UsageError, match="made by contrapose compare, and this is contrapose sweep"):
         claim(tmp_path / "x", "sweep", {"steps": 10, "model": "a"})
+
+
+def test_what_was_refused_before_its_first_trial_may_be_asked_for_otherwise(tmp_path: Path) -> None:
+    claim(tmp_path, "compare", {"batch_size": 512})
+    claim(tmp_path, "compare", {"batch_size": 8})
+    (tmp_path / "work" / "key").mkdir(parents=True)
+    with RunLock(tmp_path / "work" / "key"), pytest.raises(UsageError, match="8 there, 512 now"):
+        claim(tmp_path, "compare", {"batch_size": 512})
 
 
 @pytest.mark.parametrize("name", ["run.json", "trials.jsonl"])

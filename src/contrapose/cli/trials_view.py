@@ -20,6 +20,9 @@ from contrapose.experiment.measuring import UNTRAINED
 from contrapose.experiment.trials import Trial, TrialWatcher
 from contrapose.train.track import Listener
 
+#: Share of the first trial's steps after which their speed says something.
+ENOUGH = 0.05
+
 
 class Pace:
     """How long the trials that are left will take, from those that ended since this process began, whoever did them.
@@ -70,6 +73,7 @@ class TrialsView(TrialWatcher, Listener):
         self._pace = Pace()
         self._name, self._inside, self._steps = "", "", 0
         self._begun, self._told_waiting = False, False
+        self._trial_began = time.monotonic()
         self._noticed: set[str] = set()
         self._bar = None if quiet else moving_bar()
         self._task = self._bar.add_task("preparing", total=None, told="") if self._bar else None
@@ -78,6 +82,7 @@ class TrialsView(TrialWatcher, Listener):
         self.done, self.total, self._told_waiting = done, total, False
         self._name, self._inside = named(trial.factors), ""
         self._pace.begun(done)
+        self._trial_began = time.monotonic()
         self._show(0.0)
         if self._bar is None and not self._begun:
             self._line(f"trial {done + 1} of {total}: {self._name}")
@@ -90,7 +95,11 @@ class TrialsView(TrialWatcher, Listener):
         failed = row["facts"].get("failed")
         result = f"diverged ({failed})" if failed else self._score(row) if self._score else "done"
         self._line(f"{done} of {total}, {self._name}: {result} in {row['seconds']:.0f} s{left}")
-        self._show(0.0)
+        if done < total:
+            self._show(0.0)
+        elif self._bar is not None and self._task is not None:
+            told = "comparing"
+            self._bar.update(self._task, completed=total, description=f"{total} trials", told=told)
 
     def waiting(self, others: int) -> None:
         if not self._told_waiting:
@@ -107,7 +116,7 @@ class TrialsView(TrialWatcher, Listener):
         self._show(0.0)
 
     def started(self, first_step: int, num_steps: int, facts: Mapping[str, Any]) -> None:
-        self._steps = num_steps
+        self._steps, self._trial_began = num_steps, time.monotonic()
 
     def stepped(self, step: int, row: Mapping[str, Any]) -> None:
         self._inside = f"step {step}/{self._steps}"
@@ -133,13 +142,18 @@ class TrialsView(TrialWatcher, Listener):
         self._bar.update(
             self._task,
             total=self.total or None,
-            completed=self.done + min(share, 0.99) if self.done < self.total else self.total,
-            description=printable(f"trial {min(self.done + 1, self.total)} of {self.total}: {self._name}"),
-            told=f"{inside}{self._left()}",
+            completed=min(self.done + min(share, 0.99), self.total),
+            description=printable(f"trial {self.done + 1} of {self.total}: {self._name}"),
+            told=f"{inside}{self._left(share)}",
         )
 
-    def _left(self) -> str:
-        return in_words(self._pace.seconds(self.done, self.total))
+    def _left(self, share: float = 0.0) -> str:
+        """From the trials that ended; in the first one, from its steps, which is not all there is to do."""
+        seconds = self._pace.seconds(self.done, self.total)
+        if seconds is None and share >= ENOUGH:
+            steps = (time.monotonic() - self._trial_began) / share
+            return f"at least {in_words((self.total - self.done - share) * steps)}"
+        return in_words(seconds)
 
     def _line(self, text: str) -> None:
         if not self.quiet:

@@ -23,6 +23,7 @@ def claim(folder: str | Path, kind: str, setting: Mapping[str, Any]) -> Path:
     >>> place = Path(tempfile.mkdtemp()) / "x"
     >>> claim(place, "compare", {"steps": 10}) == claim(place, "compare", {"steps": 10})
     True
+    >>> _ = (place / "trials.jsonl").write_text("")
     >>> claim(place, "compare", {"steps": 20})
     Traceback (most recent call last):
     ...
@@ -37,7 +38,7 @@ def claim(folder: str | Path, kind: str, setting: Mapping[str, Any]) -> Path:
     except OSError as error:
         raise StorageError(f"cannot make {folder}: {error.strerror}") from None
     there = _read(folder / NAME)
-    if there is None:
+    if there is None or (there != mine and _nothing_done(folder)):
         _refuse_foreign(folder)
         write_json(folder / NAME, mine)
         there = _read(folder / NAME) or mine
@@ -58,6 +59,11 @@ def _read(path: Path) -> dict[str, Any] | None:
         raise StorageError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, TypeError) as error:
         raise CorruptFile(f"{path} is no record of an experiment ({error}): choose another --out") from None
+
+
+def _nothing_done(folder: Path) -> bool:
+    """No trial is finished and none is in progress: what was refused at its first trial may be asked for otherwise."""
+    return not (folder / "trials.jsonl").exists() and not list(folder.glob("work/*/run.lock"))
 
 
 def _refuse_foreign(folder: Path) -> None:
