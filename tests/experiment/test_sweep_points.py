@@ -108,6 +108,22 @@ def test_processes_share_a_study_and_take_over_from_a_killed_one(tmp_path: Path,
     assert len({tuple(point.values.values()) for point in found}) == len(found) == 12
 
 
+def _home(folder: Path, place: int) -> None:
+    (folder / f"home-{place}").write_text(points(folder / "x")._home)
+
+
+def test_processes_that_begin_together_are_one_folder_s(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=_home, args=(tmp_path, place)) for place in range(6)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+        assert worker.exitcode == 0
+    assert len({path.read_text() for path in tmp_path.glob("home-*")}) == 1
+
+
 def test_folders_that_share_a_database_share_the_settings_and_hear_of_each_others_rows(
     tmp_path: Path,
 ) -> None:

@@ -62,7 +62,8 @@ class Points:
         seed: int = 0,
     ) -> None:
         self._folder, self._factors, self._search, self._seed = folder, factors, search, seed
-        self._home = _identity(folder)
+        with self._turn():
+            self._home = _identity(folder)
         self._study = _open(name, storage or str(folder / JOURNAL), journal=storage is None)
         self._queue = _queue(factors, search, count, per_range, seed)
         self.total = count if search == "tpe" else len(self._queue)
@@ -240,7 +241,7 @@ def _open(name: str, storage: str, *, journal: bool) -> Study:
 
 
 def _identity(folder: Path) -> str:
-    """The same for all processes of this folder, and no other's."""
+    """The same for all processes of this folder, and no other's. Two that begin together must take turns to make it."""
     from contrapose.durable import write_text
 
     place = folder / "home"
