@@ -17,7 +17,8 @@ from contrapose.experiment.checking import check_methods, check_model, check_set
 from contrapose.experiment.folder import claim
 from contrapose.experiment.measuring import Setting, mean_of, run_of, train_and_evaluate
 from contrapose.experiment.ranges import Factor, defaults_of, parse_over
-from contrapose.experiment.sweep_points import SEARCHES, Points, require_optuna
+from contrapose.experiment.sweep_points import SEARCHES, Points
+from contrapose.experiment.sweep_storage import require_optuna
 from contrapose.experiment.trials import PATIENCE, Measured, Trial, Trials, TrialWatcher
 from contrapose.ledger import Entry
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import itertools
 import json
 import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,15 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contrapose.durable import RunLock, remove_tree
-from contrapose.errors import MissingExtra, RunLocked, StorageError, UsageError
+from contrapose.errors import RunLocked
 from contrapose.experiment.ranges import Factor
+from contrapose.experiment.sweep_storage import open_study, quiet_optuna
 from contrapose.seeds import derive
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.samplers import BaseSampler
-    from optuna.storages import BaseStorage
-    from optuna.study import Study
     from optuna.trial import FrozenTrial
 
 SEARCHES = ("tpe", "random", "grid")
@@ -64,7 +62,7 @@ class Points:
         self._folder, self._factors, self._search, self._seed = folder, factors, search, seed
         with self._turn():
             self._home = _identity(folder)
-        self._study = _open(name, storage or str(folder / JOURNAL), journal=storage is None)
+        self._study = open_study(name, storage or str(folder / JOURNAL), journal=storage is None)
         self._queue = _queue(factors, search, count, per_range, seed)
         self.total = count if search == "tpe" else len(self._queue)
 
@@ -123,7 +121,7 @@ class Points:
         begun = sum("point" in trial.user_attrs for trial in self._trials())
         if begun >= self.total:
             return None
-        with _quiet():
+        with quiet_optuna():
             sampler: BaseSampler = TPESampler(seed=derive(self._seed, "sweep", begun) % 2**32)
             if self._search != "tpe":
                 sampler = PartialFixedSampler(self._queue[begun], sampler)
@@ -192,14 +190,6 @@ def distribution(factor: Factor) -> BaseDistribution:
     return FloatDistribution(factor.low, factor.high, log=factor.log)
 
 
-def require_optuna() -> None:
-    """Raise :class:`MissingExtra` where Optuna is not installed."""
-    try:
-        import optuna  # noqa: F401
-    except ImportError:
-        raise MissingExtra("a sweep", "sweep", "optuna") from None
-
-
 def _queue(
     factors: Sequence[Factor], search: str, count: int, per_range: int, seed: int
 ) -> list[dict[str, Any]]:
@@ -213,31 +203,10 @@ def _queue(
     from optuna import create_study
     from optuna.samplers import RandomSampler
 
-    with _quiet():
+    with quiet_optuna():
         drawing = create_study(sampler=RandomSampler(seed=derive(seed, "sweep") % 2**32))
         space = {factor.name: distribution(factor) for factor in factors}
         return [dict(drawing.ask(space).params) for _ in range(count)]
-
-
-def _open(name: str, storage: str, *, journal: bool) -> Study:
-    from optuna import create_study
-
-    with _quiet():
-        made: str | BaseStorage = storage
-        try:
-            if journal:
-                from optuna.storages import JournalStorage
-                from optuna.storages.journal import JournalFileBackend
-
-                made = JournalStorage(JournalFileBackend(storage))
-            return create_study(storage=made, study_name=name, direction="maximize", load_if_exists=True)
-        except (ImportError, ValueError) as error:
-            raise UsageError(f"--storage {_without_password(storage)}: {_first_line(error)}") from None
-        except Exception as error:
-            if type(error).__module__.partition(".")[0] in ("sqlalchemy", "optuna"):
-                where = _without_password(storage)
-                raise StorageError(f"the study in {where} cannot be opened: {_first_line(error)}") from None
-            raise
 
 
 def _identity(folder: Path) -> str:
@@ -254,31 +223,3 @@ def _identity(folder: Path) -> str:
 
 def _point(trial: FrozenTrial) -> Point:
     return Point(trial.number, json.loads(trial.user_attrs["point"]))
-
-
-def _without_password(storage: str) -> str:
-    """
-    >>> _without_password("postgresql://me:secret@host/db")
-    'postgresql://***@host/db'
-    """
-    scheme, mark, rest = storage.partition("://")
-    return f"{scheme}{mark}***@{rest.rpartition('@')[2]}" if "@" in rest else storage
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Optuna tells of every study and warns of experiments of its own; neither is for the person here."""
-    import optuna
-
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        optuna.logging.set_verbosity(before)
