@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from contrapose.cli import (
+    compare,
     console,
     demo,
     doctor,
@@ -22,9 +23,11 @@ from contrapose.cli import (
     evaluate,
     harvest,
     methods,
+    reproduce,
     runs,
     search,
     similarity,
+    sweep,
     train,
 )
 from contrapose.cli.failures import FAILURE, INTERRUPTED, USAGE, Failure, debugging, explain, show_traceback
@@ -42,7 +45,7 @@ app = typer.Typer(
         'contrapose search runs/notes notes.txt "what you look for"',
     ),
 )
-for verb in (demo, train, evaluate, encode, similarity, search, methods, doctor):
+for verb in (demo, train, evaluate, compare, sweep, reproduce, encode, similarity, search, methods, doctor):
     name = verb.__name__.rpartition(".")[2]
     function = getattr(verb, name)
     app.command(name, help=paragraphs(function.__doc__), epilog=verb.EXAMPLES)(function)

@@ -28,6 +28,7 @@ class Setting:
 
     corpus: files, folders or globs of text; model: what they start from; tasks, data: what they are judged on, as
     ``contrapose evaluate`` takes them; split: "dev" to choose among settings, "test" for a number to report.
+    dev_data: a SentEval folder whose STS-B development set chooses the checkpoint, in place of the label-free score.
     """
 
     corpus: tuple[str, ...]
@@ -36,13 +37,16 @@ class Setting:
     data: tuple[str, ...] = ()
     split: str = "test"
     precision: str | None = None
+    dev_data: str | None = None
 
     @cached_property
     def identity(self) -> dict[str, Any]:
         """What a trial's result depends on, independent of where the files lie."""
         from contrapose.data.sources import sources_fingerprint
 
+        chosen_by = {"chosen_by": "stsb-dev"} if self.dev_data else {}
         return {
+            **chosen_by,
             "corpus": sources_fingerprint(self.corpus),
             "model": _identity_of(self.model),
             "tasks": list(self.tasks),
@@ -96,7 +100,8 @@ def run_of(setting: Setting, trial: Trial, place: Path, listener: Listener | Non
     shared = set(setting.identity)
     options = {name: value for name, value in trial.options.items() if name not in shared}
     out = place / "run"
-    given: dict[str, Any] = {"model": setting.model, "out": out, "listener": listener, **options}
+    shown: dict[str, Any] = {"model": setting.model, "out": out, "listener": listener}
+    given = {**shown, "dev_data": setting.dev_data, **options}
     if out.exists():
         try:
             return train(setting.corpus, resume=True, **given)
@@ -118,11 +123,14 @@ def measured(evaluation: Evaluation, facts: Mapping[str, Any]) -> Measured:
             "low": low,
             "high": high,
             "rows": result.rows,
+            "data": str(result.details.get("data_fingerprint", "")),
         }
         if result.evidence is not None:
             evidence[f"{name}|{result.metric}|values"] = result.evidence.values_N
             if result.evidence.gold_N is not None:
                 evidence[f"{name}|{result.metric}|gold"] = result.evidence.gold_N
+            if result.evidence.parts_N is not None:
+                evidence[f"{name}|{result.metric}|parts"] = result.evidence.parts_N
     problems = [f"{problem.task}: {problem.message}" for problem in evaluation.problems]
     told = {**facts, "problems": problems} if problems else dict(facts)
     return Measured(values=values, facts=told, evidence=evidence)

@@ -1,0 +1,144 @@
+"""``contrapose compare``: methods on the same text, over seeds, with what of their differences is no chance."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from contrapose.cli import console
+from contrapose.cli.experiment_options import (
+    BatchSize,
+    Corpus,
+    Data,
+    Model,
+    Out,
+    Seeds,
+    Set,
+    Steps,
+    Tasks,
+    setting_of,
+    training_options,
+)
+from contrapose.cli.options import Json, Quiet, examples, one_of, split_words
+
+if TYPE_CHECKING:
+    from contrapose.experiment.compare import Compared
+
+EXAMPLES = examples(
+    "contrapose compare notes.txt --data data/senteval --steps 100",
+    "contrapose compare corpus/ --methods simcse,focal-infonce,hncse --seeds 5 --data data/senteval "
+    "--out runs/methods",
+    "contrapose compare corpus/ --data data/scifact --tasks retrieval --baseline start --set learning_rate=3e-5",
+)
+
+
+def compare(
+    corpus: Corpus,
+    methods: Annotated[
+        str, typer.Option(help="Methods of `contrapose methods`.", metavar="METHOD,...")
+    ] = "simcse,focal-infonce,hncse-pm,hncse-hnm,hncse",
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            help="What differences are taken to: a method, or start, the encoder before training. "
+            "[default: the first method]",
+            show_default=False,
+        ),
+    ] = None,
+    seeds: Seeds = 3,
+    data: Data = None,
+    tasks: Tasks = "sts",
+    split: Annotated[str, typer.Option(help="test to report; dev to choose among methods.")] = "test",
+    model: Model = "minilm",
+    steps: Steps = None,
+    batch_size: BatchSize = None,
+    set_: Set = None,
+    out: Out = "runs/compare",
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Compare methods: train each with several seeds on the same text, and say which differences are no chance.
+
+    The encoder before training is measured too. A killed or interrupted comparison goes on with the same command; the
+    same command in several terminals, or on several machines with one file system, shares the work. The folder gets
+    trials.jsonl (every number comes from it), results.md, results.json, and a picture.
+    """
+    from contrapose.cli.trials_view import TrialsView, watching
+    from contrapose.experiment.compare import Comparison, run_compare
+    from contrapose.experiment.compare_report import main_score, write_report
+
+    comparison = Comparison(
+        setting=setting_of(corpus, model, tasks, data, one_of("--split", split, ("test", "dev"))),
+        methods=split_words(methods),
+        seeds=seeds,
+        options=training_options(set_, steps=steps, batch_size=batch_size),
+        baseline=baseline or "",
+    )
+    for note in comparison.check():
+        console.tell(f"note: {note}", style="yellow")
+    with (
+        console.muted("contrapose.evaluate.suite"),
+        watching(out, TrialsView(quiet=quiet or json, score=main_score)) as view,
+    ):
+        compared = run_compare(comparison, out, watcher=view, listener=view)
+    report = write_report(compared)
+    if report.note:
+        console.tell(f"note: {report.note}", style="yellow")
+    if json:
+        console.show_json(report.json)
+        return
+    show(compared)
+    console.say(f"written: {', '.join(str(path) for path in report.files)}")
+    if not quiet:
+        _suggest(compared)
+
+
+def show(compared: Compared) -> None:
+    """The main table, every task, and the verdict in words."""
+    from contrapose.experiment.compare_report import facts, title
+    from contrapose.experiment.standings_text import (
+        HEADER,
+        STAR,
+        explanation,
+        main_rows,
+        task_table,
+        verdicts,
+    )
+
+    found = compared.standings
+    for fact in facts(compared):
+        console.say(fact, style="dim")
+    console.show(_table(list(HEADER), main_rows(found), title(compared)))
+    if len(found.columns) > 1:
+        console.show(_table(*task_table(found), "every task, mean ± s"))
+        console.say(STAR, style="dim")
+    for line in verdicts(found):
+        console.say(line, style="bold")
+    console.say(explanation(found), style="dim")
+    for row in found.rows:
+        for reason in row.failed:
+            console.say(f"{row.method} diverged: {reason}", style="yellow")
+
+
+def _table(header: list[str], rows: list[list[str]], title: str) -> Any:
+    """Columns may share a name, which a mapping cannot hold: a blank tells them apart."""
+    columns: dict[str, str] = {}
+    for name in header:
+        while name in columns:
+            name += " "
+        columns[name] = "name" if not columns or name == "in words" else "number"
+    return console.table(columns, rows, title=title)
+
+
+def _suggest(compared: Compared) -> None:
+    comparison = compared.comparison
+    corpus = " ".join(shlex.quote(name) for name in comparison.setting.corpus)
+    data = " ".join(f"--data {shlex.quote(folder)}" for folder in comparison.setting.data)
+    method = comparison.methods[-1]
+    console.suggest(
+        f"contrapose sweep {corpus} --method {method} --over learning_rate=3e-6..1e-4 {data}",
+        f"contrapose train {corpus} --method {method} --out {shlex.quote(str(Path('runs') / method))}",
+    )

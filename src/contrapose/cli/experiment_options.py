@@ -1,0 +1,81 @@
+"""Options that the experiments share, and what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from contrapose.cli.options import split_words
+
+if TYPE_CHECKING:
+    from contrapose.experiment.measuring import Setting
+
+Corpus = Annotated[
+    list[str],
+    typer.Argument(
+        help="Text to train on: files, folders or globs, as for `contrapose train`.",
+        metavar="CORPUS...",
+        show_default=False,
+    ),
+]
+Model = Annotated[str, typer.Option(help="What every trial starts from: minilm, a folder, or a hub name.")]
+Data = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A data folder, as for `contrapose evaluate`; may be given several times.",
+        metavar="DIR",
+        show_default=False,
+    ),
+]
+Tasks = Annotated[
+    str, typer.Option(help="Groups or single tasks, as for `contrapose evaluate`.", metavar="TASK,...")
+]
+Seeds = Annotated[int, typer.Option(help="Seeds 0 to N - 1 of every trial.", min=1)]
+Steps = Annotated[
+    int | None, typer.Option(help="Steps of each training (default: one epoch).", min=1, show_default=False)
+]
+BatchSize = Annotated[int | None, typer.Option(help="Rows per step (default 64).", min=2, show_default=False)]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Any key of the configuration of `contrapose train`, or a number of the method.",
+        metavar="KEY=VALUE",
+        show_default=False,
+    ),
+]
+Out = Annotated[
+    str, typer.Option(help="Folder of the experiment; processes that are given the same one share the work.")
+]
+
+
+def training_options(set_: Sequence[str] | None, **flags: Any) -> dict[str, Any]:
+    """Flags that are given, then ``--set`` over them.
+
+    >>> training_options(["margin=0.2"], steps=5, batch_size=None)
+    {'steps': 5, 'margin': 0.2}
+    """
+    from contrapose.train.settings import parse_assignments
+
+    return {
+        **{key: value for key, value in flags.items() if value is not None},
+        **parse_assignments(set_ or ()),
+    }
+
+
+def setting_of(
+    corpus: Sequence[str], model: str, tasks: str, data: Sequence[str] | None, split: str, **more: Any
+) -> Setting:
+    """What all trials share."""
+    from contrapose.experiment.measuring import Setting
+
+    return Setting(
+        corpus=tuple(corpus),
+        model=model,
+        tasks=split_words(tasks),
+        data=tuple(data or ()),
+        split=split,
+        **more,
+    )

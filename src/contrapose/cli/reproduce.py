@@ -1,0 +1,161 @@
+"""``contrapose reproduce``: rows of the papers' tables, with the papers' recipes."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from contrapose.cli import console
+from contrapose.cli.experiment_options import Data
+from contrapose.cli.options import Json, Quiet, examples, split_words
+
+if TYPE_CHECKING:
+    from contrapose.experiment.reproduce import Reproduced
+
+EXAMPLES = examples(
+    "contrapose reproduce",
+    "contrapose reproduce focal-infonce/bert-base --corpus wiki1m_for_simcse.txt --data data/senteval",
+    "contrapose reproduce simcse/roberta-large --model models/roberta-large --chunk-size 64 --data data/senteval",
+    "contrapose reproduce simcse/bert-base --model minilm --corpus notes.txt --steps 20 --seeds 1 "
+    "--data data/senteval",
+)
+
+
+def reproduce(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="A row, such as focal-infonce/bert-base; without it, all are listed.",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None,
+    corpus: Annotated[
+        str, typer.Option(help="The million Wikipedia sentences, or what stands in for them.", metavar="FILE")
+    ] = "wiki1m_for_simcse.txt",
+    data: Data = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="A downloaded copy of the backbone, or what stands in for it.", show_default=False),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Stop early: then it is not the recipe.", min=1, show_default=False)
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Another one: then it is not the recipe.", min=2, show_default=False)
+    ] = None,
+    chunk_size: Annotated[
+        int | None,
+        typer.Option(help="Texts per forward pass: less memory, the same result.", min=1, show_default=False),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Seeds 0 to N - 1.", min=1)] = 3,
+    tasks: Annotated[
+        str | None,
+        typer.Option(help="Some of the seven tasks only.", metavar="TASK,...", show_default=False),
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option(help="[default: runs/reproduce/NAME]", show_default=False)
+    ] = None,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Repeat a row of a paper's table with the paper's recipe, and say how far the result is from it.
+
+    Backbones come from the hub, or from --model. On a processor without a GPU a row takes days; a stand-in with --steps
+    shows that everything works. The same command goes on where it was stopped.
+    """
+    from contrapose.experiment.recipes import TASKS, recipe_named
+
+    if name is None:
+        _list(json)
+        return
+    from contrapose.cli.trials_view import TrialsView, watching
+    from contrapose.experiment.compare_report import main_score
+    from contrapose.experiment.reproduce import Reproduction, run_reproduce
+    from contrapose.experiment.reproduce_report import write_report
+
+    wanted = Reproduction(
+        recipe=recipe_named(name),
+        corpus=corpus,
+        data=tuple(data or ()),
+        model=model,
+        steps=steps,
+        batch_size=batch_size,
+        seeds=seeds,
+        tasks=split_words(tasks) or TASKS,
+        options={"chunk_size": chunk_size} if chunk_size else {},
+    )
+    wanted.check()
+    folder = out or f"runs/reproduce/{name}"
+    for departure in wanted.departures:
+        console.tell(f"note: not the paper's recipe: {departure}", style="yellow")
+    with (
+        console.muted("contrapose.evaluate.suite"),
+        watching(folder, TrialsView(quiet=quiet or json, score=main_score)) as view,
+    ):
+        found = run_reproduce(wanted, folder, watcher=view, listener=view)
+    report = write_report(found)
+    if json:
+        console.show_json(report.json)
+        return
+    show(found)
+    console.say(f"written: {', '.join(str(path) for path in report.files)}")
+    if not quiet:
+        _suggest(found)
+
+
+def _list(json: bool) -> None:
+    from contrapose.experiment.recipes import RECIPES
+    from contrapose.experiment.reproduce_report import recipe_json
+
+    if json:
+        console.show_json([recipe_json(recipe) for recipe in RECIPES])
+        return
+    rows = [
+        [
+            recipe.name,
+            recipe.backbone,
+            recipe.batch_size,
+            f"{recipe.learning_rate:g}",
+            ", ".join(f"{name} {value}" for name, value in recipe.numbers.items()),
+            "-" if recipe.average is None else f"{recipe.average:.2f}",
+        ]
+        for recipe in RECIPES
+    ]
+    kinds = {"name": "name", "backbone": "text", "batch": "number", "rate": "number", "numbers": "text",
+             "reported mean": "number"}  # fmt: skip
+    console.show(console.table(kinds, rows, title="Rows of the papers' tables"))
+    console.say(
+        "Each over seven STS tasks, three seeds, one epoch of a million Wikipedia sentences.", style="dim"
+    )
+    console.suggest(
+        f"contrapose reproduce {RECIPES[0].name} --corpus wiki1m_for_simcse.txt --data SENTEVAL",
+        "contrapose reproduce --json    # recipes, sources, what the papers report",
+    )
+
+
+def show(found: Reproduced) -> None:
+    """The paper's numbers and ours, and in bold where this is another experiment than the paper's."""
+    from contrapose.experiment.reproduce_report import HEADER, facts, rows
+
+    kinds = dict.fromkeys(HEADER, "number") | {"task": "name", "in words": "name"}
+    console.show(console.table(kinds, rows(found), title=found.reproduction.recipe.name))
+    for fact in facts(found):
+        console.say(fact, style="dim")
+    for reason in found.standing.failed:
+        console.say(f"a seed diverged: {reason}", style="yellow")
+    if found.departures:
+        console.say(f"This is not the paper's recipe: {'; '.join(found.departures)}.", style="bold yellow")
+
+
+def _suggest(found: Reproduced) -> None:
+    wanted = found.reproduction
+    if found.departures:
+        data = " ".join(f"--data {shlex.quote(folder)}" for folder in wanted.data)
+        console.suggest(
+            f"contrapose reproduce {wanted.recipe.name} --corpus wiki1m_for_simcse.txt {data}    # the recipe itself"
+        )
+    else:
+        console.suggest("contrapose runs --kind trial")

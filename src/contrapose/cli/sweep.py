@@ -1,0 +1,147 @@
+"""``contrapose sweep``: how much a method's numbers matter, and where it is good."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from contrapose.cli import console
+from contrapose.cli.experiment_options import (
+    BatchSize,
+    Corpus,
+    Data,
+    Model,
+    Out,
+    Seeds,
+    Set,
+    Steps,
+    Tasks,
+    setting_of,
+    training_options,
+)
+from contrapose.cli.options import Json, Quiet, examples, one_of
+
+if TYPE_CHECKING:
+    from contrapose.experiment.sensitivity import Sensitivity
+    from contrapose.experiment.sweep import Swept
+
+EXAMPLES = examples(
+    "contrapose sweep notes.txt --method focal-infonce --over temperature=0.01..0.1,margin=0..0.5 "
+    "--data data/senteval --steps 100",
+    "contrapose sweep corpus/ --method hncse --over 'k=2..20,num_mixtures=10|40|160,gap_threshold=0..0.3' "
+    "--search random --trials 40 --seeds 3 --data data/senteval --out runs/hncse",
+    "contrapose sweep notes.txt --method hncse-hnm --over learning_rate=1e-6..1e-4 --search grid --points 7",
+    "contrapose sweep corpus/ --method simcse --over temperature=0.01..1 --storage postgresql://host/sweeps",
+)
+
+
+def sweep(
+    corpus: Corpus,
+    method: Annotated[str, typer.Option(help="A method of `contrapose methods`.", show_default=False)],
+    over: Annotated[
+        str,
+        typer.Option(
+            help="Numbers of the method or of the training: ranges a..b, lists a|b|c.",
+            metavar="NAME=RANGE,...",
+            show_default=False,
+        ),
+    ],
+    search: Annotated[
+        str, typer.Option(help="tpe learns from what was tried; random; grid tries all combinations.")
+    ] = "tpe",
+    trials: Annotated[int, typer.Option(help="Settings to try with tpe and random.", min=1)] = 20,
+    points: Annotated[int, typer.Option(help="Values of each range with grid.", min=2)] = 5,
+    seeds: Seeds = 1,
+    data: Data = None,
+    tasks: Tasks = "sts",
+    split: Annotated[str, typer.Option(help="dev; a sweep chooses, and never reads a test split.")] = "dev",
+    model: Model = "minilm",
+    steps: Steps = None,
+    batch_size: BatchSize = None,
+    set_: Set = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            help="A database that Optuna knows, to be shared by machines: sqlite:///FILE, postgresql://... "
+            "[default: a file in --out]",
+            metavar="URL",
+            show_default=False,
+        ),
+    ] = None,
+    out: Out = "runs/sweep",
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Try settings of a method, and say in words where it is good and what of that is noise.
+
+    With --data a development split judges; without it the label-free score of each run does. The method's defaults are
+    measured too. The same command goes on where it was stopped, and shares the work in several terminals.
+    """
+    from contrapose.cli.trials_view import TrialsView, watching
+    from contrapose.experiment.compare_report import main_score
+    from contrapose.experiment.sensitivity import sensitivity
+    from contrapose.experiment.sweep import Sweep, run_sweep
+    from contrapose.experiment.sweep_report import write_report
+
+    one_of("--split", split, ("dev", "test"))
+    wanted = Sweep(
+        setting=setting_of(corpus, model, tasks if data else "", data, split),
+        method=method,
+        over=over,
+        search=one_of("--search", search, ("tpe", "random", "grid")),
+        trials=trials,
+        per_range=points,
+        seeds=seeds,
+        options=training_options(set_, steps=steps, batch_size=batch_size),
+        storage=storage,
+    )
+    for note in wanted.check():
+        if not (quiet or json):
+            console.tell(note)
+    with (
+        console.muted("contrapose.evaluate.suite"),
+        watching(out, TrialsView(quiet=quiet or json, score=main_score)) as view,
+    ):
+        swept = run_sweep(wanted, out, watcher=view, listener=view)
+    found = sensitivity(swept)
+    report = write_report(swept, found)
+    if report.note:
+        console.tell(f"note: {report.note}", style="yellow")
+    if json:
+        console.show_json(report.json)
+        return
+    show(swept, found)
+    console.say(f"written: {', '.join(str(path) for path in report.files)}")
+    if not quiet:
+        _suggest(swept, found)
+
+
+def show(swept: Swept, found: Sensitivity) -> None:
+    """The settings by their mean, and the result in words."""
+    from contrapose.experiment.sensitivity import told
+    from contrapose.experiment.sweep_report import facts, header, rows, title
+
+    for fact in facts(swept):
+        console.say(fact, style="dim")
+    columns = dict.fromkeys(header(found), "number")
+    columns["in words"] = "name"
+    console.show(console.table(columns, rows(found), title=title(swept)))
+    for line in told(found):
+        console.say(line, style="bold")
+
+
+def _suggest(swept: Swept, found: Sensitivity) -> None:
+    """More seeds where the noise is unknown; else the chosen setting against the defaults on a test split."""
+    asked, corpus = swept.sweep, " ".join(shlex.quote(name) for name in swept.sweep.setting.corpus)
+    data = "".join(f" --data {shlex.quote(folder)}" for folder in asked.setting.data)
+    if asked.seeds < 3:
+        console.suggest(
+            f"contrapose sweep {corpus} --method {asked.method} --over {shlex.quote(asked.over)}{data} --seeds 3 "
+            f"--out {shlex.quote(str(swept.folder))}    # with the other options as before: what is measured is kept"
+        )
+        return
+    chosen = found.better[0] if found.better else found.default or found.best
+    numbers = " ".join(f"--set {name}={value}" for name, value in chosen.values.items())
+    console.suggest(f"contrapose compare {corpus} --methods {asked.method} --baseline start {numbers}{data}")

@@ -1,0 +1,78 @@
+"""What a comparison leaves in its folder: results.md, results.json, comparison.png and .svg."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from contrapose.durable import write_text
+from contrapose.errors import MissingExtra
+from contrapose.experiment.compare import Compared
+from contrapose.experiment.measuring import mean_of
+from contrapose.experiment.pictures import draw_standings
+from contrapose.experiment.standings_text import markdown, to_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """files: what was written; note: what could not be, or ""."""
+
+    files: tuple[Path, ...]
+    json: Mapping[str, Any]
+    note: str
+
+
+def title(compared: Compared) -> str:
+    setting = compared.comparison.setting
+    return f"Methods from {setting.model}, {', '.join(setting.tasks)}, {setting.split} split"
+
+
+def facts(compared: Compared) -> list[str]:
+    """How the numbers came about."""
+    comparison = compared.comparison
+    options = ", ".join(f"{name} {value}" for name, value in comparison.options.items()) or "defaults"
+    return [
+        f"text: {', '.join(comparison.setting.corpus)}; start: {comparison.setting.model}; options: {options}",
+        f"{compared.trials} trials, {comparison.seeds} seeds of each method; every number is read from "
+        f"{compared.folder / 'trials.jsonl'}",
+    ]
+
+
+def main_score(row: Mapping[str, Any]) -> str:
+    """One trial in a few words."""
+    values = row["values"]
+    kinds = {(value["metric"], value["protocol"]) for value in values.values()}
+    mean = mean_of(values) if len(kinds) == 1 else None
+    if mean is not None:
+        return f"mean {mean:.2f}" if len(values) > 1 else f"{mean:.2f}"
+    return ", ".join(f"{task} {_shown(value['value'])}" for task, value in list(values.items())[:3])
+
+
+def write_report(compared: Compared) -> Report:
+    """Write the files. Without matplotlib there is no picture, and the note says which extra it needs."""
+    from contrapose.train.track import strict_json
+
+    folder, found, note = compared.folder, compared.standings, ""
+    pictures: list[Path] = []
+    try:
+        pictures = draw_standings(found, folder, title(compared))
+    except MissingExtra as missing:
+        note = str(missing)
+    result = {
+        "experiment": "compare",
+        "folder": str(folder),
+        "setting": {**compared.comparison.setting.identity, "options": dict(compared.comparison.options)},
+        "trials": compared.trials,
+        **to_json(found),
+    }
+    picture = next((path.name for path in pictures if path.suffix == ".png"), None)
+    write_text(folder / "results.md", markdown(found, title(compared), facts(compared), picture))
+    write_text(folder / "results.json", strict_json(result) + "\n")
+    files = (folder / "results.md", folder / "results.json", *pictures)
+    return Report(files=files, json={**result, "files": [str(path) for path in files]}, note=note)
+
+
+def _shown(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.2f}"

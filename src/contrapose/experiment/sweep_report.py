@@ -1,0 +1,145 @@
+"""What a sweep leaves in its folder: results.md, results.json, sensitivity.png and .svg."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from contrapose.durable import write_text
+from contrapose.errors import MissingExtra
+from contrapose.experiment.compare_report import Report
+from contrapose.experiment.sensitivity import Sensitivity, Setting, told
+from contrapose.experiment.sensitivity_picture import draw_sensitivity
+from contrapose.experiment.standings_text import markdown_table
+from contrapose.experiment.sweep import Swept
+
+
+def title(swept: Swept) -> str:
+    return f"{swept.sweep.method} from {swept.sweep.setting.model}: sensitivity"
+
+
+def facts(swept: Swept) -> list[str]:
+    """How the numbers came about."""
+    sweep = swept.sweep
+    options = ", ".join(f"{name} {value}" for name, value in sweep.options.items()) or "defaults"
+    return [
+        f"text: {', '.join(sweep.setting.corpus)}; options: {options}",
+        f"search: {sweep.search} over {'; '.join(factor.words for factor in sweep.factors)}",
+        f"measured: {sweep.objective}; {len(swept.points)} settings, {sweep.seeds} seed"
+        f"{'' if sweep.seeds == 1 else 's'} each; every number is read from {swept.folder / 'trials.jsonl'}",
+    ]
+
+
+def header(found: Sensitivity) -> list[str]:
+    return [
+        *(factor.name for factor in found.factors),
+        "mean ± s",
+        "to the defaults",
+        "95% interval",
+        "in words",
+    ]
+
+
+def rows(found: Sensitivity) -> list[list[str]]:
+    """Settings by their mean, highest first; those that diverged at the end."""
+    ordered = sorted(found.settings, key=lambda s: (not s.whole, -s.mean if s.whole else 0.0))
+    return [_row(found, setting) for setting in ordered]
+
+
+def _row(found: Sensitivity, setting: Setting) -> list[str]:
+    values = [
+        f"{value:g}" if isinstance(value := setting.values[factor.name], float) else str(value)
+        for factor in found.factors
+    ]
+    if not setting.whole:
+        return [*values, f"{setting.diverged} diverged", "", "", ""]
+    spread = f" ± {found.number(setting.std)}" if setting.std is not None else ""
+    number = f"{found.number(setting.mean)}{spread}"
+    if setting.is_default:
+        return [*values, number, "", "", "the defaults"]
+    if setting.change is None:
+        near = {True: "within noise of the highest", False: "below the highest", None: "one seed: unknown"}
+        if found.noise is None:
+            return [*values, number, "", "", near[None]]
+        return [*values, number, "", "", near[setting.near]]
+    change = setting.change.change
+    words = setting.change.words if found.seeds > 1 else "one seed: unknown"
+    return [*values, number, f"{change.difference:+.2f}", f"[{change.low:+.2f}, {change.high:+.2f}]", words]
+
+
+def write_report(swept: Swept, found: Sensitivity) -> Report:
+    """Write the files. Without matplotlib there is no picture, and the note says which extra it needs."""
+    from contrapose.train.track import strict_json
+
+    note, pictures = "", []
+    unit = (
+        "label-free gain" if not swept.sweep.setting.data else "Spearman × 100" if _is_sts(swept) else "score"
+    )
+    try:
+        pictures = draw_sensitivity(found, swept.folder, title(swept), unit)
+    except MissingExtra as missing:
+        note = str(missing)
+    text = [
+        f"# {title(swept)}",
+        "",
+        *(f"- {fact}" for fact in facts(swept)),
+        "",
+        *(f"- {line}" for line in told(found)),
+        "",
+    ]
+    text += [*markdown_table(header(found), rows(found)), ""]
+    if pictures:
+        text += [f"![{title(swept)}](sensitivity.png)", ""]
+    write_text(swept.folder / "results.md", "\n".join(text))
+    plain = to_json(swept, found)
+    write_text(swept.folder / "results.json", strict_json(plain) + "\n")
+    files = (swept.folder / "results.md", swept.folder / "results.json", *pictures)
+    return Report(files=files, json={**plain, "files": [str(path) for path in files]}, note=note)
+
+
+def to_json(swept: Swept, found: Sensitivity) -> dict[str, Any]:
+    return {
+        "experiment": "sweep",
+        "folder": str(swept.folder),
+        "method": swept.sweep.method,
+        "objective": swept.sweep.objective,
+        "search": swept.sweep.search,
+        "factors": [factor.words for factor in found.factors],
+        "seeds": found.seeds,
+        "noise": found.noise,
+        "in_words": told(found),
+        "region": [dict(setting.values) for setting in found.region],
+        "clearly_better_than_defaults": [dict(setting.values) for setting in found.better],
+        "settings": [_setting_json(setting) for setting in found.settings],
+    }
+
+
+def _setting_json(setting: Setting) -> dict[str, Any]:
+    judged = setting.change
+    change = None
+    if judged is not None:
+        interval = [judged.change.low, judged.change.high]
+        change = {
+            "difference": judged.change.difference,
+            "interval": interval,
+            "p_corrected": judged.p_corrected,
+        }
+    return {
+        "values": dict(setting.values),
+        "scores": list(setting.scores),
+        "mean": setting.mean if setting.scores else None,
+        "std": setting.std,
+        "diverged": setting.diverged,
+        "default": setting.is_default,
+        "within_noise_of_highest": setting.near,
+        "change_to_defaults": change,
+    }
+
+
+def _is_sts(swept: Swept) -> bool:
+    metrics = {
+        value["metric"]
+        for entries in swept.entries
+        for entry in entries
+        for value in entry.body["values"].values()
+    }
+    return metrics == {"spearman"}

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from contrapose.durable import RunLock
+from contrapose.errors import CorruptFile, UsageError
+from contrapose.experiment.folder import claim
+
+
+def test_a_folder_is_one_experiments_and_what_differs_is_named(tmp_path: Path) -> None:
+    claim(tmp_path / "x", "compare", {"steps": 10, "model": "a"})
+    claim(tmp_path / "x", "compare", {"model": "a", "steps": 10})
+    (tmp_path / "x" / "trials.jsonl").touch()
+    with pytest.raises(UsageError, match=r"steps: 10 there, 20 now\)"):
+        claim(tmp_path / "x", "compare", {"steps": 20, "model": "a"})
+    with pytest.raises(UsageError, match="made by contrapose compare, and this is contrapose sweep"):
+        claim(tmp_path / "x", "sweep", {"steps": 10, "model": "a"})
+
+
+def test_what_was_refused_before_its_first_trial_may_be_asked_for_otherwise(tmp_path: Path) -> None:
+    claim(tmp_path, "compare", {"batch_size": 512})
+    claim(tmp_path, "compare", {"batch_size": 8})
+    (tmp_path / "work" / "key").mkdir(parents=True)
+    with RunLock(tmp_path / "work" / "key"), pytest.raises(UsageError, match="8 there, 512 now"):
+        claim(tmp_path, "compare", {"batch_size": 512})
+
+
+@pytest.mark.parametrize("name", ["run.json", "trials.jsonl"])
+def test_a_folder_of_something_else_is_refused_and_left_alone(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(UsageError, match=name):
+        claim(tmp_path, "compare", {})
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_file_and_a_damaged_record_are_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="is a file"):
+        claim(tmp_path / "file", "compare", {})
+    (tmp_path / "experiment.json").write_text("{torn")
+    with pytest.raises(CorruptFile, match=r"experiment\.json"):
+        claim(tmp_path, "compare", {})

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from contrapose.evaluate.over_seeds import spread
+from contrapose.experiment.recipes import CORPUS, recipe_named
+from contrapose.experiment.reproduce import Reproduction, Row
+
+
+@pytest.mark.parametrize(
+    ("reported", "words"),
+    [
+        (70.0, "above the paper"),
+        (75.0, "the paper's number lies inside"),
+        (80.0, "below the paper"),
+        (None, "not reported"),
+    ],
+)
+def test_a_row_says_where_the_papers_number_lies(reported: float | None, words: str) -> None:
+    row = Row(task="A", reported=reported, measured=spread([75.0, 76.0, 74.0]), interval=(73.0, 77.0))
+    assert row.words == words
+    assert row.difference == (None if reported is None else 75.0 - reported)
+    undefined = Row(task="A", reported=70.0, measured=None, interval=None)
+    assert (undefined.words, undefined.difference) == ("undefined", None)
+
+
+def test_only_what_changes_the_result_is_a_departure() -> None:
+    recipe = recipe_named("simcse/bert-base")
+    exact = Reproduction(recipe=recipe, data=("d",), model="copies/bert-base-uncased", corpus=f"text/{CORPUS}",
+                         options={"chunk_size": 8})  # fmt: skip
+    assert exact.departures == []
+    assert exact.train_options["epochs"] == 1.0
+    changed = Reproduction(
+        recipe=recipe, data=("d",), model="minilm", corpus="notes.txt", steps=9, batch_size=8
+    )
+    assert len(changed.departures) == 4
+    assert "epochs" not in changed.train_options
+    assert (changed.train_options["steps"], changed.train_options["batch_size"]) == (9, 8)
+
+
+def test_the_development_set_that_chooses_is_part_of_what_a_trial_is(tmp_path: Path) -> None:
+    (tmp_path / "STS" / "STSBenchmark").mkdir(parents=True)
+    (tmp_path / "c.txt").write_text("a\n")
+    wanted = Reproduction(
+        recipe=recipe_named("simcse/bert-base"),
+        data=(str(tmp_path),),
+        corpus=str(tmp_path / "c.txt"),
+        seeds=2,
+    )
+    assert wanted.setting.dev_data == str(tmp_path)
+    options = [trial.options for trial in wanted.trials()]
+    assert [each["seed"] for each in options] == [0, 1]
+    assert options[0]["chosen_by"] == "stsb-dev"
+    assert str(tmp_path) not in str(options)
