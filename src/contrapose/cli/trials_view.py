@@ -1,0 +1,176 @@
+"""What a person sees while an experiment runs: one bar over all trials, the step of the present one, the time left.
+
+Imported by verbs when they run: it needs torch, as the training loop does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from contrapose.cli import console
+from contrapose.cli.progress import _bar as moving_bar
+from contrapose.cli.remaining import in_words
+from contrapose.data.text import printable
+from contrapose.errors import Interrupted
+from contrapose.experiment.measuring import UNTRAINED
+from contrapose.experiment.trials import Trial, TrialWatcher
+from contrapose.train.track import Listener
+
+
+class Pace:
+    """How long the trials that are left will take, from those that ended since this process began, whoever did them.
+
+    >>> times = iter([0.0, 60.0, 60.0, 90.0, 150.0])
+    >>> pace = Pace(now=lambda: next(times))
+    >>> pace.begun(1); pace.seconds(1, 5) is None
+    True
+    >>> pace.ended(3)                      # another process ended one meanwhile: two in 60 s
+    >>> pace.seconds(3, 5), pace.seconds(3, 5)
+    (30.0, 30.0)
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._first: tuple[float, int] | None = None
+        self._last: tuple[float, int] | None = None
+
+    def begun(self, done: int) -> None:
+        if self._first is None:
+            self._first = (self._now(), done)
+
+    def ended(self, done: int, *, counts: bool = True) -> None:
+        """``counts``: False for a trial that is no measure of the others, which then count from here."""
+        if counts:
+            self._last = (self._now(), done)
+        else:
+            self._first = (self._now(), done)
+
+    def seconds(self, done: int, total: int) -> float | None:
+        """Left until all are done; None before one is."""
+        if self._first is None or self._last is None or self._last[1] <= self._first[1]:
+            self._now()
+            return None
+        each = (self._last[0] - self._first[0]) / (self._last[1] - self._first[1])
+        left = (total - self._last[1]) * each - (self._now() - self._last[0])
+        return max(left, (total - done - 1) * each, 0.0)
+
+
+class TrialsView(TrialWatcher, Listener):
+    """Draws on standard error; ``quiet`` shows notices only."""
+
+    def __init__(
+        self, *, quiet: bool = False, score: Callable[[Mapping[str, Any]], str] | None = None
+    ) -> None:
+        self.quiet, self._score = quiet, score
+        self.done, self.total = 0, 0
+        self._pace = Pace()
+        self._name, self._inside, self._steps, self._told_waiting = "", "", 0, False
+        self._noticed: set[str] = set()
+        self._bar = None if quiet else moving_bar()
+        self._task = self._bar.add_task("preparing", total=None, told="") if self._bar else None
+
+    def begun(self, done: int, total: int, trial: Trial) -> None:
+        self.done, self.total, self._told_waiting = done, total, False
+        self._name, self._inside = named(trial.factors), ""
+        self._pace.begun(done)
+        self._show(0.0)
+        if self._bar is None:
+            self._line(f"trial {done + 1} of {total}: {self._name}")
+
+    def ended(self, done: int, total: int, row: Mapping[str, Any]) -> None:
+        self.done, self.total = done, total
+        self._pace.ended(done, counts=row["factors"].get("method") != UNTRAINED)
+        left = f"; {self._left()}" if done < total else ""
+        failed = row["facts"].get("failed")
+        result = f"diverged ({failed})" if failed else self._score(row) if self._score else "done"
+        self._line(f"{done} of {total}, {self._name}: {result} in {row['seconds']:.0f} s{left}")
+        self._show(0.0)
+
+    def waiting(self, others: int) -> None:
+        if not self._told_waiting:
+            self._told_waiting = True
+            self._line(f"waiting for {console.counted(others, 'trial')} that other processes work on")
+
+    def notice(self, text: str) -> None:
+        if text not in self._noticed:
+            self._noticed.add(text)
+            console.tell(f"note: {text}", style="yellow")
+
+    def preparing(self, what: str) -> None:
+        self._inside = what
+        self._show(0.0)
+
+    def started(self, first_step: int, num_steps: int, facts: Mapping[str, Any]) -> None:
+        self._steps = num_steps
+
+    def stepped(self, step: int, row: Mapping[str, Any]) -> None:
+        self._inside = f"step {step}/{self._steps}"
+        self._show(step / max(1, self._steps))
+
+    def finished(self, summary: Mapping[str, Any]) -> None:
+        self._inside = "evaluating"
+        self._show(1.0)
+
+    def __enter__(self) -> TrialsView:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _show(self, share: float) -> None:
+        if self._bar is None or self._task is None:
+            return
+        inside = f"{self._inside}, " if self._inside else ""
+        self._bar.update(
+            self._task,
+            total=self.total or None,
+            completed=self.done + min(share, 0.99) if self.done < self.total else self.total,
+            description=printable(f"trial {min(self.done + 1, self.total)} of {self.total}: {self._name}"),
+            told=f"{inside}{self._left()}",
+        )
+
+    def _left(self) -> str:
+        return in_words(self._pace.seconds(self.done, self.total))
+
+    def _line(self, text: str) -> None:
+        if not self.quiet:
+            console.tell(text)
+
+
+def named(factors: Mapping[str, Any]) -> str:
+    """A trial in words.
+
+    >>> named({"method": "simcse", "seed": 1}), named({"method": "start"}), named({"temperature": 0.05, "seed": 0})
+    ('simcse, seed 1', 'the start', 'temperature 0.05, seed 0')
+    """
+    if factors.get("method") == UNTRAINED:
+        return "the start"
+    parts = [f"{name} {_plain(value)}" for name, value in factors.items() if name != "method"]
+    return ", ".join([*([str(factors["method"])] if "method" in factors else []), *parts])
+
+
+def _plain(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+@contextmanager
+def watching(folder: str | Path, view: TrialsView) -> Iterator[TrialsView]:
+    """Inside the block the bar is drawn; Ctrl-C at any time ends with how to go on."""
+    try:
+        with view:
+            yield view
+    except (KeyboardInterrupt, Interrupted) as stop:
+        code = stop.exit_code if isinstance(stop, Interrupted) else Interrupted.exit_code
+        finished = f"{view.done} of {view.total} trials are finished" if view.total else "nothing was begun"
+        raise Interrupted(
+            f"interrupted: {finished}, and all of it is kept in {folder}.\n"
+            "The same command goes on where it stopped, in the middle of a trial too.",
+            exit_code=code,
+        ) from None
