@@ -25,6 +25,7 @@ from contrapose.cli import (
     runs,
     search,
     similarity,
+    study,
     train,
 )
 from contrapose.cli.failures import FAILURE, INTERRUPTED, USAGE, Failure, debugging, explain, show_traceback
@@ -42,7 +43,7 @@ app = typer.Typer(
         'contrapose search runs/notes notes.txt "what you look for"',
     ),
 )
-for verb in (demo, train, evaluate, encode, similarity, search, methods, doctor):
+for verb in (demo, train, evaluate, study, encode, similarity, search, methods, doctor):
     name = verb.__name__.rpartition(".")[2]
     function = getattr(verb, name)
     app.command(name, help=paragraphs(function.__doc__), epilog=verb.EXAMPLES)(function)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,15 +24,19 @@ EXTREMES: Mapping[str, tuple[Mapping[str, Any], tuple[str, ...]]] = {
 USUAL = "usual"
 #: Panels of the figure: name in metrics.jsonl -> what it is called.
 PANELS = {
-    "loss": "loss",
+    "loss": "loss (logarithmic)",
     "alignment": "alignment (lower is better)",
     "uniformity": "uniformity (lower is better)",
     "positive_cosine": "cosine with the positive",
     "hardest_negative_cosine": "cosine with the hardest negative",
-    "grad_norm": "norm of the gradient",
+    "grad_norm": "norm of the gradient (logarithmic)",
 }
+#: Panels over so many sizes that only a logarithm shows them.
+LOGARITHMIC = ("loss", "grad_norm")
 #: A score that falls this far below the start is harm that nobody needs a test for.
 RUINED = 5.0
+#: A loss below this share of that of guessing leaves little to learn.
+SOLVED = 0.01
 
 
 def plan(setup: Setup) -> list[Planned]:
@@ -55,7 +60,8 @@ def answer(rows: Sequence[Row], studies: AllRows) -> Answer:
         table.append(
             (factors["method"], factors["setting"], *spans, points(gain, signed=True), _fate(row, gain))
         )
-    words += _usual_words(with_factors(_runs(rows), setting=USUAL))
+    usual = with_factors(_runs(rows), setting=USUAL)
+    words += [*_loss_words(usual), *_usual_words(usual)]
     words += [line for setting in EXTREMES if (line := _extreme_words(rows, setting, start))]
     words.append(
         "Curves are of training batches with dropout, one seed; with mixing, the positive is the mixed one."
@@ -73,6 +79,8 @@ def figure(rows: Sequence[Row], studies: AllRows) -> Figure:
             if name in curve:
                 panel.plot(curve["step"], curve[name], label=row["factors"]["method"], **figures.look(number))
         panel.set_title(title, fontsize=10)
+        if name in LOGARITHMIC and usual:
+            panel.set_yscale("log")
         panel.set_xlabel("step")
     handles, labels = axes.flat[0].get_legend_handles_labels()
     if handles:
@@ -103,6 +111,21 @@ def _fate(row: Row, gain: float | None) -> str:
     return ", ".join(told) or "finished"
 
 
+def _loss_words(usual: Sequence[Row]) -> list[str]:
+    """Is there anything left to learn? A loss of ln(batch size) is guessing, 0 is every positive found for certain."""
+    found = [row for row in with_factors(usual, method="simcse") if _known(row, "loss")]
+    if not found:
+        return []
+    first, guessing = _known(found[0], "loss")[0], math.log(found[0]["options"]["batch_size"])
+    words = f"The loss of SimCSE begins at {first:.2g}, where guessing would be {guessing:.2f}"
+    if first < SOLVED * guessing:
+        words += (
+            ": the start tells the two views of a sentence from all others before any training, so gradients are small "
+            "and come from few rows, and Adam, which divides by their size, moves the weights all the same"
+        )
+    return [f"{words}."]
+
+
 def _usual_words(usual: Sequence[Row]) -> list[str]:
     """Which way the numbers go where nothing is extreme."""
     if not usual:
@@ -119,8 +142,13 @@ def _usual_words(usual: Sequence[Row]) -> list[str]:
 
 
 def _change(row: Row, name: str) -> float:
-    known = [value for value in row["facts"].get("curve", {}).get(name, ()) if value is not None]
-    return float(known[-1] - known[0]) if known else 0.0
+    known = _known(row, name)
+    return known[-1] - known[0] if known else 0.0
+
+
+def _known(row: Row, name: str) -> list[float]:
+    """The stretches of a curve that have a number."""
+    return [value for value in row["facts"].get("curve", {}).get(name, ()) if value is not None]
 
 
 def _extreme_words(rows: Sequence[Row], setting: str, start: float | None) -> str:

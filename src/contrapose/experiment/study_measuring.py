@@ -147,8 +147,8 @@ def gains(before: Evaluation, after: Evaluation) -> dict[str, dict[str, float]]:
 def curve(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Means over stretches of the run; steps without a finite number are left out of theirs.
 
-    >>> curve([{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}])["loss"]
-    [2.0, 1.0]
+    >>> curve([{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.23456e-7}])["loss"]
+    [2.0, 1.235e-07]
     """
     size = max(1, -(-len(rows) // STRETCHES))
     stretches = [rows[start : start + size] for start in range(0, len(rows), size)]
@@ -166,7 +166,8 @@ def rounded(value: float) -> float:
 
 def _mean(values: Sequence[Any]) -> float | None:
     finite = [value for value in values if isinstance(value, int | float) and math.isfinite(value)]
-    return rounded(sum(finite) / len(finite)) if finite else None
+    # Four digits, not four decimals: the loss of an encoder that solves its task is far below 0.0001.
+    return float(f"{sum(finite) / len(finite):.4g}") if finite else None
 
 
 def _rows(place: Path) -> list[dict[str, Any]]:

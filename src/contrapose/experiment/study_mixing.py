@@ -90,7 +90,8 @@ def figure(rows: Sequence[Row], studies: AllRows) -> Figure:
     right.set_ylabel("change of cos(query, positive)")
     for axes in (left, right):
         axes.set_xlabel("gap threshold (dashed: the default)" if axes is left else "gap threshold")
-    left.legend()
+    if _looks(rows):
+        left.legend()
     return drawn
 
 

@@ -112,7 +112,9 @@ def noise_of(studies: AllRows) -> Noise:
         if value is not None and "seed" in row["options"]:
             same = {name: option for name, option in row["options"].items() if name != "seed"}
             groups[json.dumps(same, sort_keys=True)].append(value)
-    several = [np.array(values) for values in groups.values() if len(values) > 1]
+    # Methods that did the same to the bit (a mixing that never fired) are one setting, not two.
+    distinct = {tuple(sorted(values)) for values in groups.values() if len(values) > 1}
+    several = [np.array(values) for values in sorted(distinct)]
     df = sum(len(values) - 1 for values in several)
     total = sum(float(((values - values.mean()) ** 2).sum()) for values in several)
     return Noise(sd=math.sqrt(total / df) if df else 0.0, df=df)
