@@ -9,16 +9,8 @@ import numpy as np
 import pytest
 
 from contrapose.experiment import study_ablation, study_divergence, study_dynamics, study_mixing
-from contrapose.experiment.study_rows import (
-    Noise,
-    correlation,
-    gain_with_interval,
-    in_words,
-    noise_of,
-    points,
-    score,
-    start_score,
-)
+from contrapose.experiment.study_noise import Noise, in_words, noise_alone, noise_paired, paired
+from contrapose.experiment.study_rows import correlation, points, score, start_score
 
 
 def row(score: float | None, *, seed: int = 0, shift: float = 0.1, **factors: Any) -> dict[str, Any]:
@@ -51,9 +43,44 @@ def test_the_luck_of_the_seed_is_the_pooled_spread_within_settings() -> None:
     first = [row(value, seed=seed, variant="a") for seed, value in enumerate((80.0, 81.0, 82.0))]
     second = [row(value, seed=seed, variant="b") for seed, value in enumerate((90.0, 91.0))]
     alone = [row(70.0, variant="c")]
-    noise = noise_of({"ablation": [start(), *first, *second, *alone], "dynamics": first})
+    noise = noise_alone({"ablation": [start(), *first, *second, *alone], "dynamics": first})
     assert noise.df == 3
     assert noise.sd == pytest.approx(math.sqrt((2 * 1.0 + 0.5) / 3))
+
+
+def test_what_all_settings_share_with_a_seed_is_no_noise_between_them() -> None:
+    rows = [
+        row(80 + effect + luck, seed=seed, variant=name)
+        for name, effect in {"a": 0.0, "b": 1.0, "c": 2.0}.items()
+        for seed, luck in enumerate((0.0, 5.0, -3.0))
+    ]
+    studies = {"ablation": rows}
+    assert noise_alone(studies).sd > 3
+    assert noise_paired(studies).sd == pytest.approx(0, abs=1e-9)
+    assert noise_paired(studies).df == 4
+    same = [
+        {**each, "options": {**each["options"], "method": "twin"}, "key": f"twin {each['key']}"}
+        for each in rows
+    ]
+    assert noise_paired({"ablation": rows + same}) == noise_paired(studies)
+
+
+def test_the_paired_spread_is_the_residual_of_the_two_way_table() -> None:
+    random = np.random.default_rng(3)
+    table = (
+        80 + random.normal(size=(40, 1)) + 3 * random.normal(size=(1, 4)) + 0.5 * random.normal(size=(40, 4))
+    )
+    rows = [row(float(table[i, j]), seed=j, variant=i) for i in range(40) for j in range(4)]
+    noise = noise_paired({"ablation": rows})
+    assert noise.df == 39 * 3
+    assert 0.42 < noise.sd < 0.58
+
+
+def test_only_equal_seeds_are_compared() -> None:
+    first = [row(80.0, seed=0), row(90.0, seed=1)]
+    assert paired(first, [row(89.0, seed=1), row(70.0, seed=2)]) == (1.0, 1)
+    assert paired(first, [row(70.0, seed=2)]) is None
+    assert noise_paired({"ablation": [row(80.0)]}).band() == math.inf
 
 
 def test_the_band_holds_nineteen_of_twenty_differences_of_equal_runs() -> None:
@@ -78,7 +105,7 @@ def test_a_difference_inside_the_noise_is_called_no_clear_difference() -> None:
     assert in_words(-0.3, 0.3).startswith("no clear difference")
     assert in_words(0.4, 0.3).startswith("higher by 0.40")
     assert in_words(-0.4, 0.3).startswith("lower by 0.40")
-    assert "one seed" in in_words(5.0, math.inf)
+    assert "unknown" in in_words(5.0, math.inf)
 
 
 def test_scores_and_the_start_are_means_of_the_judged_tasks() -> None:
@@ -86,9 +113,6 @@ def test_scores_and_the_start_are_means_of_the_judged_tasks() -> None:
     assert score(row(None)) is None
     assert start_score([row(90.0), start(79.0)]) == 79.0
     assert points(None) == "–"
-    mean, low, high = gain_with_interval(row(82.0)) or (0, 0, 0)
-    assert mean == 2
-    assert high - mean == mean - low == pytest.approx(math.sqrt(2) / 2)
 
 
 def test_a_correlation_needs_runs_and_spread() -> None:
@@ -108,12 +132,13 @@ def test_the_ablation_tells_luck_from_effect() -> None:
         "hncse-hnm": 84.0,
         "hncse-pm": 78.0,
     }.items():
-        rows += [row(value + 0.05 * seed, seed=seed, variant=variant) for seed in range(3)]
+        luck = 0.05 * len(variant)
+        rows += [row(value + luck * (seed % 2), seed=seed, variant=variant) for seed in range(3)]
     words = study_ablation.answer(rows, {"ablation": rows}).words
     said = {line.split(" beside")[0]: line for line in words if " beside SimCSE" in line}
     assert "no clear difference" in said["focal-infonce"]
-    assert "higher by 3.00" in said["hncse-hnm"]
-    assert "lower by 3.00" in said["hncse-pm"]
+    assert "higher by 3" in said["hncse-hnm"]
+    assert "lower by 2.9" in said["hncse-pm"]
 
 
 def test_the_ablation_with_one_seed_says_that_luck_is_unknown() -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from contrapose.experiment import study_figures as figures
 from contrapose.experiment.study import AllRows, Answer, Row, Study
+from contrapose.experiment.study_noise import Noise, in_words, noise_alone, noise_paired, paired
 from contrapose.experiment.study_plans import runs
 from contrapose.experiment.study_rows import (
-    Noise,
-    in_words,
     mean_score,
-    noise_of,
     points,
     score,
     start_score,
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: Variant -> options. SimCSE is each idea with nothing of it left.
-VARIANTS = {
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "simcse": {"method": "simcse"},
     "focal-infonce": {"method": "focal-infonce"},
     "focal-infonce, positives only": {"method": "focal-infonce", "modulate_negative": False},
@@ -58,13 +56,13 @@ BASELINE = "simcse"
 
 
 def answer(rows: Sequence[Row], studies: AllRows) -> Answer:
-    """Every variant beside SimCSE, which is each idea with nothing of it left."""
-    noise, found, start = noise_of(studies), _by_variant(rows), start_score(rows)
-    header = ("variant", "seeds", *JUDGED, "mean", "gain over the start", "beside SimCSE")
-    table, words = [], [noise.words]
+    """Every variant beside SimCSE, which is each idea with nothing of it left; seed by seed."""
+    noise, found, start = noise_paired(studies), _by_variant(rows), start_score(rows)
+    header = ("variant", "seeds", *JUDGED, "mean", "gain over the start", "beside SimCSE, same seeds")
+    table, words = [], [noise_alone(studies).words, noise.words]
     for variant, runs_of in found.items():
         mean = mean_score(runs_of)
-        beside = _beside(found, variant, noise) if variant != BASELINE and BASELINE in found else None
+        beside = paired(runs_of, found.get(BASELINE, [])) if variant != BASELINE else None
         tasks = [_mean([task_value(row, task) for row in runs_of]) for task in JUDGED]
         gain = None if mean is None or start is None else mean - start
         table.append(
@@ -78,28 +76,29 @@ def answer(rows: Sequence[Row], studies: AllRows) -> Answer:
             )
         )
         if beside:
-            words.append(f"{variant} beside SimCSE: {in_words(*beside)}.")
+            words.append(f"{variant} beside SimCSE: {_told(beside, noise, len(found) - 1)}.")
     words += [line for whole in HALVES if (line := _halves(found, whole, noise))]
     return Answer(words=tuple(words), header=header, table=tuple(table))
 
 
 def figure(rows: Sequence[Row], studies: AllRows) -> Figure:
-    """The score of every run, with what luck explains around SimCSE."""
-    found, noise, start = _by_variant(rows), noise_of(studies), start_score(rows)
+    """The score of every run, a mark per seed; around SimCSE with each seed what luck explains beside it."""
+    found, noise, start = _by_variant(rows), noise_paired(studies), start_score(rows)
     drawn, ((axes,),) = figures.figure(height=3.8)
     for number, runs_of in enumerate(found.values()):
-        values = [value for row in runs_of if (value := score(row)) is not None]
-        axes.plot(values, [number] * len(values), linestyle="", **{**figures.look(number), "markersize": 7})
-    centre = mean_score(found.get(BASELINE, []))
-    if centre is not None:
-        others = max(1, len(found) - 1)
-        seeds = max(len(runs_of) for runs_of in found.values())
-        figures.noise_band(axes, centre, noise.band(seeds, seeds, others), across="x")
+        for row in runs_of:
+            filled = "full" if row["options"]["seed"] == 0 else "none"
+            style = {**figures.look(number), "markersize": 7, "fillstyle": filled}
+            axes.plot([score(row)], [number], linestyle="", **style)
+    for row in found.get(BASELINE, []):
+        if (centre := score(row)) is not None:
+            band = noise.band(comparisons=max(1, len(found) - 1))
+            figures.noise_band(axes, centre, band, across="x")
     if start is not None:
         axes.axvline(start, color="black", linestyle="--", linewidth=1, label="before training")
     axes.set_yticks(range(len(found)), list(found))
     axes.invert_yaxis()
-    axes.set_xlabel("mean of STS-B dev and SICK trial (Spearman x 100); one mark per seed")
+    axes.set_xlabel("mean of STS-B dev and SICK trial (Spearman x 100); one mark per seed, filled: seed 0")
     axes.legend(loc="lower right")
     return drawn
 
@@ -109,23 +108,25 @@ def _by_variant(rows: Sequence[Row]) -> dict[str, list[Row]]:
     return {variant: runs_of for variant, runs_of in found.items() if runs_of}
 
 
-def _beside(found: Mapping[str, Sequence[Row]], variant: str, noise: Noise) -> tuple[float, float] | None:
-    """The difference to SimCSE, and the band for all variants at once."""
-    mean, baseline = mean_score(found[variant]), mean_score(found[BASELINE])
-    if mean is None or baseline is None:
-        return None
-    return mean - baseline, noise.band(len(found[variant]), len(found[BASELINE]), len(found) - 1)
-
-
 def _halves(found: Mapping[str, Sequence[Row]], whole: str, noise: Noise) -> str:
     """Is the whole better than the better half? '' where a part is missing."""
-    scores = {name: mean_score(found.get(name, [])) for name in (whole, *HALVES[whole])}
-    known = {name: value for name, value in scores.items() if value is not None}
-    if len(known) < len(scores):
+    beside = {half: paired(found.get(half, []), found.get(BASELINE, [])) for half in HALVES[whole]}
+    known = {half: difference for half, difference in beside.items() if difference is not None}
+    if len(known) < len(beside) or whole not in found:
         return ""
-    best = max(HALVES[whole], key=lambda name: known[name])
-    band = noise.band(len(found[whole]), len(found[best]), len(HALVES))
-    return f"{whole} beside its better half ({best}): {in_words(known[whole] - known[best], band)}."
+    best = max(known, key=lambda half: known[half][0])
+    difference = paired(found[whole], found[best])
+    if difference is None:
+        return ""
+    return f"{whole} beside its better half ({best}): {_told(difference, noise, len(HALVES))}."
+
+
+def _told(difference: tuple[float, int], noise: Noise, comparisons: int) -> str:
+    """A mean over seeds in words; equal to the last digit is more than no clear difference."""
+    mean, seeds = difference
+    if mean == 0:
+        return "the same to the last digit, so it did the same"
+    return in_words(mean, noise.band(seeds, seeds, comparisons))
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 from contrapose.experiment import study_figures as figures
 from contrapose.experiment.study import AllRows, Answer, Row, Study
 from contrapose.experiment.study_measuring import rounded
+from contrapose.experiment.study_noise import in_words, noise_paired
 from contrapose.experiment.study_plans import runs
 from contrapose.experiment.study_rows import (
     correlation,
-    in_words,
-    noise_of,
     points,
     score,
     start_score,
@@ -97,7 +96,7 @@ def _both_sides(views: list[Any], width: int, k: int, alpha: float | str, count:
 
 def answer(rows: Sequence[Row], studies: AllRows) -> Answer:
     """Both sides of every setting that was trained with, its score, and whether the score foretells the gain."""
-    noise, start = noise_of(studies), start_score(rows)
+    noise, start = noise_paired(studies), start_score(rows)
     cells, found = _cells(rows), _both(rows)
     header = ("k", "alpha", "difficulty", "diversity", "score(0.5)", "mean STS", "gain over the start")
     table = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from contrapose.experiment import study_figures as figures
 from contrapose.experiment.study import AllRows, Answer, Row, Study
@@ -29,7 +29,8 @@ MODERATE_SHIFT = 0.3
 
 def plan(setup: Setup) -> list[Planned]:
     """Its own runs are few: it reads those of all other studies."""
-    wanted = [({"method": "simcse", "learning_rate": setup.learning_rate}, {"method": "simcse"})]
+    usual: dict[str, Any] = {"method": "simcse", "learning_rate": setup.learning_rate}
+    wanted: list[tuple[dict[str, Any], dict[str, Any]]] = [(usual, {"method": "simcse"})]
     for rate in LEARNING_RATES:
         factors = {"method": "simcse", "learning_rate": rate}
         wanted.append((factors, {"method": "simcse", "learning_rate": rate}))

@@ -1,4 +1,4 @@
-"""How the figures of the studies look: colours that colour-blind people can tell apart, text that stays text."""
+"""How the figures of the studies look: colours that colour-blind people can tell apart, and marks besides."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 BAND = "#D9D9D9"
 #: Low to high for heat maps, even in brightness.
 HEAT = "cividis"
-STYLE = {
+STYLE: Any = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -71,7 +71,7 @@ def noise_band(axes: Axes, centre: float, band: float, *, across: str = "y") -> 
     if band == float("inf"):
         return
     strip = axes.axhspan if across == "y" else axes.axvspan
-    strip(centre - band, centre + band, color=BAND, zorder=0, linewidth=0, label="luck of the seed")
+    strip(centre - band, centre + band, color=BAND, zorder=0, linewidth=0, label="luck")
 
 
 def nothing_yet(axes: Axes, words: str = "not run yet") -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from contrapose.experiment import study_figures as figures
 from contrapose.experiment.study import AllRows, Answer, Row, Study
 from contrapose.experiment.study_mixing_look import NOISY, RANDOM, START, THRESHOLDS, look
+from contrapose.experiment.study_noise import in_words, noise_paired
 from contrapose.experiment.study_plans import runs
-from contrapose.experiment.study_rows import in_words, noise_of, points, score, trained, with_factors
+from contrapose.experiment.study_rows import points, score, trained, with_factors
 from contrapose.experiment.study_setup import Planned, Setup
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def _direction(cell: dict[str, Any]) -> str:
 
 def _run_words(rows: Sequence[Row], studies: AllRows) -> list[str]:
     """What the runs gain or lose by mixing."""
-    noise, found = noise_of(studies), trained(rows)
+    noise, found = noise_paired(studies), trained(rows)
     plain = [value for row in with_factors(found, gap_threshold=None) if (value := score(row)) is not None]
     mixed = [row for row in found if row["factors"].get("gap_threshold") is not None]
     if not plain or not mixed:

@@ -8,7 +8,8 @@ from pathlib import Path
 from contrapose.experiment import study_figures as figures
 from contrapose.experiment.studies import STUDIES
 from contrapose.experiment.study import AllRows, Answer, Row, Study
-from contrapose.experiment.study_rows import noise_of, rows_in, trained
+from contrapose.experiment.study_noise import noise_alone, noise_paired
+from contrapose.experiment.study_rows import rows_in, trained
 
 PAGE, FIGURES = "studies.md", "figures"
 
@@ -102,9 +103,8 @@ def _shared(studies: AllRows) -> list[str]:
         "These are short runs of a small encoder that is good at STS before it is trained. They show directions and "
         "stability; they say nothing about a million sentences from BERT.",
         "",
-        noise_of(studies).words
-        + " A difference within that is called no clear difference; where several are looked at together, the limit is "
-        "widened for their number (Bonferroni).",
+        f"{noise_alone(studies).words} {noise_paired(studies).words} A difference within that is called no clear "
+        "difference; where several are looked at together, the limit is widened for their number (Bonferroni).",
     ]
     return lines
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from contrapose.experiment import study_figures as figures
 from contrapose.experiment.study import AllRows, Answer, Row, Study
+from contrapose.experiment.study_noise import in_words, noise_alone
 from contrapose.experiment.study_plans import runs
 from contrapose.experiment.study_rows import (
     correlation,
-    in_words,
-    noise_of,
     points,
     score,
     start_score,
@@ -64,7 +63,7 @@ def _factors(corpus: str, rows: int, kind: str) -> dict[str, Any]:
 
 def answer(rows: Sequence[Row], studies: AllRows) -> Answer:
     """Sizes in order, then domains, beside all of the main corpus."""
-    noise, start, found = noise_of(studies), start_score(rows), _ordered(rows)
+    noise, start, found = noise_alone(studies), start_score(rows), _ordered(rows)
     header = ("corpus", "sentences", "each seen", *JUDGED, "mean", "gain over the start")
     table = []
     for row in found:
@@ -94,7 +93,7 @@ def answer(rows: Sequence[Row], studies: AllRows) -> Answer:
 def figure(rows: Sequence[Row], studies: AllRows) -> Figure:
     """Left: sizes of the main corpus; right: kinds of text."""
     drawn, ((left, right),) = figures.figure(2, width=10, height=3.6)
-    noise, start, found = noise_of(studies), start_score(rows), _ordered(rows)
+    noise, start, found = noise_alone(studies), start_score(rows), _ordered(rows)
     sizes = [row for row in found if row["factors"]["kind"] != "domain"]
     left.plot([row["factors"]["rows"] for row in sizes], [score(row) for row in sizes], **figures.look(0))
     left.set_xscale("log")

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from contrapose.experiment import study_figures as figures
 from contrapose.experiment.study import AllRows, Answer, Row, Study
+from contrapose.experiment.study_noise import Noise, in_words, noise_paired
 from contrapose.experiment.study_plans import runs
 from contrapose.experiment.study_rows import (
-    Noise,
-    in_words,
-    noise_of,
     points,
     score,
     start_score,
@@ -51,7 +49,7 @@ def plan(setup: Setup) -> list[Planned]:
 
 def answer(rows: Sequence[Row], studies: AllRows) -> Answer:
     """The best and the worst of each group beside the defaults, held against the luck of the seed."""
-    noise, start = noise_of(studies), start_score(rows)
+    noise, start = noise_paired(studies), start_score(rows)
     header = ("method", "numbers", *JUDGED, "mean", "gain over the start")
     table = []
     for row in _all_runs(rows):
@@ -71,7 +69,7 @@ def figure(rows: Sequence[Row], studies: AllRows) -> Figure:
     """A heat map for Focal-InfoNCE, and one line for each number of the mixing."""
     drawn, ((left, right),) = figures.figure(2, width=10, height=3.8)
     _heat_map(left, with_factors(_all_runs(rows), part=FOCAL), drawn)
-    noise, mixed = noise_of(studies), with_factors(_all_runs(rows), part=MIXED)
+    noise, mixed = noise_paired(studies), with_factors(_all_runs(rows), part=MIXED)
     ticks = {"default": 0}
     for number, name in enumerate(MIXING):
         values = {row["factors"].get("value"): score(row) for row in with_factors(mixed, varied=name)}

@@ -34,7 +34,8 @@ def linear_cka(before_ND: Tensor, after_NE: Tensor) -> Tensor:
     x_ND, y_NE = (_centred(side) for side in (before_ND, after_NE))
     shared = (y_NE.T @ x_ND).square().sum()
     alone = (x_ND.T @ x_ND).norm() * (y_NE.T @ y_NE).norm()
-    return (shared / alone).to(before_ND.dtype)
+    similarity: Tensor = shared / alone
+    return similarity.to(before_ND.dtype)
 
 
 def neighbours_kept(before_ND: Tensor, after_NE: Tensor, k: int = 10) -> Tensor:
