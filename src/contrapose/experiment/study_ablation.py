@@ -82,24 +82,27 @@ def answer(rows: Sequence[Row], studies: AllRows) -> Answer:
 
 
 def figure(rows: Sequence[Row], studies: AllRows) -> Figure:
-    """The score of every run, a mark per seed; around SimCSE with each seed what luck explains beside it."""
+    """Left: the score of every run; right: its difference to SimCSE with the same seed, and what luck explains."""
     found, noise, start = _by_variant(rows), noise_paired(studies), start_score(rows)
-    drawn, ((axes,),) = figures.figure(height=3.8)
+    drawn, ((left, right),) = figures.figure(2, width=10, height=3.6)
     for number, runs_of in enumerate(found.values()):
         for row in runs_of:
             filled = "full" if row["options"]["seed"] == 0 else "none"
-            style = {**figures.look(number), "markersize": 7, "fillstyle": filled}
-            axes.plot([score(row)], [number], linestyle="", **style)
-    for row in found.get(BASELINE, []):
-        if (centre := score(row)) is not None:
-            band = noise.band(comparisons=max(1, len(found) - 1))
-            figures.noise_band(axes, centre, band, across="x")
+            style = {**figures.look(number), "markersize": 7, "fillstyle": filled, "linestyle": ""}
+            left.plot([score(row)], [number], **style)
+            beside = paired([row], found.get(BASELINE, []))
+            if beside is not None:
+                right.plot([beside[0]], [number], **style)
+    figures.noise_band(right, 0.0, noise.band(comparisons=max(1, len(found) - 1)), across="x")
     if start is not None:
-        axes.axvline(start, color="black", linestyle="--", linewidth=1, label="before training")
-    axes.set_yticks(range(len(found)), list(found))
-    axes.invert_yaxis()
-    axes.set_xlabel("mean of STS-B dev and SICK trial (Spearman x 100); one mark per seed, filled: seed 0")
-    axes.legend(loc="lower right")
+        left.axvline(start, color="black", linestyle="--", linewidth=1, label="before training")
+        left.legend(loc="best", fontsize=8)
+    left.set_yticks(range(len(found)), list(found))
+    right.set_yticks(range(len(found)), [""] * len(found))
+    for axes in (left, right):
+        axes.invert_yaxis()
+    left.set_xlabel("mean STS, dev; a mark per seed (filled: 0)")
+    right.set_xlabel("difference to SimCSE, same seed (grey: luck of a run)")
     return drawn
 
 

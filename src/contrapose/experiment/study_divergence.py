@@ -13,6 +13,7 @@ from contrapose.experiment.study_rows import Correlation, correlation, trained
 from contrapose.experiment.study_setup import JUDGED, Planned, Setup
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 #: Learning rates that spread the distances; the usual one is among the runs of the other studies.
@@ -23,6 +24,8 @@ MEASURES = {
     "cka": "linear CKA with the start (1: same space)",
     "neighbours_kept": "share of the 10 nearest that stayed",
 }
+SHIFT_TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+GAIN_TICKS = (-80, -40, -20, -10, -5, -2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2)
 #: Runs that moved at most this far are looked at alone too: ruined encoders make any correlation.
 MODERATE_SHIFT = 0.3
 
@@ -71,15 +74,25 @@ def figure(rows: Sequence[Row], studies: AllRows) -> Figure:
                 **figures.look(number),
             )
         panel.axhline(0, color="black", linewidth=1)
-        panel.set_xscale("symlog", linthresh=0.1)
+        panel.set_xscale("log")
         panel.set_yscale("symlog", linthresh=2)
+        _tick(panel)
         panel.set_title(task, fontsize=10)
-        panel.set_xlabel("shift (linear up to 0.1)")
+        panel.set_xlabel("shift (logarithmic)")
     axes.flat[0].set_ylabel("gain in points (linear up to 2)")
     handles, labels = axes.flat[0].get_legend_handles_labels()
     if handles:
         drawn.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8)
     return drawn
+
+
+def _tick(panel: Axes) -> None:
+    """Round numbers within what is shown: on these scales matplotlib writes powers of ten only."""
+    for axis, known in ((panel.xaxis, SHIFT_TICKS), (panel.yaxis, GAIN_TICKS)):
+        low, high = sorted(axis.get_view_interval())
+        shown = [tick for tick in known if low <= tick <= high]
+        axis.set_ticks(shown, [f"{tick:g}" for tick in shown])
+        axis.set_ticks([], minor=True)
 
 
 def _first_study_of(studies: AllRows) -> dict[str, list[Row]]:

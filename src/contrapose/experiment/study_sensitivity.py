@@ -74,7 +74,7 @@ def figure(rows: Sequence[Row], studies: AllRows) -> Figure:
     for number, name in enumerate(MIXING):
         values = {row["factors"].get("value"): score(row) for row in with_factors(mixed, varied=name)}
         for value in MIXING[name]:
-            ticks[f"{name}\n{value:g}"] = at = len(ticks)
+            ticks[f"{name.removeprefix('num_')}\n{value:g}"] = at = len(ticks)
             if values.get(value) is not None:
                 right.plot([at], [values[value]], linestyle="", **{**figures.look(number), "markersize": 7})
     usual = [value for row in with_factors(mixed, varied=NOTHING) if (value := score(row)) is not None]
@@ -83,7 +83,7 @@ def figure(rows: Sequence[Row], studies: AllRows) -> Figure:
         figures.noise_band(right, usual[0], noise.band())
     right.set_xticks(list(ticks.values()), list(ticks), fontsize=8)
     right.set_ylabel("mean STS, dev")
-    right.set_title("HNCSE-HNM, one number at a time (grey: luck of the seed)", fontsize=10)
+    right.set_title("HNCSE-HNM, one number at a time (grey: luck)", fontsize=10)
     return drawn
 
 
