@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,6 @@ import pytest
 from contrapose.errors import UsageError
 from contrapose.experiment import study_measuring
 from contrapose.experiment.studies import STUDIES, run_planned, run_study, study_named
-from contrapose.experiment.study_figures import svg
 from contrapose.experiment.study_report import figure_path, page, render, rows_of_studies, section
 from contrapose.experiment.study_rows import rows_in, trained
 from contrapose.experiment.study_setup import Planned, Setup
@@ -34,8 +34,8 @@ def plans(setup: Setup) -> dict[str, list[Planned]]:
 
 
 def some_of(planned: list[Planned]) -> list[Planned]:
-    """The looks, the start, and the first and the last runs: a whole study takes a minute even here."""
-    return [*planned[:4], *planned[-2:]]
+    """The looks, the start, the first runs and the last: whole studies take minutes even here."""
+    return [*planned[:4], planned[-1]]
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +56,7 @@ def test_a_study_measures_what_it_planned_and_answers(
     name: str, plans: dict[str, list[Planned]], out: Path
 ) -> None:
     studies = rows_of_studies(out)
-    assert [row["key"] for row in studies[name]] == [each.trial.key for each in some_of(plans[name])]
+    assert {row["key"] for row in studies[name]} == {each.trial.key for each in some_of(plans[name])}
     assert all("failed" not in row["facts"] for row in studies[name])
     answer = STUDIES[name].answer(studies[name], studies)
     assert answer.words
@@ -109,7 +109,7 @@ def test_a_run_that_two_studies_want_is_measured_once(out: Path) -> None:
 
 def test_every_run_says_how_far_it_moved_and_how_it_got_there(out: Path) -> None:
     runs = [row for rows in rows_of_studies(out).values() for row in trained(rows)]
-    assert len(runs) > 20
+    assert len(runs) > 15
     for row in runs:
         assert set(row["facts"]["moved"]) == {"shift", "cka", "neighbours_kept"}
         assert 0 <= row["facts"]["moved"]["shift"] <= 2
@@ -123,24 +123,22 @@ def test_rows_name_no_place_on_the_machine(place: Path, out: Path) -> None:
         assert str(out.parent) not in path.read_text("utf-8")
 
 
-def test_the_page_has_every_study_and_its_figure(out: Path) -> None:
-    pytest.importorskip("matplotlib")
-    files = render(out)
-    assert set(files) == {"studies.md", *(figure_path(name) for name in STUDIES)}
+def test_the_page_has_every_study(out: Path) -> None:
+    text = render(out, drawn=False)["studies.md"]
     for name, study in STUDIES.items():
-        assert f"## {name}\n" in files["studies.md"]
-        assert study.question in files["studies.md"]
-        assert figure_path(name) in files["studies.md"]
-        assert files[figure_path(name)].startswith("<?xml")
-    assert "Not run yet" not in files["studies.md"]
+        assert f"## {name}\n" in text
+        assert study.question in text
+        assert figure_path(name) in text
+    assert "Not run yet" not in text
 
 
-def test_the_same_rows_give_the_same_page_and_the_same_figure(out: Path) -> None:
+def test_the_same_rows_give_the_same_page_and_the_same_figure(out: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    studies = rows_of_studies(out)
-    assert page(studies) == page(rows_of_studies(out))
-    first, second = (svg(STUDIES["scale"].figure(studies["scale"], studies)) for _ in range(2))
-    assert first == second
+    shutil.copy(out / "ablation.jsonl", tmp_path)
+    files = render(tmp_path)
+    assert set(files) == {"studies.md", "figures/study-ablation.svg"}
+    assert files["figures/study-ablation.svg"].startswith("<?xml")
+    assert files == render(tmp_path)
 
 
 def test_a_study_that_was_not_run_is_said_to_be_so(tmp_path: Path) -> None:

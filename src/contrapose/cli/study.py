@@ -155,6 +155,6 @@ def _as_json(chosen: Study, answer: Answer, studies: AllRows, files: list[Path])
 
 def _suggest(name: str, corpus: tuple[str, ...], data: tuple[str, ...], out: str) -> None:
     """The ablation measures the luck of the seed, and divergence reads what all others measured."""
-    another = "ablation" if name not in ("ablation", "divergence") else "divergence"
+    another = "divergence" if name == "ablation" else "ablation"
     words = [*corpus[:1], *(word for folder in data for word in ("--data", folder)), "--out", out]
     console.suggest(f"contrapose study {another} {' '.join(map(shlex.quote, words))}")

@@ -67,7 +67,7 @@ def figure(rows: Sequence[Row], studies: AllRows) -> Figure:
         for number, (name, some) in enumerate(by_study.items()):
             known = [row for row in some if task in row["facts"]["gain"]]
             panel.plot(
-                [row["facts"]["moved"]["shift"] for row in known],
+                [max(row["facts"]["moved"]["shift"], SHIFT_TICKS[0]) for row in known],
                 [row["facts"]["gain"][task]["difference"] for row in known],
                 linestyle="",
                 label=name,

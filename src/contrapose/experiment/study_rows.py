@@ -91,7 +91,7 @@ def correlation(first: Sequence[float], second: Sequence[float]) -> Correlation 
         return None
     # A resample of equal runs has no correlation: 0, which only widens the interval.
     found = bootstrap_interval(
-        pairs, statistic=lambda rows: float(np.nan_to_num(spearman(rows[:, 0], rows[:, 1]))), resamples=2_000
+        pairs, statistic=lambda rows: float(np.nan_to_num(spearman(rows[:, 0], rows[:, 1]))), resamples=1_000
     )
     return Correlation(found.estimate, found.low, found.high, len(pairs))
 
