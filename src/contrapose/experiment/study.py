@@ -30,7 +30,8 @@ class Answer:
 class Study:
     """plan: its trials, the most telling first; answer, figure: from its own rows and those of all studies.
 
-    corpora, data: what its command line takes, in words.
+    corpora, data: what its command line takes, in words. reads_others: it answers from the runs of other studies too,
+    even where none of its own was run.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Study:
     figure: Callable[[Sequence[Row], AllRows], Figure]
     corpora: str = "CORPUS"
     data: tuple[str, ...] = ("SENTEVAL",)
+    reads_others: bool = False
 
     @property
     def command(self) -> str:

@@ -144,4 +144,5 @@ STUDY = Study(
     plan=plan,
     answer=answer,
     figure=figure,
+    reads_others=True,
 )

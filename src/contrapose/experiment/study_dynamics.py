@@ -96,7 +96,16 @@ def _runs(rows: Sequence[Row]) -> list[Row]:
 def _span(curve: Mapping[str, Sequence[float | None]], name: str) -> str:
     """First and last stretch of a curve."""
     known = [value for value in curve.get(name, ()) if value is not None]
-    return f"{known[0]:.3g} → {known[-1]:.3g}" if known else "–"
+    return f"{_told(known[0])} → {_told(known[-1])}" if known else "–"
+
+
+def _told(value: float) -> str:
+    """Rows of early versions were kept to four decimals.
+
+    >>> _told(0.0), _told(0.000123456)
+    ('<0.0001', '0.000123')
+    """
+    return f"{value:.3g}" if value else "<0.0001"
 
 
 def _fate(row: Row, gain: float | None) -> str:
@@ -117,7 +126,7 @@ def _loss_words(usual: Sequence[Row]) -> list[str]:
     if not found:
         return []
     first, guessing = _known(found[0], "loss")[0], math.log(found[0]["options"]["batch_size"])
-    words = f"The loss of SimCSE begins at {first:.2g}, where guessing would be {guessing:.2f}"
+    words = f"The loss of SimCSE begins at {_told(first)}, where guessing would be {guessing:.2f}"
     if first < SOLVED * guessing:
         words += (
             ": the start tells the two views of a sentence from all others before any training, so gradients are small "

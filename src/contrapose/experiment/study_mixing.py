@@ -102,7 +102,7 @@ def _looks(rows: Sequence[Row]) -> list[Row]:
 
 
 def _line(cell: dict[str, Any]) -> tuple[str, ...]:
-    shares = [f"{100 * cell[kind]:.0f}%" for kind in ("near", "over", "far")]
+    shares = [_percent(cell[kind]) for kind in ("near", "over", "far")]
     start = (cell["near_mode"], f"{cell['gap_threshold']:g}", *shares)
     if not cell["mixed"]:
         return (*start, "–", "–", "–", "–")
@@ -127,8 +127,18 @@ def _look_words(name: str, cells: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _share(cell: dict[str, Any]) -> str:
-    share = 100 * (cell["near"] + cell["over"])
-    return "none" if share == 0 else f"{share:.0f}%" if share >= 1 else f"{share:.1g}%"
+    share = cell["near"] + cell["over"]
+    return _percent(share) if share else "none"
+
+
+def _percent(share: float) -> str:
+    """Few is not none, and nearly all not all.
+
+    >>> _percent(0.0), _percent(0.002), _percent(0.5), _percent(0.998)
+    ('0%', '0.2%', '50%', '99.8%')
+    """
+    percent = 100 * share
+    return f"{percent:.1f}%" if 0 < percent < 1 or 99 < percent < 100 else f"{percent:.0f}%"
 
 
 def _direction(cell: dict[str, Any]) -> str:

@@ -27,8 +27,9 @@ def render(folder: str | Path, *, drawn: bool = True) -> dict[str, str]:
     studies = rows_of_studies(Path(folder))
     files = {PAGE: page(studies)}
     if drawn:
-        for name, rows in studies.items():
-            files[figure_path(name)] = figures.svg(STUDIES[name].figure(rows, studies))
+        for name, study in STUDIES.items():
+            if rows := _rows_for(study, studies):
+                files[figure_path(name)] = figures.svg(study.figure(rows, studies))
     return files
 
 
@@ -55,13 +56,20 @@ def page(studies: AllRows) -> str:
 def section(study: Study, studies: AllRows) -> list[str]:
     """One study as Markdown, without its title."""
     lines = [f"**{study.question}**", "", "```", study.command, "```", ""]
-    rows = studies.get(study.name)
+    rows = _rows_for(study, studies)
     if not rows:
         return [*lines, "Not run yet."]
     answer = study.answer(rows, studies)
     lines += [_what_was_run(rows), "", f"![{study.question}]({figure_path(study.name)})", ""]
     lines += markdown(answer)
     return [*lines, "", *(f"- {words}" for words in answer.words)]
+
+
+def _rows_for(study: Study, studies: AllRows) -> Sequence[Row]:
+    """The rows that a study answers from; of all studies where it reads those of others."""
+    if not study.reads_others:
+        return studies.get(study.name, ())
+    return list({str(row["key"]): row for rows in studies.values() for row in rows}.values())
 
 
 def markdown(answer: Answer) -> list[str]:
@@ -83,7 +91,7 @@ def _what_was_run(rows: Sequence[Row]) -> str:
     words = f"{len(found)} runs"
     if failed:
         words += f", {failed} that diverged"
-    return f"{words}; {minutes:.0f} minutes of one thread, runs shared with other studies counted in."
+    return f"{words}; {minutes:.0f} minutes of one busy thread in all, runs shared with other studies counted in."
 
 
 def _shared(studies: AllRows) -> list[str]:
