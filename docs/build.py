@@ -1,4 +1,5 @@
-"""Rebuilds what the pages say about the code from the code: docs/methods.md, and the marked parts of README.md.
+"""Rebuilds what the pages say from the code and from what was measured: docs/methods.md, docs/studies.md with its
+figures, and the marked parts of README.md.
 
 python docs/build.py            write
 python docs/build.py --check    exit 1 where a page is out of date
@@ -16,10 +17,12 @@ sys.path.insert(0, str(ROOT))
 from benchmarks import demo, selection  # noqa: E402
 from benchmarks.quality import read, table  # noqa: E402
 
+from contrapose.experiment.study_report import FIGURES, PAGE, render  # noqa: E402
 from contrapose.objectives.catalogue import all_methods, all_parts, describe  # noqa: E402
 from contrapose.objectives.hyperparameters import hyperparameters_of  # noqa: E402
 
 RESULTS = ROOT / "docs/results"
+STUDIES = ROOT / "studies/results"
 
 
 def pages() -> dict[Path, str]:
@@ -30,7 +33,12 @@ def pages() -> dict[Path, str]:
     readme = between(readme, "quality", table(read(RESULTS / "quality.jsonl")))
     readme = between(readme, "speed", speed_table(RESULTS / "speed.json"))
     readme = between(readme, "selection", selection.in_words(read(RESULTS / "selection.jsonl")))
-    return {ROOT / "README.md": readme, ROOT / "docs/methods.md": methods_page()}
+    studies = render(STUDIES, drawn=False)[PAGE]
+    return {
+        ROOT / "README.md": readme,
+        ROOT / "docs/methods.md": methods_page(),
+        ROOT / "docs" / PAGE: studies,
+    }
 
 
 def between(text: str, name: str, content: str) -> str:
@@ -106,7 +114,18 @@ def _numbers(values: dict[str, object], descriptions: dict[str, str]) -> list[st
     ]
 
 
+def draw_studies() -> None:
+    """Write the figures of the studies. What is compared is the page: figures differ between versions of matplotlib."""
+    for name, content in render(STUDIES).items():
+        if name.startswith(FIGURES):
+            path = ROOT / "docs" / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(content, encoding="utf-8")
+
+
 def main() -> None:
+    if "--check" not in sys.argv:
+        draw_studies()
     stale = []
     for path, wanted in pages().items():
         if not path.exists() or path.read_text(encoding="utf-8") != wanted:

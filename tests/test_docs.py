@@ -17,6 +17,13 @@ def test_generated_pages_are_up_to_date() -> None:
     assert check.returncode == 0, check.stderr
 
 
+def test_every_study_that_was_run_has_its_figure() -> None:
+    run = sorted(path.stem for path in (ROOT / "studies/results").glob("*.jsonl"))
+    assert run
+    missing = [name for name in run if not (ROOT / f"docs/figures/study-{name}.svg").is_file()]
+    assert missing == []
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     links = [

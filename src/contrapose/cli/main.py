@@ -27,6 +27,7 @@ from contrapose.cli import (
     runs,
     search,
     similarity,
+    study,
     sweep,
     train,
 )
@@ -45,7 +46,10 @@ app = typer.Typer(
         'contrapose search runs/notes notes.txt "what you look for"',
     ),
 )
-for verb in (demo, train, evaluate, compare, sweep, reproduce, encode, similarity, search, methods, doctor):
+VERBS = (
+    demo, train, evaluate, compare, sweep, study, reproduce, encode, similarity, search, methods, doctor,
+)  # fmt: skip
+for verb in VERBS:
     name = verb.__name__.rpartition(".")[2]
     function = getattr(verb, name)
     app.command(name, help=paragraphs(function.__doc__), epilog=verb.EXAMPLES)(function)

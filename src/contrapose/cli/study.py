@@ -1,0 +1,160 @@
+"""``contrapose study``: the questions that the papers leave open, as experiments that are ready to run."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from contrapose.cli import console
+from contrapose.cli.options import Json, Quiet, examples
+from contrapose.errors import UsageError
+
+if TYPE_CHECKING:
+    from contrapose.experiment.study import AllRows, Answer, Study
+
+EXAMPLES = examples(
+    "contrapose study",
+    "contrapose study ablation wiki.txt.gz --data data/senteval",
+    "contrapose study scale wiki.txt.gz captions.txt.gz medical.txt.gz --data data/senteval",
+    "contrapose study crosslingual wiki.txt.gz --data data/senteval --data data/sts-crosslingual --json",
+)
+
+
+def study(
+    name: Annotated[
+        str | None, typer.Argument(help="The study; without it all are listed.", show_default=False)
+    ] = None,
+    corpus: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Sentences to train on; further files are other domains, for scale.",
+            metavar="[CORPUS]...",
+            show_default=False,
+        ),
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="SentEval's folder; crosslingual wants STS across languages too. May be given several times.",
+            metavar="DIR",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        str, typer.Option(help="Folder of all studies; processes that are given the same one share the work.")
+    ] = "runs/studies",
+    model: Annotated[str, typer.Option(help="What every run starts from.")] = "minilm",
+    steps: Annotated[int, typer.Option(help="Steps of each run.", min=1)] = 60,
+    seeds: Annotated[int, typer.Option(help="Seeds of the ablation, which measures their luck.", min=1)] = 2,
+    batch_size: Annotated[int, typer.Option(help="Rows per step.", min=2)] = 64,
+    learning_rate: Annotated[float, typer.Option(help="Where a study does not vary it.")] = 2e-5,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Answer a question that the papers leave open, with short runs on your own sentences.
+
+    Each run is trained, judged on the development splits of STS-B and SICK, and kept in OUT/NAME.jsonl; the same
+    command goes on where it stopped, and runs that several studies want are measured once. The answer is a table, a
+    figure, and words that say when a difference is no more than the luck of the seed: run the ablation first.
+    """
+    if name is None:
+        _list(json)
+        return
+    from contrapose.cli.trials_view import TrialsView, watching
+    from contrapose.experiment.studies import run_study, study_named
+    from contrapose.experiment.study_report import rows_of_studies
+    from contrapose.experiment.study_setup import Setup
+
+    chosen = study_named(name)
+    if not corpus:
+        raise UsageError(f"study {name} needs sentences to train on: {chosen.command}")
+    setup = Setup(
+        corpora=tuple(corpus),
+        data=tuple(data or ()),
+        out=Path(out),
+        model=model,
+        steps=steps,
+        seeds=seeds,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+    )
+    muted = console.muted("contrapose.evaluate.suite")
+    with muted, watching(out, TrialsView(quiet=quiet or json, score=_score)) as view:
+        rows = [entry.body for entry in run_study(name, setup, view, view)]
+    # Other settings may lie in the same folder: the answer is made of this one's runs.
+    studies = {**rows_of_studies(Path(out)), name: rows}
+    answer = chosen.answer(studies[name], studies)
+    files = _written(chosen, studies, Path(out))
+    if json:
+        console.show_json(_as_json(chosen, answer, studies, files))
+        return
+    show(chosen, answer)
+    console.say(f"written: {', '.join(str(path) for path in files)}")
+    if not quiet:
+        _suggest(name, tuple(corpus), tuple(data or ()), out)
+
+
+def show(chosen: Study, answer: Answer) -> None:
+    """Question, table, answer in words."""
+    console.say(chosen.question, style="bold")
+    kinds = {name: "name" if place < 1 else "text" for place, name in enumerate(answer.header)}
+    console.show(console.table(kinds, answer.table))
+    for words in answer.words:
+        console.say(words)
+
+
+def _list(json: bool) -> None:
+    from contrapose.experiment.studies import STUDIES
+
+    if json:
+        listed = [
+            {"name": each.name, "question": each.question, "command": each.command}
+            for each in STUDIES.values()
+        ]
+        console.show_json(listed)
+        return
+    rows = [[each.name, each.question] for each in STUDIES.values()]
+    console.show(console.table({"study": "name", "question": "text"}, rows))
+    console.suggest("contrapose study ablation sentences.txt --data SENTEVAL")
+
+
+def _score(row: Any) -> str:
+    """What the line of a finished run says of it."""
+    from contrapose.experiment.study_rows import points, score
+
+    return f"mean STS {points(score(row))}" if row["values"] else "looked at"
+
+
+def _written(chosen: Study, studies: AllRows, out: Path) -> list[Path]:
+    """The answer as Markdown, and its figure where matplotlib is installed."""
+    from contrapose.errors import MissingExtra
+    from contrapose.experiment.study_figures import svg
+    from contrapose.experiment.study_report import figure_path, section, written
+
+    files = {f"{chosen.name}.md": "\n".join([f"# {chosen.name}", "", *section(chosen, studies)]) + "\n"}
+    try:
+        files[figure_path(chosen.name)] = svg(chosen.figure(studies[chosen.name], studies))
+    except MissingExtra as missing:
+        console.tell(f"note: {missing}", style="yellow")
+    return written(out, files)
+
+
+def _as_json(chosen: Study, answer: Answer, studies: AllRows, files: list[Path]) -> dict[str, Any]:
+    return {
+        "study": chosen.name,
+        "question": chosen.question,
+        "answer": list(answer.words),
+        "table": [dict(zip(answer.header, row, strict=True)) for row in answer.table],
+        "rows": [dict(row) for row in studies[chosen.name]],
+        "files": [str(path) for path in files],
+    }
+
+
+def _suggest(name: str, corpus: tuple[str, ...], data: tuple[str, ...], out: str) -> None:
+    """The ablation measures the luck of the seed, and divergence reads what all others measured."""
+    another = "divergence" if name == "ablation" else "ablation"
+    words = [*corpus[:1], *(word for folder in data for word in ("--data", folder)), "--out", out]
+    console.suggest(f"contrapose study {another} {' '.join(map(shlex.quote, words))}")
