@@ -22,6 +22,7 @@ from contrapose.cli import (
     evaluate,
     harvest,
     methods,
+    report,
     runs,
     search,
     similarity,
@@ -42,7 +43,7 @@ app = typer.Typer(
         'contrapose search runs/notes notes.txt "what you look for"',
     ),
 )
-for verb in (demo, train, evaluate, encode, similarity, search, methods, doctor):
+for verb in (demo, train, evaluate, report, encode, similarity, search, methods, doctor):
     name = verb.__name__.rpartition(".")[2]
     function = getattr(verb, name)
     app.command(name, help=paragraphs(function.__doc__), epilog=verb.EXAMPLES)(function)

@@ -80,7 +80,7 @@ def plane(runs: Sequence[RunFacts]) -> str:
     points = [point for _, run in drawn for point in run.path]
     frame = Frame.around(
         [point.uniformity for point in points], [point.alignment for point in points],
-        x_air=0.12, y_air=0.12, width=460, height=320, left=52, bottom=40,
+        x_air=0.12, y_air=0.16, width=460, height=320, left=52, bottom=40,
     )  # fmt: skip
     parts = [frame.axes("uniformity  (← spread more evenly)", "alignment  (↓ nearer)")]
     for place, run in drawn:
@@ -94,15 +94,21 @@ def plane(runs: Sequence[RunFacts]) -> str:
             )
             shape = "ring" if first else SHAPES[place % 5]
             parts.append(mark(shape, x, y, kind, size=5.5 if last or first else 2.6, extra=words))
-        parts.append(_end_label(frame, places[-1], run.name if len(drawn) > 1 else f"step {run.path[-1].step}"))
+        parts.append(
+            _end_label(frame, places[-1], run.name if len(drawn) > 1 else f"step {run.path[-1].step}")
+        )
     first_x, first_y = frame.x(drawn[0][1].path[0].uniformity), frame.y(drawn[0][1].path[0].alignment)
-    parts.append(_end_label(frame, (first_x, first_y), "start"))
+    parts.append(
+        f'<text class="label" x="{first_x:g}" y="{first_y + 20:g}" text-anchor="middle">start</text>'
+    )
     ends = "; ".join(
         f"{run.name} from alignment {run.path[0].alignment:.3f}, uniformity {run.path[0].uniformity:.3f} "
         f"to {run.path[-1].alignment:.3f}, {run.path[-1].uniformity:.3f}"
         for _, run in drawn
     )
-    return figure(picture("".join(parts), f"Alignment and uniformity along training: {ends}", width=460, height=320))
+    return figure(
+        picture("".join(parts), f"Alignment and uniformity along training: {ends}", width=460, height=320)
+    )
 
 
 def _end_label(frame: Frame, place: tuple[float, float], words: str) -> str:
@@ -128,10 +134,14 @@ def cosine_histogram(found: Sequence[Histogram], edges: Sequence[float], title: 
         parts.append(line(steps, f"hist {kind}"))
         x = frame.x(min(max(histogram.median, edges[0]), edges[-1]))
         words = tip(f"{histogram.kind}: median cosine {histogram.median:.3f} of {histogram.pairs:,} pairs")
-        parts.append(f'<line class="median {kind}" x1="{x}" x2="{x}" y1="{frame.top}" y2="{frame.y(0)}" {words}/>')
+        parts.append(
+            f'<line class="median {kind}" x1="{x}" x2="{x}" y1="{frame.top}" y2="{frame.y(0)}" {words}/>'
+        )
     medians = ", ".join(f"{each.kind} {each.median:.2f}" for each in found)
     return figure(
-        picture("".join(parts), f"Cosines {title}: medians: {medians}", height=220), title, f"medians: {medians}"
+        picture("".join(parts), f"Cosines {title}: medians: {medians}", height=220),
+        title,
+        f"medians: {medians}",
     )
 
 
@@ -144,9 +154,7 @@ def cosine_key(found: Sequence[Histogram]) -> str:
     )
 
 
-def sentence_map(
-    own: OwnText, places: Sequence[tuple[float, float]], title: str, label: str
-) -> str:
+def sentence_map(own: OwnText, places: Sequence[tuple[float, float]], title: str, label: str) -> str:
     """The sentences on a plane; each mark names its text by number, so that a script can show it."""
     size = 400.0
     xs, ys = [x for x, _ in places], [y for _, y in places]
@@ -159,7 +167,14 @@ def sentence_map(
     )  # fmt: skip
     parts = [f'<rect class="plate" x="1" y="1" width="{size - 2:g}" height="{size - 2:g}" rx="8"/>']
     parts += [
-        mark(SHAPES[group % 6], frame.x(x), frame.y(y), f"g{group % 6} point", size=3.6, extra=f'data-i="{number}"')
+        mark(
+            SHAPES[group % 6],
+            frame.x(x),
+            frame.y(y),
+            f"g{group % 6} point",
+            size=3.6,
+            extra=f'data-i="{number}"',
+        )
         for number, ((x, y), group) in enumerate(zip(places, own.group_of, strict=True))
     ]
     return figure(picture("".join(parts), label, width=size, height=size, kind="chart map"), title)
@@ -168,20 +183,30 @@ def sentence_map(
 def group_key(own: OwnText) -> str:
     return key(
         [
-            (swatch(mark(SHAPES[place % 6], 12, 7, f"g{place % 6}", size=4.4)), group_name(group.words, place))
+            (
+                swatch(mark(SHAPES[place % 6], 12, 7, f"g{place % 6}", size=4.4)),
+                group_name(group.words, place),
+            )
             for place, group in enumerate(own.groups)
         ]
     )
 
 
-def forest(scores: Sequence[Score], place: int, title: str) -> str:
-    """Paired differences with intervals around zero; "" where there are none."""
+def reach_of(tables: Sequence[Sequence[Score]]) -> tuple[float, float]:
+    """From the lowest to the highest bound of all paired differences, zero among them: one axis for all runs."""
+    differences = [score.difference for table in tables for score in table if score.difference is not None]
+    return min([0.0, *(found.low for found in differences)]), max(
+        [0.0, *(found.high for found in differences)]
+    )
+
+
+def forest(scores: Sequence[Score], place: int, title: str, reach: tuple[float, float]) -> str:
+    """Paired differences with intervals around zero, on an axis that holds ``reach``; "" where there are none."""
     drawn = [(score, score.difference) for score in scores if score.difference is not None]
     if not drawn:
         return ""
     row, top = 34, 8
     height = top + row * len(drawn) + 38
-    reach = [bound for _, found in drawn for bound in (found.low, found.high, 0.0)]
     frame = Frame.around(reach, [0.0, 1.0], x_air=0.08, height=height, left=14, right=14, top=top)
     base = height - frame.bottom
     zero = frame.x(0)
@@ -189,8 +214,12 @@ def forest(scores: Sequence[Score], place: int, title: str) -> str:
              f'<line class="zero" x1="{zero}" x2="{zero}" y1="{top}" y2="{base}"/>']  # fmt: skip
     for value in ticks(frame.x_low, frame.x_high, 5):
         x = frame.x(value)
-        parts.append(f'<text class="tick" x="{x}" y="{base + 16}" text-anchor="middle">{value:+g}</text>')
-    parts.append(f'<text class="name" x="200" y="{height - 5}" text-anchor="middle">after − before, in points</text>')
+        parts.append(
+            f'<text class="tick" x="{x}" y="{base + 16}" text-anchor="middle">{f"{value:+g}" if value else "0"}</text>'
+        )
+    parts.append(
+        f'<text class="name" x="200" y="{height - 5}" text-anchor="middle">after − before, in points</text>'
+    )
     for number, (score, found) in enumerate(drawn):
         y = top + row * number + 24
         clear = found.words != "no clear change"

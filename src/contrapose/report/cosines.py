@@ -50,7 +50,10 @@ def histograms(table: dict[str, np.ndarray], edges: Sequence[float]) -> tuple[Hi
     return tuple(
         Histogram(
             kind=kind,
-            shares=tuple(float(share) for share in np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0] / len(values)),
+            shares=tuple(
+                float(share)
+                for share in np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0] / len(values)
+            ),
             median=float(np.median(values)),
             pairs=len(values),
         )

@@ -44,7 +44,10 @@ def curves_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Curve, ...]:
                 found.setdefault(name, []).append((int(row["step"]), finite))
             elif value in ("NaN", "Infinity", "-Infinity"):
                 bad[name] = bad.get(name, 0) + 1
-    order = [*(name for name in FIRST if name in found), *sorted(set(found) - set(FIRST), key=_criterion_last)]
+    order = [
+        *(name for name in FIRST if name in found),
+        *sorted(set(found) - set(FIRST), key=_criterion_last),
+    ]
     return tuple(
         Curve(
             name=name,
@@ -77,7 +80,9 @@ def path_of(rows: Iterable[Mapping[str, Any]]) -> tuple[PathPoint, ...]:
     return tuple(points)
 
 
-def thinned(steps: Sequence[int], values: Sequence[float], most: int = MOST_POINTS) -> list[tuple[float, float]]:
+def thinned(
+    steps: Sequence[int], values: Sequence[float], most: int = MOST_POINTS
+) -> list[tuple[float, float]]:
     """(step, value) for drawing: means over equal stretches where there are more than ``most`` points.
 
     >>> thinned([1, 2, 3, 4], [1.0, 3.0, 5.0, 7.0], most=2)
@@ -99,7 +104,9 @@ def bad_steps(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     alarms = [row["step"] for row in rows if row.get("alarm")]
     told = []
     if skipped:
-        told.append(f"{len(skipped):,} steps were skipped because loss or gradient were not finite, first step {skipped[0]}")
+        told.append(
+            f"{len(skipped):,} steps were skipped because loss or gradient were not finite, first step {skipped[0]}"
+        )
     if alarms:
         told.append(f"the alarm for a collapsing space rang at step {alarms[0]}")
     return told

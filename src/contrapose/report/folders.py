@@ -48,9 +48,13 @@ def open_run(folder: Path) -> RunFolder:
 
     shown = printable(folder, 300)
     if not folder.is_dir():
-        raise UsageError(f"no such folder: {shown}. Give the folder of a run: what `contrapose train --out` names")
+        raise UsageError(
+            f"no such folder: {shown}. Give the folder of a run: what `contrapose train --out` names"
+        )
     if not any((folder / mark).exists() for mark in MARKS):
-        raise UsageError(f"{shown} is not the folder of a run: it holds none of {', '.join(MARKS)}, nor {TRIALS}")
+        raise UsageError(
+            f"{shown} is not the folder of a run: it holds none of {', '.join(MARKS)}, nor {TRIALS}"
+        )
     if not (folder / "summary.json").exists() or not (folder / "model").is_dir():
         raise UsageError(
             f"{shown} is a run that is not finished: it has no "
@@ -102,7 +106,9 @@ def read_metrics(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
     if not lost:
         return rows, []
     verb = "is no row" if lost == 1 else "are no rows"
-    return rows, [f"{lost:,} of {lines:,} lines of {path.name} {verb} of numbers and left out: the file is damaged"]
+    return rows, [
+        f"{lost:,} of {lines:,} lines of {path.name} {verb} of numbers and left out: the file is damaged"
+    ]
 
 
 def number(value: Any) -> float | None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from contrapose.report.record import Score
 
 
-class Watcher:
-    """Told how far the work is; this one is silent."""
+class Watcher(Protocol):
+    """Told how far the work is."""
 
     def phase(self, text: str) -> None:
         """A part of the work begins."""
@@ -37,6 +37,19 @@ class Watcher:
 
     def advance(self, texts: int) -> None:
         """So many texts were just encoded."""
+
+
+class Silent:
+    """A watcher that says nothing."""
+
+    def phase(self, text: str) -> None:
+        pass
+
+    def announce(self, texts: int) -> None:
+        pass
+
+    def advance(self, texts: int) -> None:
+        pass
 
 
 def gather(
@@ -54,12 +67,14 @@ def gather(
     Raises :class:`UsageError` for no folder, for one that is neither, and for an unfinished run;
     :class:`CorruptFile` for a damaged one.
     """
-    watcher = watcher or Watcher()
+    watcher = watcher or Silent()
     places = [Path(folder).expanduser() for folder in dict.fromkeys(map(str, folders))]
     if not places:
         raise UsageError("no folder: give the folders of runs, sweeps or comparisons")
     if sample < 0 or 0 < sample < 3:
-        raise UsageError(f"a sample of {sample} rows shows nothing: give at least 3, or 0 for none of your text")
+        raise UsageError(
+            f"a sample of {sample} rows shows nothing: give at least 3, or 0 for none of your text"
+        )
     watcher.phase("reading folders")
     runs = _named_apart([open_run(place) for place in places if not is_trials(place)])
     trials = tuple(open_trials(place) for place in places if is_trials(place))

@@ -60,7 +60,9 @@ def changes(before_NK: np.ndarray, after_NK: np.ndarray) -> tuple[float, list[Ne
             kept = tuple(n for n in new if n in old)
             found.append(NeighbourChange(text=row, gained=gained, lost=lost, kept=kept))
     moved = sum(len(change.lost) for change in found)
-    return 1.0 - moved / max(before_NK.size, 1), sorted(found, key=lambda change: (len(change.kept), change.text))
+    return 1.0 - moved / max(before_NK.size, 1), sorted(
+        found, key=lambda change: (len(change.kept), change.text)
+    )
 
 
 def suspects(
@@ -86,7 +88,9 @@ def suspects(
                 before=float(before_ND[first] @ before_ND[second]) if before_ND is not None else None,
                 after=after,
                 shared=_shared(texts[first], texts[second]),
-                nearer_than=float((positives < after).mean()) if positives is not None and len(positives) else None,
+                nearer_than=float((positives < after).mean())
+                if positives is not None and len(positives)
+                else None,
             )
         )
     return found
@@ -102,7 +106,7 @@ def words(text: str) -> list[str]:
 
 
 def _shared(first: str, second: str) -> tuple[str, ...]:
-    """Words of both, in the order of the first, the short ones last."""
+    """Words of both, in the order of the first; short ones (the, of, a) only where there are no others."""
     other = set(words(second))
     both = [word for word in dict.fromkeys(words(first)) if word in other]
-    return tuple(sorted(both, key=lambda word: len(word) < 4)[:MOST_WORDS])
+    return tuple([word for word in both if len(word) > 3][:MOST_WORDS] or both[:MOST_WORDS])

@@ -10,7 +10,7 @@ import numpy as np
 
 from contrapose.report import cosines, neighbours, projection
 from contrapose.report.folders import RunFolder
-from contrapose.report.record import OwnText
+from contrapose.report.record import NeighbourChange, OwnText
 from contrapose.seeds import derive, numpy_generator
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Sample:
 
 
 def sample_of(run: RunFolder, size: int = SAMPLE) -> Sample:
-    """Held-out rows of the run, the same ones that its checkpoint was chosen on; training rows where too few are held out.
+    """Held-out rows of the run, those that its checkpoint was chosen on; training rows where there are too few.
 
     Raises the errors of :meth:`Corpus.open`.
     """
@@ -88,7 +88,8 @@ def own_text(sample: Sample, before: Encode | None, after: Encode) -> OwnText:
     tables = [_cosines(sample, encode) for encode in (after, before) if encode is not None]
     edges = cosines.bin_edges(tables)
     k = min(neighbours.K, len(keys) - 1)
-    kept, changed = None, []
+    kept: float | None = None
+    changed: list[NeighbourChange] = []
     if before_ND is not None and k > 0:
         kept, changed = neighbours.changes(
             neighbours.nearest(before_ND, keys), neighbours.nearest(after_ND, keys)

@@ -70,7 +70,9 @@ def title(report: Report) -> str:
 
 def _footer(report: Report) -> str:
     ledger = (
-        f"Scores come from the ledger {esc(report.ledger)}. " if report.ledger else "No ledger was looked at. "
+        f"Scores come from the ledger {esc(report.ledger)}. "
+        if report.ledger
+        else "No ledger was looked at. "
     )
     return (
         f"<p>{ledger}Pictures of your text were computed when the report was made, on the sample that is named with "

@@ -102,7 +102,9 @@ def _tsne(x_ND: np.ndarray) -> tuple[np.ndarray, str]:
     perplexity = min(30.0, (len(x_ND) - 1) / 3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        places = TSNE(perplexity=perplexity, metric="cosine", init=_start(x_ND), random_state=0).fit_transform(x_ND)
+        places = TSNE(
+            perplexity=perplexity, metric="cosine", init=_start(x_ND), random_state=0
+        ).fit_transform(x_ND)
     return np.asarray(places, np.float64), f"cosine distance, perplexity {perplexity:.0f}, seed 0"
 
 

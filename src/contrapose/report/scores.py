@@ -1,4 +1,4 @@
-"""The before/after table: numbers of the ledger only, of exactly the two models of a run, paired where rows are known."""
+"""The before/after table: numbers of the ledger only, of exactly the two models of a run, paired by rows."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def scores_of(ledger: Ledger, start: str, model: str) -> tuple[list[Score], list
     by_id = {entry.id: entry for entry in entries}
     changes = {pair: _changes(ledger, by_id[pair[0]], by_id[pair[1]]) for pair in pairs}
     scores, tests = [], []
-    for key in [*old, *(key for key in new if key not in old)]:
+    # Labelled tasks first: nobody is better or worse by the numbers of the geometry.
+    for key in sorted(dict.fromkeys([*old, *new]), key=lambda key: key[2] == "geometry"):
         before, after = old.get(key), new.get(key)
         found = changes[before[0].id, after[0].id].get(key[:4]) if before and after else None
         if found is not None:
@@ -55,13 +56,17 @@ def scores_of(ledger: Ledger, start: str, model: str) -> tuple[list[Score], list
     return scores, tests
 
 
-def corrected(tables: Sequence[Sequence[Score]], tests: Sequence[Sequence[PairedTest]]) -> list[tuple[Score, ...]]:
+def corrected(
+    tables: Sequence[Sequence[Score]], tests: Sequence[Sequence[PairedTest]]
+) -> list[tuple[Score, ...]]:
     """The tables with p-values corrected for all differences in them together, and the words that follow from them."""
     flat = [test for row in tests for test in row]
     p_values = iter(zip(flat, holm([test.p_value for test in flat]), strict=True))
     return [
         tuple(
-            score if score.difference is None else replace(score, difference=_in_words(score.difference, *next(p_values)))
+            score
+            if score.difference is None
+            else replace(score, difference=_in_words(score.difference, *next(p_values)))
             for score in table
         )
         for table in tables

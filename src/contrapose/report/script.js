@@ -2,7 +2,7 @@
 (function () {
   const root = document.documentElement;
   const all = (selector, inside) => Array.from((inside || document).querySelectorAll(selector));
-  const LIMIT = 12;
+  const LIMIT = 8;
 
   const button = document.getElementById("theme");
   const dark = window.matchMedia("(prefers-color-scheme: dark)");

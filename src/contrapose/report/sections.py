@@ -1,4 +1,4 @@
-"""The sections of the page about runs: summary, scores, training, geometry. Each is HTML, or "" with nothing to show."""
+"""The sections of the page about runs: summary, scores, training, geometry; "" where there is nothing to show."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from contrapose.report import charts
 from contrapose.report.record import Report, RunFacts, Score
 from contrapose.report.svg import esc
-from contrapose.report.wording import HOW, METRICS, PANELS, SIGNS, changed, measured, told
+from contrapose.report.wording import (
+    HOW,
+    PANELS,
+    SIGNS,
+    Panel,
+    changed,
+    measured,
+    row_name,
+    told,
+)
 
 TONES = {"helps": "good", "harms": "bad", "helps and harms": "both"}
 
@@ -20,16 +29,22 @@ def summary(report: Report) -> str:
 def _card(run: RunFacts, place: int, *, alone: bool) -> str:
     verdict = run.verdict
     name = "" if alone else f'<p class="run {charts.run_class(place)}"><bdi>{esc(run.name)}</bdi></p>'
-    advice = f'<p class="advice"><b>What to do.</b> <bdi>{esc(verdict.advice)}</bdi></p>' if verdict.advice else ""
-    source = f'<p class="source">Says {esc(verdict.source)}.</p>' if verdict.source else ""
-    facts = "".join(f"<div><dt>{esc(key)}</dt><dd><bdi>{esc(value)}</bdi></dd></div>" for key, value in told(run))
+    advice = (
+        f'<p class="advice"><b>What to do.</b> <bdi>{esc(verdict.advice)}</bdi></p>' if verdict.advice else ""
+    )
+    source = f'<p class="source">Based on {esc(verdict.source)}.</p>' if verdict.source else ""
+    facts = "".join(
+        f"<div><dt>{esc(key)}</dt><dd><bdi>{esc(value)}</bdi></dd></div>" for key, value in told(run)
+    )
     notes = "".join(f"<li><bdi>{esc(note)}</bdi></li>" for note in run.notes)
     return (
         f'<article class="card {TONES.get(verdict.word, "calm")}">{name}'
-        f'<p class="verdict"><span aria-hidden="true">{SIGNS.get(verdict.word, "●")}</span> <bdi>{esc(verdict.word)}</bdi></p>'
+        f'<p class="verdict"><span aria-hidden="true">{SIGNS.get(verdict.word, "●")}</span> '
+        f"<bdi>{esc(verdict.word)}</bdi></p>"
         f"<p><bdi>{esc(verdict.text)}</bdi></p>{advice}{source}"
         + (f'<ul class="notes">{notes}</ul>' if notes else "")
-        + f'<details{" open" if alone else ""}><summary>The run</summary><dl class="facts">{facts}</dl></details></article>'
+        + f'<details{" open" if alone else ""}><summary>The run</summary><dl class="facts">{facts}</dl></details>'
+        + "</article>"
     )
 
 
@@ -49,12 +64,13 @@ def scores(report: Report) -> str:
             "<p>Numbers here come only from the ledger, and it does not hold both sides yet. To fill the table, "
             f"then make the report again:</p><pre>{lines}</pre>"
         )
-    forests = "".join(charts.forest(run.scores, place, run.name) for place, run in runs)
+    reach = charts.reach_of([run.scores for run in report.runs])
+    forests = "".join(charts.forest(run.scores, place, run.name, reach) for place, run in runs)
     pictures = f'<p class="how">{HOW["forest"]}</p><div class="panels">{forests}</div>' if forests else ""
     if not tables and not missing:
         return ""
     corrected = (
-        f'<p class="how">In words: 95% intervals of the paired bootstrap, and p-values by letting the two models change '
+        f'<p class="how">In words: 95% intervals of the paired bootstrap; p-values by letting the models change '
         f"places, corrected after Holm for the {report.comparisons} differences of this report.</p>"
         if report.comparisons
         else ""
@@ -73,14 +89,23 @@ def _table(runs: Sequence[tuple[int, RunFacts]], named: bool) -> str:
     start = runs[0][1].start_model
     heads = "".join(
         f'<th scope="col" class="num run {charts.run_class(place)}">after: <bdi>{esc(run.name)}</bdi></th>'
-        '<th scope="col" class="num">difference</th><th scope="col">in words</th>'
+        '<th scope="col" class="num">difference</th>'
         for place, run in runs
     )
     caption = f"<caption>Start model <bdi>{esc(start)}</bdi></caption>" if named else ""
     rows = "".join(_row(key, found, [place for place, _ in runs]) for key, found in keys.items())
-    entries = sorted({side.entry for found in keys.values() for s in found.values() for side in (s.before, s.after) if side})
+    entries = sorted(
+        {
+            side.entry
+            for found in keys.values()
+            for s in found.values()
+            for side in (s.before, s.after)
+            if side
+        }
+    )
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="Scores before and after"><table>{caption}<thead><tr>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="Scores before and after">'
+        f"<table>{caption}<thead><tr>"
         f'<th scope="col">task</th><th scope="col" class="num">before: <bdi>{esc(start)}</bdi></th>{heads}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
         f'<p class="source">From the ledger, entries {esc(", ".join(entries))}: '
@@ -93,25 +118,27 @@ def _row(key: tuple[str, ...], found: dict[int, Score], places: Sequence[int]) -
     before = next((score.before for score in found.values() if score.before), None)
     cells = "".join(_after(found.get(place)) for place in places)
     rows = next((side.rows for s in found.values() for side in (s.after, s.before) if side), 0)
+    title, small = row_name(task, metric, protocol)
     return (
-        f'<tr><th scope="row"><bdi>{esc(task)}</bdi><small><bdi>{esc(METRICS.get(metric, metric))}</bdi><br>'
+        f'<tr><th scope="row"><bdi>{esc(title)}</bdi><small><bdi>{esc(small)}</bdi><br>'
         f"{esc(protocol)}, {esc(split)}, {rows:,} rows</small></th>"
         f"{_number(*measured(before, protocol))}{cells}</tr>"
     )
 
 
 def _after(score: Score | None) -> str:
+    """The cells of one run: the number after, and the difference with what it says."""
     if score is None:
-        return '<td class="num">–</td><td class="num">–</td><td>not evaluated</td>'
+        return '<td class="num">–</td><td class="num calm">not evaluated</td>'
     value, interval, words = changed(score.difference)
-    tone = {"better": "good", "worse": "bad"}.get(words, "")
-    sign = {"better": "▲ ", "worse": "▼ ", "no clear change": "● "}.get(words, "")
-    missing = score.before is None or score.after is None
-    told = words or ("one side missing" if missing else "not paired")
+    after = _number(*measured(score.after, score.protocol))
+    if not words:
+        one_sided = score.before is None or score.after is None
+        return f'{after}<td class="num calm"><small>{"one side missing" if one_sided else "not paired"}</small></td>'
+    tone, sign = {"better": ("good", "▲"), "worse": ("bad", "▼")}.get(words, ("calm", "●"))
     return (
-        _number(*measured(score.after, score.protocol))
-        + _number(value, interval)
-        + f'<td class="{tone or "calm"}">{sign}{esc(told)}</td>'
+        f'{after}<td class="num {tone}"><b>{value}</b><small>{interval}</small>'
+        f'<span class="words">{sign} {esc(words)}</span></td>'
     )
 
 
@@ -136,7 +163,9 @@ def training(report: Report) -> str:
     ]
     notes = f'<ul class="notes">{"".join(f"<li>{esc(note)}</li>" for note in lost)}</ul>' if lost else ""
     folded = (
-        f'<details><summary>{len(others)} more statistics</summary><div class="panels">{more}</div></details>' if more else ""
+        f'<details><summary>{len(others)} more statistics</summary><div class="panels">{more}</div></details>'
+        if more
+        else ""
     )
     return (
         f'<p class="how">{HOW["curves"]}</p>{charts.run_key([name for name, _ in runs])}{notes}'
@@ -144,12 +173,16 @@ def training(report: Report) -> str:
     )
 
 
-def _plain_panel(name: str) -> charts.Panel:
-    return charts.Panel((name,), name.replace("_", " ").capitalize(), "")
+def _plain_panel(name: str) -> Panel:
+    return Panel((name,), name.replace("_", " ").capitalize(), "")
 
 
 def geometry(report: Report) -> str:
     """The plane with the paths of all runs."""
     drawn = charts.plane(report.runs)
     names = [run.name for run in report.runs]
-    return f'<p class="how">{HOW["plane"]}</p>{charts.run_key(names)}<div class="single">{drawn}</div>' if drawn else ""
+    return (
+        f'<p class="how">{HOW["plane"]}</p>{charts.run_key(names)}<div class="single">{drawn}</div>'
+        if drawn
+        else ""
+    )

@@ -1,4 +1,4 @@
-"""Pictures as SVG text: escaping, scales, axes and marks. Colours are classes, so light and dark need no second picture."""
+"""Pictures as SVG text: escaping, scales, axes, marks. Colours are classes: light and dark need no second picture."""
 
 from __future__ import annotations
 
@@ -58,7 +58,13 @@ class Frame:
 
     @classmethod
     def around(
-        cls, xs: Sequence[float], ys: Sequence[float], *, x_air: float = 0.0, y_air: float = 0.06, **sizes: float
+        cls,
+        xs: Sequence[float],
+        ys: Sequence[float],
+        *,
+        x_air: float = 0.0,
+        y_air: float = 0.06,
+        **sizes: float,
     ) -> Frame:
         """A frame that holds all points; air as a share of their range, and some around a single value."""
         x_low, x_high = _widened(xs, x_air)
@@ -77,14 +83,18 @@ class Frame:
         """Grid, numbers and titles."""
         parts = []
         right, base = self.width - self.right, self.height - self.bottom
-        for value in ticks(self.y_low, self.y_high, 4):
+        for value in ticks(self.y_low, self.y_high, 5):
             y = self.y(value)
             parts.append(f'<line class="grid" x1="{self.left}" x2="{right}" y1="{y}" y2="{y}"/>')
-            parts.append(f'<text class="tick" x="{self.left - 6}" y="{y + 4}" text-anchor="end">{short(value)}</text>')
+            parts.append(
+                f'<text class="tick" x="{self.left - 6}" y="{y + 4}" text-anchor="end">{short(value)}</text>'
+            )
         for value in ticks(self.x_low, self.x_high, 5) if x_ticks is None else x_ticks:
             x = self.x(value)
             parts.append(f'<line class="grid" x1="{x}" x2="{x}" y1="{base}" y2="{base + 4}"/>')
-            parts.append(f'<text class="tick" x="{x}" y="{base + 16}" text-anchor="middle">{short(value)}</text>')
+            parts.append(
+                f'<text class="tick" x="{x}" y="{base + 16}" text-anchor="middle">{short(value)}</text>'
+            )
         parts.append(f'<line class="axis" x1="{self.left}" x2="{right}" y1="{base}" y2="{base}"/>')
         middle = (self.left + right) / 2
         if x_title:
@@ -94,7 +104,8 @@ class Frame:
         if y_title:
             y = (self.top + base) / 2
             parts.append(
-                f'<text class="name" transform="translate(11 {y}) rotate(-90)" text-anchor="middle">{esc(y_title)}</text>'
+                f'<text class="name" transform="translate(11 {y}) rotate(-90)" text-anchor="middle">'
+                f"{esc(y_title)}</text>"
             )
         return "".join(parts)
 
@@ -136,7 +147,9 @@ def mark(shape: str, x: float, y: float, kind: str, *, size: float = 4, extra: s
         return f'<circle class="mark {kind}{hollow}" {extra} cx="{x:g}" cy="{y:g}" r="{size:g}"/>'
     if shape == "square":
         side = 1.8 * size
-        return f'<rect {common} x="{x - side / 2:g}" y="{y - side / 2:g}" width="{side:g}" height="{side:g}"/>'
+        return (
+            f'<rect {common} x="{x - side / 2:g}" y="{y - side / 2:g}" width="{side:g}" height="{side:g}"/>'
+        )
     corners = {
         "triangle": [(0, -1.25), (1.15, 0.85), (-1.15, 0.85)],
         "diamond": [(0, -1.35), (1.35, 0), (0, 1.35), (-1.35, 0)],

@@ -1,4 +1,4 @@
-"""The sections of the page about the user's own text: cosines, the map, neighbours, suspected false negatives; trials."""
+"""The sections about the user's own text: cosines, the map, neighbours, suspected false negatives; and trials."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ def _per_run(report: Report, how: str, body: Callable[[OwnText, str], str]) -> s
 
 
 def _folded(run: RunFacts, part: str, *, opened: bool) -> str:
-    return f"<details{' open' if opened else ''}><summary><bdi>{esc(run.name)}</bdi></summary>{part}</details>"
+    return (
+        f"<details{' open' if opened else ''}><summary><bdi>{esc(run.name)}</bdi></summary>{part}</details>"
+    )
 
 
 def cosines(report: Report) -> str:
@@ -62,9 +64,7 @@ def _map(own: OwnText, name: str) -> str:
         panels += charts.sentence_map(own, plane.after, f"{plane.method}, after", label)
         pictures += f'<div class="panels">{panels}</div><p class="source">{esc(plane.method)}: {esc(plane.about)}.</p>'
     if pictures and len(own.planes) == 1:
-        pictures += (
-            '<p class="source">A picture by t-SNE as well: <code>pip install \'contrapose[report]\'</code></p>'
-        )
+        pictures += "<p class=\"source\">A picture by t-SNE as well: <code>pip install 'contrapose[report]'</code></p>"
     return (
         f'<div class="seen">{_filter("Light up sentences that hold", "map")}{charts.group_key(own)}{pictures}'
         f'<p class="source">{esc(sample_size(own))}. After is turned onto before, which changes no distance.</p>'
@@ -111,7 +111,7 @@ def _change(own: OwnText, change: NeighbourChange) -> str:
         + "</ul></div>"
         for kind, sign, numbers in (("gained", "+", change.gained), ("lost", "−", change.lost))
     )
-    kept = f'<small>{len(change.kept)} of {own.neighbours} kept</small>'
+    kept = f"<small>{len(change.kept)} of {own.neighbours} kept</small>"
     return (
         f'<article class="row"><h3 dir="auto"><bdi>{esc(own.texts[change.text])}</bdi>{kept}</h3>'
         f'<div class="sides">{columns}</div></article>'
@@ -135,13 +135,22 @@ def _suspects(own: OwnText, name: str) -> str:
 
 def _suspect(own: OwnText, suspect: Suspect) -> str:
     moved = f" (before {suspect.before:.2f})" if suspect.before is not None else ""
-    nearer = f" · nearer than {100 * suspect.nearer_than:.0f}% of the true pairs" if suspect.nearer_than is not None else ""
-    shared = f" · both say: <bdi>{esc(', '.join(suspect.shared))}</bdi>" if suspect.shared else " · no word in common"
+    nearer = (
+        f" · nearer than {100 * suspect.nearer_than:.0f}% of the true pairs"
+        if suspect.nearer_than is not None
+        else ""
+    )
+    shared = (
+        f" · both say: <bdi>{esc(', '.join(suspect.shared))}</bdi>"
+        if suspect.shared
+        else " · no word in common"
+    )
     pair = "".join(
-        f'<li dir="auto"><bdi>{esc(own.texts[number])}</bdi></li>' for number in (suspect.first, suspect.second)
+        f'<li dir="auto"><bdi>{esc(own.texts[number])}</bdi></li>'
+        for number in (suspect.first, suspect.second)
     )
     return (
-        f'<article class="row"><p class="near"><b>{suspect.after:.2f}</b>{moved}{nearer}<small>{shared}</small></p>'
+        f'<article class="row"><p class="near"><b>{suspect.after:.2f}</b>{moved}{nearer}{shared}</p>'
         f'<ul class="pair">{pair}</ul></article>'
     )
 
@@ -170,7 +179,9 @@ def _trials(found: Trials) -> str:
 
 
 def _trial_table(found: Trials) -> str:
-    names = list(dict.fromkeys(str(sorted(cell.factors.items(), key=str)) for t in found.tasks for cell in t.cells))
+    names = list(
+        dict.fromkeys(str(sorted(cell.factors.items(), key=str)) for t in found.tasks for cell in t.cells)
+    )
     by_name = {
         (str(sorted(cell.factors.items(), key=str)), number): cell
         for number, task in enumerate(found.tasks)
@@ -179,12 +190,15 @@ def _trial_table(found: Trials) -> str:
     first = {name: next(cell for (key, _), cell in by_name.items() if key == name) for name in names}
     heads = "".join(f'<th scope="col">{esc(name)}</th>' for name in found.varied)
     heads += "".join(
-        f'<th scope="col" class="num"><bdi>{esc(task.task)}</bdi><small>{esc(METRICS.get(task.metric, task.metric))}</small></th>'
+        f'<th scope="col" class="num"><bdi>{esc(task.task)}</bdi>'
+        f"<small>{esc(METRICS.get(task.metric, task.metric))}</small></th>"
         for task in found.tasks
     )
     rows = ""
     for name in names:
-        cells = "".join(f"<td><bdi>{esc(first[name].factors.get(factor))}</bdi></td>" for factor in found.varied)
+        cells = "".join(
+            f"<td><bdi>{esc(first[name].factors.get(factor))}</bdi></td>" for factor in found.varied
+        )
         for number, task in enumerate(found.tasks):
             cell = by_name.get((name, number))
             told = "–"

@@ -28,7 +28,9 @@ def _stretches(cells: Sequence[Cell], factor: str) -> list[tuple[float, float]]:
     """Each value of a factor, or equal stretches of rank where there are too many."""
     values = sorted({float(cell.factors[factor]) for cell in cells if cell.factors.get(factor) is not None})
     size = -(-len(values) // MOST_FIELDS)
-    return [(values[start], values[min(start + size, len(values)) - 1]) for start in range(0, len(values), size)]
+    return [
+        (values[start], values[min(start + size, len(values)) - 1]) for start in range(0, len(values), size)
+    ]
 
 
 def heat_map(task: TrialTask, x_factor: str, y_factor: str) -> str:
@@ -54,7 +56,9 @@ def heat_map(task: TrialTask, x_factor: str, y_factor: str) -> str:
     height = top + tall * len(rows) + 40
     parts = []
     for (column, row), (value, trials) in means.items():
-        shade = round((SHADES - 1) * (value - lowest) / (highest - lowest)) if highest > lowest else SHADES // 2
+        shade = (
+            round((SHADES - 1) * (value - lowest) / (highest - lowest)) if highest > lowest else SHADES // 2
+        )
         x, y = left + field * column, top + tall * (len(rows) - 1 - row)
         best = " best" if value == highest else ""
         words = tip(
@@ -82,7 +86,8 @@ def heat_map(task: TrialTask, x_factor: str, y_factor: str) -> str:
         f'<text class="name" transform="translate(11 {top + tall * len(rows) / 2:g}) rotate(-90)" '
         f'text-anchor="middle">{esc(y_factor)}</text>'
     )
-    label = f"{task.task} over {x_factor} and {y_factor}, from {score(lowest, task.protocol)} to {score(highest, task.protocol)}"
+    reach = f"from {score(lowest, task.protocol)} to {score(highest, task.protocol)}"
+    label = f"{task.task} over {x_factor} and {y_factor}, {reach}"
     return figure(picture("".join(parts), label, height=height), task.task, f"{task.metric}, {task.protocol}")
 
 
@@ -109,14 +114,17 @@ def spread(task: TrialTask, factor: str) -> str:
     for cell, x_value in zip(cells, xs, strict=True):
         x, around = frame.x(x_value), cell.deviation or 0.0
         told = f" ± {around:.2f}" if cell.deviation is not None else ""
-        words = tip(f"{factor} {short(x_value)}: {score(cell.mean, task.protocol)}{told}, seeds: {cell.seeds}")
+        words = tip(
+            f"{factor} {short(x_value)}: {score(cell.mean, task.protocol)}{told}, seeds: {cell.seeds}"
+        )
         parts.append(
             f'<line class="line s0" x1="{x}" x2="{x}" y1="{frame.y(cell.mean - around)}" '
             f'y2="{frame.y(cell.mean + around)}"/>'
         )
         parts.append(mark("circle", x, frame.y(cell.mean), "s0", size=4.5, extra=words))
     best = max(cells, key=lambda cell: cell.mean)
-    label = f"{task.task} over {factor}; highest {score(best.mean, task.protocol)} at {short(float(best.factors[factor]))}"
+    at = short(float(best.factors[factor]))
+    label = f"{task.task} over {factor}; highest {score(best.mean, task.protocol)} at {at}"
     return figure(picture("".join(parts), label, height=230), task.task, f"{task.metric}, {task.protocol}")
 
 

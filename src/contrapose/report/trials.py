@@ -20,7 +20,9 @@ def open_trials(folder: Path) -> Trials:
     """Read ``trials.jsonl``. Raises :class:`CorruptFile` where it holds no trial."""
     path = folder / TRIALS
     try:
-        lines = [line for line in path.read_text(encoding="utf-8", errors="replace").split("\n") if line.strip()]
+        lines = [
+            line for line in path.read_text(encoding="utf-8", errors="replace").split("\n") if line.strip()
+        ]
     except OSError as error:
         raise CorruptFile(f"{printable(path, 300)} cannot be read: {error.strerror}") from None
     trials = [trial for line in lines if (trial := _trial(line)) is not None]

@@ -1,4 +1,4 @@
-"""The summary in words: what the run says of itself, else what the ledger's paired differences say, else what is known."""
+"""The summary in words: what the run says of itself, else what the ledger's differences say, else what is known."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ def verdict_of(summary: Mapping[str, Any], scores: Sequence[Score]) -> Verdict:
     own = summary.get("verdict")
     if isinstance(own, Mapping) and isinstance(own.get("word"), str):
         told = " ".join(part for part in (str(own.get("text") or ""), _told(scores)) if part)
-        return Verdict(word=own["word"], text=told, advice=str(own.get("advice") or ""), source="the run itself")
+        return Verdict(
+            word=own["word"], text=told, advice=str(own.get("advice") or ""), source="the run itself"
+        )
     paired = [score for score in scores if score.difference is not None]
     if not paired:
         return _unjudged(summary)
@@ -46,12 +48,14 @@ def _told(scores: Sequence[Score]) -> str:
         return ""
     parts = []
     for word in ("better", "worse", "no clear change"):
-        told = [f"{s.task} {d.value:+.2f} [{d.low:+.2f}, {d.high:+.2f}]" for s, d in paired if d.words == word]
-        if told:
-            more = f" and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
-            parts.append(f"{word} on {len(told)} ({', '.join(told[:MOST_NAMED])}{more})")
+        found = [
+            f"{s.task} {d.value:+.2f} [{d.low:+.2f}, {d.high:+.2f}]" for s, d in paired if d.words == word
+        ]
+        if found:
+            more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+            parts.append(f"{word} on {len(found)} ({', '.join(found[:MOST_NAMED])}{more})")
     tasks = "1 labelled task" if len(paired) == 1 else f"{len(paired)} labelled tasks"
-    noise = " A difference inside its noise is no clear change." if len(parts[-1]) and "no clear" in parts[-1] else ""
+    noise = " A difference inside its noise is no clear change." if "no clear change" in parts[-1] else ""
     return f"Measured on {tasks}, before against after on the same rows: {'; '.join(parts)}.{noise}"
 
 
@@ -69,4 +73,6 @@ def _unjudged(summary: Mapping[str, Any]) -> Verdict:
     known = _label_free(summary)
     why = "No paired evaluation of the start model and of this model is in the ledger, so nobody knows yet."
     weak = " That score needs no labels, and alone it does not tell help from harm." if known else ""
-    return Verdict(word="not judged", text=f"{why} {known}{weak}".strip(), source="nothing that was measured on labels")
+    return Verdict(
+        word="not judged", text=f"{why} {known}{weak}".strip(), source="nothing that was measured on labels"
+    )

@@ -33,8 +33,8 @@ HOW = {
     "Where it reaches over zero, or where chance could do as much, there is no clear change.",
     "forest": "Each dot is a difference, its line the 95% interval. Right of the zero line: better after training. "
     "A line that crosses zero (hollow dot) is no clear change.",
-    "curves": "One point per step. Loss alone says little: look whether the positives stay near (high cosine) while the "
-    "hardest negatives move away.",
+    "curves": "One point per step. Loss alone says little: look whether the positives stay near (high cosine) while "
+    "the hardest negatives move away.",
     "plane": "Held-out rows, measured along the run: each line begins at the ring and ends at the filled mark. "
     "Down: texts that belong together come closer. Left: all texts spread out more evenly. Down and left is better in "
     "both; most runs trade one for the other.",
@@ -45,8 +45,8 @@ HOW = {
     "Point at a mark to read it; the same sentence lights up in the other picture.",
     "neighbours": "For each sentence, which of its nearest neighbours are new, and which are no longer among them. "
     "The most changed sentences come first. Read a few: are the new ones better company?",
-    "suspects": "Different rows that are nearest to each other after training. In a batch each is a negative of the other, "
-    "so training pushes them apart; if they mean the same, they are false negatives. Many of them call for mixing "
+    "suspects": "Different rows that are nearest to each other after training. In a batch each is a negative of "
+    "the other, so training pushes them apart; if they mean the same, they are false negatives. Many of them call for mixing "
     "with care, a larger margin, or removing near-duplicates.",
     "heat": "Each field is the mean over seeds; the darker, the higher. The best one is framed.",
     "line": "Each dot is the mean over seeds, its bar one standard deviation up and down. Where bars overlap, the "
@@ -101,9 +101,26 @@ def interval(low: float | None, high: float | None, protocol: str = "", *, signe
     return f"[{low:+.2f}, {high:+.2f}]" if signed else f"[{score(low, protocol)}, {score(high, protocol)}]"
 
 
+def row_name(task: str, metric: str, protocol: str) -> tuple[str, str]:
+    """A row of the table and the words beside it; numbers of the geometry are known by their metric.
+
+    >>> row_name("mqp", "accuracy", "x"), row_name("geometry", "hubness", "geometry")
+    (('mqp', 'accuracy, %'), ('hubness', 'lower is better'))
+    """
+    words = METRICS.get(metric, metric)
+    if protocol != "geometry":
+        return task, words
+    name, _, about = words.partition(", ")
+    return name, about
+
+
 def measured(found: Measured | None, protocol: str) -> tuple[str, str]:
     """The number and its interval as text."""
-    return ("", "") if found is None else (score(found.value, protocol), interval(found.low, found.high, protocol))
+    return (
+        ("", "")
+        if found is None
+        else (score(found.value, protocol), interval(found.low, found.high, protocol))
+    )
 
 
 def changed(found: Difference | None) -> tuple[str, str, str]:
