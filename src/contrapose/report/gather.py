@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from contrapose.errors import ContraposeError, UsageError
+from contrapose.ledger import versions
 from contrapose.report.curves import bad_steps, curves_of, path_of
 from contrapose.report.folders import RunFolder, is_trials, number, open_run
 from contrapose.report.own_text import SAMPLE, Sample, own_text, sample_of
@@ -84,7 +85,7 @@ def gather(
     tables, tests = _tables(ledger, runs, models)
     return Report(
         made=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-        version=_version(),
+        version=versions(["contrapose"])["contrapose"],
         ledger=str(ledger.path) if ledger is not None else None,
         comparisons=sum(map(len, tests)),
         runs=tuple(
@@ -95,12 +96,6 @@ def gather(
         ),
         trials=trials,
     )
-
-
-def _version() -> str:
-    from contrapose import __version__
-
-    return __version__
 
 
 def _named_apart(runs: list[RunFolder]) -> list[RunFolder]:

@@ -118,7 +118,7 @@ def _scores(report: Report) -> list[str]:
             rows.append([safe(name), safe(about), before, after, f"{difference} {interval}".strip(), words])
         heads = [
             "task",
-            "metric",
+            "measure",
             f"before: {safe(run.start_model)}",
             f"after: {safe(run.name)}",
             "difference",

@@ -45,9 +45,9 @@ HOW = {
     "Point at a mark to read it; the same sentence lights up in the other picture.",
     "neighbours": "For each sentence, which of its nearest neighbours are new, and which are no longer among them. "
     "The most changed sentences come first. Read a few: are the new ones better company?",
-    "suspects": "Different rows that are nearest to each other after training. In a batch each is a negative of "
-    "the other, so training pushes them apart; if they mean the same, they are false negatives. Many of them call for mixing "
-    "with care, a larger margin, or removing near-duplicates.",
+    "suspects": "Different rows that are nearest to each other after training. In a batch each is a negative of the "
+    "other, so training pushes them apart; if they mean the same, they are false negatives. Many of them call for "
+    "mixing with care, a larger margin, or removing near-duplicates.",
     "heat": "Each field is the mean over seeds; the darker, the higher. The best one is framed.",
     "line": "Each dot is the mean over seeds, its bar one standard deviation up and down. Where bars overlap, the "
     "difference is not clear.",
