@@ -133,13 +133,14 @@ def _text(found: Report, kind: str) -> str:
 
 def show(found: Report) -> None:
     """The verdicts and the paired differences, for a terminal."""
-    from contrapose.report.wording import SIGNS, changed, over_seeds
+    from contrapose.report.wording import SIGNS, changed, over_seeds, sentence
 
     for run in found.runs:
         sign = SIGNS.get(run.verdict.word, "●")
         console.say(
             f"{sign} {run.name}: {run.verdict.word}", style=f"bold {STYLES.get(run.verdict.word, '')}".strip()
         )
+        console.say(sentence(run))
         console.say(run.verdict.text)
         if run.verdict.advice:
             console.say(f"what to do: {run.verdict.advice}")

@@ -23,6 +23,7 @@ from contrapose.report.wording import (
     row_name,
     sample_size,
     score,
+    sentence,
     short,
     told,
 )
@@ -96,7 +97,8 @@ def render(report: Report) -> str:
 def _summary(run: RunFacts) -> list[str]:
     verdict = run.verdict
     lines = [
-        f"**{safe(run.name)}: {SIGNS.get(verdict.word, '●')} {safe(verdict.word)}.** {safe(verdict.text, 2000)}",
+        f"**{safe(run.name)}: {SIGNS.get(verdict.word, '●')} {safe(verdict.word)}.** {safe(sentence(run), 500)}",
+        safe(verdict.text, 2000),
         "",
     ]
     if verdict.advice:

@@ -24,7 +24,7 @@ SECTIONS = (
     ("map", "Your sentences on a map", text_sections.sentence_map),
     ("neighbours", "Neighbours gained and lost", text_sections.neighbours),
     ("suspects", "Negatives that may be none", text_sections.suspects),
-    ("trials", "Sensitivity", text_sections.trials),
+    ("trials", "Sweeps and comparisons", text_sections.trials),
 )
 
 
@@ -74,11 +74,13 @@ def _footer(report: Report) -> str:
         if report.ledger
         else "No ledger was looked at. "
     )
-    return (
-        f"<p>{ledger}Pictures of your text were computed when the report was made, on the sample that is named with "
-        "them. This file holds sentences of your text; mind whom you give it to. It needs no network, and may not use "
-        "one.</p>"
+    text = (
+        "Pictures of your text were computed when the report was made, on the sample that is named with them. This "
+        "file holds sentences of your text; mind whom you give it to. "
+        if any(run.own for run in report.runs)
+        else ""
     )
+    return f"<p>{ledger}{text}It needs no network, and may not use one.</p>"
 
 
 def _part(name: str) -> str:

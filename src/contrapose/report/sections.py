@@ -15,6 +15,7 @@ from contrapose.report.wording import (
     changed,
     measured,
     row_name,
+    sentence,
     told,
 )
 
@@ -41,7 +42,7 @@ def _card(run: RunFacts, place: int, *, alone: bool) -> str:
         f'<article class="card {TONES.get(verdict.word, "calm")}">{name}'
         f'<p class="verdict"><span aria-hidden="true">{SIGNS.get(verdict.word, "●")}</span> '
         f"<bdi>{esc(verdict.word)}</bdi></p>"
-        f"<p><bdi>{esc(verdict.text)}</bdi></p>{advice}{source}"
+        f"<p><bdi>{esc(sentence(run))} {esc(verdict.text)}</bdi></p>{advice}{source}"
         + (f'<ul class="notes">{notes}</ul>' if notes else "")
         + f'<details{" open" if alone else ""}><summary>The run</summary><dl class="facts">{facts}</dl></details>'
         + "</article>"
@@ -79,6 +80,7 @@ def scores(report: Report) -> str:
 
 
 def _table(runs: Sequence[tuple[int, RunFacts]], named: bool) -> str:
+    """Labelled tasks with their differences; then the geometry, of which there are none."""
     keys: dict[tuple[str, ...], dict[int, Score]] = {}
     for place, run in runs:
         for score in run.scores:
@@ -86,37 +88,56 @@ def _table(runs: Sequence[tuple[int, RunFacts]], named: bool) -> str:
             keys.setdefault(key, {})[place] = score
     if not keys:
         return ""
+    paired = {key: found for key, found in keys.items() if key[2] != "geometry"}
+    spread = {key: found for key, found in keys.items() if key[2] == "geometry"}
     start = runs[0][1].start_model
-    heads = "".join(
-        f'<th scope="col" class="num run {charts.run_class(place)}">after: <bdi>{esc(run.name)}</bdi></th>'
-        '<th scope="col" class="num">difference</th>'
-        for place, run in runs
+    caption = f"Start model {start}" if named else ""
+    drawn = _grid(runs, paired, caption, differences=True) + _grid(
+        runs, spread, caption or "How the space is laid out", differences=False
     )
-    caption = f"<caption>Start model <bdi>{esc(start)}</bdi></caption>" if named else ""
-    rows = "".join(_row(key, found, [place for place, _ in runs]) for key, found in keys.items())
-    entries = sorted(
-        {
-            side.entry
-            for found in keys.values()
-            for s in found.values()
-            for side in (s.before, s.after)
-            if side
-        }
-    )
+    sides = {
+        side for found in keys.values() for score in found.values() for side in (score.before, score.after)
+    }
+    entries = sorted({side.entry for side in sides if side is not None})
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="Scores before and after">'
-        f"<table>{caption}<thead><tr>"
-        f'<th scope="col">task</th><th scope="col" class="num">before: <bdi>{esc(start)}</bdi></th>{heads}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
-        f'<p class="source">From the ledger, entries {esc(", ".join(entries))}: '
+        f'{drawn}<p class="source">From the ledger, entries {esc(", ".join(entries))}: '
         "<code>contrapose runs show ID</code> prints one whole.</p>"
     )
 
 
-def _row(key: tuple[str, ...], found: dict[int, Score], places: Sequence[int]) -> str:
+def _grid(
+    runs: Sequence[tuple[int, RunFacts]],
+    keys: dict[tuple[str, ...], dict[int, Score]],
+    caption: str,
+    *,
+    differences: bool,
+) -> str:
+    if not keys:
+        return ""
+    heads = "".join(
+        f'<th scope="col" class="num">after<span class="run {charts.run_class(place)}">'
+        f"<bdi>{esc(run.name)}</bdi></span></th>"
+        + ('<th scope="col" class="num">difference</th>' if differences else "")
+        for place, run in runs
+    )
+    places = [place for place, _ in runs]
+    rows = "".join(_row(key, found, places, differences=differences) for key, found in keys.items())
+    start = runs[0][1].start_model
+    return (
+        '<div class="scroll" tabindex="0" role="region" aria-label="Scores before and after"><table>'
+        + (f"<caption><bdi>{esc(caption)}</bdi></caption>" if caption else "")
+        + "<thead><tr>"
+        f'<th scope="col">{"task" if differences else "number"}</th>'
+        f'<th scope="col" class="num">before<span class="run none"><bdi>{esc(start)}</bdi></span></th>'
+        f"{heads}</tr></thead>"
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _row(key: tuple[str, ...], found: dict[int, Score], places: Sequence[int], *, differences: bool) -> str:
     task, metric, protocol, split = key
     before = next((score.before for score in found.values() if score.before), None)
-    cells = "".join(_after(found.get(place)) for place in places)
+    cells = "".join(_after(found.get(place), differences=differences) for place in places)
     rows = next((side.rows for s in found.values() for side in (s.after, s.before) if side), 0)
     title, small = row_name(task, metric, protocol)
     return (
@@ -126,8 +147,10 @@ def _row(key: tuple[str, ...], found: dict[int, Score], places: Sequence[int]) -
     )
 
 
-def _after(score: Score | None) -> str:
+def _after(score: Score | None, *, differences: bool) -> str:
     """The cells of one run: the number after, and the difference with what it says."""
+    if not differences:
+        return _number(*measured(score.after if score else None, "geometry"))
     if score is None:
         return '<td class="num">–</td><td class="num calm">not evaluated</td>'
     value, interval, words = changed(score.difference)

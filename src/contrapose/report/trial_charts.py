@@ -7,7 +7,7 @@ from statistics import mean
 
 from contrapose.report.record import Cell, Trials, TrialTask
 from contrapose.report.svg import Frame, esc, figure, line, mark, picture, tip
-from contrapose.report.wording import score, short
+from contrapose.report.wording import METRICS, score, short
 
 #: Shades of the heat map.
 SHADES = 9
@@ -88,7 +88,11 @@ def heat_map(task: TrialTask, x_factor: str, y_factor: str) -> str:
     )
     reach = f"from {score(lowest, task.protocol)} to {score(highest, task.protocol)}"
     label = f"{task.task} over {x_factor} and {y_factor}, {reach}"
-    return figure(picture("".join(parts), label, height=height), task.task, f"{task.metric}, {task.protocol}")
+    return figure(
+        picture("".join(parts), label, height=height),
+        task.task,
+        f"{METRICS.get(task.metric, task.metric)}; {task.protocol}",
+    )
 
 
 def _range(stretch: tuple[float, float]) -> str:
@@ -125,7 +129,11 @@ def spread(task: TrialTask, factor: str) -> str:
     best = max(cells, key=lambda cell: cell.mean)
     at = short(float(best.factors[factor]))
     label = f"{task.task} over {factor}; highest {score(best.mean, task.protocol)} at {at}"
-    return figure(picture("".join(parts), label, height=230), task.task, f"{task.metric}, {task.protocol}")
+    return figure(
+        picture("".join(parts), label, height=230),
+        task.task,
+        f"{METRICS.get(task.metric, task.metric)}; {task.protocol}",
+    )
 
 
 def _series(cells: Sequence[Cell], factor: str) -> list[list[Cell]]:

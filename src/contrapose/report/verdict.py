@@ -53,10 +53,11 @@ def _told(scores: Sequence[Score]) -> str:
         ]
         if found:
             more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
-            parts.append(f"{word} on {len(found)} ({', '.join(found[:MOST_NAMED])}{more})")
+            named = ", ".join(found[:MOST_NAMED]) + more
+            parts.append(f"{word}: {named}" if len(paired) == 1 else f"{word} on {len(found)} ({named})")
     tasks = "1 labelled task" if len(paired) == 1 else f"{len(paired)} labelled tasks"
     noise = " A difference inside its noise is no clear change." if "no clear change" in parts[-1] else ""
-    return f"Measured on {tasks}, before against after on the same rows: {'; '.join(parts)}.{noise}"
+    return f"Measured on {tasks}, after against before on the same rows, {'; '.join(parts)}.{noise}"
 
 
 def _label_free(summary: Mapping[str, Any]) -> str:

@@ -48,7 +48,7 @@ HOW = {
     "suspects": "Different rows that are nearest to each other after training. In a batch each is a negative of the "
     "other, so training pushes them apart; if they mean the same, they are false negatives. Many of them call for "
     "mixing with care, a larger margin, or removing near-duplicates.",
-    "heat": "Each field is the mean over seeds; the darker, the higher. The best one is framed.",
+    "heat": "Each field is the mean over seeds. The more it stands out from the page, the higher; the best is framed.",
     "line": "Each dot is the mean over seeds, its bar one standard deviation up and down. Where bars overlap, the "
     "difference is not clear.",
     "trials": "Mean ± standard deviation over seeds. A difference smaller than the spread is no clear change.",
@@ -68,8 +68,8 @@ PANELS = (
     Panel(("loss",), "Loss", "should fall, then level off"),
     Panel(
         ("positive_cosine", "hardest_negative_cosine"),
-        "Cosine of positives and of hardest negatives",
-        "solid: positives; dashed: hardest negatives",
+        "Positives and hardest negatives",
+        "mean cosines; solid: positives, dashed: hardest negatives",
     ),
     Panel(("alignment",), "Alignment in the batch", "lower: positives nearer"),
     Panel(("uniformity",), "Uniformity in the batch", "lower: spread more evenly"),
@@ -147,6 +147,13 @@ def duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def sentence(run: RunFacts) -> str:
+    """What was done, in one sentence."""
+    steps = f" for {run.steps:,} steps" if run.steps is not None else ""
+    rows = f" on {run.rows:,} rows" if run.rows is not None else ""
+    return f"{run.method} trained {run.start_model}{steps}{rows} of {', '.join(run.corpus)}."
 
 
 def told(run: RunFacts) -> list[tuple[str, str]]:
