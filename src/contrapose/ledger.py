@@ -52,10 +52,13 @@ class Entry:
 
 
 class Ledger:
-    """A folder of entries; ``Ledger.usual()`` is the user's own, or None where it is switched off."""
+    """A folder of entries; ``Ledger.usual()`` is the user's own, or None where it is switched off.
 
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+    name: of the file of entries; an experiment keeps its own ledger, of its trials, in its folder.
+    """
+
+    def __init__(self, folder: str | Path, name: str = "ledger.jsonl") -> None:
+        self.folder, self._name = Path(folder), name
 
     @classmethod
     def usual(cls) -> Ledger | None:
@@ -69,7 +72,7 @@ class Ledger:
 
     @property
     def path(self) -> Path:
-        return self.folder / "ledger.jsonl"
+        return self.folder / self._name
 
     def append(
         self, kind: str, body: Mapping[str, Any], evidence: Mapping[str, np.ndarray] | None = None

@@ -103,13 +103,21 @@ def test_a_run_folder_is_a_model_for_the_other_verbs(
     assert done.json["queries"][0]["hits"][0]["text"].startswith("a cat sits on the mat")
 
 
-@pytest.mark.parametrize(("chosen", "change", "warned"), [(53.0, "+2.50", False), (50.0, "-0.50", True)])
-def test_the_result_shows_before_and_after_and_does_not_flatter(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, chosen: float, change: str, warned: bool
+@pytest.mark.parametrize(
+    ("chosen", "change", "word", "advice"),
+    [
+        (53.0, "+2.50", "helps", ""),
+        (50.0, "-0.50", "harms", "try a lower rate"),
+        (50.5, "+0.00", "no clear change", ""),
+    ],
+)
+def test_the_result_shows_before_and_after_and_the_verdict(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, chosen: float, change: str, word: str, advice: str
 ) -> None:
     summary = {
         "method": "simcse", "steps": 1000, "chosen_step": 500, "criterion_about": "held-out rows", "score_before": 50.5,
-        "score_chosen": chosen, "rows_per_second": 61.5, "stopped_early": True, "rows_quarantined": 0,
+        "score_chosen": chosen, "rows_per_second": 61.5, "stopped_early": True, "rows_quarantined": 0, "blend": 0.5,
+        "verdict": {"word": word, "text": f"{word.capitalize()}: by so much.", "advice": advice},
     }  # fmt: skip
     (tmp_path / "summary.json").write_text(json.dumps(summary))
     show_result(Run(tmp_path), settings_from(None, {"out": str(tmp_path), "corpus": ("my text.txt",)}, []))
@@ -123,4 +131,6 @@ def test_the_result_shows_before_and_after_and_does_not_flatter(
         "'my text.txt'",
     ):
         assert words in told
-    assert ("not better than before" in told) == warned
+    assert f"{word.capitalize()}: by so much." in told
+    assert ("try a lower rate" in told) == bool(advice)
+    assert "0.5 of the trained weights" in told

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from contrapose.errors import UsageError
-from contrapose.evaluate.labelfree import label_free, split_in_halves
+from contrapose.evaluate.labelfree import label_free
 
 
 def views(noise: float, rows: int = 120, width: int = 16) -> tuple[np.ndarray, np.ndarray]:
@@ -52,12 +52,3 @@ def test_views_that_do_not_fit_are_refused() -> None:
         label_free(np.ones((3, 2)), np.ones((2, 2)))
     with pytest.raises(UsageError, match="at least two rows"):
         label_free(np.ones((1, 2)), np.ones((1, 2)))
-
-
-def test_halves_keep_every_word_once() -> None:
-    text = " a b  c d e f\tg h i "
-    first, second = split_in_halves(text) or ("", "")
-    assert f"{first} {second}".split() == text.split()
-    assert split_in_halves("a b c d e f g") is None
-    assert split_in_halves("a b c d", min_words=4) == ("a b", "c d")
-    assert split_in_halves("one", min_words=1) is None

@@ -106,7 +106,7 @@ def test_training_moves_every_weight_and_lowers_the_loss(place: Place, tmp_path:
 def with_scores(monkeypatch: pytest.MonkeyPatch, scores: dict[int, float]) -> None:
     """The criterion gives ``scores`` in order of the evaluations (of step 0 first)."""
     given = iter(scores.values())
-    monkeypatch.setattr(select.HeldOutViews, "measure", lambda *_: {"score": next(given)})
+    monkeypatch.setattr(select.LabelFree, "measure", lambda *_: {"score": next(given)})
 
 
 def test_the_best_checkpoint_becomes_the_model(

@@ -136,9 +136,9 @@ def test_held_out_texts_are_never_trained_on(
     monkeypatch.setattr(Encoder, "token_ids", listen)
     monkeypatch.setattr(Encoder, "encode", note)
     run_tiny(place, tmp_path / "run", corpus=corpus, criterion="label-free", steps=45, save_every=1000)
-    assert len(measured) == 80
+    assert len(measured) == 40 + 80, "held-out texts and their halves"
     assert len(trained) == 360
-    assert not any(half in text for half in measured for text in trained)
+    assert not any(piece in text for piece in measured for text in trained)
 
 
 def test_too_few_held_out_rows_are_told_or_refused(place: Place, tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_too_few_held_out_rows_are_told_or_refused(place: Place, tmp_path: Path)
     run = run_tiny(place, tmp_path / "run", criterion="auto", steps=1, listener=witness)
     assert any("the model will be the last step's" in notice for notice in witness.notices)
     assert run.summary["criterion"] is None
-    with pytest.raises(UsageError, match="32 are needed"):
+    with pytest.raises(UsageError, match="40 are needed"):
         run_tiny(place, tmp_path / "asked", criterion="label-free", steps=1)
 
 

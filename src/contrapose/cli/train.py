@@ -95,6 +95,15 @@ def train(
     criterion: Annotated[
         str | None, option("auto (default), stsb-dev, label-free, or none for the last step.", SELECTION)
     ] = None,
+    blend: Annotated[
+        str | None,
+        option(
+            "Share of the trained weights in the model, 0 to 1; the rest is the start's. auto: chosen by the "
+            "criterion.",
+            SELECTION,
+            metavar="auto|0..1",
+        ),
+    ] = None,
     save_every: Annotated[int | None, option("Steps between checkpoints (default 100).", SAVING)] = None,
     tensorboard: Annotated[bool, option("Write TensorBoard files too.", SAVING, "--tensorboard")] = False,
     resume: Annotated[bool, option("Go on from the newest checkpoint in --out.", SAVING, "--resume")] = False,
@@ -116,13 +125,16 @@ def train(
     The run's folder gets config.toml, env.json, metrics.jsonl, checkpoints/ and model/. A configuration file, then
     flags, then --set: what comes later wins. Exit code 3 means that it is done, and that rows could not be read.
     """
+    from contrapose.config import parse_value
+
     flags = {
         "out": out, "corpus": tuple(corpus) if corpus else None, "columns": split_words(columns) or None,
         "views": views, "held_out_rows": held_out_rows, "model": model, "pooling": pooling, "head": head,
         "dropout": dropout, "method": method, "parts": split_words(with_) or None, "steps": steps, "epochs": epochs,
         "batch_size": batch_size, "chunk_size": chunk_size, "learning_rate": learning_rate, "max_length": max_length,
         "seed": seed, "precision": precision, "device": device, "criterion": criterion, "dev_data": dev_data,
-        "eval_every": eval_every, "patience": patience, "save_every": save_every,
+        "eval_every": eval_every, "patience": patience,
+        "blend": None if blend is None else parse_value(blend), "save_every": save_every,
         "tensorboard": tensorboard or None,
     }  # fmt: skip
     from contrapose.data.sources import find_sources
@@ -194,6 +206,19 @@ def run_and_tell(settings: RunSettings, *, resume: bool, quiet: bool, as_json: b
         raise typer.Exit(PARTIAL)
 
 
+#: Word of a verdict -> its style.
+STYLES = {"helps": "bold green", "no clear change": "bold yellow", "harms": "bold red"}
+
+
+def show_verdict(verdict: Mapping[str, Any]) -> None:
+    """Whether training helped, why that is believed, and what to try where it harmed."""
+    if not verdict:
+        return
+    console.say(verdict["text"], style=STYLES.get(verdict["word"], ""))
+    if verdict.get("advice"):
+        console.say(verdict["advice"])
+
+
 def show_result(run: Run, settings: RunSettings) -> None:
     """Before and after, where the model is, and what to do with it."""
     summary = run.summary
@@ -202,13 +227,16 @@ def show_result(run: Run, settings: RunSettings) -> None:
         rows = [[summary["criterion_about"], f"{before:.3f}", f"{chosen:.3f}", f"{chosen - before:+.3f}"]]
         columns = {"measured": "text", "before": "number", "after": "number", "change": "number"}
         console.show(console.table(columns, rows))
-        if chosen <= before:
-            console.say("By this measure the model is not better than before.", style="yellow")
+    show_verdict(summary.get("verdict") or {})
     steps = f"{console.counted(summary['steps'], 'step')}" + (
         ", stopped early" if summary.get("stopped_early") else ""
     )
     speed = f", {summary['rows_per_second']:g} rows per second" if summary.get("rows_per_second") else ""
-    console.say(f"{summary['method']}: {steps}; the model is that of step {summary['chosen_step']}{speed}")
+    blend = summary.get("blend", 1.0)
+    share = f", blended with the start ({blend:g} of the trained weights)" if blend < 1 else ""
+    console.say(
+        f"{summary['method']}: {steps}; the model is that of step {summary['chosen_step']}{share}{speed}"
+    )
     if summary.get("rows_quarantined"):
         listed = run.folder / "cache" / "corpus" / "quarantine.jsonl"
         console.say(f"{console.counted(summary['rows_quarantined'], 'row')} could not be read; see {listed}")

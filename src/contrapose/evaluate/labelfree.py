@@ -1,18 +1,18 @@
-"""Choosing a checkpoint without labels, on rows that were held out of training.
+"""Judging an encoder without labels, against the one it was trained from, on texts that were held out of training.
 
-Each held-out row gives two texts that belong together: where it is long enough, its first and its second half of
-words. Their words differ, so bringing them together takes meaning, while two dropout views of the same words are
-together from the start. The criterion is
+Contrast pushes texts apart. That helps where texts are about everything, and harms where they come in topics: there a
+batch's negatives are often of the same topic, and what is pushed apart belongs together. So two things are measured on
+held-out texts, before and after, row by row:
 
-    score = -(alignment + uniformity)          on the two views; see maths/geometry.py for both
+    spread_i    -log mean_j exp(-2 ||u_i - u_j||^2)      the row's part of minus the uniformity
+    topic_i     how far the neighbours of its neighbours are its neighbours: maths/geometry.py, clusteredness
 
-texts that belong together near each other, all texts spread out: the two halves of what contrast optimises (Wang and
-Isola 2020). Beside it stands retrieval: the mean reciprocal rank of the other half among those of all held-out rows.
+    gain_i = SPREAD * (spread_i - spread_i of the start)
+             + TOPIC * max(0, mean topic of the start - DIFFUSE) * (topic_i - topic_i of the start)
 
-Retrieval alone was the criterion first, and ranked a sensible run backwards: it falls while STS rises
-(benchmarks/selection.py; docs/results/selection.jsonl). The sum was chosen on those same few checkpoints, so what it is
-worth elsewhere is not yet known. Both reward topic, because halves of one text share their topic more than their
-meaning: good for noticing that training goes wrong, worse than labelled pairs for choosing between good checkpoints.
+The score is the mean gain: 0 for the start itself, above it where training is expected to help. The three constants
+were fitted on encoders trained on eight labelled domains, and judged on domains left out: see
+``experiment/reliability.py`` and docs/studies.md, which say how often this is right and where it is not.
 """
 
 from __future__ import annotations
@@ -22,74 +22,102 @@ from dataclasses import dataclass
 import numpy as np
 
 from contrapose.errors import UsageError
+from contrapose.evaluate.evidence import MEAN_RESAMPLES, Evidence
 from contrapose.evaluate.retrieval_pairs import pair_retrieval, reciprocal_rank
+from contrapose.evaluate.statistics import PairedTest, paired_test
 
+#: Fitted by ``python -m contrapose.experiment.verdicts``; tests compare them with studies/results/selection.jsonl.
+SPREAD, TOPIC, DIFFUSE = 1.0, 200.0, 0.24
 #: Uniformity is 0 when all vectors are equal and about -4 when they are evenly spread (minilm on STS-B: -3.8). Above
 #: this value cosines hardly tell sentences apart. Some untrained masked language models start above it.
 COLLAPSED_UNIFORMITY = -0.5
+#: A gain below the first is harm, above the second help; between them it is not clear.
+HARMS_BELOW, HELPS_ABOVE = -0.02, 0.02
+#: What the verdict is worth: right, of how many, on domains left out (tests compare with the results file).
+RIGHT, JUDGED = 0, 0
+#: With fewer texts neighbours mean little.
+FEWEST_TEXTS = 40
 
-#: Rows with fewer words have halves too short to mean anything.
-MIN_WORDS = 8
 
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What one encoder shows on the texts: spread and topic of each row (M,), and numbers of the whole."""
 
-@dataclass(frozen=True, kw_only=True)
-class LabelFree:
-    """score: what selection maximises, -(alignment + uniformity); 0 where all vectors are equal.
-
-    collapsed: uniformity above the limit. It does not change the score, which falls by itself.
-    """
-
-    score: float
-    retrieval_mrr: float
+    spread_M: np.ndarray
+    topic_M: np.ndarray
     uniformity: float
-    alignment: float
-    rows: int
-    collapsed: bool
+    effective_rank: float
+
+    @property
+    def collapsed(self) -> bool:
+        return not self.uniformity <= COLLAPSED_UNIFORMITY
 
 
-def label_free(first_ND: np.ndarray, second_ND: np.ndarray) -> LabelFree:
-    """Score embeddings of two views of the same held-out rows; row i of both belongs together.
+def look(x_ND: np.ndarray) -> Look:
+    """Look at the vectors (N, D) of N different texts.
 
-    Uniformity is taken over both views together. Raises :class:`UsageError` for fewer than two rows, unequal shapes
-    or values that are not finite.
+    Raises :class:`UsageError` for fewer than :data:`FEWEST_TEXTS`.
 
-    >>> eye = np.eye(8, dtype=np.float32)
-    >>> label_free(eye, eye).retrieval_mrr, label_free(np.ones((8, 4)), np.ones((8, 4))).collapsed
-    (1.0, True)
+    >>> bool(look(np.ones((80, 4))).collapsed)
+    True
     """
     import torch
 
-    from contrapose.maths.geometry import alignment, uniformity
+    from contrapose.maths.geometry import clusteredness, effective_rank, uniformity
+    from contrapose.maths.similarity import unit
 
-    first_ND, second_ND = np.asarray(first_ND, np.float32), np.asarray(second_ND, np.float32)
-    if first_ND.shape != second_ND.shape or first_ND.ndim != 2 or len(first_ND) < 2:
-        raise UsageError(
-            f"the label-free criterion needs two views of at least two rows, got {first_ND.shape}, {second_ND.shape}"
-        )
-    ranks = np.concatenate([pair_retrieval(first_ND, second_ND), pair_retrieval(second_ND, first_ND)])
-    mrr = float(reciprocal_rank(ranks).mean())
-    first, second = torch.from_numpy(first_ND.copy()), torch.from_numpy(second_ND.copy())
-    spread = float(uniformity(torch.cat([first, second])))
-    closeness = float(alignment(first, second))
-    return LabelFree(
-        score=-(closeness + spread),
-        retrieval_mrr=mrr,
-        uniformity=spread,
-        alignment=closeness,
-        rows=len(first_ND),
-        collapsed=spread > COLLAPSED_UNIFORMITY,
+    if x_ND.ndim != 2 or len(x_ND) < FEWEST_TEXTS:
+        raise UsageError(f"judging without labels takes {FEWEST_TEXTS} texts or more, got {x_ND.shape}")
+    u_ND = unit(torch.from_numpy(np.ascontiguousarray(x_ND, np.float32)))
+    topic_M = clusteredness(u_ND)
+    exponent_NN = (4 * (u_ND @ u_ND.T) - 4).fill_diagonal_(-torch.inf)
+    spread_N = np.log(len(u_ND) - 1) - exponent_NN.logsumexp(dim=1)
+    return Look(
+        spread_M=spread_N[: len(topic_M)].double().numpy(),
+        topic_M=topic_M.double().numpy(),
+        uniformity=float(uniformity(u_ND)),
+        effective_rank=float(effective_rank(u_ND)),
     )
 
 
-def split_in_halves(text: str, *, min_words: int = MIN_WORDS) -> tuple[str, str] | None:
-    """The first and the second half of the words, or None for a row of fewer than ``min_words``.
+def gain(start: Look, now: Look) -> Evidence | None:
+    """The expected gain of each row, as evidence for its mean; None where ``now`` is collapsed.
 
-    >>> split_in_halves("one two three four five six seven eight nine")
-    ('one two three four', 'five six seven eight nine')
-    >>> split_in_halves("too short")
+    Raises :class:`UsageError` where the two were not looked at on the same texts.
     """
-    words = text.split()
-    if len(words) < max(2, min_words):
+    if len(start.topic_M) != len(now.topic_M):
+        raise UsageError(f"{len(start.topic_M)} rows of the start against {len(now.topic_M)}")
+    if now.collapsed:
         return None
-    middle = len(words) // 2
-    return " ".join(words[:middle]), " ".join(words[middle:])
+    clustered = max(0.0, float(start.topic_M.mean()) - DIFFUSE)
+    spread_M, topic_M = now.spread_M - start.spread_M, now.topic_M - start.topic_M
+    return Evidence("mean", SPREAD * spread_M + TOPIC * clustered * topic_M)
+
+
+def gain_test(start: Look, now: Look) -> PairedTest | None:
+    """The mean gain with its interval and p-value, in the score's unit; None where ``now`` is collapsed."""
+    expected = gain(start, now)
+    if expected is None:
+        return None
+    zeros = np.zeros(len(expected.values_N))
+    return paired_test(zeros, expected.values_N, resamples=MEAN_RESAMPLES)
+
+
+def together(first_ND: np.ndarray, second_ND: np.ndarray) -> dict[str, float]:
+    """How texts that belong together lie, for people to look at: alignment, mean reciprocal rank of the partner.
+
+    Row i of both belongs together; two halves of one text, or two columns. These rank checkpoints badly by themselves.
+    """
+    import torch
+
+    from contrapose.maths.geometry import alignment
+
+    first_ND, second_ND = (
+        np.ascontiguousarray(first_ND, np.float32),
+        np.ascontiguousarray(second_ND, np.float32),
+    )
+    ranks = np.concatenate([pair_retrieval(first_ND, second_ND), pair_retrieval(second_ND, first_ND)])
+    return {
+        "alignment": float(alignment(torch.from_numpy(first_ND), torch.from_numpy(second_ND))),
+        "retrieval_mrr": float(reciprocal_rank(ranks).mean()),
+    }

@@ -9,15 +9,19 @@ from contrapose.encoder.card import model_card
 from contrapose.errors import CorruptCheckpoint, StorageError
 from contrapose.ledger import record
 from contrapose.train import checkpoint as checkpoints
+from contrapose.train.blend import best_share, blend
+from contrapose.train.prepare import load_encoder
 from contrapose.train.session import Session, restore
 from contrapose.train.settings import run_folder
 from contrapose.train.track import read_rows, strict_json
+from contrapose.train.verdict import Verdict, judge, unjudged
 
 
 def finish(session: Session, seconds: float) -> None:
     """Export the chosen weights and write the summary. Harmless to repeat."""
     chosen = _choose(session)
-    summary = _summary(session, chosen, seconds)
+    blending, verdict = _against_the_start(session)
+    summary = {**_summary(session, chosen, seconds), **blending, "verdict": verdict.to_json()}
     if session.world.is_first:
         encoder = session.encoder.eval()
         encoder.use_attention("sdpa")
@@ -49,6 +53,23 @@ def finish(session: Session, seconds: float) -> None:
         record("run", {"folder": str(session.folder.resolve()), "summary": summary, "settings": settings})
     session.world.wait()
     session.listener.finished(summary)
+
+
+def _against_the_start(session: Session) -> tuple[dict[str, Any], Verdict]:
+    """Blend the model with the encoder that the run began with, and judge it against that one."""
+    wanted, criterion = session.settings.selection.blend, session.criterion
+    blending: dict[str, Any] = {"blend": wanted}
+    if wanted != 1:
+        session.listener.preparing("blending with the start")
+        start = load_encoder(session.settings).to(session.encoder.device).state_dict()
+        if wanted == "auto":
+            assert criterion is not None
+            share, scores = best_share(session.encoder, start, criterion, session.precision)
+            blending = {"blend": share, "blend_scores": scores}
+        blend(session.encoder, start, blending["blend"])
+    if criterion is None:
+        return blending, unjudged()
+    return blending, judge(criterion, session.encoder, session.precision, session.views)
 
 
 def _choose(session: Session) -> int:

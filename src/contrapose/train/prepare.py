@@ -53,7 +53,7 @@ def prepare(settings: RunSettings, *, resume: bool, listener: Listener, stack: E
     device = pick_device(settings.training.device, world)
     bf16 = pick_precision(settings.training.precision, device)
     listener.preparing(f"loading {settings.encoder.model}")
-    encoder = _load_encoder(settings).to(device)
+    encoder = load_encoder(settings).to(device)
     corpus = _corpus(settings, folder, world, resume, listener)
     views = choose_views(settings.data.views, corpus.columns)
     held_out_rows = min(settings.data.held_out_rows, len(corpus) // 10)
@@ -86,6 +86,10 @@ def prepare(settings: RunSettings, *, resume: bool, listener: Listener, stack: E
     objective = made.build(width=encoder.width).to(device)
     criterion = choose_criterion(settings.selection, corpus, held_out, listener.notice)
     facts["criterion"] = criterion.about if criterion else "the last step"
+    if criterion is not None:
+        listener.preparing("looking at the start")
+        with encoder.in_mode(training=False):
+            criterion.begin(encoder, "bf16" if bf16 else "fp32")
     groups = settings.training.length_groups or (CPU_GROUPS if device.type == "cpu" else GPU_GROUPS)
     session = Session(
         settings=settings,
@@ -127,7 +131,8 @@ def _with_all_numbers(settings: RunSettings, made: Recipe) -> RunSettings:
     return settings.model_copy(update={"method": method})
 
 
-def _load_encoder(settings: RunSettings) -> Encoder:
+def load_encoder(settings: RunSettings) -> Encoder:
+    """The encoder that the run begins with."""
     chosen = settings.encoder
     return Encoder.load(
         chosen.model,

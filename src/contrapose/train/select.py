@@ -1,7 +1,7 @@
 """Which checkpoint becomes the model: the STS-B development score where it is given, else a label-free criterion.
 
-Label-free: alignment and uniformity with the other half of held-out texts, see ``evaluate/labelfree.py`` for the
-definition and for what it cannot tell. A test split is never read here.
+Label-free: the gain that is expected from how held-out texts lie, see ``evaluate/labelfree.py`` for the definition and
+for what it can tell. A test split is never read here.
 """
 
 from __future__ import annotations
@@ -15,22 +15,32 @@ import numpy as np
 from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import UsageError
-from contrapose.evaluate.labelfree import label_free, split_in_halves
+from contrapose.evaluate.evidence import Evidence
+from contrapose.evaluate.labelfree import FEWEST_TEXTS, Look, gain, gain_test, look, together
+from contrapose.evaluate.probes import Probe, probes_of
+from contrapose.evaluate.statistics import PairedTest
 from contrapose.train.settings import SelectionSettings
 
-#: With fewer held-out pairs of views the criterion is mostly noise.
-FEWEST_VIEWS = 32
+#: Held-out texts that are looked at; more cost time and hardly narrow the interval.
+MOST_TEXTS = 1_000
 #: The score of an encoder that collapsed: below every score that a working one can get.
 COLLAPSED_SCORE = -1.0
 
 
 class Criterion(Protocol):
-    """Higher is better. ``measure`` returns its parts by name, ``score`` among them."""
+    """Higher is better. Everything is measured against the encoder that the run began with."""
 
     name: str
     about: str
 
-    def measure(self, encoder: Encoder, precision: str) -> dict[str, float]: ...
+    def begin(self, start: Encoder, precision: str) -> None:
+        """Look at the start, once, before anything is trained."""
+
+    def measure(self, encoder: Encoder, precision: str) -> dict[str, float]:
+        """Its parts by name, ``score`` among them."""
+
+    def change(self, encoder: Encoder, precision: str) -> PairedTest | None:
+        """From the start to this encoder, row by row; None for a collapsed one."""
 
 
 class StsbDev:
@@ -43,30 +53,54 @@ class StsbDev:
         from contrapose.evaluate.sts import sts_dev
 
         self._task = sts_dev(folder)
+        self._start: Evidence | None = None
+
+    def begin(self, start: Encoder, precision: str) -> None:
+        self._start = self._task.evaluate(start, precision=precision).evidence
 
     def measure(self, encoder: Encoder, precision: str) -> dict[str, float]:
         value = self._task.evaluate(encoder, precision=precision).value
         return {"score": COLLAPSED_SCORE if value is None or np.isnan(value) else value}
 
+    def change(self, encoder: Encoder, precision: str) -> PairedTest | None:
+        now = self._task.evaluate(encoder, precision=precision).evidence
+        return self._start.change_to(now) if self._start is not None and now is not None else None
 
-class HeldOutViews:
-    """Alignment and uniformity with the other view of held-out rows; retrieval of it is measured beside them."""
+
+class LabelFree:
+    """The gain that is expected from how held-out texts lie now and lay at the start: evaluate/labelfree.py."""
 
     name = "label-free"
 
-    def __init__(self, first: Sequence[str], second: Sequence[str], kind: str) -> None:
-        self._first, self._second = list(first), list(second)
-        self.about = f"-(alignment + uniformity) with the {kind}, on {len(self._first)} held-out rows"
+    def __init__(self, texts: Sequence[str], pairs: Probe | None = None) -> None:
+        self._texts, self._pairs = list(texts), pairs
+        self.about = f"expected gain without labels, on {len(texts)} held-out texts"
+
+    def begin(self, start: Encoder, precision: str) -> None:
+        self._start = self._look(start, precision)
 
     def measure(self, encoder: Encoder, precision: str) -> dict[str, float]:
-        vectors_ND = encoder.encode([*self._first, *self._second], normalize=True, precision=precision)
-        result = label_free(*np.split(vectors_ND, 2))
+        now = self._look(encoder, precision)
+        expected = gain(self._start, now)
         return {
-            "score": result.score,
-            "retrieval_mrr": result.retrieval_mrr,
-            "uniformity": result.uniformity,
-            "alignment": result.alignment,
+            "score": COLLAPSED_SCORE if expected is None else expected.value() / 100,
+            "uniformity": now.uniformity,
+            "topics": float(now.topic_M.mean()),
+            "effective_rank": now.effective_rank,
+            **self._together(encoder, precision),
         }
+
+    def change(self, encoder: Encoder, precision: str) -> PairedTest | None:
+        return gain_test(self._start, self._look(encoder, precision))
+
+    def _look(self, encoder: Encoder, precision: str) -> Look:
+        return look(encoder.encode(self._texts, normalize=True, precision=precision))
+
+    def _together(self, encoder: Encoder, precision: str) -> dict[str, float]:
+        if self._pairs is None:
+            return {}
+        texts = [*self._pairs.first, *self._pairs.second]
+        return together(*np.split(encoder.encode(texts, normalize=True, precision=precision), 2))
 
 
 def choose_criterion(
@@ -81,27 +115,21 @@ def choose_criterion(
     if wanted == "stsb-dev":
         assert settings.dev_data is not None
         return StsbDev(Path(settings.dev_data))
-    first, second, kind = held_out_views(corpus, held_out)
-    if len(first) >= FEWEST_VIEWS:
-        return HeldOutViews(first, second, kind)
+    columns = {name: texts[:MOST_TEXTS] for name, texts in corpus.take(held_out).items()}
+    texts = list(dict.fromkeys(list(columns.values())[-1])) if len(held_out) else []
+    if len(texts) >= FEWEST_TEXTS:
+        probes = [probe for probe in probes_of(columns) if probe.kind != "sentences"]
+        return LabelFree(texts, probes[0] if probes else None)
     why = (
-        f"only {len(first)} held-out rows can be split into two views (texts of 8 words or more), and {FEWEST_VIEWS} "
-        "are needed to choose a checkpoint without labels"
+        f"only {len(texts)} held-out texts, and {FEWEST_TEXTS} are needed to choose a checkpoint without labels "
+        "(a tenth of the rows is held out)"
     )
     if settings.criterion == "label-free":
         raise UsageError(f"{why}: give more text, --dev-data, or --criterion none")
+    if settings.blend == "auto":
+        raise UsageError(f"{why}, and --blend auto needs that: give a number, more text, or --dev-data")
     notice(f"{why}; the model will be the last step's")
     return None
-
-
-def held_out_views(corpus: Corpus, held_out: np.ndarray) -> tuple[list[str], list[str], str]:
-    """Two texts per held-out row that belong together: the first two columns, or the halves of the one text."""
-    columns = corpus.take(held_out)
-    names = list(columns)
-    if len(names) > 1:
-        return columns[names[0]], columns[names[1]], f"{names[1]} of the {names[0]}"
-    halves = [pair for text in columns[names[0]] if (pair := split_in_halves(text)) is not None]
-    return [first for first, _ in halves], [second for _, second in halves], "other half of the text"
 
 
 def is_better(scores: dict[str, Any], best: float | None) -> bool:

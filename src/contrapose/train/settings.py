@@ -126,6 +126,10 @@ class SelectionSettings(Frozen):
     patience: Annotated[
         int | None, Field(ge=1, description="stop after so many evaluations without a new best")
     ] = None
+    blend: Annotated[
+        Annotated[float, Field(ge=0, le=1)] | Literal["auto"],
+        Field(description="share of the trained weights in the model; auto: chosen by the criterion"),
+    ] = 1.0
 
     @model_validator(mode="after")
     def _criterion_has_data(self) -> SelectionSettings:
@@ -135,6 +139,8 @@ class SelectionSettings(Frozen):
             raise ValueError(f"dev_data would be ignored with criterion '{self.criterion}'")
         if self.criterion == "none" and self.patience is not None:
             raise ValueError("patience would be ignored with criterion 'none'")
+        if self.criterion == "none" and self.blend == "auto":
+            raise ValueError("blend 'auto' is chosen by the criterion, and it is 'none': give a number")
         return self
 
 

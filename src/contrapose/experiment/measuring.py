@@ -1,0 +1,158 @@
+"""The usual measurement of a trial: train as its options say, evaluate the result on the tasks of the experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from contrapose.durable import remove_tree
+from contrapose.errors import ResumeRefused
+from contrapose.experiment.trials import Measured, Trial
+
+if TYPE_CHECKING:
+    from contrapose.encoder.encoder import Encoder
+    from contrapose.evaluate.suite import Evaluation
+    from contrapose.train.api import Run
+    from contrapose.train.track import Listener
+
+#: The option that marks the encoder as it is, before any training.
+UNTRAINED = "start"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What all trials of an experiment share.
+
+    corpus: files, folders or globs of text; model: what they start from; tasks, data: what they are judged on, as
+    ``contrapose evaluate`` takes them; split: "dev" to choose among settings, "test" for a number to report.
+    """
+
+    corpus: tuple[str, ...]
+    model: str = "minilm"
+    tasks: tuple[str, ...] = ("sts",)
+    data: tuple[str, ...] = ()
+    split: str = "test"
+    precision: str | None = None
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What a trial's result depends on, independent of where the files lie."""
+        from contrapose.data.sources import sources_fingerprint
+
+        return {
+            "corpus": sources_fingerprint(self.corpus),
+            "model": _identity_of(self.model),
+            "tasks": list(self.tasks),
+            "split": self.split,
+        }
+
+    def trial(self, factors: Mapping[str, Any], options: Mapping[str, Any]) -> Trial:
+        """A trial that trains with ``options`` (those of :func:`contrapose.train.api.train`)."""
+        return Trial(factors=factors, options={**self.identity, **options})
+
+    def start(self) -> Trial:
+        """The trial that trains nothing: the encoder that all others start from."""
+        return Trial(factors={"method": UNTRAINED}, options={**self.identity, "method": UNTRAINED})
+
+
+def train_and_evaluate(
+    setting: Setting, trial: Trial, place: Path, listener: Listener | None = None
+) -> Measured:
+    """Train (or go on, where an interrupted attempt left checkpoints), evaluate, and forget the weights."""
+    from contrapose.evaluate.suite import evaluate
+
+    encoder, facts = encoder_of(setting, trial, place, listener)
+    evaluation = evaluate(
+        encoder,
+        setting.tasks,
+        setting.data or None,
+        split=setting.split,
+        precision=setting.precision or _precision(encoder),
+    )
+    return measured(evaluation, facts)
+
+
+def encoder_of(
+    setting: Setting, trial: Trial, place: Path, listener: Listener | None = None
+) -> tuple[Encoder, dict[str, Any]]:
+    """The trial's encoder, and what its run says of itself."""
+    from contrapose.encoder.encoder import Encoder
+
+    if trial.options["method"] == UNTRAINED:
+        return Encoder.load(setting.model), {}
+    run = run_of(setting, trial, place, listener)
+    kept = ("steps", "chosen_step", "score_before", "score_chosen", "skipped_steps", "precision", "rows")
+    facts = {name: run.summary[name] for name in (*kept, "view_cosine", "corpus_fingerprint")}
+    return run.encoder, facts
+
+
+def run_of(setting: Setting, trial: Trial, place: Path, listener: Listener | None = None) -> Run:
+    """Train as the options say, in ``place``/run."""
+    from contrapose.train.api import train
+
+    shared = set(setting.identity)
+    options = {name: value for name, value in trial.options.items() if name not in shared}
+    out = place / "run"
+    given: dict[str, Any] = {"model": setting.model, "out": out, "listener": listener, **options}
+    if out.exists():
+        try:
+            return train(setting.corpus, resume=True, **given)
+        except ResumeRefused:
+            remove_tree(out)
+    return train(setting.corpus, **given)
+
+
+def measured(evaluation: Evaluation, facts: Mapping[str, Any]) -> Measured:
+    """The numbers of an evaluation as a trial keeps them, the rows behind them too."""
+    values, evidence = {}, {}
+    for result in evaluation.results:
+        low, high = result.details.get("interval", (None, None))
+        name = result.task if result.task not in values else f"{result.task} {result.metric}"
+        values[name] = {
+            "metric": result.metric,
+            "protocol": result.protocol,
+            "value": _finite(result.value),
+            "low": low,
+            "high": high,
+            "rows": result.rows,
+        }
+        if result.evidence is not None:
+            evidence[f"{name}|{result.metric}|values"] = result.evidence.values_N
+            if result.evidence.gold_N is not None:
+                evidence[f"{name}|{result.metric}|gold"] = result.evidence.gold_N
+    problems = [f"{problem.task}: {problem.message}" for problem in evaluation.problems]
+    told = {**facts, "problems": problems} if problems else dict(facts)
+    return Measured(values=values, facts=told, evidence=evidence)
+
+
+def mean_of(values: Mapping[str, Mapping[str, Any]], tasks: Sequence[str] = ()) -> float | None:
+    """The unweighted mean of the values of ``tasks`` (all where none are named); None where one is missing.
+
+    >>> mean_of({"STS12": {"value": 70.0}, "STS13": {"value": 80.0}})
+    75.0
+    """
+    names = tasks or tuple(values)
+    found = [value for task in names if (value := values.get(task, {}).get("value")) is not None]
+    return sum(found) / len(found) if found and len(found) == len(names) else None
+
+
+def _identity_of(model: str) -> str:
+    """A name says which model it is; a folder says it by its weights."""
+    from contrapose.durable import sha256_file
+
+    weights = Path(model).expanduser() / "model.safetensors"
+    return f"sha256 {sha256_file(weights)}" if weights.is_file() else model
+
+
+def _finite(value: float) -> float | None:
+    return None if value != value else round(value, 4)
+
+
+def _precision(encoder: Encoder) -> str:
+    """bf16 where the machine computes in it, as ``contrapose evaluate`` chooses."""
+    from contrapose.train.environment import pick_precision
+
+    return "bf16" if pick_precision("auto", encoder.device) else "fp32"
