@@ -27,6 +27,7 @@ FLOORS = {
     "evaluate": 5,
     "train": 6,
     "use": 7, "interop": 7, "experiment": 7,
+    "report": 8,
     "": 8, "api": 8, "__main__": 10,
     "cli": 9,
 }  # fmt: skip

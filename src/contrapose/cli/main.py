@@ -23,6 +23,7 @@ from contrapose.cli import (
     evaluate,
     harvest,
     methods,
+    report,
     reproduce,
     runs,
     search,
@@ -47,7 +48,7 @@ app = typer.Typer(
     ),
 )
 VERBS = (
-    demo, train, evaluate, compare, sweep, study, reproduce, encode, similarity, search, methods, doctor,
+    demo, train, evaluate, report, compare, sweep, study, reproduce, encode, similarity, search, methods, doctor,
 )  # fmt: skip
 for verb in VERBS:
     name = verb.__name__.rpartition(".")[2]

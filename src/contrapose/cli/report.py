@@ -1,0 +1,209 @@
+"""``contrapose report``: one file that shows what a run changed, by how much, and how sure that is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from contrapose.cli import console
+from contrapose.cli.options import Json, Quiet, examples, one_of
+from contrapose.cli.remaining import in_words
+from contrapose.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from contrapose.report.record import Report
+
+EXAMPLES = examples(
+    "contrapose report runs/notes -o notes.html",
+    "contrapose report runs/simcse runs/focal -o both.html",
+    "contrapose report runs/notes sweeps/temperature -o notes.html",
+    "contrapose report runs/notes --format md",
+)
+FORMATS = {"html": ".html", "md": ".md", "json": ".json"}
+STYLES = {"helps": "green", "harms": "red", "better": "green", "worse": "red"}
+
+
+def report(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Folders of finished runs, and of sweeps or comparisons.",
+            metavar="RUN...",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="The file to write; html: report.html, else standard output.",
+            show_default=False,
+        ),
+    ] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option("--format", help="html, md or json; by the name of --out.", show_default=False),
+    ] = None,
+    sample: Annotated[
+        int,
+        typer.Option(
+            help="Rows of each run's own text to look at; 0 leaves your text out of the report.", min=0
+        ),
+    ] = 500,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Show what training changed: verdict, scores with intervals, curves, maps and neighbours, in one file.
+
+    The file opens without a network. Scores come only from the ledger, so evaluate both models first:
+    contrapose evaluate minilm ..., contrapose evaluate RUN ... with the same tasks and data.
+    """
+    from contrapose.ledger import Ledger
+    from contrapose.report.gather import gather
+
+    kind = _format(format_, out)
+    place = _place(out, kind)
+    with watching(quiet=quiet or json) as view:
+        found = gather(runs, Ledger.usual(), sample=sample, watcher=view)
+    if place is not None and not (json and out is None):
+        _write(found, kind, place)
+    if json:
+        console.show_json(found.to_json())
+    elif place is None:
+        typer.echo(_text(found, kind), nl=False)
+    else:
+        show(found)
+        console.say(f"wrote {place} ({place.stat().st_size / 1024:,.0f} KiB)")
+        if not quiet:
+            console.suggest(*_next(found, place))
+
+
+def _format(given: str | None, out: str | None) -> str:
+    if given is not None:
+        return one_of("--format", given, tuple(FORMATS))
+    suffix = Path(out).suffix.lower() if out else ""
+    return next((name for name, ending in FORMATS.items() if ending == suffix), "html")
+
+
+def _place(out: str | None, kind: str) -> Path | None:
+    """Where to write; None for standard output. Checked before anything is computed."""
+    if out is None:
+        return Path("report.html") if kind == "html" else None
+    if "\0" in out or not out:
+        raise UsageError("--out: a path cannot be empty or hold a NUL character")
+    place = Path(out).expanduser()
+    if place.is_dir():
+        raise UsageError(
+            f"--out {out} is a folder: name a file in it, such as {Path(out) / ('report' + FORMATS[kind])}"
+        )
+    if not place.parent.is_dir():
+        raise UsageError(
+            f"--out {out}: there is no folder {place.parent}; make it first: mkdir -p {place.parent}"
+        )
+    return place
+
+
+def _write(found: Report, kind: str, place: Path) -> None:
+    from contrapose.durable import write_text
+
+    write_text(place, _text(found, kind))
+
+
+def _text(found: Report, kind: str) -> str:
+    import json as jsons
+
+    if kind == "json":
+        return jsons.dumps(found.to_json(), indent=1, allow_nan=False) + "\n"
+    if kind == "md":
+        from contrapose.report import markdown
+
+        return markdown.render(found)
+    from contrapose.report import page
+
+    return page.render(found)
+
+
+def show(found: Report) -> None:
+    """The verdicts and the paired differences, for a terminal."""
+    from contrapose.report.wording import SIGNS, changed, over_seeds, sentence
+
+    for run in found.runs:
+        sign = SIGNS.get(run.verdict.word, "●")
+        console.say(
+            f"{sign} {run.name}: {run.verdict.word}", style=f"bold {STYLES.get(run.verdict.word, '')}".strip()
+        )
+        console.say(sentence(run))
+        console.say(run.verdict.text)
+        if run.verdict.advice:
+            console.say(f"what to do: {run.verdict.advice}")
+        rows = [
+            [score.task, score.metric, *changed(score.difference)]
+            for score in run.scores
+            if score.difference is not None
+        ]
+        if rows:
+            columns = {
+                "task": "name",
+                "metric": "name",
+                "difference": "number",
+                "95% interval": "name",
+                "in words": "name",
+            }
+            console.show(console.table(columns, rows))
+        for note in run.notes:
+            console.say(f"note: {note}", style="yellow")
+    for trials in found.trials:
+        console.say(f"{trials.name}: {over_seeds(trials)}")
+
+
+def _next(found: Report, place: Path) -> list[str]:
+    commands = dict.fromkeys(command for run in found.runs for command in run.commands)
+    return [*commands, f"xdg-open {place}"]
+
+
+class View:
+    """A :class:`contrapose.report.gather.Watcher` that draws a bar, or writes a line per part without a terminal."""
+
+    def __init__(self, bar: Progress | None, *, quiet: bool) -> None:
+        self._bar, self._quiet, self._done, self._total = bar, quiet, 0, 0
+        self._task: TaskID | None = bar.add_task("starting", total=None, told="") if bar else None
+        self._began = time.monotonic()
+
+    def phase(self, text: str) -> None:
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=text)
+        elif not self._quiet:
+            console.tell(text)
+
+    def announce(self, texts: int) -> None:
+        self._total, self._began = texts, time.monotonic()
+
+    def advance(self, texts: int) -> None:
+        self._done += texts
+        if self._bar is None or self._task is None:
+            return
+        passed = time.monotonic() - self._began
+        left = passed / self._done * max(self._total - self._done, 0) if passed > 1 else None
+        told = f"{self._done:,} of {self._total:,} texts, {in_words(left)}"
+        self._bar.update(self._task, completed=self._done, total=self._total, told=told)
+
+
+@contextmanager
+def watching(*, quiet: bool) -> Iterator[View]:
+    """A view with a bar where there is a terminal to draw it on."""
+    from contrapose.cli import progress
+
+    bar = None if quiet else progress._bar()
+    if bar is None:
+        yield View(None, quiet=quiet)
+        return
+    with bar:
+        yield View(bar, quiet=quiet)

@@ -1,0 +1,228 @@
+"""What a report says, as plain data: gathered once, then written as HTML, Markdown or JSON with the same facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from contrapose.evaluate.results import json_ready
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """word: "helps", "harms", "no clear change", "helps and harms" or "not judged". source: who says so."""
+
+    word: str
+    text: str
+    advice: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One number of the ledger with its 95% interval, and the id of the entry that it stands in."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    rows: int
+    entry: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """After - before on the same rows. ``p_corrected``: after Holm, for all differences of the report together."""
+
+    value: float
+    low: float
+    high: float
+    p_value: float
+    p_corrected: float
+    words: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """One row of the before/after table of a run."""
+
+    task: str
+    metric: str
+    protocol: str
+    split: str
+    before: Measured | None
+    after: Measured | None
+    difference: Difference | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """A number of every step that has it; steps whose number is not finite are left out and counted."""
+
+    name: str
+    steps: tuple[int, ...]
+    values: tuple[float, ...]
+    not_finite: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathPoint:
+    """Where the run stood on the plane of alignment and uniformity after ``step`` steps; lower is better for both."""
+
+    step: int
+    alignment: float
+    uniformity: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Histogram:
+    """Shares per bin between ``edges`` of one kind of pair, and the median cosine."""
+
+    kind: str
+    shares: tuple[float, ...]
+    median: float
+    pairs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plane:
+    """Two-dimensional places (N, 2) of the sentences by one projection, before and after; before may be missing."""
+
+    method: str
+    before: tuple[tuple[float, float], ...] | None
+    after: tuple[tuple[float, float], ...]
+    about: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Sentences that lay together before training; ``words`` are the ones they use more than the others do."""
+
+    words: tuple[str, ...]
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeighbourChange:
+    """Numbers of texts: the nearest neighbours of ``text`` that it gained, lost and kept."""
+
+    text: int
+    gained: tuple[int, ...]
+    lost: tuple[int, ...]
+    kept: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suspect:
+    """Two different rows that are very near each other after training.
+
+    nearer_than: share of the true pairs that are less near than these two; None without true pairs.
+    """
+
+    first: int
+    second: int
+    before: float | None
+    after: float
+    shared: tuple[str, ...]
+    nearer_than: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnText:
+    """What is seen on a sample of the run's own text. Texts are named by their number in ``texts``."""
+
+    source: str
+    rows_of: int
+    positives: str
+    texts: tuple[str, ...]
+    edges: tuple[float, ...]
+    before: tuple[Histogram, ...]
+    after: tuple[Histogram, ...]
+    planes: tuple[Plane, ...]
+    groups: tuple[Group, ...]
+    group_of: tuple[int, ...]
+    neighbours: int
+    kept_share: float | None
+    changes: tuple[NeighbourChange, ...]
+    suspects: tuple[Suspect, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFacts:
+    """One run: what it was told, what it did, what the ledger and its own folder say about it."""
+
+    name: str
+    folder: str
+    method: str
+    start_model: str
+    corpus: tuple[str, ...]
+    views: str
+    rows: int | None
+    steps: int | None
+    chosen_step: int | None
+    seed: int
+    batch_size: int
+    learning_rate: float
+    criterion: str | None
+    score_before: float | None
+    score_chosen: float | None
+    seconds: float | None
+    fingerprint: str
+    start_fingerprint: str
+    verdict: Verdict
+    scores: tuple[Score, ...]
+    curves: tuple[Curve, ...]
+    path: tuple[PathPoint, ...]
+    own: OwnText | None
+    notes: tuple[str, ...]
+    commands: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """All trials with the same factors but for the seed: mean and sample standard deviation over them."""
+
+    factors: Mapping[str, Any]
+    mean: float
+    deviation: float | None
+    seeds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialTask:
+    """One task over all trials of a folder."""
+
+    task: str
+    metric: str
+    protocol: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trials:
+    """A folder of a sweep or a comparison. ``varied``: the factors that take more than one value, numbers first."""
+
+    name: str
+    folder: str
+    trials: int
+    varied: tuple[str, ...]
+    numeric: tuple[str, ...]
+    tasks: tuple[TrialTask, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Everything that a report says. ``made``: when, in UTC; ``comparisons``: what p-values are corrected for."""
+
+    made: str
+    version: str
+    ledger: str | None
+    comparisons: int
+    runs: tuple[RunFacts, ...]
+    trials: tuple[Trials, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for ``json.dumps(..., allow_nan=False)``."""
+        plain: dict[str, Any] = json_ready(asdict(self))
+        return plain

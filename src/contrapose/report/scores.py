@@ -1,0 +1,135 @@
+"""The before/after table: numbers of the ledger only, of exactly the two models of a run, paired by rows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from contrapose.errors import ContraposeError
+from contrapose.evaluate.evidence import holm, in_words
+from contrapose.evaluate.statistics import PairedTest
+from contrapose.report.folders import number
+from contrapose.report.record import Difference, Measured, Score
+
+if TYPE_CHECKING:
+    from contrapose.experiment.comparison import Change
+    from contrapose.ledger import Entry, Ledger
+
+logger = logging.getLogger(__name__)
+
+#: (task, metric, protocol, split, fingerprint of the data): two numbers with the same one may stand side by side.
+Key = tuple[str, str, str, str, str]
+#: What a result needs to be a number that can be compared.
+NEEDED = ("task", "metric", "protocol", "split", "value")
+
+
+def scores_of(ledger: Ledger, start: str, model: str) -> tuple[list[Score], list[PairedTest]]:
+    """Rows of the table of the run that made ``model`` of ``start`` (fingerprints), and the tests behind them.
+
+    The newest number of each task counts. Differences carry the uncorrected p-value until :func:`corrected`.
+    """
+    entries = [entry for entry in ledger.entries("evaluation") if _well_formed(entry)]
+    old, new = (_newest(entries, fingerprint) for fingerprint in (start, model))
+    pairs = dict.fromkeys((old[key][0].id, new[key][0].id) for key in old if key in new)
+    by_id = {entry.id: entry for entry in entries}
+    changes = {pair: _changes(ledger, by_id[pair[0]], by_id[pair[1]]) for pair in pairs}
+    scores, tests = [], []
+    # Labelled tasks first: nobody is better or worse by the numbers of the geometry.
+    for key in sorted(dict.fromkeys([*old, *new]), key=lambda key: key[2] == "geometry"):
+        before, after = old.get(key), new.get(key)
+        found = changes[before[0].id, after[0].id].get(key[:4]) if before and after else None
+        if found is not None:
+            tests.append(found.test)
+        scores.append(
+            Score(
+                task=key[0],
+                metric=key[1],
+                protocol=key[2],
+                split=key[3],
+                before=_measured(*before) if before else None,
+                after=_measured(*after) if after else None,
+                difference=_difference(found) if found else None,
+            )
+        )
+    return scores, tests
+
+
+def corrected(
+    tables: Sequence[Sequence[Score]], tests: Sequence[Sequence[PairedTest]]
+) -> list[tuple[Score, ...]]:
+    """The tables with p-values corrected for all differences in them together, and the words that follow from them."""
+    flat = [test for row in tests for test in row]
+    p_values = iter(zip(flat, holm([test.p_value for test in flat]), strict=True))
+    return [
+        tuple(
+            score
+            if score.difference is None
+            else replace(score, difference=_in_words(score.difference, *next(p_values)))
+            for score in table
+        )
+        for table in tables
+    ]
+
+
+def _in_words(difference: Difference, test: PairedTest, p_corrected: float) -> Difference:
+    return replace(difference, p_corrected=p_corrected, words=in_words(test, p_corrected))
+
+
+def _well_formed(entry: Entry) -> bool:
+    results = entry.body.get("results")
+    return isinstance(results, list) and all(
+        isinstance(result, Mapping)
+        and all(name in result for name in NEEDED)
+        and isinstance(result.get("details"), Mapping)
+        for result in results
+    )
+
+
+def _newest(entries: Iterable[Entry], fingerprint: str) -> dict[Key, tuple[Entry, Mapping[str, Any]]]:
+    """Key -> (entry, result) of the newest evaluation of one model; entries come oldest first."""
+    found: dict[Key, tuple[Entry, Mapping[str, Any]]] = {}
+    for entry in entries:
+        if entry.body.get("fingerprint") != fingerprint:
+            continue
+        for result in entry.body["results"]:
+            data = str(result["details"].get("data_fingerprint", result["details"].get("source", "")))
+            key = (*(str(result[name]) for name in ("task", "metric", "protocol", "split")), data)
+            found[key] = (entry, result)  # type: ignore[index]
+    return found
+
+
+def _changes(ledger: Ledger, before: Entry, after: Entry) -> dict[tuple[str, ...], Change]:
+    from contrapose.experiment.comparison import compare_evaluations
+
+    try:
+        changes = compare_evaluations(ledger, before, after)
+    except ContraposeError as error:
+        logger.info("no paired differences between %s and %s: %s", before.id, after.id, error)
+        return {}
+    return {(change.task, change.metric, *change.protocol.rsplit(" ", 1)): change for change in changes}
+
+
+def _measured(entry: Entry, result: Mapping[str, Any]) -> Measured:
+    interval = result["details"].get("interval")
+    low, high = interval if isinstance(interval, list) and len(interval) == 2 else (None, None)
+    return Measured(
+        value=number(result["value"]),
+        low=number(low),
+        high=number(high),
+        rows=int(number(result.get("rows")) or 0),
+        entry=entry.id,
+    )
+
+
+def _difference(change: Change) -> Difference:
+    test = change.test
+    return Difference(
+        value=test.difference,
+        low=test.low,
+        high=test.high,
+        p_value=test.p_value,
+        p_corrected=change.p_corrected,
+        words=change.words,
+    )

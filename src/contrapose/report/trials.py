@@ -1,0 +1,96 @@
+"""Folders of trials: a sweep over hyperparameters, or a comparison of methods, summed up over seeds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from contrapose.data.text import printable
+from contrapose.errors import CorruptFile
+from contrapose.report.folders import TRIALS, number
+from contrapose.report.record import Cell, Trials, TrialTask
+
+SEED = "seed"
+
+
+def open_trials(folder: Path) -> Trials:
+    """Read ``trials.jsonl``. Raises :class:`CorruptFile` where it holds no trial."""
+    path = folder / TRIALS
+    try:
+        lines = [
+            line for line in path.read_text(encoding="utf-8", errors="replace").split("\n") if line.strip()
+        ]
+    except OSError as error:
+        raise CorruptFile(f"{printable(path, 300)} cannot be read: {error.strerror}") from None
+    trials = [trial for line in lines if (trial := _trial(line)) is not None]
+    if not trials:
+        raise CorruptFile(
+            f"{printable(path, 300)} holds no trial: each line is an object with 'factors' and 'values'. "
+            "Run the sweep or the comparison again; finished trials are kept"
+        )
+    lost = len(lines) - len(trials)
+    notes = (f"{lost:,} of {len(lines):,} lines of {TRIALS} are no trials and left out",) if lost else ()
+    varied = _varied(trials)
+    numeric = tuple(name for name in varied if _is_numeric(trials, name))
+    return Trials(
+        name=folder.resolve().name,
+        folder=str(folder),
+        trials=len(trials),
+        varied=(*numeric, *(name for name in varied if name not in numeric)),
+        numeric=numeric,
+        tasks=tuple(_tasks(trials, varied)),
+        notes=notes,
+    )
+
+
+def _trial(line: str) -> dict[str, Any] | None:
+    try:
+        read = json.loads(line)
+    except ValueError:
+        return None
+    ok = isinstance(read, dict) and all(isinstance(read.get(key), dict) for key in ("factors", "values"))
+    return read if ok else None
+
+
+def _varied(trials: Iterable[Mapping[str, Any]]) -> list[str]:
+    seen: dict[str, set[str]] = {}
+    for trial in trials:
+        for name, value in trial["factors"].items():
+            seen.setdefault(name, set()).add(json.dumps(value, sort_keys=True))
+    return [name for name, values in seen.items() if name != SEED and len(values) > 1]
+
+
+def _is_numeric(trials: Iterable[Mapping[str, Any]], name: str) -> bool:
+    return all(number(trial["factors"][name]) is not None for trial in trials if name in trial["factors"])
+
+
+def _tasks(trials: list[dict[str, Any]], varied: list[str]) -> list[TrialTask]:
+    found: dict[tuple[str, str, str], dict[str, tuple[dict[str, Any], list[float]]]] = {}
+    for trial in trials:
+        factors = {name: trial["factors"].get(name) for name in varied}
+        for task, told in trial["values"].items():
+            if not isinstance(told, Mapping) or (value := number(told.get("value"))) is None:
+                continue
+            key = (str(task), str(told.get("metric", "")), str(told.get("protocol", "")))
+            cells = found.setdefault(key, {})
+            cells.setdefault(json.dumps(factors, sort_keys=True), (factors, []))[1].append(value)
+    return [
+        TrialTask(
+            task=task,
+            metric=metric,
+            protocol=protocol,
+            cells=tuple(
+                Cell(
+                    factors=factors,
+                    mean=mean(values),
+                    deviation=stdev(values) if len(values) > 1 else None,
+                    seeds=len(values),
+                )
+                for factors, values in cells.values()
+            ),
+        )
+        for (task, metric, protocol), cells in found.items()
+    ]

@@ -1,0 +1,79 @@
+"""The summary in words: what the run says of itself, else what the ledger's differences say, else what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from contrapose.report.folders import number
+from contrapose.report.record import Score, Verdict
+
+#: Longest list of tasks in a sentence.
+MOST_NAMED = 4
+
+
+def verdict_of(summary: Mapping[str, Any], scores: Sequence[Score]) -> Verdict:
+    """``scores`` come with corrected p-values. The run's own verdict stands first where it has one."""
+    own = summary.get("verdict")
+    if isinstance(own, Mapping) and isinstance(own.get("word"), str):
+        told = " ".join(part for part in (str(own.get("text") or ""), _told(scores)) if part)
+        return Verdict(
+            word=own["word"], text=told, advice=str(own.get("advice") or ""), source="the run itself"
+        )
+    paired = [score for score in scores if score.difference is not None]
+    if not paired:
+        return _unjudged(summary)
+    words = {score.difference.words for score in paired if score.difference}
+    if {"better", "worse"} <= words:
+        word = "helps and harms"
+    else:
+        word = "helps" if "better" in words else "harms" if "worse" in words else "no clear change"
+    return Verdict(word=word, text=f"{_told(scores)} {_label_free(summary)}".strip(), advice=_ADVICE.get(word, ""),
+                   source="paired differences in the ledger")  # fmt: skip
+
+
+_ADVICE = {
+    "harms": "Use the start model for these tasks, or train less: fewer steps, a lower learning rate, views of "
+    "another kind (--views crop, or pairs that belong together).",
+    "helps and harms": "Use the trained model only for what it helps with, or train less: fewer steps or a lower "
+    "learning rate keep more of the start model.",
+    "no clear change": "Evaluate on more data before you choose, or keep the start model: it is the simpler one.",
+}
+
+
+def _told(scores: Sequence[Score]) -> str:
+    """The paired differences in a sentence or two."""
+    paired = [(score, score.difference) for score in scores if score.difference is not None]
+    if not paired:
+        return ""
+    parts = []
+    for word in ("better", "worse", "no clear change"):
+        found = [
+            f"{s.task} {d.value:+.2f} [{d.low:+.2f}, {d.high:+.2f}]" for s, d in paired if d.words == word
+        ]
+        if found:
+            more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+            named = ", ".join(found[:MOST_NAMED]) + more
+            parts.append(f"{word}: {named}" if len(paired) == 1 else f"{word} on {len(found)} ({named})")
+    tasks = "1 labelled task" if len(paired) == 1 else f"{len(paired)} labelled tasks"
+    noise = " A difference inside its noise is no clear change." if "no clear change" in parts[-1] else ""
+    return f"Measured on {tasks}, after against before on the same rows, {'; '.join(parts)}.{noise}"
+
+
+def _label_free(summary: Mapping[str, Any]) -> str:
+    """What the criterion says, and that it is no proof."""
+    before, after = number(summary.get("score_before")), number(summary.get("score_chosen"))
+    if before is None or after is None:
+        return ""
+    moved = "rose" if after > before else "fell" if after < before else "stayed"
+    about = summary.get("criterion_about") or summary.get("criterion") or "the criterion"
+    return f"The score that chose the checkpoint ({about}) {moved} from {before:.3f} to {after:.3f}."
+
+
+def _unjudged(summary: Mapping[str, Any]) -> Verdict:
+    known = _label_free(summary)
+    why = "No paired evaluation of the start model and of this model is in the ledger, so nobody knows yet."
+    weak = " That score needs no labels, and alone it does not tell help from harm." if known else ""
+    return Verdict(
+        word="not judged", text=f"{why} {known}{weak}".strip(), source="nothing that was measured on labels"
+    )

@@ -1,0 +1,198 @@
+"""The words of a report that HTML and Markdown share: numbers as text, names of curves, what each picture says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from contrapose.report.record import Difference, Measured, OwnText, RunFacts, Trials
+
+#: Verdict -> a sign that says the same without colour.
+SIGNS = {"helps": "▲", "harms": "▼", "no clear change": "●", "helps and harms": "◆", "not judged": "○"}
+
+METRICS = {
+    "spearman": "Spearman × 100",
+    "accuracy": "accuracy, %",
+    "average_precision": "average precision, %",
+    "ndcg_at_10": "nDCG@10, %",
+    "mrr_at_10": "MRR@10, %",
+    "recall_at_100": "recall@100, %",
+    "v_measure": "v-measure, %",
+    "alignment": "alignment, lower is better",
+    "uniformity": "uniformity, lower is better",
+    "mean_cosine": "mean cosine, 0 is best",
+    "effective_rank": "effective rank, higher is better",
+    "iso_score": "IsoScore, higher is better",
+    "hubness": "hubness, lower is better",
+    "positive_rank": "rank of the partner, 1 is best",
+}
+
+HOW = {
+    "scores": "Before is the model the run began with, after is the model it made. Brackets hold 95% intervals: "
+    "another sample of the same size would probably give a number within them. The difference is measured on the "
+    "same rows, so its interval is much narrower than the two single ones suggest, and it is what decides. "
+    "Where it reaches over zero, or where chance could do as much, there is no clear change.",
+    "forest": "Each dot is a difference, its line the 95% interval. Right of the zero line: better after training. "
+    "A line that crosses zero (hollow dot) is no clear change.",
+    "curves": "One point per step. Loss alone says little: look whether the positives stay near (high cosine) while "
+    "the hardest negatives move away.",
+    "plane": "Held-out rows, measured along the run: each line begins at the ring and ends at the filled mark. "
+    "Down: texts that belong together come closer. Left: all texts spread out more evenly. Down and left is better in "
+    "both; most runs trade one for the other.",
+    "cosines": "How near pairs are, before and after. Positives should lie right of both kinds of negatives; where "
+    "hardest negatives overlap them, the model cannot tell them apart. Upright lines are medians.",
+    "map": "Every mark is a sentence; near marks are near in meaning for the model, as far as two dimensions can show. "
+    "Colour and shape say which group it lay in before training, so groups that tear apart or merge can be seen. "
+    "Point at a mark to read it; the same sentence lights up in the other picture.",
+    "neighbours": "For each sentence, which of its nearest neighbours are new, and which are no longer among them. "
+    "The most changed sentences come first. Read a few: are the new ones better company?",
+    "suspects": "Different rows that are nearest to each other after training. In a batch each is a negative of the "
+    "other, so training pushes them apart; if they mean the same, they are false negatives. Many of them call for "
+    "mixing with care, a larger margin, or removing near-duplicates.",
+    "heat": "Each field is the mean over seeds. The more it stands out from the page, the higher; the best is framed.",
+    "line": "Each dot is the mean over seeds, its bar one standard deviation up and down. Where bars overlap, the "
+    "difference is not clear.",
+    "trials": "Mean ± standard deviation over seeds. A difference smaller than the spread is no clear change.",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A picture of curves: the names it shows (the second one dashed), title, and what to look for."""
+
+    names: tuple[str, ...]
+    title: str
+    about: str
+
+
+PANELS = (
+    Panel(("loss",), "Loss", "should fall, then level off"),
+    Panel(
+        ("positive_cosine", "hardest_negative_cosine"),
+        "Positives and hardest negatives",
+        "mean cosines; solid: positives, dashed: hardest negatives",
+    ),
+    Panel(("alignment",), "Alignment in the batch", "lower: positives nearer"),
+    Panel(("uniformity",), "Uniformity in the batch", "lower: spread more evenly"),
+    Panel(("mean_cosine",), "Mean cosine of different texts", "near 1: the space collapses"),
+    Panel(("accuracy",), "Positives found", "share of rows whose positive is nearest"),
+    Panel(("criterion score",), "Score that chooses the checkpoint", "on held-out rows; higher is better"),
+    Panel(("learning_rate",), "Learning rate", "as it was scheduled"),
+)
+
+
+def score(value: float | None, protocol: str = "") -> str:
+    """Two places; four for a small number of the geometry, which is no percentage.
+
+    >>> score(8.51129), score(0.0220123, "geometry"), score(None)
+    ('8.51', '0.0220', 'undefined')
+    """
+    if value is None:
+        return "undefined"
+    return f"{value:.4f}" if protocol == "geometry" and abs(value) < 10 else f"{value:.2f}"
+
+
+def interval(low: float | None, high: float | None, protocol: str = "", *, signed: bool = False) -> str:
+    """
+    >>> interval(1, 2.5), interval(-1, 2, signed=True), interval(None, None)
+    ('[1.00, 2.50]', '[-1.00, +2.00]', '')
+    """
+    if low is None or high is None:
+        return ""
+    return f"[{low:+.2f}, {high:+.2f}]" if signed else f"[{score(low, protocol)}, {score(high, protocol)}]"
+
+
+def row_name(task: str, metric: str, protocol: str) -> tuple[str, str]:
+    """A row of the table and the words beside it; numbers of the geometry are known by their metric.
+
+    >>> row_name("mqp", "accuracy", "x"), row_name("geometry", "hubness", "geometry")
+    (('mqp', 'accuracy, %'), ('hubness', 'lower is better'))
+    """
+    words = METRICS.get(metric, metric)
+    if protocol != "geometry":
+        return task, words
+    name, _, about = words.partition(", ")
+    return name, about
+
+
+def measured(found: Measured | None, protocol: str) -> tuple[str, str]:
+    """The number and its interval as text."""
+    return (
+        ("", "")
+        if found is None
+        else (score(found.value, protocol), interval(found.low, found.high, protocol))
+    )
+
+
+def changed(found: Difference | None) -> tuple[str, str, str]:
+    """Difference, interval, words."""
+    if found is None:
+        return "", "", ""
+    return f"{found.value:+.2f}", interval(found.low, found.high, signed=True), found.words
+
+
+def short(value: float) -> str:
+    """Up to four figures, for axes and labels.
+
+    >>> short(0.1 + 0.2), short(12345.6), short(1e-5), short(-2.0)
+    ('0.3', '12346', '1e-05', '-2')
+    """
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def duration(seconds: float) -> str:
+    """
+    >>> duration(42), duration(300), duration(9000)
+    ('42 s', '5 min', '2.5 h')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def sentence(run: RunFacts) -> str:
+    """What was done, in one sentence."""
+    steps = f" for {run.steps:,} steps" if run.steps is not None else ""
+    rows = f" on {run.rows:,} rows" if run.rows is not None else ""
+    return f"{run.method} trained {run.start_model}{steps}{rows} of {', '.join(run.corpus)}."
+
+
+def told(run: RunFacts) -> list[tuple[str, str]]:
+    """What a run was told and did: (name, value)."""
+    chosen = "" if run.chosen_step in (None, run.steps) else f", the model is step {run.chosen_step}'s"
+    facts = [
+        ("method", run.method),
+        ("start model", run.start_model),
+        ("text", ", ".join(run.corpus)),
+        ("rows", f"{run.rows:,}" if run.rows is not None else ""),
+        ("steps", f"{run.steps:,}{chosen}" if run.steps is not None else ""),
+        ("batch", f"{run.batch_size:,} rows"),
+        ("learning rate", f"{run.learning_rate:g}"),
+        ("seed", str(run.seed)),
+        ("time", duration(run.seconds) if run.seconds is not None else ""),
+        ("checkpoint by", run.criterion or "the last step"),
+        ("folder", run.folder),
+        ("model", run.fingerprint[:12]),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+def sample_size(own: OwnText) -> str:
+    """Of which rows pictures are made."""
+    return f"{len(own.texts):,} of {own.rows_of:,} {own.source}"
+
+
+def group_name(words: tuple[str, ...], place: int) -> str:
+    """
+    >>> group_name(("tumor", "cancer"), 0), group_name((), 1)
+    ('tumor, cancer', 'group 2')
+    """
+    return ", ".join(words) or f"group {place + 1}"
+
+
+def over_seeds(trials: Trials) -> str:
+    """
+    >>> over_seeds(Trials(name="", folder="", trials=3, varied=("k",), numeric=("k",), tasks=(), notes=()))
+    '3 trials, varied: k'
+    """
+    varied = ", ".join(trials.varied) or "nothing but the seed"
+    return f"{trials.trials:,} trial{'' if trials.trials == 1 else 's'}, varied: {varied}"

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from contrapose.errors import CorruptFile
+from contrapose.report import text_sections
+from contrapose.report.gather import gather
+from contrapose.report.trial_charts import MOST_FIELDS, heat_map
+from contrapose.report.trials import open_trials
+from tests.report.conftest import World
+
+
+def trial(value: float, **factors: object) -> str:
+    return (
+        json.dumps({"factors": factors, "values": {"sts": {"metric": "m", "protocol": "p", "value": value}}})
+        + "\n"
+    )
+
+
+def test_means_and_deviations_are_over_seeds(world: World) -> None:
+    found = open_trials(world.comparison)
+    assert (found.trials, found.varied, found.numeric) == (4, ("method",), ())
+    (task,) = found.tasks
+    assert [(cell.mean, cell.seeds) for cell in task.cells] == [(70.5, 2), (70.5, 2)]
+    assert task.cells[0].deviation == pytest.approx(0.5**0.5)
+
+
+def test_one_seed_has_no_deviation(tmp_path: Path) -> None:
+    (tmp_path / "trials.jsonl").write_text(trial(1, k=1) + trial(2, k=2))
+    (task,) = open_trials(tmp_path).tasks
+    assert [cell.deviation for cell in task.cells] == [None, None]
+
+
+def test_two_numbers_make_a_heat_map_with_its_best_field_framed(world: World) -> None:
+    found = open_trials(world.sweep)
+    assert found.numeric == ("temperature", "margin")
+    drawn = heat_map(found.tasks[0], "temperature", "margin")
+    assert drawn.count('class="mark heat') == 6
+    assert re.findall(r"heat h(\d) best", drawn) == ["8"]
+    assert "80.55" in drawn  # 70 + 100 * 0.1 + 0.5 + mean of 0 and 0.1
+
+
+def test_many_values_are_drawn_in_stretches(tmp_path: Path) -> None:
+    lines = [trial(n % 7, a=n / 100, b=(n * 37 % 100) / 100) for n in range(100)]
+    (tmp_path / "trials.jsonl").write_text("".join(lines))
+    drawn = heat_map(open_trials(tmp_path).tasks[0], "a", "b")
+    assert 1 < drawn.count('class="mark heat') <= MOST_FIELDS**2
+
+
+def test_one_number_makes_a_line_with_its_spread(tmp_path: Path) -> None:
+    (tmp_path / "trials.jsonl").write_text(
+        "".join(trial(k + s, k=k, seed=s) for k in (1, 2, 3) for s in (0, 1))
+    )
+    html = text_sections.trials(gather([tmp_path]))
+    assert html.count('class="mark s0') == 3
+    assert "± 0.71" in html
+
+
+def test_text_of_trials_is_escaped(world: World) -> None:
+    html = text_sections.trials(world.report)
+    assert "<b>mine" not in html
+    assert "&lt;b&gt;mine" in html
+
+
+def test_damaged_lines_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "trials.jsonl").write_text(trial(1, k=1) + "garbage\n[]\n" + '{"factors": 1}\n')
+    found = open_trials(tmp_path)
+    assert found.trials == 1
+    assert found.notes == ("3 of 4 lines of trials.jsonl are no trials and left out",)
+
+
+def test_no_trial_at_all_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "trials.jsonl").write_text("\n")
+    with pytest.raises(CorruptFile, match=r"trials\.jsonl holds no trial"):
+        gather([tmp_path])
+
+
+def test_a_value_that_is_no_number_is_left_out(tmp_path: Path) -> None:
+    odd = {"factors": {"k": 2}, "values": {"sts": {"value": "NaN"}, "x": 3}}
+    (tmp_path / "trials.jsonl").write_text(trial(1, k=1) + json.dumps(odd) + "\n")
+    (task,) = open_trials(tmp_path).tasks
+    assert len(task.cells) == 1
+
+
+def test_a_factor_that_some_trials_lack_is_drawn_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "trials.jsonl").write_text(trial(1, a=1, b=1) + trial(2, a=2) + trial(3, a=2, b=2))
+    html = text_sections.trials(gather([tmp_path]))
+    assert html.count('class="mark heat') == 2

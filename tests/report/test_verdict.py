@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+
+from contrapose.report.record import Difference, Measured, Score
+from contrapose.report.verdict import verdict_of
+
+
+def score(task: str, words: str) -> Score:
+    value = {"better": 1.5, "worse": -1.5, "no clear change": 0.1}[words]
+    found = Difference(
+        value=value, low=value - 1, high=value + 1, p_value=0.01, p_corrected=0.02, words=words
+    )
+    side = Measured(value=70.0, low=69.0, high=71.0, rows=9, entry="e")
+    return Score(task=task, metric="m", protocol="p", split="test", before=side, after=side, difference=found)
+
+
+@pytest.mark.parametrize(
+    ("words", "word"),
+    [
+        (["better"], "helps"),
+        (["worse", "no clear change"], "harms"),
+        (["no clear change"], "no clear change"),
+        (["better", "worse"], "helps and harms"),
+        ([], "not judged"),
+    ],
+)
+def test_the_word_follows_from_the_differences(words: list[str], word: str) -> None:
+    assert verdict_of({}, [score(f"task {n}", each) for n, each in enumerate(words)]).word == word
+
+
+def test_the_numbers_stand_behind_the_word() -> None:
+    found = verdict_of({}, [score("a", "better"), score("b", "no clear change")])
+    assert "better on 1 (a +1.50 [+0.50, +2.50])" in found.text
+    assert "no clear change on 1 (b +0.10 [-0.90, +1.10])" in found.text
+    assert "inside its noise is no clear change" in found.text
+
+
+def test_a_score_without_labels_alone_is_no_verdict() -> None:
+    found = verdict_of({"score_before": 1.0, "score_chosen": 2.0, "criterion_about": "x"}, [])
+    assert found.word == "not judged"
+    assert "(x) rose from 1.000 to 2.000" in found.text
+
+
+def test_the_run_s_own_verdict_stands_first() -> None:
+    own = {"verdict": {"word": "harms", "text": "It fell.", "advice": "Stop."}}
+    found = verdict_of(own, [score("a", "better")])
+    assert (found.word, found.advice, found.source) == ("harms", "Stop.", "the run itself")
+    assert found.text.startswith("It fell. Measured on 1 labelled task")
+
+
+@pytest.mark.parametrize("odd", [None, "harms", {"text": "x"}, {"word": 3}, []])
+def test_a_verdict_of_another_form_is_passed_over(odd: object) -> None:
+    assert verdict_of({"verdict": odd}, []).word == "not judged"
