@@ -55,7 +55,7 @@ def test_an_evaluation_of_another_model_is_not_in_the_table(world: World, tmp_pa
     assert run.scores == ()
     assert "No evaluation of the start model and of the trained model is in the ledger" in run.notes
     assert [command.split()[2] for command in run.commands] == [str(world.place.model), str(world.first)]
-    assert run.verdict.word == "not judged"
+    assert run.verdict.source == "the run itself"
 
 
 def test_malformed_entries_of_the_ledger_are_passed_over(world: World, tmp_path: Path) -> None:

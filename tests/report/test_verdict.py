@@ -49,6 +49,17 @@ def test_the_run_s_own_verdict_stands_first() -> None:
     assert found.text.startswith("It fell. Measured on 1 labelled task")
 
 
+def test_labelled_tasks_that_contradict_the_run_are_not_hidden() -> None:
+    own = {"verdict": {"word": "helps", "text": "It rose."}}
+    assert "labelled tasks say otherwise: worse" in verdict_of(own, [score("a", "worse")]).text
+    assert "otherwise" not in verdict_of(own, [score("a", "better"), score("b", "no clear change")]).text
+
+
+def test_a_run_that_could_not_judge_itself_is_judged_by_the_ledger() -> None:
+    own = {"verdict": {"word": "not judged", "text": "No text was held out."}}
+    assert verdict_of(own, [score("a", "worse")]).word == "harms"
+
+
 @pytest.mark.parametrize("odd", [None, "harms", {"text": "x"}, {"word": 3}, []])
 def test_a_verdict_of_another_form_is_passed_over(odd: object) -> None:
     assert verdict_of({"verdict": odd}, []).word == "not judged"

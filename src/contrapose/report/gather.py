@@ -226,6 +226,7 @@ def _facts(
         criterion=_text(summary.get("criterion_about")) or _text(summary.get("criterion")),
         score_before=number(summary.get("score_before")),
         score_chosen=number(summary.get("score_chosen")),
+        blend=number(summary.get("blend")),
         seconds=number(summary.get("seconds")),
         fingerprint=model,
         start_fingerprint=run.start_fingerprint,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,7 +52,6 @@ def sample_of(run: RunFolder, size: int = SAMPLE) -> Sample:
     Raises the errors of :meth:`Corpus.open`.
     """
     from contrapose.data.corpus import Corpus
-    from contrapose.train.select import held_out_views
 
     corpus = Corpus.open(run.folder / "cache" / "corpus")
     rows, held_out = split_of(run, corpus)
@@ -61,8 +60,9 @@ def sample_of(run: RunFolder, size: int = SAMPLE) -> Sample:
     chosen = pool
     if len(pool) > size:
         chosen = np.sort(numpy_generator(0, "report").choice(pool, size, replace=False))
-    texts = list(dict.fromkeys(corpus.take(chosen)[corpus.columns[0]]))
-    first, second, kind = held_out_views(corpus, chosen)
+    columns = corpus.take(chosen)
+    texts = list(dict.fromkeys(columns[corpus.columns[0]]))
+    first, second, kind = true_pairs(columns)
     enough = len(first) >= FEWEST_PAIRS
     return Sample(
         source=source,
@@ -72,6 +72,21 @@ def sample_of(run: RunFolder, size: int = SAMPLE) -> Sample:
         second=tuple(second) if enough else (),
         positives=f"a text with the {kind}" if enough else "",
     )
+
+
+def true_pairs(columns: Mapping[str, Sequence[str]]) -> tuple[Sequence[str], Sequence[str], str]:
+    """Two texts per row that belong together: the first two columns, or the halves of the one text.
+
+    >>> true_pairs({"text": ["one two three four five six seven eight", "short"]})
+    (['one two three four'], ['five six seven eight'], 'other half of the text')
+    """
+    from contrapose.evaluate.probes import split_in_halves
+
+    names = list(columns)
+    if len(names) > 1:
+        return columns[names[0]], columns[names[1]], f"{names[1]} of the {names[0]}"
+    halves = [pair for text in columns[names[0]] if (pair := split_in_halves(text)) is not None]
+    return [first for first, _ in halves], [second for _, second in halves], "other half of the text"
 
 
 def split_of(run: RunFolder, corpus: Corpus) -> tuple[np.ndarray, np.ndarray]:

@@ -166,6 +166,7 @@ class RunFacts:
     criterion: str | None
     score_before: float | None
     score_chosen: float | None
+    blend: float | None
     seconds: float | None
     fingerprint: str
     start_fingerprint: str

@@ -15,8 +15,12 @@ MOST_NAMED = 4
 def verdict_of(summary: Mapping[str, Any], scores: Sequence[Score]) -> Verdict:
     """``scores`` come with corrected p-values. The run's own verdict stands first where it has one."""
     own = summary.get("verdict")
-    if isinstance(own, Mapping) and isinstance(own.get("word"), str):
-        told = " ".join(part for part in (str(own.get("text") or ""), _told(scores)) if part)
+    if isinstance(own, Mapping) and isinstance(own.get("word"), str) and own["word"] != "not judged":
+        told = " ".join(
+            part
+            for part in (str(own.get("text") or ""), _told(scores), _against(own["word"], scores))
+            if part
+        )
         return Verdict(
             word=own["word"], text=told, advice=str(own.get("advice") or ""), source="the run itself"
         )
@@ -39,6 +43,19 @@ _ADVICE = {
     "learning rate keep more of the start model.",
     "no clear change": "Evaluate on more data before you choose, or keep the start model: it is the simpler one.",
 }
+
+
+def _against(word: str, scores: Sequence[Score]) -> str:
+    """A warning where labelled tasks contradict what the run says of itself."""
+    words = {score.difference.words for score in scores if score.difference is not None}
+    contrary = [
+        name
+        for name in ("better", "worse")
+        if name in words and word != {"better": "helps", "worse": "harms"}[name]
+    ]
+    if not contrary:
+        return ""
+    return f"So labelled tasks say otherwise: {' and '.join(contrary)}. Believe these where they are like your task."
 
 
 def _told(scores: Sequence[Score]) -> str:

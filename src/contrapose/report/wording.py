@@ -168,6 +168,7 @@ def told(run: RunFacts) -> list[tuple[str, str]]:
         ("batch", f"{run.batch_size:,} rows"),
         ("learning rate", f"{run.learning_rate:g}"),
         ("seed", str(run.seed)),
+        ("blend", f"{run.blend:g} of the trained weights" if run.blend not in (None, 1.0) else ""),
         ("time", duration(run.seconds) if run.seconds is not None else ""),
         ("checkpoint by", run.criterion or "the last step"),
         ("folder", run.folder),
