@@ -1,50 +1,58 @@
 """Judging an encoder without labels, against the one it was trained from, on texts that were held out of training.
 
-Contrast pushes texts apart. That helps where texts are about everything, and harms where they come in topics: there a
-batch's negatives are often of the same topic, and what is pushed apart belongs together. So two things are measured on
-held-out texts, before and after, row by row:
+Two texts that belong together, u_i and v_i (a title and its text, else the halves of one text), among all others:
 
-    spread_i    -log mean_j exp(-2 ||u_i - u_j||^2)      the row's part of minus the uniformity
-    topic_i     how far the neighbours of its neighbours are its neighbours: maths/geometry.py, clusteredness
+    closeness_i = -||u_i - v_i||^2
+    spread_i    = -log mean_j exp(-2 ||x_i - x_j||^2)                            over all held-out texts x of both sides
+    margin_i    = <u_i, v_i> - (mean_j <u_i, v_j> + mean_j <u_j, v_i>) / 2       how far partners stand out
+    topics      = clusteredness of the start, see maths/geometry.py
 
-    gain_i = SPREAD * (spread_i - spread_i of the start)
-             + TOPIC * max(0, mean topic of the start - DIFFUSE) * (topic_i - topic_i of the start)
+Contrast pushes texts apart. Where texts are about everything, that helps; where they come in topics, a batch's
+negatives are often of the anchor's own topic, and pushing them away harms unless partners stand out more than before:
 
-The score is the mean gain: 0 for the start itself, above it where training is expected to help. The three constants
-were fitted on encoders trained on eight labelled domains, and judged on domains left out: see
-``experiment/reliability.py`` and docs/studies.md, which say how often this is right and where it is not.
+    gain_i = change of margin_i                     where there are titles, or topics > DIFFUSE
+             change of closeness_i + spread_i       else
+
+Its mean is the score: 0 for the start. The verdict asks for more:
+
+    harms     texts in topics, and the margin of halves falls by more than MARGIN; or titles are found worse
+    helps     texts about everything, and titles are found better; or by nothing else: without pairs there is no sign
+    unclear   else
+
+What that is worth was measured on encoders trained on eight labelled domains: ``contrapose study selection``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from contrapose.errors import UsageError
-from contrapose.evaluate.evidence import MEAN_RESAMPLES, Evidence
+from contrapose.evaluate.evidence import MEAN_RESAMPLES, in_words
 from contrapose.evaluate.retrieval_pairs import pair_retrieval, reciprocal_rank
 from contrapose.evaluate.statistics import PairedTest, paired_test
+from contrapose.evaluate.vectors import unit_rows
 
-#: Fitted by ``python -m contrapose.experiment.verdicts``; tests compare them with studies/results/selection.jsonl.
-SPREAD, TOPIC, DIFFUSE = 1.0, 200.0, 0.24
+#: Fitted on the eight domains; a test fits them again from studies/results/selection.jsonl.
+DIFFUSE, MARGIN = 0.24, 0.002
 #: Uniformity is 0 when all vectors are equal and about -4 when they are evenly spread (minilm on STS-B: -3.8). Above
 #: this value cosines hardly tell sentences apart. Some untrained masked language models start above it.
 COLLAPSED_UNIFORMITY = -0.5
-#: A gain below the first is harm, above the second help; between them it is not clear.
-HARMS_BELOW, HELPS_ABOVE = -0.02, 0.02
-#: What the verdict is worth: right, of how many, on domains left out (tests compare with the results file).
-RIGHT, JUDGED = 0, 0
 #: With fewer texts neighbours mean little.
 FEWEST_TEXTS = 40
+HELPS, UNCLEAR, HARMS = "helps", "no clear change", "harms"
+
+#: Kind of probe ("titles", "halves") -> both sides' vectors (N, D), row by row.
+Sides = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What one encoder shows on the texts: spread and topic of each row (M,), and numbers of the whole."""
+    """What one encoder shows: of each probe the scores of its rows, and numbers of all texts together."""
 
-    spread_M: np.ndarray
-    topic_M: np.ndarray
+    scores: Mapping[str, Mapping[str, np.ndarray]]
+    topics: float
     uniformity: float
     effective_rank: float
 
@@ -52,72 +60,94 @@ class Look:
     def collapsed(self) -> bool:
         return not self.uniformity <= COLLAPSED_UNIFORMITY
 
+    @property
+    def partners(self) -> str:
+        """The probe that is scored: titles where there are any."""
+        return "titles" if "titles" in self.scores else "halves"
 
-def look(x_ND: np.ndarray) -> Look:
-    """Look at the vectors (N, D) of N different texts.
 
-    Raises :class:`UsageError` for fewer than :data:`FEWEST_TEXTS`.
-
-    >>> bool(look(np.ones((80, 4))).collapsed)
-    True
-    """
+def look(sides: Sides, texts_ND: np.ndarray) -> Look:
+    """Look at the vectors of probes and of the held-out texts (N, D) themselves; at least one probe."""
     import torch
 
     from contrapose.maths.geometry import clusteredness, effective_rank, uniformity
-    from contrapose.maths.similarity import unit
 
-    if x_ND.ndim != 2 or len(x_ND) < FEWEST_TEXTS:
-        raise UsageError(f"judging without labels takes {FEWEST_TEXTS} texts or more, got {x_ND.shape}")
-    u_ND = unit(torch.from_numpy(np.ascontiguousarray(x_ND, np.float32)))
-    topic_M = clusteredness(u_ND)
-    exponent_NN = (4 * (u_ND @ u_ND.T) - 4).fill_diagonal_(-torch.inf)
-    spread_N = np.log(len(u_ND) - 1) - exponent_NN.logsumexp(dim=1)
+    texts = torch.from_numpy(np.ascontiguousarray(texts_ND, np.float32))
     return Look(
-        spread_M=spread_N[: len(topic_M)].double().numpy(),
-        topic_M=topic_M.double().numpy(),
-        uniformity=float(uniformity(u_ND)),
-        effective_rank=float(effective_rank(u_ND)),
+        scores={kind: probe_scores(*pair) for kind, pair in sides.items()},
+        topics=float(clusteredness(texts).mean()),
+        uniformity=float(uniformity(texts)),
+        effective_rank=float(effective_rank(texts)),
     )
 
 
-def gain(start: Look, now: Look) -> Evidence | None:
-    """The expected gain of each row, as evidence for its mean; None where ``now`` is collapsed.
+def probe_scores(first_ND: np.ndarray, second_ND: np.ndarray) -> dict[str, np.ndarray]:
+    """Of each pair (N,): closeness, spread and margin as above, and the reciprocal rank of the partner, both ways.
 
-    Raises :class:`UsageError` where the two were not looked at on the same texts.
+    >>> scores = probe_scores(np.eye(4), np.eye(4))
+    >>> scores["reciprocal_rank"].tolist(), scores["margin"].tolist()
+    ([1.0, 1.0, 1.0, 1.0], [0.75, 0.75, 0.75, 0.75])
     """
-    if len(start.topic_M) != len(now.topic_M):
-        raise UsageError(f"{len(start.topic_M)} rows of the start against {len(now.topic_M)}")
+    from scipy.special import logsumexp
+
+    u_ND, v_ND = unit_rows(first_ND, np.float64), unit_rows(second_ND, np.float64)
+    cosine_NN = u_ND @ v_ND.T
+    own_N = cosine_NN.diagonal()
+    both_ND = np.concatenate([u_ND, v_ND])
+    exponent = 4 * (both_ND @ both_ND.T) - 4
+    np.fill_diagonal(exponent, -np.inf)
+    spread = np.log(len(both_ND) - 1) - logsumexp(exponent, axis=1)
+    ranks = [pair_retrieval(first_ND, second_ND), pair_retrieval(second_ND, first_ND)]
+    return {
+        "closeness": 2 * own_N - 2,
+        "spread": (spread[: len(u_ND)] + spread[len(u_ND) :]) / 2,
+        "margin": own_N - (cosine_NN.mean(axis=0) + cosine_NN.mean(axis=1)) / 2,
+        "reciprocal_rank": (reciprocal_rank(ranks[0]) + reciprocal_rank(ranks[1])) / 2,
+    }
+
+
+def gain(start: Look, now: Look) -> np.ndarray:
+    """The expected gain of each row (N,), see above; its mean is the score."""
+    before, after = start.scores[start.partners], now.scores[start.partners]
+    names = ("margin",) if start.partners == "titles" or start.topics > DIFFUSE else ("closeness", "spread")
+    change: np.ndarray = np.sum([after[name] - before[name] for name in names], axis=0)
+    return change
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """word: HELPS, UNCLEAR or HARMS; because: the test that decided, and ``measured`` what it is of."""
+
+    word: str
+    measured: str
+    because: PairedTest
+
+
+def judge(start: Look, now: Look) -> Judgement | None:
+    """The verdict by the rule above; None where ``now`` is collapsed."""
     if now.collapsed:
         return None
-    clustered = max(0.0, float(start.topic_M.mean()) - DIFFUSE)
-    spread_M, topic_M = now.spread_M - start.spread_M, now.topic_M - start.topic_M
-    return Evidence("mean", SPREAD * spread_M + TOPIC * clustered * topic_M)
+    shape = "halves" if "halves" in start.scores else "titles"
+    margin = _test(start, now, shape, "margin")
+    in_topics = start.topics > DIFFUSE
+    found = Judgement(word=UNCLEAR, measured=f"margin of {_SIDES[shape]} over others", because=margin)
+    if in_topics and margin.difference < -MARGIN and in_words(margin) == "worse":
+        return _with(found, HARMS)
+    if "titles" in start.scores:
+        ranks = _test(start, now, "titles", "reciprocal_rank")
+        found = Judgement(word=UNCLEAR, measured="reciprocal rank of the text for its title", because=ranks)
+        word = in_words(ranks)
+        if word == "worse" or (word == "better" and not in_topics):
+            return _with(found, HARMS if word == "worse" else HELPS)
+    return found
 
 
-def gain_test(start: Look, now: Look) -> PairedTest | None:
-    """The mean gain with its interval and p-value, in the score's unit; None where ``now`` is collapsed."""
-    expected = gain(start, now)
-    if expected is None:
-        return None
-    zeros = np.zeros(len(expected.values_N))
-    return paired_test(zeros, expected.values_N, resamples=MEAN_RESAMPLES)
+_SIDES = {"halves": "the halves of a text", "titles": "title and text"}
 
 
-def together(first_ND: np.ndarray, second_ND: np.ndarray) -> dict[str, float]:
-    """How texts that belong together lie, for people to look at: alignment, mean reciprocal rank of the partner.
+def _with(judgement: Judgement, word: str) -> Judgement:
+    return Judgement(word=word, measured=judgement.measured, because=judgement.because)
 
-    Row i of both belongs together; two halves of one text, or two columns. These rank checkpoints badly by themselves.
-    """
-    import torch
 
-    from contrapose.maths.geometry import alignment
-
-    first_ND, second_ND = (
-        np.ascontiguousarray(first_ND, np.float32),
-        np.ascontiguousarray(second_ND, np.float32),
-    )
-    ranks = np.concatenate([pair_retrieval(first_ND, second_ND), pair_retrieval(second_ND, first_ND)])
-    return {
-        "alignment": float(alignment(torch.from_numpy(first_ND), torch.from_numpy(second_ND))),
-        "retrieval_mrr": float(reciprocal_rank(ranks).mean()),
-    }
+def _test(start: Look, now: Look, kind: str, name: str) -> PairedTest:
+    return paired_test(start.scores[kind][name], now.scores[kind][name], resamples=MEAN_RESAMPLES)

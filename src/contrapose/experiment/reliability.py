@@ -2,27 +2,27 @@
 
 Every run is one domain and one recipe, from sensible to harmful. Its encoder, and the one half way between the start
 and it, are measured twice against the start: by the labelled task of the domain, and by everything that can be
-measured on text without labels. :mod:`contrapose.experiment.verdicts` reads what this writes.
+measured on text without labels. ``study_selection.py`` reads what this writes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from contrapose.evaluate.evidence import Evidence
+from contrapose.evaluate.labelfree import probe_scores
 from contrapose.evaluate.probes import probes_of
+from contrapose.evaluate.vectors import unit_rows
 from contrapose.experiment.domains import DOMAINS, Domain, read_domain
-from contrapose.experiment.trials import Measured, Trial, Trials, TrialWatcher
+from contrapose.experiment.trials import Measured, Trial
 
 if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
-    from contrapose.ledger import Entry
 
 #: Shares of the trained encoder that are measured.
 SHARES = (0.5, 1.0)
@@ -53,32 +53,27 @@ def recipes_for(domain: Domain) -> dict[str, dict[str, Any]]:
     }
 
 
-def measure_all(
-    folder: Path,
-    data: Path,
-    *,
-    domains: Sequence[str] = tuple(DOMAINS),
-    model: str = "minilm",
-    name: str = "selection.jsonl",
-    watcher: TrialWatcher | None = None,
-) -> list[Entry]:
-    """Every recipe on every domain, one recipe of all domains after the other; resumable."""
-    trials = Trials(folder, experiment="study selection", name=name)
-    bench = _Bench(data, model)
-    wanted = [
+def trials_of(bench: Bench, domains: Sequence[str] = tuple(DOMAINS)) -> list[Trial]:
+    """Every recipe on every domain that allows it, one recipe of all domains after the other."""
+    return [
         Trial(
             factors={"domain": domain, "recipe": recipe},
-            options={"study": "selection", "model": model, "domain": domain, "recipe": recipe, **options},
+            options={
+                "study": "selection",
+                "model": bench.model,
+                "domain": domain,
+                "recipe": recipe,
+                **options,
+            },
         )
         for recipe, options in RECIPES.items()
         for domain in domains
         if recipe in recipes_for(bench.domain(domain))
     ]
-    return trials.run(wanted, partial(_measure, bench), watcher)
 
 
 @dataclass(frozen=True)
-class Look:
+class Seen:
     """Everything that was measured of one encoder on one domain: truth, probe vectors and vectors of whole texts."""
 
     truth: tuple[Evidence | None, ...]
@@ -88,28 +83,28 @@ class Look:
     whole_ND: np.ndarray
 
 
-class _Bench:
+class Bench:
     """Domains and what the start measures on them, kept between trials."""
 
     def __init__(self, data: Path, model: str) -> None:
         self._data, self.model = data, model
         self._domains: dict[str, Domain] = {}
-        self._starts: dict[str, Look] = {}
+        self._starts: dict[str, Seen] = {}
 
     def domain(self, name: str) -> Domain:
         if name not in self._domains:
             self._domains[name] = read_domain(name, self._data)
         return self._domains[name]
 
-    def start(self, name: str) -> Look:
+    def start(self, name: str) -> Seen:
         if name not in self._starts:
             from contrapose.encoder.encoder import Encoder
 
-            self._starts[name] = look(Encoder.load(self.model), self.domain(name))
+            self._starts[name] = see(Encoder.load(self.model), self.domain(name))
         return self._starts[name]
 
 
-def _measure(bench: _Bench, trial: Trial, place: Path) -> Measured:
+def measure(bench: Bench, trial: Trial, place: Path) -> Measured:
     from contrapose.encoder.encoder import Encoder
     from contrapose.train.api import train
     from contrapose.train.blend import blended
@@ -137,7 +132,7 @@ def _measure(bench: _Bench, trial: Trial, place: Path) -> Measured:
     found, vectors = {}, _vectors("start", start)
     for share in SHARES:
         encoder.load_state_dict(blended(first, trained, share))
-        now = look(encoder, domain)
+        now = see(encoder, domain)
         found[f"{share:g}"] = compared(start, now)
         vectors |= _vectors(f"{share:g}", now)
     losses = [row["loss"] for row in run.metrics if "loss" in row]
@@ -145,16 +140,14 @@ def _measure(bench: _Bench, trial: Trial, place: Path) -> Measured:
     return Measured(facts=facts, evidence=vectors)
 
 
-def _vectors(who: str, seen: Look) -> dict[str, np.ndarray]:
+def _vectors(who: str, seen: Seen) -> dict[str, np.ndarray]:
     """The unit vectors of the probes, so that a criterion that was not thought of can be tried later."""
-    from contrapose.evaluate.vectors import unit_rows
-
     sides = {f"{kind}|first": x for kind, x in seen.first.items()}
     sides |= {f"{kind}|second": x for kind, x in seen.second.items()} | {"whole": seen.whole_ND}
     return {f"{who}|{name}": unit_rows(x).astype(np.float16) for name, x in sides.items()}
 
 
-def look(encoder: Encoder, domain: Domain) -> Look:
+def see(encoder: Encoder, domain: Domain) -> Seen:
     """Measure an encoder on a domain."""
     from contrapose.evaluate.encoding import encode_once
     from contrapose.train.environment import pick_precision
@@ -166,7 +159,7 @@ def look(encoder: Encoder, domain: Domain) -> Look:
     texts += [text for probe in probes for text in (*probe.first, *probe.second)]
     encodings = encode_once(encoder, texts, precision=precision)
     results = [task.score(encodings)[0] for task in domain.tasks]
-    return Look(
+    return Seen(
         truth=tuple(result.evidence for result in results),
         value=float(np.mean([result.value for result in results])),
         first={probe.kind: encodings.of(probe.first) for probe in probes},
@@ -175,7 +168,7 @@ def look(encoder: Encoder, domain: Domain) -> Look:
     )
 
 
-def compared(start: Look, now: Look) -> dict[str, Any]:
+def compared(start: Seen, now: Seen) -> dict[str, Any]:
     """What changed from the start: the labelled truth with its noise, and every label-free measure."""
     return {
         "truth": truth_change(start, now),
@@ -185,7 +178,7 @@ def compared(start: Look, now: Look) -> dict[str, Any]:
     }
 
 
-def truth_change(start: Look, now: Look) -> dict[str, Any]:
+def truth_change(start: Seen, now: Seen) -> dict[str, Any]:
     """The mean difference over the domain's tasks in points, and its 95% interval; a collapsed encoder is all loss."""
     pairs = list(zip(start.truth, now.truth, strict=True))
     if any(after is None or before is None for before, after in pairs):
@@ -202,9 +195,9 @@ def truth_change(start: Look, now: Look) -> dict[str, Any]:
     return {name: round(value, 4) for name, value in values.items()}
 
 
-def _probe_change(start: Look, now: Look, kind: str) -> dict[str, Any]:
-    before = probe_scores(start.first[kind], start.second[kind])
-    after = probe_scores(now.first[kind], now.second[kind])
+def _probe_change(start: Seen, now: Seen, kind: str) -> dict[str, Any]:
+    before = all_scores(start.first[kind], start.second[kind])
+    after = all_scores(now.first[kind], now.second[kind])
     found: dict[str, Any] = {"rows": len(now.first[kind])}
     for name, value_N in after.items():
         change_N = value_N - before[name]
@@ -216,41 +209,24 @@ def _probe_change(start: Look, now: Look, kind: str) -> dict[str, Any]:
     return found
 
 
-def probe_scores(first_ND: np.ndarray, second_ND: np.ndarray) -> dict[str, np.ndarray]:
-    """Per row: reciprocal rank of the partner (both directions), the contrastive log-likelihood, closeness.
+def all_scores(first_ND: np.ndarray, second_ND: np.ndarray) -> dict[str, np.ndarray]:
+    """What labelfree.probe_scores gives of each row, and the contrastive log-likelihood of the partner, both ways.
 
-    log_likelihood@t = log softmax over all partners at temperature t, both directions; closeness = -||u - v||^2;
-    spread = -log mean_j exp(-2 ||u_i - u_j||^2), the row's part of minus the uniformity.
+    log_likelihood@t = mean of log softmax of the partner's cosine / t over all rows, from both sides
     """
-    from contrapose.evaluate.retrieval_pairs import pair_retrieval, reciprocal_rank
-    from contrapose.evaluate.vectors import unit_rows
+    from scipy.special import logsumexp
 
-    u_ND, v_ND = unit_rows(first_ND, np.float64), unit_rows(second_ND, np.float64)
-    cosine_NN = u_ND @ v_ND.T
+    found = probe_scores(first_ND, second_ND)
+    cosine_NN = unit_rows(first_ND, np.float64) @ unit_rows(second_ND, np.float64).T
     own_N = cosine_NN.diagonal()
-    ranks = [pair_retrieval(first_ND, second_ND), pair_retrieval(second_ND, first_ND)]
-    found = {
-        "reciprocal_rank": (reciprocal_rank(ranks[0]) + reciprocal_rank(ranks[1])) / 2,
-        "log_rank": -(np.log(ranks[0]) + np.log(ranks[1])) / 2,
-        "closeness": 2 * own_N - 2,
-        "margin": own_N - (cosine_NN.mean(0) + cosine_NN.mean(1)) / 2,
-    }
     for t in TEMPERATURES:
-        found[f"log_likelihood@{t:g}"] = (
-            2 * own_N / t - _log_sum_exp(cosine_NN / t, 0) - _log_sum_exp(cosine_NN / t, 1)
-        ) / 2
-    both_ND = np.concatenate([u_ND, v_ND])
-    gram_NN = 4 * (both_ND @ both_ND.T) - 4
-    np.fill_diagonal(gram_NN, -np.inf)
-    spread_N = -(_log_sum_exp(gram_NN, 1) - np.log(len(both_ND) - 1))
-    found["spread"] = (spread_N[: len(u_ND)] + spread_N[len(u_ND) :]) / 2
+        both = logsumexp(cosine_NN / t, axis=0) + logsumexp(cosine_NN / t, axis=1)
+        found[f"log_likelihood@{t:g}"] = own_N / t - both / 2
     return found
 
 
 def neighbours_kept(before_ND: np.ndarray, after_ND: np.ndarray, k: int = NEIGHBOURS) -> float:
     """The share of the k nearest other texts that are the same for both encoders, 0 to 1."""
-    from contrapose.evaluate.vectors import unit_rows
-
     lists = []
     for x_ND in (before_ND, after_ND):
         cosine_NN = unit_rows(x_ND) @ unit_rows(x_ND).T
@@ -263,7 +239,7 @@ def neighbours_kept(before_ND: np.ndarray, after_ND: np.ndarray, k: int = NEIGHB
 def _space(x_ND: np.ndarray) -> dict[str, float]:
     import torch
 
-    from contrapose.maths.geometry import effective_rank, iso_score, mean_cosine, uniformity
+    from contrapose.maths.geometry import clusteredness, effective_rank, iso_score, mean_cosine, uniformity
 
     x = torch.from_numpy(np.ascontiguousarray(x_ND, np.float32))
     measures = {
@@ -272,11 +248,5 @@ def _space(x_ND: np.ndarray) -> dict[str, float]:
         "iso_score": iso_score,
         "mean_cosine": mean_cosine,
     }
-    return {name: round(float(measure(x)), 5) for name, measure in measures.items()}
-
-
-def _log_sum_exp(x: np.ndarray, axis: int) -> np.ndarray:
-    from scipy.special import logsumexp
-
-    found: np.ndarray = logsumexp(x, axis=axis)
-    return found
+    topics = {"topics": round(float(clusteredness(x).mean()), 5)}
+    return topics | {name: round(float(measure(x)), 5) for name, measure in measures.items()}

@@ -19,6 +19,7 @@ from contrapose.experiment import (
     study_dynamics,
     study_mixing,
     study_scale,
+    study_selection,
     study_sensitivity,
 )
 from contrapose.experiment.study import Study
@@ -38,6 +39,7 @@ _ALL = (
     study_scale,
     study_divergence,
     study_crosslingual,
+    study_selection,
 )
 STUDIES: Mapping[str, Study] = {module.STUDY.name: module.STUDY for module in _ALL}
 

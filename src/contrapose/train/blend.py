@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
     from contrapose.train.select import Criterion
 
-#: Shares that ``auto`` chooses from.
-SHARES = (0.25, 0.5, 0.75, 1.0)
+#: Shares that ``auto`` chooses from; 0 is the start itself, where nothing that was trained is better.
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def blended(start: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:

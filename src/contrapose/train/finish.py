@@ -58,6 +58,8 @@ def finish(session: Session, seconds: float) -> None:
 def _against_the_start(session: Session) -> tuple[dict[str, Any], Verdict]:
     """Blend the model with the encoder that the run began with, and judge it against that one."""
     wanted, criterion = session.settings.selection.blend, session.criterion
+    if wanted is None:
+        wanted = "auto" if criterion is not None else 1.0
     blending: dict[str, Any] = {"blend": wanted}
     if wanted != 1:
         session.listener.preparing("blending with the start")

@@ -15,16 +15,27 @@ import numpy as np
 from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import UsageError
-from contrapose.evaluate.evidence import Evidence
-from contrapose.evaluate.labelfree import FEWEST_TEXTS, Look, gain, gain_test, look, together
-from contrapose.evaluate.probes import Probe, probes_of
-from contrapose.evaluate.statistics import PairedTest
+from contrapose.evaluate.encoding import encode_once
+from contrapose.evaluate.evidence import Evidence, in_words
+from contrapose.evaluate.labelfree import (
+    FEWEST_TEXTS,
+    HARMS,
+    HELPS,
+    UNCLEAR,
+    Judgement,
+    Look,
+    gain,
+    judge,
+    look,
+)
+from contrapose.evaluate.probes import FEWEST_PAIRS, MIN_WORDS, Probe, probes_of
 from contrapose.train.settings import SelectionSettings
 
 #: Held-out texts that are looked at; more cost time and hardly narrow the interval.
 MOST_TEXTS = 1_000
 #: The score of an encoder that collapsed: below every score that a working one can get.
 COLLAPSED_SCORE = -1.0
+_WORDS = {"better": HELPS, "worse": HARMS, "no clear change": UNCLEAR}
 
 
 class Criterion(Protocol):
@@ -39,8 +50,8 @@ class Criterion(Protocol):
     def measure(self, encoder: Encoder, precision: str) -> dict[str, float]:
         """Its parts by name, ``score`` among them."""
 
-    def change(self, encoder: Encoder, precision: str) -> PairedTest | None:
-        """From the start to this encoder, row by row; None for a collapsed one."""
+    def judge(self, encoder: Encoder, precision: str) -> Judgement | None:
+        """Does this encoder help, against the start, row by row? None for a collapsed one."""
 
 
 class StsbDev:
@@ -62,9 +73,12 @@ class StsbDev:
         value = self._task.evaluate(encoder, precision=precision).value
         return {"score": COLLAPSED_SCORE if value is None or np.isnan(value) else value}
 
-    def change(self, encoder: Encoder, precision: str) -> PairedTest | None:
+    def judge(self, encoder: Encoder, precision: str) -> Judgement | None:
         now = self._task.evaluate(encoder, precision=precision).evidence
-        return self._start.change_to(now) if self._start is not None and now is not None else None
+        if self._start is None or now is None:
+            return None
+        test = self._start.change_to(now)
+        return Judgement(word=_WORDS[in_words(test)], measured=self.about, because=test)
 
 
 class LabelFree:
@@ -72,8 +86,8 @@ class LabelFree:
 
     name = "label-free"
 
-    def __init__(self, texts: Sequence[str], pairs: Probe | None = None) -> None:
-        self._texts, self._pairs = list(texts), pairs
+    def __init__(self, probes: Sequence[Probe], texts: Sequence[str]) -> None:
+        self._probes, self._texts = tuple(probes), list(texts)
         self.about = f"expected gain without labels, on {len(texts)} held-out texts"
 
     def begin(self, start: Encoder, precision: str) -> None:
@@ -81,26 +95,25 @@ class LabelFree:
 
     def measure(self, encoder: Encoder, precision: str) -> dict[str, float]:
         now = self._look(encoder, precision)
-        expected = gain(self._start, now)
+        scores = now.scores[now.partners]
         return {
-            "score": COLLAPSED_SCORE if expected is None else expected.value() / 100,
+            "score": COLLAPSED_SCORE if now.collapsed else float(gain(self._start, now).mean()),
+            "retrieval_mrr": float(scores["reciprocal_rank"].mean()),
+            "margin": float(scores["margin"].mean()),
+            "alignment": -float(scores["closeness"].mean()),
             "uniformity": now.uniformity,
-            "topics": float(now.topic_M.mean()),
+            "topics": now.topics,
             "effective_rank": now.effective_rank,
-            **self._together(encoder, precision),
         }
 
-    def change(self, encoder: Encoder, precision: str) -> PairedTest | None:
-        return gain_test(self._start, self._look(encoder, precision))
+    def judge(self, encoder: Encoder, precision: str) -> Judgement | None:
+        return judge(self._start, self._look(encoder, precision))
 
     def _look(self, encoder: Encoder, precision: str) -> Look:
-        return look(encoder.encode(self._texts, normalize=True, precision=precision))
-
-    def _together(self, encoder: Encoder, precision: str) -> dict[str, float]:
-        if self._pairs is None:
-            return {}
-        texts = [*self._pairs.first, *self._pairs.second]
-        return together(*np.split(encoder.encode(texts, normalize=True, precision=precision), 2))
+        wanted = [*self._texts, *(text for probe in self._probes for text in (*probe.first, *probe.second))]
+        found = encode_once(encoder, wanted, precision=precision)
+        sides = {probe.kind: (found.of(probe.first), found.of(probe.second)) for probe in self._probes}
+        return look(sides, found.of(self._texts))
 
 
 def choose_criterion(
@@ -117,12 +130,12 @@ def choose_criterion(
         return StsbDev(Path(settings.dev_data))
     columns = {name: texts[:MOST_TEXTS] for name, texts in corpus.take(held_out).items()}
     texts = list(dict.fromkeys(list(columns.values())[-1])) if len(held_out) else []
-    if len(texts) >= FEWEST_TEXTS:
-        probes = [probe for probe in probes_of(columns) if probe.kind != "sentences"]
-        return LabelFree(texts, probes[0] if probes else None)
+    probes = [probe for probe in probes_of(columns) if probe.kind != "sentences"] if texts else []
+    if probes and len(texts) >= FEWEST_TEXTS:
+        return LabelFree(probes, texts)
     why = (
-        f"only {len(texts)} held-out texts, and {FEWEST_TEXTS} are needed to choose a checkpoint without labels "
-        "(a tenth of the rows is held out)"
+        f"the {len(texts)} held-out texts (a tenth of all) are too few or too short to choose a checkpoint without "
+        f"labels: {FEWEST_TEXTS} are needed, {FEWEST_PAIRS} of them of {MIN_WORDS} words or more, or with a title"
     )
     if settings.criterion == "label-free":
         raise UsageError(f"{why}: give more text, --dev-data, or --criterion none")

@@ -127,9 +127,11 @@ class SelectionSettings(Frozen):
         int | None, Field(ge=1, description="stop after so many evaluations without a new best")
     ] = None
     blend: Annotated[
-        Annotated[float, Field(ge=0, le=1)] | Literal["auto"],
-        Field(description="share of the trained weights in the model; auto: chosen by the criterion"),
-    ] = 1.0
+        Annotated[float, Field(ge=0, le=1)] | Literal["auto"] | None,
+        Field(
+            description="share of the trained weights in the model; auto: by the criterion; None: auto if it can"
+        ),
+    ] = None
 
     @model_validator(mode="after")
     def _criterion_has_data(self) -> SelectionSettings:
