@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from contrapose.evaluate.senteval import YEARS
 from contrapose.ledger import VARIABLE
 from tests.cli.conftest import Command
-from tests.evaluate.folders import write_beir, write_crosslingual, write_tables
+from tests.evaluate.fakes import write_benchmark, write_year
+from tests.evaluate.folders import write_beir, write_crosslingual, write_tables, write_transfer
 from tests.tiny import SENTENCES
 
 
@@ -102,6 +104,29 @@ def test_explain_prints_the_protocol_behind_each_number(contrapose: Command, tin
     assert "linear gain, as trec_eval" in done.out
     assert "crosslingual: Spearman x 100" in done.out
     assert "30" in done.out
+
+
+def test_explain_knows_every_kind_of_task(contrapose: Command, tiny: Path, tmp_path: Path) -> None:
+    for year in YEARS:
+        write_year(tmp_path / "senteval", year)
+    write_benchmark(tmp_path / "senteval")
+    write_transfer(tmp_path / "senteval", rows=20)
+    root = write_tables(tmp_path / "more")
+    write_crosslingual(root)
+    write_beir(root / "library")
+    tasks = "STS12,STSB,TREC,MR,crosslingual,retrieval,pairs,clustering,geometry"
+    given = ["--data", tmp_path / "senteval", "--data", root, "--transfer-protocol", "senteval-transfer-fast"]
+    done = contrapose("evaluate", tiny, "--tasks", tasks, *given, "--protocol", "senteval-mean", "--explain")
+    assert done.code == 0, done.err
+    out = " ".join(done.out.split())
+    for words in (
+        "pooling cls", "computed in", "at most", "each distinct text encoded once",
+        "mean over the task's parts", "unscored lines left out 5", "raw text", "equal values share their mean rank",
+        "5 folds, rmsprop", "weight decay chosen of 1e-05, 0.0001, 0.001, 0.01", "5% of those rows stop",
+        "scored above 4", "interval 95%", "linear gain, as trec_eval", "title and text joined", "greater id first",
+        "pairs of equal cosine enter together", "10 seeds, at most 100 iterations", "of the test split",
+    ):  # fmt: skip
+        assert words in out, words
 
 
 def test_a_table_shows_an_interval_with_every_value(contrapose: Command, tiny: Path, worded: Path) -> None:

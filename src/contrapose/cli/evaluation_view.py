@@ -60,11 +60,14 @@ def show(found: Evaluation) -> None:
 
 def explain(found: Evaluation, encoder: Any) -> None:
     """Every detail of the protocol: what was read, how it was scored, and how the encoder made vectors of it."""
+    from contrapose.evaluate.explained import definition_of, interval_of
+
     console.say()
     console.say("How these numbers were made", style="bold")
     console.say(
         f"encoder: pooling {encoder.pooling}, at most {encoder.max_length} tokens, vectors "
-        f"{'normalised by the model' if encoder.normalize else 'not normalised by the model'}, no train-time head"
+        f"{'normalised by the model' if encoder.normalize else 'not normalised by the model'}, no train-time head, "
+        f"computed in {found.precision}; each distinct text encoded once ({found.sentences:,})"
     )
     by_protocol: dict[str, list[Result]] = defaultdict(list)
     for result in found.results:
@@ -72,22 +75,20 @@ def explain(found: Evaluation, encoder: Any) -> None:
             result
         )
     for name, results in by_protocol.items():
-        definition = results[0].details.get("definition") or definitions().get(results[0].protocol, "")
-        console.say(f"{name}: {definition}")
+        console.say(f"{name}: {definition_of(results[0])}")
+        if any("interval" in result.details for result in results):
+            console.say(f"  interval {interval_of(results[0])}")
         for result in results:
             console.say(f"  {result.task}: {_details(result)}", style="dim")
+    if found.averages:
+        console.say(
+            "means: unweighted, over tasks of one protocol; interval 95%: on each side the root of the summed squared "
+            "reaches of the tasks, divided by their number"
+        )
 
 
 def _own_words(result: Result) -> bool:
     return result.protocol in ("geometry", "beir", "mteb")
-
-
-def definitions() -> dict[str, str]:
-    """Protocol -> how its number is made."""
-    from contrapose.evaluate.judged import PROTOCOLS as JUDGED
-    from contrapose.evaluate.sts import PROTOCOLS as STS
-
-    return {**STS, **JUDGED}
 
 
 def _details(result: Result) -> str:

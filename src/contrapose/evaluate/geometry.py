@@ -55,7 +55,11 @@ class GeometryTask:
             source="STS-B",
             split=split,
             text=found.text,
-            details={"folder": found.folder, "data_fingerprint": found.fingerprint},
+            details={
+                "folder": found.folder,
+                "data_fingerprint": found.fingerprint,
+                "pairs_that_mean_the_same": f"scored above {SAME_MEANING:g}",
+            },
         )
 
     @classmethod

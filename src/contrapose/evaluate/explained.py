@@ -1,0 +1,68 @@
+"""What lies behind a number, in words: how it is made, what ties do, and what its interval is."""
+
+from __future__ import annotations
+
+from contrapose.evaluate.evidence import MEAN_RESAMPLES, RESAMPLES
+from contrapose.evaluate.geometry_spread import RESAMPLED_SPECTRA, SIGMAS
+from contrapose.evaluate.geometry_spread import RESAMPLES as GEOMETRY_RESAMPLES
+from contrapose.evaluate.judged import CLUSTERING_ITERATIONS, CLUSTERING_RESAMPLES, CLUSTERING_SEEDS
+from contrapose.evaluate.results import Result
+from contrapose.evaluate.sts import PROTOCOLS as STS
+from contrapose.evaluate.transfer import DEV_SHARE, WEIGHT_DECAYS
+
+_SPEARMAN = (
+    "equal values share their mean rank; vectors as they are pooled, cosine in fp64; no regressor on top"
+)
+_TRANSFER = (
+    "logistic regression on vectors that are not normalised, a pair as [|u - v|, u * v]; weight decay chosen of "
+    f"{', '.join(f'{decay:g}' for decay in WEIGHT_DECAYS)} by folds of the rows learnt from (SST2: by its development "
+    f"rows); {DEV_SHARE:.0%} of those rows stop each training; of equal logits the first class"
+)
+_QUANTILES = "2.5% and 97.5% quantiles"
+
+
+def definition_of(result: Result) -> str:
+    """How the number is made.
+
+    >>> trec = Result(task="TREC", metric="accuracy", value=90.0, protocol="senteval-transfer", rows=500, model="m",
+    ...               split="test", text="raw", details={"definition": "10 folds"})
+    >>> definition_of(trec)[:40], interval_of(trec)
+    ('10 folds; logistic regression on vectors', '95%: test rows resampled 5,000 times, 2.5% and 97.5% quantiles')
+    """
+    known = str(result.details.get("definition", STS.get(result.protocol, "")))
+    return "; ".join(part for part in (known, _more(result)) if part)
+
+
+def _more(result: Result) -> str:
+    if result.protocol in (*STS, "scored-pairs"):
+        return _SPEARMAN
+    if result.protocol.startswith("senteval-transfer"):
+        return _TRANSFER
+    return {
+        "duplicate-pairs": "pairs of equal cosine enter together",
+        "clustering": f"{CLUSTERING_SEEDS} seeds, at most {CLUSTERING_ITERATIONS} iterations",
+        "beir": "title and text joined by a blank; exact cosine search over all documents; of equal cosines the "
+        "greater id first, as trec_eval; queries without a relevant document are not asked; a document with the id of "
+        "the query is left out",
+    }.get(result.protocol, "")
+
+
+def interval_of(result: Result) -> str:
+    """What its interval is: what was resampled, and how."""
+    if result.protocol == "geometry":
+        if result.metric in ("alignment", "positive_rank"):
+            return f"95%: pairs resampled 2,000 times, {_QUANTILES}"
+        times = RESAMPLED_SPECTRA if result.metric in ("effective_rank", "iso_score") else GEOMETRY_RESAMPLES
+        return f"95%: value +- {SIGMAS} standard deviations of {times} resamples of the texts, without pairs of copies"
+    if result.protocol == "clustering":
+        return (
+            f"95%: reach of {CLUSTERING_RESAMPLES} resamples of the texts with their clusters around their own mean, "
+            "and of the t-interval over the seeds, added as independent errors"
+        )
+    rows = {"accuracy": "test rows", "spearman": "pairs", "average_precision": "pairs"}.get(
+        result.metric, "queries"
+    )
+    if result.protocol == "senteval-mean":
+        rows = "pairs, each within its part,"
+    times = MEAN_RESAMPLES if rows in ("test rows", "queries") else RESAMPLES
+    return f"95%: {rows} resampled {times:,} times, {_QUANTILES}"

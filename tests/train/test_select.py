@@ -1,0 +1,72 @@
+"""Choosing a checkpoint sees development rows and held-out rows of the corpus, and never a test split."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+from pathlib import Path
+
+import pytest
+
+import contrapose
+from contrapose.train.api import train
+from tests.tiny import SENTENCES
+from tests.train.runs import OPTIONS, Place
+
+#: What may be imported from the evaluation room where something is trained or chosen: no reader but ``sts_dev``.
+READERS = {
+    "read_sts",
+    "read_transfer",
+    "read_beir",
+    "read_judged",
+    "read_crosslingual",
+    "sources_in",
+    "plan",
+    "suite",
+}
+ROOMS = ("train", "objectives", "negatives", "positives", "regularizers", "data", "encoder")
+
+
+@pytest.fixture
+def dev_data(tmp_path: Path) -> Path:
+    """STS-B with development pairs; where the test file would be, a folder: reading it fails, also for root."""
+    folder = tmp_path / "senteval/STS/STSBenchmark"
+    (folder / "sts-test.csv").mkdir(parents=True)
+    pairs = enumerate(itertools.pairwise(SENTENCES))
+    (folder / "sts-dev.csv").write_text(
+        "".join(f"g\tf\t2015\t{i}\t{i % 6}\t{a}\t{b}\n" for i, (a, b) in pairs)
+    )
+    return tmp_path / "senteval"
+
+
+def test_training_with_a_development_criterion_opens_no_test_file(
+    place: Place, dev_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    real = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: opened.append(path.name) or real(path))
+    options = OPTIONS | {"criterion": "stsb-dev", "dev_data": str(dev_data), "eval_every": 4}
+    run = train(str(place.sentences), model=str(place.model), out=str(tmp_path / "run"), **options)
+    assert "sts-dev.csv" in opened
+    assert not [name for name in opened if "test" in name]
+    assert run.model_folder.is_dir()
+
+
+def test_no_code_that_trains_or_chooses_imports_a_reader_of_test_splits() -> None:
+    house = Path(contrapose.__file__).parent
+    files = [path for room in ROOMS for path in (house / room).rglob("*.py")]
+    files += [
+        house / "evaluate" / name
+        for name in ("labelfree.py", "probes.py")
+        if (house / "evaluate" / name).exists()
+    ]
+    assert len(files) > 20
+    found = []
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("contrapose.evaluate"):
+                last = (node.module or "").rsplit(".", 1)[-1]
+                found += [
+                    (path.name, name) for name in (last, *(a.name for a in node.names)) if name in READERS
+                ]
+    assert not found
