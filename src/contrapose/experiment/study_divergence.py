@@ -101,9 +101,10 @@ def _first_study_of(studies: AllRows) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {}
     for name, rows in studies.items():
         for row in trained(rows):
-            training = {key: value for key, value in row["options"].items() if key != "tasks"}
-            known = json.dumps(training, sort_keys=True)
-            if known not in seen and all(task in row["facts"]["gain"] for task in JUDGED):
+            # Runs that did the same to the bit say the same once: another name, or other tasks besides.
+            gains = row["facts"]["gain"]
+            known = json.dumps([row["facts"]["moved"], [gains.get(task) for task in JUDGED]])
+            if known not in seen and all(task in gains for task in JUDGED):
                 seen.add(known)
                 found.setdefault(name, []).append(row)
     return found

@@ -28,8 +28,8 @@ def linear_cka(before_ND: Tensor, after_NE: Tensor) -> Tensor:
     """||Y'X||^2 / (||X'X|| ||Y'Y||), X and Y centred; 1 where they differ by a rotation and a scale. NaN for one point.
 
     >>> x = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])
-    >>> linear_cka(x, x.flip(1))
-    tensor(1.0000)
+    >>> round(float(linear_cka(x, x.flip(1))), 4)
+    1.0
     """
     x_ND, y_NE = (_centred(side) for side in (before_ND, after_NE))
     shared = (y_NE.T @ x_ND).square().sum()
