@@ -1,54 +1,107 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from contrapose.errors import UsageError
-from contrapose.evaluate.labelfree import label_free
+from contrapose.evaluate.labelfree import (
+    DIFFUSE,
+    HARMS,
+    HELPS,
+    UNCLEAR,
+    Look,
+    gain,
+    judge,
+    look,
+    probe_scores,
+)
+from contrapose.evaluate.vectors import unit_rows
+from contrapose.seeds import numpy_generator
 
 
-def views(noise: float, rows: int = 120, width: int = 16) -> tuple[np.ndarray, np.ndarray]:
-    generator = np.random.default_rng(0)
-    rows_ND = generator.standard_normal((rows, width))
-    return rows_ND, rows_ND + noise * generator.standard_normal((rows, width))
+def drawn(*shape: int, place: str = "x") -> np.ndarray:
+    return numpy_generator(0, place).standard_normal(shape)
 
 
-def test_score_falls_with_noise_and_ends_at_chance() -> None:
-    scores = [label_free(*views(noise)) for noise in (0.0, 1.0, 2.0, 1000.0)]
-    values = [found.score for found in scores]
-    assert values == sorted(values, reverse=True)
-    assert scores[0].retrieval_mrr == 1.0
-    assert scores[-1].retrieval_mrr < 0.1
-    assert [found.score for found in scores] == pytest.approx(
-        [-(found.alignment + found.uniformity) for found in scores]
-    )
-    assert [found.alignment for found in scores] == sorted(found.alignment for found in scores)
-    assert not any(found.collapsed for found in scores)
+def test_the_scores_of_a_pair_are_those_of_their_definitions() -> None:
+    first, second = unit_rows(drawn(7, 5), np.float64), unit_rows(drawn(7, 5, place="y"), np.float64)
+    found = probe_scores(first, second)
+    everything = np.concatenate([first, second])
+    for i in range(7):
+        apart = [np.sum((everything[i] - other) ** 2) for j, other in enumerate(everything) if j != i]
+        apart_2 = [
+            np.sum((everything[7 + i] - other) ** 2) for j, other in enumerate(everything) if j != 7 + i
+        ]
+        spread = (
+            -(np.log(np.mean(np.exp(-2 * np.array(apart)))) + np.log(np.mean(np.exp(-2 * np.array(apart_2)))))
+            / 2
+        )
+        others = (np.mean([first[i] @ v for v in second]) + np.mean([u @ second[i] for u in first])) / 2
+        assert found["closeness"][i] == pytest.approx(-np.sum((first[i] - second[i]) ** 2))
+        assert found["spread"][i] == pytest.approx(spread)
+        assert found["margin"][i] == pytest.approx(first[i] @ second[i] - others)
 
 
-def test_collapse_is_flagged_even_where_retrieval_still_works() -> None:
-    first, second = views(0.0)
-    found = label_free(0.1 * first + 1.0, 0.1 * second + 1.0)
-    assert found.collapsed
-    assert found.retrieval_mrr == 1.0
-    assert -0.5 < found.uniformity < 0
-    assert found.score < label_free(first, second).score
+def made(*, topics: float, margin: float = 0.0, closeness: float = 0.0, titles: float | None = None) -> Look:
+    """200 rows whose scores are these values, a little noise apart."""
+    noise = 1e-4 * drawn(200)
+    halves = {
+        "margin": margin + noise,
+        "closeness": closeness + noise,
+        "spread": noise,
+        "reciprocal_rank": np.full(200, 0.5),
+    }
+    scores = {"halves": halves}
+    if titles is not None:
+        scores["titles"] = {**halves, "reciprocal_rank": titles + 0.1 * np.abs(noise)}
+    return Look(scores=scores, topics=topics, uniformity=-3.0, effective_rank=50.0)
 
 
-def test_one_vector_for_everything_scores_nothing() -> None:
-    found = label_free(np.ones((120, 16)), np.ones((120, 16)))
-    assert found.collapsed
-    assert found.score == pytest.approx(0.0, abs=1e-5)
-    assert found.retrieval_mrr == pytest.approx(1 / 120)
+CLUSTERED, EVEN = DIFFUSE + 0.1, DIFFUSE - 0.05
 
 
-def test_both_directions_count_alike() -> None:
-    first, second = views(1.5)
-    assert label_free(first, second).score == pytest.approx(label_free(second, first).score)
+@pytest.mark.parametrize(
+    ("start", "now", "word"),
+    [
+        (made(topics=CLUSTERED), made(topics=0.1, margin=-0.05), HARMS),
+        (made(topics=CLUSTERED), made(topics=0.1, margin=0.05), UNCLEAR),
+        (made(topics=EVEN), made(topics=0.1, margin=-0.05), UNCLEAR),
+        (made(topics=EVEN, titles=0.5), made(topics=0.1, titles=0.6), HELPS),
+        (made(topics=CLUSTERED, titles=0.5), made(topics=0.1, titles=0.6), UNCLEAR),
+        (made(topics=EVEN, titles=0.6), made(topics=0.1, titles=0.5), HARMS),
+        (made(topics=EVEN), made(topics=EVEN), UNCLEAR),
+        (made(topics=CLUSTERED), made(topics=CLUSTERED), UNCLEAR),
+    ],
+)
+def test_the_verdict_follows_its_rule(start: Look, now: Look, word: str) -> None:
+    found = judge(start, now)
+    assert found is not None
+    assert found.word == word
 
 
-def test_views_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(UsageError, match="two views of at least two rows"):
-        label_free(np.ones((3, 2)), np.ones((2, 2)))
-    with pytest.raises(UsageError, match="at least two rows"):
-        label_free(np.ones((1, 2)), np.ones((1, 2)))
+def test_a_collapsed_encoder_gets_no_judgement() -> None:
+    start = made(topics=EVEN)
+    assert judge(start, replace(start, uniformity=-0.01)) is None
+    vectors = np.ones((60, 4))
+    assert look({"halves": (vectors, vectors)}, vectors).collapsed
+
+
+def test_the_start_gains_nothing_over_itself() -> None:
+    for start in (made(topics=EVEN), made(topics=CLUSTERED), made(topics=EVEN, titles=0.5)):
+        assert gain(start, start).tolist() == [0.0] * 200
+
+
+def test_gain_is_of_the_margin_in_topics_and_of_closeness_elsewhere() -> None:
+    moved = made(topics=0.1, margin=-0.3, closeness=0.2)
+    assert gain(made(topics=CLUSTERED), moved).mean() == pytest.approx(-0.3)
+    assert gain(made(topics=EVEN), moved).mean() == pytest.approx(0.2)
+
+
+def test_topics_are_seen_in_the_vectors() -> None:
+    topics = np.repeat(drawn(8, 16, place="topics"), 25, axis=0)
+    clustered, even = 3 * topics + drawn(200, 16), drawn(200, 16)
+    found = [
+        look({"halves": (x, x)}, x[numpy_generator(0, "order").permutation(200)]) for x in (clustered, even)
+    ]
+    assert found[0].topics > found[1].topics + 0.1

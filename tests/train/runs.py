@@ -28,6 +28,7 @@ OPTIONS: Mapping[str, Any] = {
     "precision": "fp32",
     "device": "cpu",
     "criterion": "none",
+    "blend": 1.0,
     "save_every": 5,
 }
 

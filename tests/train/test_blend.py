@@ -82,5 +82,5 @@ def test_auto_takes_the_share_that_the_criterion_likes_best(
     criterion = Wants(name, first + wanted * (last - first))
     share, scores = best_share(trained, start.state_dict(), criterion, "fp32")
     assert share == wanted
-    assert list(scores) == ["0.25", "0.5", "0.75", "1"]
+    assert list(scores) == ["0", "0.25", "0.5", "0.75", "1"]
     assert np.array_equal(trained.encode(SENTENCES[:2]), before)

@@ -106,7 +106,11 @@ def _policies(cases: Sequence[verdicts.Case]) -> list[str]:
     listed = "; ".join(
         f"{name}: mean {np.mean(values):+.2f}, worst {min(values):+.2f}" for name, values in found.items()
     )
-    return [f"What is gained in points of the labelled task, over all runs, by taking {listed}."]
+    kept, harmful, helpful = verdicts.kept_starts(cases)
+    return [
+        f"What is gained in points of the labelled task, over all runs, by taking {listed}.",
+        f"Auto kept the start in {kept} runs; in {harmful} of them training had harmed, in {helpful} it had helped.",
+    ]
 
 
 def figure(rows: Sequence[Row], studies: AllRows) -> Figure:

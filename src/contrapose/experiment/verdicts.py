@@ -174,3 +174,17 @@ def policies(cases: Sequence[Case]) -> dict[str, list[float]]:
         ):
             values.append(points)
     return found
+
+
+def kept_starts(cases: Sequence[Case]) -> tuple[int, int, int]:
+    """Runs in which auto keeps the start rather than half or all; of those where training harmed; where it helped."""
+    kept = [
+        case
+        for case in cases
+        if case.share == "1"
+        and max(
+            gain_of(other) for other in cases if (other.domain, other.recipe) == (case.domain, case.recipe)
+        )
+        <= 0
+    ]
+    return len(kept), sum(c.truth == HARMS for c in kept), sum(c.truth == HELPS for c in kept)

@@ -1,0 +1,69 @@
+"""The numbers of the product are those of the study: constants, reliability."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contrapose.evaluate.labelfree import DIFFUSE, HARMS, HELPS, MARGIN, UNCLEAR
+from contrapose.experiment import verdicts
+from contrapose.experiment.study_selection import STUDY
+from contrapose.train.verdict import RELIABILITY
+
+RESULTS = Path(__file__).resolve().parents[2] / "studies" / "results" / "selection.jsonl"
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[Mapping[str, Any]]:
+    return [json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines()]
+
+
+def test_the_constants_are_those_that_fit_the_study(rows: list[Mapping[str, Any]]) -> None:
+    assert verdicts.fitted(verdicts.cases_of(rows)) == (DIFFUSE, MARGIN)
+
+
+def test_the_reliability_that_a_run_tells_is_that_of_domains_left_out(rows: list[Mapping[str, Any]]) -> None:
+    judged = [pair for pair in verdicts.left_out(verdicts.cases_of(rows)) if pair[0].share == "1"]
+    assert len(judged) == len(rows)
+    assert verdicts.reliability(judged) == dict(RELIABILITY)
+
+
+def test_leaving_out_really_leaves_out(rows: list[Mapping[str, Any]]) -> None:
+    """A domain whose truth is turned around changes no verdict on itself."""
+    turned = json.loads(json.dumps(rows))
+    for row in turned:
+        if row["factors"]["domain"] == "banking77":
+            for found in row["facts"]["shares"].values():
+                truth = found["truth"]
+                truth["difference"], truth["low"], truth["high"] = 9.0, 8.0, 10.0
+
+    def of_banking(some: list[Mapping[str, Any]]) -> list[str]:
+        judged = verdicts.left_out(verdicts.cases_of(some))
+        return [word for case, word in judged if case.domain == "banking77"]
+
+    assert of_banking(turned) == of_banking(rows)
+    assert HARMS in of_banking(rows)
+
+
+def test_blending_as_chosen_without_labels_avoids_the_harm(rows: list[Mapping[str, Any]]) -> None:
+    found = verdicts.policies(verdicts.cases_of(rows))
+    assert min(found["auto"]) > min(found["half of it"]) > min(found["the trained encoder"])
+    assert all(
+        best >= chosen
+        for best, chosen in zip(found["the best of start, half and all"], found["auto"], strict=True)
+    )
+
+
+def test_the_answer_says_what_was_not_reached(rows: list[Mapping[str, Any]]) -> None:
+    words = " ".join(STUDY.answer(rows, {}).words)
+    for said in (
+        f"'{HELPS}' 3 of 4",
+        f"'{UNCLEAR}' 16 of 28",
+        f"'{HARMS}' 12 of 14",
+        "right in 31 of 46 runs",
+    ):
+        assert said in words
