@@ -14,7 +14,7 @@ from contrapose.train.prepare import load_encoder
 from contrapose.train.session import Session, restore
 from contrapose.train.settings import run_folder
 from contrapose.train.track import read_rows, strict_json
-from contrapose.train.verdict import Verdict, judge, unjudged
+from contrapose.train.verdict import Verdict, judge, start_kept, unjudged
 
 
 def finish(session: Session, seconds: float) -> None:
@@ -60,18 +60,28 @@ def _against_the_start(session: Session) -> tuple[dict[str, Any], Verdict]:
     wanted, criterion = session.settings.selection.blend, session.criterion
     if wanted is None:
         wanted = "auto" if criterion is not None else 1.0
-    blending: dict[str, Any] = {"blend": wanted}
-    if wanted != 1:
-        session.listener.preparing("blending with the start")
-        start = load_encoder(session.settings).to(session.encoder.device).state_dict()
-        if wanted == "auto":
-            assert criterion is not None
-            share, scores = best_share(session.encoder, start, criterion, session.precision)
-            blending = {"blend": share, "blend_scores": scores}
-        blend(session.encoder, start, blending["blend"])
-    if criterion is None:
-        return blending, unjudged()
-    return blending, judge(criterion, session.encoder, session.precision, session.views)
+    trained = _judged(session)
+    if wanted == 1:
+        return {"blend": 1.0}, trained
+    session.listener.preparing("blending with the start")
+    start = load_encoder(session.settings).to(session.encoder.device).state_dict()
+    scores: dict[str, float] = {}
+    if wanted == "auto":
+        assert criterion is not None
+        share, scores = best_share(session.encoder, start, criterion, session.precision)
+    else:
+        share = wanted
+    blend(session.encoder, start, share)
+    facts = {"blend": share, "blend_scores": scores, "verdict_of_all": trained.to_json()}
+    if share == 0:
+        return facts, start_kept(trained, session.views)
+    return facts, trained if share == 1 else _judged(session)
+
+
+def _judged(session: Session) -> Verdict:
+    if session.criterion is None:
+        return unjudged()
+    return judge(session.criterion, session.encoder, session.precision, session.views)
 
 
 def _choose(session: Session) -> int:

@@ -58,6 +58,18 @@ def unjudged() -> Verdict:
     )
 
 
+def start_kept(trained: Verdict, views: str) -> Verdict:
+    """The verdict on the start itself, where no share of what was trained is expected to be better."""
+    return Verdict(
+        word=UNCLEAR,
+        text="No clear change: the model is the start, unchanged, since no share of the trained weights is expected "
+        f"to be better (--blend 1 takes them all). Of what was trained: {trained.text}",
+        advice=ADVICE[views],
+        measured=trained.measured,
+        rows=trained.rows,
+    )
+
+
 def judge(criterion: Criterion, model: Encoder, precision: str, views: str) -> Verdict:
     """The model against the encoder that the run began with, on the criterion's held-out rows, pair by pair."""
     with model.in_mode(training=False):
