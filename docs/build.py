@@ -14,9 +14,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import demo, selection  # noqa: E402
+from benchmarks import demo  # noqa: E402
 from benchmarks.quality import read, table  # noqa: E402
 
+from contrapose.experiment.studies import study_named  # noqa: E402
 from contrapose.experiment.study_report import FIGURES, PAGE, render  # noqa: E402
 from contrapose.objectives.catalogue import all_methods, all_parts, describe  # noqa: E402
 from contrapose.objectives.hyperparameters import hyperparameters_of  # noqa: E402
@@ -32,7 +33,7 @@ def pages() -> dict[Path, str]:
     readme = between(readme, "demo", demo.table(read(RESULTS / "demo.jsonl")))
     readme = between(readme, "quality", table(read(RESULTS / "quality.jsonl")))
     readme = between(readme, "speed", speed_table(RESULTS / "speed.json"))
-    readme = between(readme, "selection", selection.in_words(read(RESULTS / "selection.jsonl")))
+    readme = between(readme, "selection", without_labels(read(STUDIES / "selection.jsonl")))
     studies = render(STUDIES, drawn=False)[PAGE]
     return {
         ROOT / "README.md": readme,
@@ -49,6 +50,12 @@ def between(text: str, name: str, content: str) -> str:
     before, rest = text.split(start, 1)
     after = rest.split(end, 1)[1]
     return f"{before}{start}\n{content}\n{end}{after}"
+
+
+def without_labels(rows: list[dict[str, object]]) -> str:
+    """What the study of the label-free verdict found, a line each."""
+    words = study_named("selection").answer(rows, {}).words[1:]
+    return "\n".join(f"- {line}" for line in words)
 
 
 def speed_table(path: Path) -> str:

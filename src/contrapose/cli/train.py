@@ -222,7 +222,12 @@ def show_verdict(verdict: Mapping[str, Any]) -> None:
 def show_result(run: Run, settings: RunSettings) -> None:
     """Before and after, where the model is, and what to do with it."""
     summary = run.summary
-    before, chosen = summary.get("score_before"), summary.get("score_chosen")
+    before, chosen, blend = (
+        summary.get("score_before"),
+        summary.get("score_chosen"),
+        summary.get("blend", 1.0),
+    )
+    chosen = (summary.get("blend_scores") or {}).get(f"{blend:g}", chosen)
     if before is not None and chosen is not None:
         rows = [[summary["criterion_about"], f"{before:.3f}", f"{chosen:.3f}", f"{chosen - before:+.3f}"]]
         columns = {"measured": "text", "before": "number", "after": "number", "change": "number"}
@@ -232,7 +237,6 @@ def show_result(run: Run, settings: RunSettings) -> None:
         ", stopped early" if summary.get("stopped_early") else ""
     )
     speed = f", {summary['rows_per_second']:g} rows per second" if summary.get("rows_per_second") else ""
-    blend = summary.get("blend", 1.0)
     share = f", blended with the start ({blend:g} of the trained weights)" if blend < 1 else ""
     console.say(
         f"{summary['method']}: {steps}; the model is that of step {summary['chosen_step']}{share}{speed}"

@@ -22,10 +22,11 @@ RELIABILITY: Mapping[str, tuple[int, int]] = {HELPS: (3, 4), UNCLEAR: (16, 28), 
 #: What to try next where training harms, by where the views came from.
 ADVICE: Mapping[str, str] = {
     "dropout": "Where the text has titles or questions beside it, train on those pairs (--columns title,text); else "
-    "try --views crop, a lower --learning-rate, or --blend auto.",
-    "crop": "Where the documents have titles, train on (title, text) pairs (--columns title,text); else a lower "
-    "--learning-rate, or --blend auto.",
-    "pairs": "Try a lower --learning-rate, fewer --steps, or --blend auto; and see whether the pairs belong together.",
+    "try --views crop or a lower --learning-rate, and judge with labels (--dev-data, contrapose evaluate).",
+    "crop": "Where the documents have titles, train on (title, text) pairs (--columns title,text); else try a lower "
+    "--learning-rate, and judge with labels (--dev-data, contrapose evaluate).",
+    "pairs": "See whether the pairs belong together; try a lower --learning-rate or fewer --steps, and judge with "
+    "labels (--dev-data, contrapose evaluate).",
 }
 
 
