@@ -116,11 +116,15 @@ def gain(start: Look, now: Look) -> np.ndarray:
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """word: HELPS, UNCLEAR or HARMS; because: the test that decided, and ``measured`` what it is of."""
+    """word: HELPS, UNCLEAR or HARMS; because: the test that decided, ``measured``: what it is of.
+
+    why: the reason where a clear change decides nothing.
+    """
 
     word: str
     measured: str
     because: PairedTest
+    why: str = ""
 
 
 def judge(start: Look, now: Look) -> Judgement | None:
@@ -128,25 +132,31 @@ def judge(start: Look, now: Look) -> Judgement | None:
     if now.collapsed:
         return None
     shape = "halves" if "halves" in start.scores else "titles"
-    margin = _test(start, now, shape, "margin")
+    margin, measured = _test(start, now, shape, "margin"), f"margin of {_SIDES[shape]} over others"
     in_topics = start.topics > DIFFUSE
-    found = Judgement(word=UNCLEAR, measured=f"margin of {_SIDES[shape]} over others", because=margin)
     if in_topics and margin.difference < -MARGIN and in_words(margin) == "worse":
-        return _with(found, HARMS)
-    if "titles" in start.scores:
-        ranks = _test(start, now, "titles", "reciprocal_rank")
-        found = Judgement(word=UNCLEAR, measured="reciprocal rank of the text for its title", because=ranks)
-        word = in_words(ranks)
-        if word == "worse" or (word == "better" and not in_topics):
-            return _with(found, HARMS if word == "worse" else HELPS)
-    return found
+        return Judgement(word=HARMS, measured=measured, because=margin)
+    if "titles" not in start.scores:
+        why = "" if in_words(margin) == "no clear change" else _NO_SIGN[in_topics]
+        return Judgement(word=UNCLEAR, measured=measured, because=margin, why=why)
+    ranks, measured = (
+        _test(start, now, "titles", "reciprocal_rank"),
+        "reciprocal rank of the text for its title",
+    )
+    if in_words(ranks) == "worse":
+        return Judgement(word=HARMS, measured=measured, because=ranks)
+    if in_words(ranks) == "better" and not in_topics:
+        return Judgement(word=HELPS, measured=measured, because=ranks)
+    why = _NO_SIGN[True] if in_words(ranks) == "better" else ""
+    return Judgement(word=UNCLEAR, measured=measured, because=ranks, why=why)
 
 
+#: Whether texts come in topics -> why a clear change of the measure decides nothing.
+_NO_SIGN = {
+    True: "These texts come in topics, where a rise of it was no sure sign of help",
+    False: "These texts are about everything, where it told neither help nor harm",
+}
 _SIDES = {"halves": "the halves of a text", "titles": "title and text"}
-
-
-def _with(judgement: Judgement, word: str) -> Judgement:
-    return Judgement(word=word, measured=judgement.measured, because=judgement.because)
 
 
 def _test(start: Look, now: Look, kind: str, name: str) -> PairedTest:

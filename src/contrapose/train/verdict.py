@@ -79,10 +79,15 @@ def judge(criterion: Criterion, model: Encoder, precision: str, views: str) -> V
         text = f"Harms: the model, or its start, gives all texts nearly one vector ({criterion.about})."
         return Verdict(word=HARMS, text=text, advice=ADVICE[views], measured=criterion.about)
     test = found.because
-    numbers = f"{test.difference:+.3f} [{test.low:+.3f}, {test.high:+.3f}] over {test.rows} rows"
+    told = (
+        f"{found.word.capitalize()}: {found.measured} {test.difference:+.3f} [{test.low:+.3f}, {test.high:+.3f}] over "
+        f"{test.rows} rows.",
+        f"{found.why}." if found.why else "",
+        _worth(criterion.name, found.word),
+    )
     return Verdict(
         word=found.word,
-        text=f"{found.word.capitalize()}: {found.measured} {numbers}.{_worth(criterion.name, found.word)}",
+        text=" ".join(part for part in told if part),
         advice=ADVICE[views] if found.word == HARMS else "",
         measured=found.measured,
         difference=test.difference,
@@ -97,4 +102,4 @@ def _worth(criterion: str, word: str) -> str:
     if criterion != "label-free":
         return ""
     right, said = RELIABILITY[word]
-    return f" Judged without labels; on labelled domains such a verdict was right in {right} of {said} runs."
+    return f"Judged without labels; on labelled domains such a verdict was right in {right} of {said} runs."
