@@ -19,6 +19,7 @@ EXAMPLES = examples(
     "contrapose study",
     "contrapose study ablation wiki.txt.gz --data data/senteval",
     "contrapose study scale wiki.txt.gz captions.txt.gz medical.txt.gz --data data/senteval",
+    "contrapose study selection --data data",
     "contrapose study crosslingual wiki.txt.gz --data data/senteval --data data/sts-crosslingual --json",
 )
 
@@ -38,7 +39,8 @@ def study(
     data: Annotated[
         list[str] | None,
         typer.Option(
-            help="SentEval's folder; crosslingual wants STS across languages too. May be given several times.",
+            help="SentEval's folder; crosslingual wants STS across languages too, selection the folder of labelled "
+            "domains instead. May be given several times.",
             metavar="DIR",
             show_default=False,
         ),
@@ -69,10 +71,10 @@ def study(
     from contrapose.experiment.study_setup import Setup
 
     chosen = study_named(name)
-    if not corpus:
+    if chosen.corpora and not corpus:
         raise UsageError(f"study {name} needs sentences to train on: {chosen.command}")
     setup = Setup(
-        corpora=tuple(corpus),
+        corpora=tuple(corpus or ()),
         data=tuple(data or ()),
         out=Path(out),
         model=model,
@@ -94,7 +96,7 @@ def study(
     show(chosen, answer)
     console.say(f"written: {', '.join(str(path) for path in files)}")
     if not quiet:
-        _suggest(name, tuple(corpus), tuple(data or ()), out)
+        _suggest(name, tuple(corpus or ()), tuple(data or ()), out)
 
 
 def show(chosen: Study, answer: Answer) -> None:
@@ -156,5 +158,10 @@ def _as_json(chosen: Study, answer: Answer, studies: AllRows, files: list[Path])
 def _suggest(name: str, corpus: tuple[str, ...], data: tuple[str, ...], out: str) -> None:
     """The ablation measures the luck of the seed, and divergence reads what all others measured."""
     another = "divergence" if name == "ablation" else "ablation"
-    words = [*corpus[:1], *(word for folder in data for word in ("--data", folder)), "--out", out]
+    words = [
+        *(corpus[:1] or ["sentences.txt"]),
+        *(word for folder in data for word in ("--data", folder)),
+        "--out",
+        out,
+    ]
     console.suggest(f"contrapose study {another} {' '.join(map(shlex.quote, words))}")

@@ -7,7 +7,7 @@ measured on text without labels. ``study_selection.py`` reads what this writes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,7 +53,7 @@ def recipes_for(domain: Domain) -> dict[str, dict[str, Any]]:
     }
 
 
-def trials_of(bench: Bench, domains: Sequence[str] = tuple(DOMAINS)) -> list[Trial]:
+def trials_of(bench: Bench) -> list[Trial]:
     """Every recipe on every domain that allows it, one recipe of all domains after the other."""
     return [
         Trial(
@@ -67,7 +67,7 @@ def trials_of(bench: Bench, domains: Sequence[str] = tuple(DOMAINS)) -> list[Tri
             },
         )
         for recipe, options in RECIPES.items()
-        for domain in domains
+        for domain in DOMAINS
         if recipe in recipes_for(bench.domain(domain))
     ]
 

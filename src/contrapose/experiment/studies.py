@@ -64,7 +64,8 @@ def run_study(
     training.
     """
     study = study_named(name)
-    setup.check()
+    if study.corpora:
+        setup.check()
     return run_planned(name, study.plan(setup), setup.out, watcher, listener)
 
 

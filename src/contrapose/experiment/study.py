@@ -30,8 +30,8 @@ class Answer:
 class Study:
     """plan: its trials, the most telling first; answer, figure: from its own rows and those of all studies.
 
-    corpora, data: what its command line takes, in words. reads_others: it answers from the runs of other studies too,
-    even where none of its own was run.
+    corpora, data: what its command line takes, in words; no corpora: it has texts of its own.
+    reads_others: it answers from the runs of other studies too, even where none of its own was run.
     """
 
     name: str
@@ -46,5 +46,5 @@ class Study:
     @property
     def command(self) -> str:
         """How it is run."""
-        folders = " ".join(f"--data {folder}" for folder in self.data)
-        return f"contrapose study {self.name} {self.corpora} {folders}"
+        folders = [f"--data {folder}" for folder in self.data]
+        return " ".join(["contrapose study", self.name, *filter(None, [self.corpora]), *folders])

@@ -144,5 +144,6 @@ STUDY = Study(
     plan=plan,
     answer=answer,
     figure=figure,
-    data=("SENTEVAL", "DATA"),
+    corpora="",
+    data=("DATA",),
 )
