@@ -67,3 +67,35 @@ def test_the_answer_says_what_was_not_reached(rows: list[Mapping[str, Any]]) -> 
         "right in 31 of 46 runs",
     ):
         assert said in words
+
+
+def test_a_run_hands_out_the_start_only_where_nothing_trained_is_expected_to_be_better(
+    rows: list[Mapping[str, Any]],
+) -> None:
+    cases = verdicts.cases_of(rows)
+    ends = verdicts.delivered(cases)
+    assert len(ends) == len(rows)
+    assert {word for kept, word in ends if kept is None} == {UNCLEAR}
+    names = [(kept.domain, kept.recipe) for kept, _ in ends if kept is not None]
+    assert len(set(names)) == len(names) < len(rows)
+    assert {kept.share if kept else "0" for kept, _ in ends} == {"0", "0.5", "1"}
+
+
+def test_what_is_handed_out_is_chosen_without_a_look_at_its_own_domain(rows: list[Mapping[str, Any]]) -> None:
+    """Where the truth of a domain is turned around, its own runs hand out what they did."""
+    turned = json.loads(json.dumps(rows))
+    for row in turned:
+        if row["factors"]["domain"] == "medical-questions":
+            for found in row["facts"]["shares"].values():
+                truth = found["truth"]
+                truth["difference"], truth["low"], truth["high"] = 9.0, 8.0, 10.0
+
+    def of_medicine(some: list[Mapping[str, Any]]) -> list[tuple[str, str]]:
+        cases = verdicts.cases_of(some)
+        return [
+            (kept.recipe, kept.share, word)
+            for kept, word in verdicts.delivered(cases)
+            if kept is not None and kept.domain == "medical-questions"
+        ]
+
+    assert of_medicine(turned) == of_medicine(rows)

@@ -88,8 +88,16 @@ def _verdicts(cases: Sequence[verdicts.Case]) -> list[str]:
     found = {word: sum(case.truth == word for case in whole) for word in (HELPS, UNCLEAR, HARMS)}
     seen = sum(word == HARMS for case, word in judged if case.truth == HARMS)
     diffuse, margin = verdicts.fitted(cases)
+    ends = verdicts.delivered(cases)
+    trained = [(case, word) for case, word in ends if case is not None]
+    held = sum(word == case.truth for case, word in trained)
+    starts = len(ends) - len(trained)
     return [
-        f"The verdict, on the domain that was left out when its two constants were fitted: right in {right} of "
+        f"The verdict that a run ends with, about the encoder it hands out by --blend auto, on the domain that was "
+        f"left out when its two constants were fitted: right in {held + starts} of {len(ends)} runs "
+        f"({(held + starts) / max(1, len(ends)):.0%}). In {starts} of them the start was handed out, where 'no clear "
+        f"change' is right by itself; of the other {len(trained)}, {held} were right.",
+        f"The verdict on all that was trained, on the domain left out: right in {right} of "
         f"{len(judged)} runs ({right / max(1, len(judged)):.0%}; by what it said: {each}); it said the opposite of the "
         f"truth in {opposite}. It named {seen} of the {found[HARMS]} harmful runs. By the labels, {found[HELPS]} runs "
         f"helped, {found[HARMS]} harmed and {found[UNCLEAR]} changed nothing clearly.",

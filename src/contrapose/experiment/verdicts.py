@@ -103,11 +103,42 @@ def fitted(cases: Sequence[Case]) -> tuple[float, float]:
 
 def left_out(cases: Sequence[Case]) -> list[tuple[Case, str]]:
     """Each case with the verdict of a rule that was fitted on the other domains."""
-    judged = []
-    for domain in dict.fromkeys(case.domain for case in cases):
-        rule = fitted([case for case in cases if case.domain != domain])
-        judged += [(case, verdict_of(case, *rule)) for case in cases if case.domain == domain]
-    return judged
+    return [(case, verdict_of(case, *rule)) for rule, here in _rules(cases) for case in here]
+
+
+def delivered(cases: Sequence[Case]) -> list[tuple[Case | None, str]]:
+    """What each run ends with where it blends by itself: the encoder (None: the start, unchanged) and its verdict.
+
+    Chosen and judged with constants that were fitted on the other domains. The start is "no clear change".
+    """
+    found: list[tuple[Case | None, str]] = []
+    for rule, here in _rules(cases):
+        for shares in runs_of(here):
+            kept = chosen(shares, rule[0])
+            found.append((kept, verdict_of(kept, *rule) if kept is not None else UNCLEAR))
+    return found
+
+
+def _rules(cases: Sequence[Case]) -> list[tuple[tuple[float, float], list[Case]]]:
+    """Of each domain, the constants that the others give, and its cases."""
+    return [
+        (fitted([case for case in cases if case.domain != domain]), [c for c in cases if c.domain == domain])
+        for domain in dict.fromkeys(case.domain for case in cases)
+    ]
+
+
+def runs_of(cases: Sequence[Case]) -> list[dict[str, Case]]:
+    """Of each run its cases by their share."""
+    runs: dict[tuple[str, str], dict[str, Case]] = {}
+    for case in cases:
+        runs.setdefault((case.domain, case.recipe), {})[case.share] = case
+    return list(runs.values())
+
+
+def chosen(shares: Mapping[str, Case], diffuse: float = DIFFUSE) -> Case | None:
+    """The case with the best expected gain, of equals the larger share; None where none is better than the start."""
+    best = max(shares.values(), key=lambda case: (gain_of(case, diffuse), case.share))
+    return best if gain_of(best, diffuse) > 0 else None
 
 
 def reliability(judged: Sequence[tuple[Case, str]]) -> dict[str, tuple[int, int]]:
@@ -155,36 +186,26 @@ def rank_correlations(cases: Sequence[Case]) -> dict[str, dict[str, float]]:
 
 def policies(cases: Sequence[Case]) -> dict[str, list[float]]:
     """What each way of choosing gives, run by run, in points of the labelled task."""
-    runs: dict[tuple[str, str], dict[str, Case]] = {}
-    for case in cases:
-        runs.setdefault((case.domain, case.recipe), {})[case.share] = case
     found: dict[str, list[float]] = {
         "the trained encoder": [],
         "half of it": [],
         "auto": [],
         "the best of start, half and all": [],
     }
-    for shares in runs.values():
-        half, whole = shares["0.5"], shares["1"]
-        chosen = max([(0.0, 0.0), (gain_of(half), half.points), (gain_of(whole), whole.points)])
-        for values, points in zip(
-            found.values(),
-            (whole.points, half.points, chosen[1], max(0.0, half.points, whole.points)),
-            strict=True,
-        ):
-            values.append(points)
+    for shares in runs_of(cases):
+        half, whole, auto = shares["0.5"], shares["1"], chosen(shares)
+        points = (
+            whole.points,
+            half.points,
+            auto.points if auto else 0.0,
+            max(0.0, half.points, whole.points),
+        )
+        for values, value in zip(found.values(), points, strict=True):
+            values.append(value)
     return found
 
 
 def kept_starts(cases: Sequence[Case]) -> tuple[int, int, int]:
     """Runs in which auto keeps the start rather than half or all; of those where training harmed; where it helped."""
-    kept = [
-        case
-        for case in cases
-        if case.share == "1"
-        and max(
-            gain_of(other) for other in cases if (other.domain, other.recipe) == (case.domain, case.recipe)
-        )
-        <= 0
-    ]
+    kept = [shares["1"] for shares in runs_of(cases) if chosen(shares) is None]
     return len(kept), sum(c.truth == HARMS for c in kept), sum(c.truth == HELPS for c in kept)
