@@ -77,7 +77,7 @@ def train(
         str | None, option("Columns to read: text, or anchor, positive, negatives.", DATA, metavar="NAME,...")
     ] = None,
     held_out_rows: Annotated[
-        int | None, option("Rows kept from training, to choose without labels (default 512).", SELECTION)
+        int | None, option("Rows kept from training, to choose without labels (default 1,000).", SELECTION)
     ] = None,
     pooling: Annotated[
         str | None,

@@ -28,7 +28,7 @@ from contrapose.seeds import numpy_generator
 Item = TypeVar("Item")
 
 #: Rows of a domain's text: to train on; kept apart to probe without labels: lines, documents.
-TRAINING_ROWS, PROBE_LINES, PROBE_DOCUMENTS = 20_000, 400, 200
+TRAINING_ROWS, PROBE_LINES, PROBE_DOCUMENTS = 20_000, 1_000, 200
 #: Rows of a labelled task that are judged.
 PAIRS, CLASSED, QUERIES = 10_000, 4_000, 1_000
 

@@ -41,7 +41,7 @@ class DataSettings(Frozen):
     ] = 0.5
     held_out_rows: Annotated[
         int, Field(ge=0, description="rows kept from training, for selection without labels")
-    ] = 512
+    ] = 1_000
 
 
 class EncoderSettings(Frozen):
