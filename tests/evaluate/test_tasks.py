@@ -141,6 +141,18 @@ def test_every_number_has_what_is_needed_to_compare_it(folders: list[Path], of: 
         assert mean.rows == sum(result.rows for result in found.results if result.task in mean.over)
 
 
+def test_chance_of_a_transfer_task_is_the_best_constant_answer_on_its_test_rows(tmp_path: Path) -> None:
+    """Not on the rows learnt from: SST2 has far more of those, and other shares of its classes."""
+    root = write_transfer(tmp_path)
+    test = root / "SST/binary/sentiment-test"
+    test.write_text("".join(f"SST {i} of class {int(i < 3)}.\t{int(i < 3)}\n" for i in range(12)))
+    for encoder in (one_hot(), constant()):
+        sst, mr = evaluate(encoder, ["SST2", "MR"], root).results
+        assert (sst.rows, sst.details["chance"]) == (12, 75)
+        assert (mr.rows, mr.details["chance"]) == (120, 50)
+        assert sst.details["division"].startswith("60 rows to learn from, 30 to choose by, 12 test rows")
+
+
 def test_averages_never_mix_protocols(folders: list[Path]) -> None:
     found = judge(random_directions(), GROUPS, folders, ("senteval-all", "senteval-transfer-fast"))
     assert [(mean.protocol, len(mean.over)) for mean in found.averages] == [

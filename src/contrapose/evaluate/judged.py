@@ -32,7 +32,7 @@ PROTOCOLS = {
     "duplicate-pairs": "average precision x 100 of the cosine; 1 is a true pair",
     "clustering": "v-measure x 100 of k-means (k-means++ start) on unit vectors, k = classes, mean over seeds",
 }
-#: Seeds of k-means, its most iterations, and resamples of the texts with the clusters they were given.
+#: Seeds of k-means, its iterations, and resamples of the texts with the clusters they were given.
 CLUSTERING_SEEDS, CLUSTERING_ITERATIONS, CLUSTERING_RESAMPLES = 10, 100, 200
 
 
