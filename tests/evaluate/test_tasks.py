@@ -195,6 +195,16 @@ def test_the_interval_of_clustering_is_not_pushed_up_by_repeated_texts(tmp_path:
     assert result.value - low == pytest.approx(high - result.value, rel=0.6)
 
 
+@pytest.mark.filterwarnings("error")
+def test_fewer_different_vectors_than_classes_are_clustered_without_a_word(tmp_path: Path) -> None:
+    """Three classes, two vectors: the third cluster stays empty."""
+    lines = [f"{topic}\ttitle {i} of class {int(topic == 'a')}." for i, topic in enumerate("aabbccaabbcc")]
+    (tmp_path / "topics.tsv").write_text("\n".join(lines))
+    (result,) = evaluate(by_class(), ["clustering"], tmp_path).results
+    of_class, known = math.log(3), math.log(3) - 2 / 3 * math.log(2)
+    assert result.value == pytest.approx(100 * 2 * known / of_class / (known / of_class + 1))
+
+
 def test_test_labels_choose_nothing(tmp_path: Path) -> None:
     """With other labels on the test rows the classifier is the same one: exactly the wrong answers change."""
     root = write_transfer(tmp_path)

@@ -87,9 +87,9 @@ def read_judged(path: str | Path, task: str | None = None, *, pairs: bool | None
     if len({_number(label) for label in labels} if len(text_at) == 2 else set(labels)) < 2:
         rows_are = "pairs have the same score" if len(text_at) == 2 else "texts have the same label"
         raise DataError(f"{path}: all {len(found)} {rows_are} ({labels[0]}): nothing can be measured")
-    if len(text_at) == 1 and len(set(labels)) == len(found):
+    if len(text_at) == 1 and len(set(first)) <= len(set(labels)):
         raise DataError(
-            f"{path}: each of the {len(found)} texts has a label of its own: nothing can be measured"
+            f"{path}: {len(set(first))} different texts for {len(set(labels))} labels: too few to group"
         )
     return JudgedTexts(
         task=task or path.stem,
