@@ -99,6 +99,29 @@ def measure(name: str, senteval: str, seeds: int, outer: int) -> dict[str, Any]:
     }
 
 
+def table(results: dict[str, dict[str, Any]]) -> str:
+    """What was measured, as a table for people; the spread is over the seeds."""
+    lines = [
+        "| task | classifiers | all at once, s | one by one, s | times as fast | accuracy | one by one | difference |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, found in results.items():
+        ratios, differences = found["ratio, each seed"], found["difference, each seed"]
+        several = len(ratios) > 1
+        cells = (
+            name,
+            found["trainings"],
+            found["contrapose, seconds"],
+            found["one after the other, seconds"],
+            f"{found['ratio']}{f' ({min(ratios)} to {max(ratios)})' * several}",
+            f"{found['contrapose, accuracy']:.2f}",
+            f"{found['one after the other, accuracy']:.2f}",
+            f"{found['difference']:+.2f}{f' ({min(differences):+.2f} to {max(differences):+.2f})' * several}",
+        )
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
+
+
 @dataclass
 class OneAfterTheOther:
     """The protocol in loops. ``run`` gives the places of the test rows (among all test rows) and which were right."""

@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import demo  # noqa: E402
+from benchmarks import demo, transfer  # noqa: E402
 from benchmarks.quality import read, table  # noqa: E402
 
 from contrapose.experiment.studies import study_named  # noqa: E402
@@ -33,6 +33,8 @@ def pages() -> dict[Path, str]:
     readme = between(readme, "demo", demo.table(read(RESULTS / "demo.jsonl")))
     readme = between(readme, "quality", table(read(RESULTS / "quality.jsonl")))
     readme = between(readme, "speed", speed_table(RESULTS / "speed.json"))
+    found = json.loads((RESULTS / "transfer.json").read_text(encoding="utf-8"))
+    readme = between(readme, "transfer", transfer.table(found))
     readme = between(readme, "selection", without_labels(read(STUDIES / "selection.jsonl")))
     studies = render(STUDIES, drawn=False)[PAGE]
     return {

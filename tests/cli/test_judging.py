@@ -120,13 +120,24 @@ def test_explain_knows_every_kind_of_task(contrapose: Command, tiny: Path, tmp_p
     assert done.code == 0, done.err
     out = " ".join(done.out.split())
     for words in (
-        "pooling cls", "computed in", "at most", "each distinct text encoded once",
+        "pooling cls", "computed in", "cut at 64 tokens", "without a prompt",
+        "not brought to unit length (cosines", "each distinct text encoded once",
         "mean over the task's parts", "unscored lines left out 5", "raw text", "equal values share their mean rank",
-        "5 folds, rmsprop", "weight decay chosen of 1e-05, 0.0001, 0.001, 0.01", "5% of those rows stop",
+        "5 folds, rmsprop", "weight decay chosen of 1e-05, 0.0001, 0.001, 0.01", "5% stop each training",
+        "5 folds, each with 5 folds inside; each row tested once", "40 rows to learn from in 5 folds, 30 test rows",
+        "seed 1111", "best constant answer", "the first three columns", "as near as the partner count as nearer",
+        "compared in fp32", "share of true pairs",
         "scored above 4", "interval 95%", "linear gain, as trec_eval", "title and text joined", "greater id first",
-        "pairs of equal cosine enter together", "10 seeds, at most 100 iterations", "of the test split",
+        "pairs of equal cosine enter together", "10 seeds, 100 iterations", "of the test split",
     ):  # fmt: skip
         assert words in out, words
+
+
+def test_explain_of_own_text_names_no_split(contrapose: Command, tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("\n".join(SENTENCES))
+    done = contrapose("evaluate", tiny, "--text", tmp_path / "mine.txt", "--explain")
+    assert f"{len(SENTENCES)} rows, raw text; source own texts" in " ".join(done.out.split())
+    assert "the all split" not in done.out
 
 
 def test_a_table_shows_an_interval_with_every_value(contrapose: Command, tiny: Path, worded: Path) -> None:

@@ -36,12 +36,13 @@ def write_transfer(root: Path, rows: int = 60) -> Path:
     return root
 
 
-def write_crosslingual(root: Path) -> Path:
-    rows = [f"{i / 2}\ten {i} of class 0.\tde {i} of class {i}." for i in range(11)]
-    _lines(root / "stsb/test.en-de.tsv", rows)
-    _lines(root / "stsb/dev.en-de.tsv", rows[:5])
-    _lines(root / "sick/trial.en-ja.tsv", [f"{row}\t3.0" for row in rows])
-    _lines(root / "sts17/track1.ar-ar.tsv", rows)
+def write_crosslingual(root: Path, rows: int = 11) -> Path:
+    """The score of a pair is half the class of its second text; the first is of class 0."""
+    lines = [f"{i / 2}\ten {i} of class 0.\tde {i} of class {i}." for i in range(rows)]
+    _lines(root / "stsb/test.en-de.tsv", lines)
+    _lines(root / "stsb/dev.en-de.tsv", lines[:5])
+    _lines(root / "sick/trial.en-ja.tsv", [f"{line}\t3.0" for line in lines])
+    _lines(root / "sts17/track1.ar-ar.tsv", lines)
     return root
 
 
@@ -60,7 +61,7 @@ def write_beir(root: Path, documents: int = 30, queries: int = 6) -> Path:
     return root
 
 
-def write_tables(root: Path) -> Path:
+def write_tables(root: Path, scored: int = 10) -> Path:
     _lines(root / "topics/test.tsv", [f"topic {i % 3}\ttitle {i} of class {i % 3}." for i in range(30)])
     _lines(
         root / "questions/test.tsv",
@@ -70,7 +71,7 @@ def write_tables(root: Path) -> Path:
         root / "mine/scored.csv",
         [
             "sentence1,sentence2,score",
-            *(f'"a, {i} of class 0.",b {i} of class {i}.,{10 - i}' for i in range(10)),
+            *(f'"a, {i} of class 0.",b {i} of class {i}.,{scored - i}' for i in range(scored)),
         ],
     )
     return root

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,9 +90,12 @@ def test_a_missing_transfer_file_is_named(tmp_path: Path) -> None:
         ("queries.jsonl", 2, "[]", "queries.jsonl:2: expected an object"),
         ("queries.jsonl", 2, '{"text": "x"}', "queries.jsonl:2: no _id"),
         ("queries.jsonl", 2, '{"_id": "x"}', "queries.jsonl:2: no text under 'text'"),
+        ("queries.jsonl", 2, '{"_id": "x", "text": " "}', "queries.jsonl:2: a query without text"),
         ("queries.jsonl", 2, '{"_id": "q0", "text": "x"}', "queries.jsonl:2: the id 'q0' occurs twice"),
         ("qrels/test.tsv", 2, "q0\td0", "test.tsv:2: 2 columns instead of 3"),
         ("qrels/test.tsv", 2, "q0\td99\t1", "test.tsv:2: document 'd99' is judged but not in the data"),
+        ("qrels/test.tsv", 2, "q9\td0\t1", "test.tsv:2: query 'q9' is judged but not in the data"),
+        ("qrels/test.tsv", 3, "q0\td0\t2", "test.tsv:3: query 'q0' and document 'd0' were judged before"),
         ("qrels/test.tsv", 2, "q0\td0\tyes", "test.tsv:2: the gain 'yes' is not a whole number"),
     ],
 )
@@ -103,6 +107,39 @@ def test_damaged_retrieval_files_are_named_with_their_line(
         read_beir(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["corpus.jsonl.gz", "queries.jsonl", "qrels/test.tsv"])
+def test_retrieval_files_that_are_missing_empty_or_not_text_are_named(tmp_path: Path, name: str) -> None:
+    path = write_beir(tmp_path) / name
+    content = path.read_bytes()
+    for damaged, message in (
+        (b"", "the file is empty" if "jsonl" in name else "no query has a relevant document"),
+        (content[: len(content) // 2], "cannot be read" if ".gz" in name else None),
+        (content[:40] + bytes([255] * 9) + content[49:], "cannot be read" if ".gz" in name else "not UTF-8"),
+    ):
+        path.write_bytes(gzip.compress(b"") if not damaged and ".gz" in name else damaged)
+        if message:
+            with pytest.raises(DataError, match=rf"{path.name}.*{message}"):
+                read_beir(tmp_path)
+    path.unlink()
+    with pytest.raises(DataError, match=f"no {path.name.removesuffix('.gz')}|{path.name}: no such file"):
+        read_beir(tmp_path)
+
+
+def test_what_other_programs_write_is_read_all_the_same(tmp_path: Path) -> None:
+    """Byte order marks, Windows' line ends, a title that is null, a judgement that is repeated."""
+    expected = read_beir(write_beir(tmp_path / "set"))
+    for name in ("queries.jsonl", "qrels/test.tsv"):
+        path = tmp_path / "set" / name
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    qrels = tmp_path / "set" / "qrels/test.tsv"
+    qrels.write_bytes(b"\xef\xbb\xbf" + qrels.read_bytes().split(b"\n", 1)[1] + b"q0\td0\t1\r\n")
+    with gzip.open(tmp_path / "set" / "corpus.jsonl.gz", "at") as file:
+        file.write('{"_id": "d99", "title": null, "text": "of no class 9."}\n')
+    found = read_beir(tmp_path / "set")
+    assert (found.gains, found.queries) == (expected.gains, expected.queries)
+    assert found.documents == expected.documents | {"d99": "of no class 9."}
+
+
 def test_a_retrieval_split_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"splits in .*: test"):
         read_beir(write_beir(tmp_path), "dev")
@@ -112,9 +149,13 @@ def test_a_retrieval_split_that_is_not_there_names_those_that_are(tmp_path: Path
     ("name", "content", "check"),
     [
         ("a.tsv", "1\ta\tb\n0\tc\td\n", lambda found: found.is_binary and found.second == ("b", "d")),
-        ("a.tsv", "x\ta\ny\tb\n", lambda found: found.labels == ("x", "y") and not found.second),
+        ("a.tsv", "x\ta\ny\tb\nx\tc\n", lambda found: found.labels == ("x", "y", "x") and not found.second),
         ("a.csv", 'text1,text2,score\n"a, b",c,2.5\nd,e,1\n', lambda found: found.first == ("a, b", "d")),
-        ("a.csv", "label,text\n1,a\n2,b\n", lambda found: found.labels == ("1", "2") and not found.second),
+        (
+            "a.csv",
+            "label,text\n1,a\n2,b,\n1,c\n",
+            lambda found: found.labels == ("1", "2", "1") and not found.second,
+        ),
         ("a.tsv", "a\tb\t3\nc\td\t4\n", lambda found: found.gold_N.tolist() == [3, 4]),
         ("a.tsv", '1\t"a\tb\n0\tc"\td\n', lambda found: found.first == ('"a', 'c"')),
     ],
@@ -131,7 +172,11 @@ def test_judged_tables_are_read_with_and_without_header(
     [
         ("1\ta\tb\nmuch\tc\td\n", "a.tsv:2: the score 'much' is not a number"),
         ("1\ta\tb\n1\tc\n", "a.tsv:2: 2 columns where the first row has 3"),
+        ("1\ta\tb\n1\tc\td\te\n", "a.tsv:2: 4 columns where the first row has 3"),
         ("1\ta\tb\n1\t \td\n", "a.tsv:2: an empty text"),
+        ("x\ta\n\tb\n", "a.tsv:2: an empty label"),
+        ("x\ta\ny\tb\n", "a.tsv: 2 different texts for 2 labels: too few to group"),
+        ("x\ta\nx\ta\ny\ta\n", "a.tsv: 1 different texts for 2 labels"),
         ("a\n", "a.tsv:1: 1 columns and no header"),
         ("", "no rows"),
         ("1\ta\tb\n", "1 rows; at least two"),
@@ -143,6 +188,14 @@ def test_damaged_tables_are_named_with_their_line(tmp_path: Path, content: str, 
     (tmp_path / "a.tsv").write_text(content)
     with pytest.raises(DataError, match=message):
         read_judged(tmp_path / "a.tsv")
+
+
+def test_a_comma_without_quotes_cuts_no_text(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("label,text\nx,first\ny,so, it goes on\nx,third\n")
+    with pytest.raises(
+        DataError, match=r"a\.csv:3: 3 columns where the first row has 2. A text with a comma"
+    ):
+        read_judged(tmp_path / "a.csv")
 
 
 def test_an_open_quote_is_named_with_its_line(tmp_path: Path) -> None:

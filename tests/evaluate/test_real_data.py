@@ -15,7 +15,7 @@ import pytest
 from contrapose.evaluate.encoding import encode_once
 from contrapose.evaluate.senteval_transfer import read_transfer
 from contrapose.evaluate.suite import evaluate
-from contrapose.evaluate.transfer import PROTOCOLS, TransferTask, stratified_folds
+from contrapose.evaluate.transfer import PROTOCOLS, WEIGHT_DECAYS, TransferTask, stratified_folds
 from tests.evaluate.fakes import constant, random_directions
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -50,12 +50,14 @@ def test_random_vectors_get_chance_on_every_real_task(data: Path) -> None:
         low, high = result.details["interval"]
         assert low <= result.value <= high, result
         if result.metric == "accuracy":
-            # A classifier that learns nothing gives the most frequent class, or draws among them.
+            # A classifier that learns nothing gives one class, or draws among them; "chance" is the best one.
+            luck = 400 * math.sqrt(0.25 / result.rows)
             even = 100 / len(result.details["classes"])
-            assert even - 5 < result.value < result.details["chance"] + 5, result
+            assert even - luck < result.value < result.details["chance"] + luck, result
         elif result.metric == "spearman":
-            # Pairs of equal sentences are equal to any encoder, and well scored.
-            assert -5 < result.value < 25, result
+            # Four standard deviations of chance; pairs of equal sentences are equal to any encoder, and well scored.
+            luck = 400 / math.sqrt(result.rows - 1)
+            assert -luck < result.value < max(25, luck), result
         elif result.metric == "average_precision":
             assert abs(result.value - result.details["chance"]) < 10, result
         elif result.metric in ("ndcg@10", "mrr@10"):
@@ -64,8 +66,16 @@ def test_random_vectors_get_chance_on_every_real_task(data: Path) -> None:
             assert result.value < 40, result
 
 
+#: Ours of one seed has a standard deviation of 0.7 (CR) and 0.8 (TREC) points: luck of the folds, the mini-batches and
+#: the rows that stop a training. The mean over ten seeds was 0.8 below (CR) and 0.7 above (TREC) scikit-learn's best:
+#: ours is stopped early, and chooses its weight decay without the test rows. To these 0.8 come two standard errors of
+#: the mean of five.
+SEEDS, POINTS_TO_SCIKIT_LEARN = range(1111, 1116), 1.5
+
+
 @pytest.mark.parametrize("task", ["CR", "TREC"])
-def test_accuracy_is_within_a_point_of_scikit_learns(data: Path, task: str) -> None:
+def test_accuracy_is_that_of_scikit_learns_optimum(data: Path, task: str) -> None:
+    """With the same weight decays: loss / n + decay / 2 |W|^2 is scikit-learn's with C = 1 / (decay n)."""
     linear_model = pytest.importorskip(
         "sklearn.linear_model", reason="scikit-learn comes with the extra 'st'"
     )
@@ -73,21 +83,24 @@ def test_accuracy_is_within_a_point_of_scikit_learns(data: Path, task: str) -> N
 
     texts = read_transfer(data / "senteval", task)
     encodings = encode_once(Encoder.load("minilm"), texts.texts)
-    (ours,) = TransferTask(data=texts, protocol=PROTOCOLS["senteval-transfer"]).score(encodings)
+    protocol = PROTOCOLS["senteval-transfer"]
+    ours = [
+        TransferTask(data=texts, protocol=protocol, seed=seed).score(encodings)[0].value for seed in SEEDS
+    ]
     x_ND, labels_N = encodings.of(texts.first), texts.labels_N
     if (texts.split == "all").all():
         fold_N = stratified_folds(labels_N, 10, 1111)
         divisions = [(fold_N != fold, fold_N == fold) for fold in range(10)]
     else:
         divisions = [(texts.split == "train", texts.split == "test")]
-    best = 0.0
-    for strength in (0.3, 1.0, 3.0, 10.0):
+    theirs = []
+    for decay in WEIGHT_DECAYS:
         right = [
-            linear_model.LogisticRegression(C=strength, max_iter=2000)
+            linear_model.LogisticRegression(C=1 / (decay * learn.sum()), max_iter=1000)
             .fit(x_ND[learn], labels_N[learn])
             .predict(x_ND[test])
             == labels_N[test]
             for learn, test in divisions
         ]
-        best = max(best, 100 * float(np.concatenate(right).mean()))
-    assert ours.value == pytest.approx(best, abs=1.0)
+        theirs.append(100 * float(np.concatenate(right).mean()))
+    assert np.mean(ours) == pytest.approx(max(theirs), abs=POINTS_TO_SCIKIT_LEARN), (ours, theirs)

@@ -101,7 +101,7 @@ def spoil(path: Path, line: int, change) -> None:
             r"STS\.gs\.images\.txt:2: the score 'high' is not a number",
         ),
         ("STS.gs.images.txt", lambda line: b"nan", r"STS\.gs\.images\.txt:2: the score 'nan'"),
-        ("STS.gs.images.txt", lambda line: b"1\n2", r"STS\.gs\.images\.txt: 7 lines of scores for 6 lines"),
+        ("STS.gs.images.txt", lambda line: b"1\n2", r"STS\.gs\.images\.txt:7: 7 lines of scores for 6 lines"),
         (
             "STS.input.images.txt",
             lambda line: line.replace(b"\t", b" "),
@@ -148,10 +148,18 @@ def test_missing_task_and_missing_folder_are_told_apart(tmp_path: Path) -> None:
         read_sts(tmp_path / "nowhere", "STS16")
 
 
-def test_task_without_scored_pairs_is_an_error(tmp_path: Path) -> None:
-    write_year(tmp_path, "STS13", rows=2, unscored=(0, 1))
-    with pytest.raises(DataError, match="holds no scored pair"):
+def test_a_file_without_enough_scored_pairs_is_named(tmp_path: Path) -> None:
+    """Also one part of a year: without it, the year would be a smaller one."""
+    folder = write_year(tmp_path, "STS13", rows=4, unscored=())
+    (folder / "STS.gs.OnWN.txt").write_text("1\n\n\n\n")
+    with pytest.raises(DataError, match=r"STS\.input\.OnWN\.txt: 1 scored pairs; at least two are needed"):
         read_sts(tmp_path, "STS13")
+    write_benchmark(tmp_path).write_text("")
+    with pytest.raises(DataError, match=r"sts-test\.csv: 0 scored pairs"):
+        read_sts(tmp_path, "STS-B")
+    write_sick(tmp_path).write_text("")
+    with pytest.raises(DataError, match=r"SICK_test_annotated\.txt: the file is empty"):
+        read_sts(tmp_path, "SICK-R")
 
 
 def test_names_and_splits_are_checked(tmp_path: Path) -> None:

@@ -60,15 +60,11 @@ def show(found: Evaluation) -> None:
 
 def explain(found: Evaluation, encoder: Any) -> None:
     """Every detail of the protocol: what was read, how it was scored, and how the encoder made vectors of it."""
-    from contrapose.evaluate.explained import definition_of, interval_of
+    from contrapose.evaluate.explained import definition_of, encoder_of, interval_of
 
     console.say()
     console.say("How these numbers were made", style="bold")
-    console.say(
-        f"encoder: pooling {encoder.pooling}, at most {encoder.max_length} tokens, vectors "
-        f"{'normalised by the model' if encoder.normalize else 'not normalised by the model'}, no train-time head, "
-        f"computed in {found.precision}; each distinct text encoded once ({found.sentences:,})"
-    )
+    console.say(f"encoder: {encoder_of(encoder, found.precision, found.sentences)}")
     by_protocol: dict[str, list[Result]] = defaultdict(list)
     for result in found.results:
         by_protocol[f"{result.protocol} {result.metric}" if _own_words(result) else result.protocol].append(
@@ -82,8 +78,8 @@ def explain(found: Evaluation, encoder: Any) -> None:
             console.say(f"  {result.task}: {_details(result)}", style="dim")
     if found.averages:
         console.say(
-            "means: unweighted, over tasks of one protocol; interval 95%: on each side the root of the summed squared "
-            "reaches of the tasks, divided by their number"
+            "means: unweighted, over tasks of one protocol (crosslingual: of one collection); interval 95%: on each "
+            "side the root of the summed squared reaches of the tasks, divided by their number"
         )
 
 
@@ -92,7 +88,8 @@ def _own_words(result: Result) -> bool:
 
 
 def _details(result: Result) -> str:
-    shown = [f"{result.rows:,} rows of the {result.split} split, {result.text} text"]
+    of_split = "" if result.split == "all" else f" of the {result.split} split"
+    shown = [f"{result.rows:,} rows{of_split}, {result.text} text"]
     for key, value in result.details.items():
         if key in ("definition", "subsets", "interval", "data_fingerprint", "statistic"):
             continue

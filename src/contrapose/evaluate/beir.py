@@ -1,6 +1,6 @@
 """Reads a retrieval task in BEIR's layout.
 
-    corpus.jsonl[.gz]     _id, title (may be empty or absent), text
+    corpus.jsonl[.gz]     _id, title (may be empty, null or absent), text
     queries.jsonl[.gz]    _id, text
     qrels/test.tsv        header (may be absent); query id, document id, gain (0 and below: judged, not relevant)
 
@@ -13,11 +13,13 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from contrapose.errors import DataError, UsageError
+from contrapose.evaluate.senteval import read_lines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +64,10 @@ def read_beir(folder: str | Path, split: str = "test") -> RetrievalData:
         _add(documents, _id(record, place), text, place)
     queries: dict[str, str] = {}
     for place, record in _records(_one_of(folder, "queries"), digest):
-        _add(queries, _id(record, place), _text(record, "text", place), place)
+        text = _text(record, "text", place)
+        if not text:
+            raise DataError(f"{place}: a query without text")
+        _add(queries, _id(record, place), text, place)
     gains = _gains(qrels, documents, queries, digest)
     asked = {
         query: text for query, text in queries.items() if any(g > 0 for g in gains.get(query, {}).values())
@@ -89,15 +94,19 @@ def _one_of(folder: Path, name: str) -> Path:
 def _records(path: Path, digest: hashlib._Hash) -> Iterator[tuple[str, dict[str, object]]]:
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read ({error})") from None
     digest.update(raw)
+    if not raw.strip():
+        raise DataError(f"{path}: the file is empty")
     for number, line in enumerate(raw.split(b"\n"), start=1):
         if not line.strip():
             continue
         place = f"{path}:{number}"
         try:
             record = json.loads(line)
+        except UnicodeDecodeError as error:
+            raise DataError(f"{place}: not UTF-8 text ({error.reason})") from None
         except ValueError as error:
             raise DataError(f"{place}: not JSON ({error})") from None
         if not isinstance(record, dict):
@@ -112,7 +121,7 @@ def _id(record: dict[str, object], place: str) -> str:
 
 
 def _text(record: dict[str, object], name: str, place: str, default: str | None = None) -> str:
-    value = record.get(name, default)
+    value = default if record.get(name) is None else record[name]
     if not isinstance(value, str):
         raise DataError(f"{place}: no text under '{name}'")
     return value.strip()
@@ -128,10 +137,10 @@ def _gains(
     path: Path, documents: dict[str, str], queries: dict[str, str], digest: hashlib._Hash
 ) -> dict[str, dict[str, int]]:
     gains: dict[str, dict[str, int]] = {}
-    raw = path.read_bytes()
-    digest.update(raw)
-    for number, line in enumerate(raw.decode("utf-8", "replace").split("\n"), start=1):
-        columns = line.rstrip("\r").split("\t")
+    lines = read_lines(path)
+    digest.update(path.read_bytes())
+    for number, line in enumerate(lines, start=1):
+        columns = line.split("\t")
         if columns == [""] or (number == 1 and not _is_gain(columns[-1])):
             continue
         if len(columns) != 3:
@@ -142,7 +151,10 @@ def _gains(
             raise DataError(f"{path}:{number}: {missing} is judged but not in the data")
         if not _is_gain(gain):
             raise DataError(f"{path}:{number}: the gain {gain!r} is not a whole number")
-        gains.setdefault(query, {})[document] = int(gain)
+        if gains.setdefault(query, {}).setdefault(document, int(gain)) != int(gain):
+            raise DataError(
+                f"{path}:{number}: query {query!r} and document {document!r} were judged before, with another gain"
+            )
     return gains
 
 

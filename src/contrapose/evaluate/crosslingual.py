@@ -14,7 +14,7 @@ import re
 from pathlib import Path
 
 from contrapose.errors import DataError
-from contrapose.evaluate.senteval import StsData, pairs_of, read_lines, score_of, text_form
+from contrapose.evaluate.senteval import StsData, check_enough, pairs_of, read_lines, score_of, text_form
 
 _SPLITS = {"train": "train", "dev": "dev", "trial": "dev", "validation": "dev", "test": "test"}
 _LANGUAGES = re.compile(r"[a-z]{2,3}(-[a-z]{2,3})?")
@@ -52,9 +52,8 @@ def read_crosslingual(path: Path, task: str, split: str) -> StsData:
         if not (columns[1].strip() and columns[2].strip()):
             raise DataError(f"{path}:{number}: an empty sentence")
         rows.append((columns[1], columns[2], score_of(columns[0], path, number)))
-    if not rows:
-        raise DataError(f"{path}: no rows")
     subset = pairs_of(task, rows)
+    check_enough(subset, path)
     return StsData(
         task=task,
         split=split,

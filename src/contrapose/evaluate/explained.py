@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from contrapose.evaluate.evidence import MEAN_RESAMPLES, RESAMPLES
 from contrapose.evaluate.geometry_spread import RESAMPLED_SPECTRA, SIGMAS
 from contrapose.evaluate.geometry_spread import RESAMPLES as GEOMETRY_RESAMPLES
@@ -15,10 +17,24 @@ _SPEARMAN = (
 )
 _TRANSFER = (
     "logistic regression on vectors that are not normalised, a pair as [|u - v|, u * v]; weight decay chosen of "
-    f"{', '.join(f'{decay:g}' for decay in WEIGHT_DECAYS)} by folds of the rows learnt from (SST2: by its development "
-    f"rows); {DEV_SHARE:.0%} of those rows stop each training; of equal logits the first class"
+    f"{', '.join(f'{decay:g}' for decay in WEIGHT_DECAYS)} by folds of the rows learnt from, of which {DEV_SHARE:.0%} "
+    "stop each training (SST2: its development rows choose and stop); accuracy over all test rows together; of equal "
+    "logits the first class; chance: the best constant answer. One departure from SentEval: all classifiers share "
+    "their mini-batches, so each gets the batch size on average"
 )
 _QUANTILES = "2.5% and 97.5% quantiles"
+
+
+def encoder_of(encoder: Any, precision: str | None, sentences: int) -> str:
+    """How the encoder made vectors of the texts."""
+    texts = "lower-cased and " * encoder.lower_case + f"cut at {encoder.max_length} tokens"
+    prompt = f"after the prompt {encoder.prompt!r}" if encoder.prompt else "without a prompt"
+    asked = " though the model asks for it" if encoder.normalize else ""
+    return (
+        f"pooling {encoder.pooling}, texts {texts}, {prompt}, no train-time head; vectors as they are pooled, not "
+        f"brought to unit length{asked} (cosines do not see their length); computed in {precision}; each distinct text "
+        f"encoded once ({sentences:,})"
+    )
 
 
 def definition_of(result: Result) -> str:
@@ -34,16 +50,20 @@ def definition_of(result: Result) -> str:
 
 
 def _more(result: Result) -> str:
+    if result.protocol == "crosslingual":
+        return f"score, sentence and sentence are the first three columns, others are not read; {_SPEARMAN}"
     if result.protocol in (*STS, "scored-pairs"):
         return _SPEARMAN
+    if result.metric == "positive_rank":
+        return "the sentence itself is not ranked; others as near as the partner count as nearer"
     if result.protocol.startswith("senteval-transfer"):
         return _TRANSFER
     return {
-        "duplicate-pairs": "pairs of equal cosine enter together",
-        "clustering": f"{CLUSTERING_SEEDS} seeds, at most {CLUSTERING_ITERATIONS} iterations",
-        "beir": "title and text joined by a blank; exact cosine search over all documents; of equal cosines the "
-        "greater id first, as trec_eval; queries without a relevant document are not asked; a document with the id of "
-        "the query is left out",
+        "duplicate-pairs": "pairs of equal cosine enter together; chance: the share of true pairs",
+        "clustering": f"{CLUSTERING_SEEDS} seeds, {CLUSTERING_ITERATIONS} iterations",
+        "beir": "title and text joined by a blank; exact cosine search over all documents; cosines compared in fp32, "
+        "of equal ones the greater id first, as trec_eval; queries without a relevant document are not asked; a "
+        "document with the id of the query is left out",
     }.get(result.protocol, "")
 
 

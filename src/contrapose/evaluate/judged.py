@@ -8,6 +8,7 @@ texts with a class   v-measure x 100 of k-means on the unit vectors, as many clu
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +33,7 @@ PROTOCOLS = {
     "duplicate-pairs": "average precision x 100 of the cosine; 1 is a true pair",
     "clustering": "v-measure x 100 of k-means (k-means++ start) on unit vectors, k = classes, mean over seeds",
 }
-#: Seeds of k-means, its most iterations, and resamples of the texts with the clusters they were given.
+#: Seeds of k-means, its iterations, and resamples of the texts with the clusters they were given.
 CLUSTERING_SEEDS, CLUSTERING_ITERATIONS, CLUSTERING_RESAMPLES = 10, 100, 200
 
 
@@ -141,13 +142,16 @@ def k_means(x_ND: np.ndarray, clusters: int, seed: int) -> np.ndarray:
     """The cluster (N,) of each row: k-means++ start, then Lloyd's iterations."""
     from scipy.cluster.vq import kmeans2
 
-    _, cluster_N = kmeans2(
-        x_ND,
-        clusters,
-        minit="++",
-        iter=CLUSTERING_ITERATIONS,
-        missing="warn",
-        rng=np.random.default_rng(seed),
-    )
+    # Where fewer vectors differ than there are clusters, some clusters stay empty; scipy warns of it by way of 0 / 0.
+    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
+        warnings.simplefilter("ignore", UserWarning)
+        _, cluster_N = kmeans2(
+            x_ND,
+            clusters,
+            minit="++",
+            iter=CLUSTERING_ITERATIONS,
+            missing="warn",
+            rng=np.random.default_rng(seed),
+        )
     found: np.ndarray = cluster_N
     return found

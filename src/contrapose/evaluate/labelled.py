@@ -68,13 +68,18 @@ def read_judged(path: str | Path, task: str | None = None, *, pairs: bool | None
         raise DataError(f"{path}: expected {wanted} per row, found {len(text_at)} text columns")
     found = []
     for number, row in rows[start:]:
-        if len(row) <= max(label_at, *text_at):
-            raise DataError(f"{path}:{number}: {len(row)} columns where the first row has {len(rows[0][1])}")
+        width = len(rows[0][1])
+        if len(row) <= max(label_at, *text_at) or any(cell.strip() for cell in row[width:]):
+            raise DataError(
+                f"{path}:{number}: {len(row)} columns where the first row has {width}{_hint(path)}"
+            )
         texts = [row[at].strip() for at in text_at]
         if not all(texts):
             raise DataError(f"{path}:{number}: an empty text")
         if len(text_at) == 2 and not math.isfinite(_number(row[label_at])):
             raise DataError(f"{path}:{number}: the score {row[label_at]!r} is not a number")
+        if not row[label_at].strip():
+            raise DataError(f"{path}:{number}: an empty label")
         found.append((texts[0], texts[1] if len(texts) > 1 else "", row[label_at].strip()))
     if len(found) < 2:
         raise DataError(f"{path}: {len(found)} rows; at least two are needed")
@@ -82,6 +87,10 @@ def read_judged(path: str | Path, task: str | None = None, *, pairs: bool | None
     if len({_number(label) for label in labels} if len(text_at) == 2 else set(labels)) < 2:
         rows_are = "pairs have the same score" if len(text_at) == 2 else "texts have the same label"
         raise DataError(f"{path}: all {len(found)} {rows_are} ({labels[0]}): nothing can be measured")
+    if len(text_at) == 1 and len(set(first)) <= len(set(labels)):
+        raise DataError(
+            f"{path}: {len(set(first))} different texts for {len(set(labels))} labels: too few to group"
+        )
     return JudgedTexts(
         task=task or path.stem,
         first=first,
@@ -138,6 +147,10 @@ def _columns(path: Path, rows: Sequence[tuple[int, list[str]]]) -> tuple[int, li
     if width == 3 and not math.isfinite(_number(rows[0][1][0])) and math.isfinite(_number(rows[0][1][2])):
         return 2, [0, 1], 0
     return 0, list(range(1, width)), 0
+
+
+def _hint(path: Path) -> str:
+    return ". A text with a comma needs quotes" if path.suffix == ".csv" else ""
 
 
 def _number(cell: str) -> float:

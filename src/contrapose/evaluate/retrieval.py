@@ -22,6 +22,8 @@ PROTOCOL = "beir"
 DEPTH = 100
 #: Cells of the cosine table held at once: 32 MB in fp32.
 CELLS = 8_000_000
+#: More than a product of unit vectors in fp32 is wrong by, so that the true first ones are among the candidates.
+ROUNDING = 1e-5
 
 DEFINITIONS = {
     "ndcg@10": "normalised discounted cumulative gain x 100 of the first 10, linear gain, as trec_eval",
@@ -41,6 +43,8 @@ class RetrievalTask(OnData):
         data = self.data
         documents_MD = encodings.of(list(data.documents.values()))
         queries_ND = encodings.of(list(data.queries.values()))
+        if is_one_point(unit_rows(documents_MD)):  # all documents are as near: nothing to rank
+            return [self._result(name, encodings.model) for name in DEFINITIONS]
         ids = list(data.documents)
         ranked = top_documents(queries_ND, documents_MD, ids, own_ids=list(data.queries), depth=DEPTH)
         values: dict[str, list[float]] = {name: [] for name in DEFINITIONS}
@@ -51,31 +55,33 @@ class RetrievalTask(OnData):
             values["ndcg@10"].append(ndcg(of_found, judged, 10))
             values["mrr@10"].append(reciprocal_rank_of(of_found, 10))
             values["recall@100"].append(recall(of_found, judged, 100))
-        collapsed = is_one_point(unit_rows(documents_MD))
         return [
-            self._result(name, np.array(found), encodings.model, collapsed) for name, found in values.items()
+            self._result(name, encodings.model, Evidence("mean", np.array(found)))
+            for name, found in values.items()
         ]
 
-    def _result(self, metric: str, per_query_N: np.ndarray, model: str, collapsed: bool) -> Result:
-        evidence = Evidence("mean", per_query_N)
-        interval = evidence.interval()
+    def _result(self, metric: str, model: str, evidence: Evidence | None = None) -> Result:
         details: dict[str, Any] = {
             "documents": len(self.data.documents),
             "data_fingerprint": self.data.fingerprint,
             "definition": DEFINITIONS[metric],
-            **({"collapsed": True} if collapsed else {"interval": [interval.low, interval.high]}),
         }
+        if evidence is None:
+            details["collapsed"] = True
+        else:
+            interval = evidence.interval()
+            details["interval"] = [interval.low, interval.high]
         return Result(
             task=self.name,
             metric=metric,
-            value=float("nan") if collapsed else interval.estimate,
+            value=float("nan") if evidence is None else evidence.value(),
             protocol=PROTOCOL,
-            rows=len(per_query_N),
+            rows=len(self.data.queries),
             model=model,
             split=self.data.split,
             text=text_form(list(self.data.queries.values())),
             details=details,
-            evidence=None if collapsed else evidence,
+            evidence=evidence,
         )
 
 
@@ -89,24 +95,29 @@ def top_documents(
 ) -> list[np.ndarray]:
     """For each query the rows of its ``depth`` nearest documents, nearest first; equal cosines by falling id.
 
-    own_ids: of each query the id that is left out of its list. Exact, in blocks of queries.
+    own_ids: of each query the id that is left out of its list. Exact, in blocks of queries. A matrix product rounds a
+    cosine by its place in the table, so that equal documents would be ranked by chance: it only finds candidates, whose
+    cosines are computed again, in fp64, and compared in fp32, as trec_eval does.
+
+    >>> top_documents(np.eye(2), np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), ["a", "b", "c"])[0].tolist()
+    [1, 0, 2]
     """
     queries_ND, documents_MD = unit_rows(queries_ND), unit_rows(documents_MD)
     # trec_eval's order of equals. Searching in that order makes a stable sort keep it.
     order = np.array(sorted(range(len(ids)), key=lambda row: ids[row], reverse=True))
     place = {ids[row]: position for position, row in enumerate(order)}
     sorted_MD = documents_MD[order]
-    keep = min(depth + 1, len(ids))
+    keep = min(depth + 1, len(ids))  # one more: the query's own document may be among them
     found = []
     block = max(1, CELLS // max(1, len(ids)))
     for start in range(0, len(queries_ND), block):
         cosine = queries_ND[start : start + block] @ sorted_MD.T
-        for row, own in zip(cosine, own_ids[start : start + block] or [""] * len(cosine), strict=True):
-            if own in place:
-                row[place[own]] = -np.inf
-            # Everything at or above the last kept value, so that ties at the edge are cut by id, not by chance.
+        owns = own_ids[start : start + block] or [""] * len(cosine)
+        for query_D, row, own in zip(queries_ND[start : start + block], cosine, owns, strict=True):
+            # Everything that may reach the last kept value, so that ties at the edge are cut by id, not by chance.
             edge = np.partition(row, -keep)[-keep]
-            candidates = np.flatnonzero(row >= edge)
-            best = candidates[np.argsort(-row[candidates], kind="stable")]
-            found.append(order[best[row[best] > -np.inf][:depth]])
+            candidates = np.flatnonzero(row >= edge - ROUNDING)
+            candidates = candidates[candidates != place.get(own, -1)]
+            again = (sorted_MD[candidates].astype(np.float64) * query_D).sum(axis=1).astype(np.float32)
+            found.append(order[candidates[np.argsort(-again, kind="stable")][:depth]])
     return found

@@ -142,8 +142,8 @@ def read_sts(folder: str | Path | Sequence[str | Path], task: str, split: str = 
     data = StsData(
         task=task, split=split, subsets=subsets, text="", folder=root.name, fingerprint=digest.hexdigest()
     )
-    if not len(data):
-        raise DataError(f"{root}: {task} {split} holds no scored pair")
+    for part, path in zip(subsets, relative[:: len(relative) // len(subsets)], strict=True):
+        check_enough(part, root / path)
     return StsData(**{**vars(data), "text": text_form(data.texts)})
 
 
@@ -197,8 +197,9 @@ def read_lines(path: Path) -> list[str]:
 def _scored_lines(name: str, inputs: tuple[Path, list[str]], scores: tuple[Path, list[str]]) -> Pairs:
     (input_path, input_lines), (score_path, score_lines) = inputs, scores
     if len(input_lines) != len(score_lines):
+        first_alone = min(len(input_lines), len(score_lines)) + 1
         raise DataError(
-            f"{score_path}: {len(score_lines)} lines of scores for {len(input_lines)} lines of sentences "
+            f"{score_path}:{first_alone}: {len(score_lines)} lines of scores for {len(input_lines)} lines of sentences "
             f"in {input_path.name}; each line of sentences needs one line, empty if not scored"
         )
     rows = []
@@ -226,7 +227,9 @@ def _benchmark(path: Path, lines: list[str]) -> Pairs:
 
 
 def _sick(path: Path, lines: list[str]) -> Pairs:
-    header = lines[0].split("\t") if lines else []
+    if not lines:
+        raise DataError(f"{path}: the file is empty")
+    header = lines[0].split("\t")
     missing = [name for name in SICK_COLUMNS if name not in header]
     if missing:
         raise DataError(
@@ -257,6 +260,12 @@ def score_of(text: str, path: Path, number: int) -> float:
     if not math.isfinite(score):
         raise DataError(f"{path}:{number}: the score {text!r} is not a number")
     return score
+
+
+def check_enough(pairs: Pairs, path: Path) -> None:
+    """Raise :class:`DataError` below two scored pairs: nothing can be ranked."""
+    if len(pairs) < 2:
+        raise DataError(f"{path}: {len(pairs)} scored pairs; at least two are needed")
 
 
 def pairs_of(name: str, rows: list[tuple[str, str, float]], unscored: int = 0) -> Pairs:

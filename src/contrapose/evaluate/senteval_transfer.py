@@ -56,6 +56,12 @@ class LabelledTexts:
         """Every text, with repetitions."""
         return [*self.first, *self.second]
 
+    @property
+    def tested_N(self) -> np.ndarray:
+        """Whether the answer for a row counts: of each in its turn, where the task has no split of its own."""
+        tested: np.ndarray = np.isin(self.split, ("all", "test"))
+        return tested
+
 
 def transfer_name(name: str) -> str:
     """The task that a user means: ``sst-2``, ``SST2`` and ``sst`` are one. Unknown: :class:`UsageError`.

@@ -82,8 +82,7 @@ class StsTask(OnData):
             details["weighted_mean"] = float(values @ rows / rows.sum())
         evidence: Evidence | None = Evidence("spearman", np.concatenate(cosines), gold_N, parts_N)
         unscored = sum(part.unscored for part in self.data.subsets)
-        if unscored:
-            details["unscored_lines_left_out"] = unscored
+        details["unscored_lines_left_out"] = unscored
         why_undefined = _undefined(cosines, self.data.subsets, pooled=self.protocol != "senteval-mean")
         if why_undefined:
             evidence = None

@@ -1,7 +1,8 @@
 """Transfer: how much a linear classifier finds in frozen vectors (Conneau and Kiela 2018, SentEval).
 
-    MR, CR, SUBJ, MPQA   10 folds; in each, the weight decay is chosen by 10 folds inside, then refitted: the mean of
-                         the 10 test accuracies
+    MR, CR, SUBJ, MPQA   10 folds; in each, the weight decay is chosen by 10 folds inside, then refitted; every row is a
+                         test row once: accuracy over all rows (folds differ by a row at most, so that this is the mean
+                         of the 10 test accuracies)
     TREC, MRPC           the weight decay is chosen by 10 folds of the training rows; accuracy on the test rows
     SST2                 the weight decay is chosen on the development rows; accuracy on the test rows
 
@@ -83,15 +84,19 @@ class TransferTask(OnData):
     def score(self, encodings: Encodings) -> list[Result]:
         """Accuracy x 100 on the test rows, with its interval over them."""
         features_ND = self._features(encodings)
+        tested_N = self.data.tested_N
+        best_constant = np.bincount(self.data.labels_N[tested_N]).max() / tested_N.sum()
         details: dict[str, Any] = {
+            "definition": self.protocol.words,
+            "division": self._division(),
             "folder": self.data.folder,
             "data_fingerprint": self.data.fingerprint,
             "classes": list(self.data.class_names),
-            "chance": 100 * float(np.bincount(self.data.labels_N).max() / len(self.data)),
+            "chance": 100 * float(best_constant),
         }
         if is_one_point(features_ND):
             details["collapsed"] = True
-            return [self._result(float("nan"), len(self.data), encodings.model, details)]
+            return [self._result(float("nan"), int(tested_N.sum()), encodings.model, details)]
         right_N, chosen, dev = self._right(features_ND)
         evidence = Evidence("mean", right_N.astype(np.float64))
         found = evidence.interval()
@@ -99,9 +104,18 @@ class TransferTask(OnData):
             interval=[found.low, found.high],
             weight_decay=chosen,
             dev_accuracy=100 * dev,
-            definition=self.protocol.words,
         )
         return [self._result(found.estimate, len(right_N), encodings.model, details, evidence)]
+
+    def _division(self) -> str:
+        """Which rows are learnt from, choose and are tested, in words."""
+        split, folds = self.data.split, self.protocol.folds
+        train, dev, test = (int((split == part).sum()) for part in ("train", "dev", "test"))
+        if not test:
+            return f"{folds} folds, each with {folds} folds inside; each row tested once; seed {self.seed}"
+        if dev:
+            return f"{train:,} rows to learn from, {dev:,} to choose by, {test:,} test rows; seed {self.seed}"
+        return f"{train:,} rows to learn from in {folds} folds, {test:,} test rows; seed {self.seed}"
 
     def _features(self, encodings: Encodings) -> np.ndarray:
         first_ND = encodings.of(self.data.first).astype(np.float32)

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import contrapose.evaluate.retrieval as retrieval
+from contrapose.evaluate.retrieval import top_documents
+from contrapose.evaluate.suite import evaluate
+from tests.evaluate.fakes import FakeEncoder
+from tests.evaluate.folders import write_beir
+
+
+def in_loops(queries_ND: np.ndarray, documents_MD: np.ndarray, ids: list[str], depth: int) -> list[list[int]]:
+    """The definition: cosine in fp64, compared in fp32, of equals the greater id first."""
+    found = []
+    for query_D in queries_ND.astype(np.float64):
+        keys = []
+        for row, document_D in enumerate(documents_MD.astype(np.float64)):
+            lengths = np.linalg.norm(query_D) * np.linalg.norm(document_D)
+            keys.append((np.float32(query_D @ document_D / lengths), ids[row], row))
+        found.append([row for *_, row in sorted(keys, reverse=True)[:depth]])
+    return found
+
+
+@pytest.mark.parametrize("cells", [100, 8_000_000], ids=["in blocks", "at once"])
+def test_search_is_exact(monkeypatch: pytest.MonkeyPatch, cells: int) -> None:
+    monkeypatch.setattr(retrieval, "CELLS", cells)
+    generator = np.random.default_rng(0)
+    queries, documents = generator.standard_normal((7, 24)), generator.standard_normal((60, 24))
+    ids = [str(number) for number in generator.permutation(60)]
+    found = top_documents(queries, documents, ids, depth=11)
+    assert [rows.tolist() for rows in found] == in_loops(queries, documents, ids, 11)
+
+
+def test_documents_that_are_the_same_are_ranked_by_falling_id_wherever_they_stand() -> None:
+    """A matrix product rounds by place: in it, equal documents are not equal."""
+    generator = np.random.default_rng(0)
+    of_document = generator.integers(0, 8, 301)
+    documents = generator.standard_normal((8, 33)).astype(np.float32)[of_document]
+    queries = generator.standard_normal((40, 33)).astype(np.float32)
+    product = queries @ documents.T
+    assert any(np.ptp(row[of_document == 0]) > 0 for row in product), "here it does round by place"
+    ids = [f"{number:03}" for number in generator.permutation(301)]
+    for rows in top_documents(queries, documents, ids, depth=100):
+        for one, next_one in itertools.pairwise(rows):
+            if of_document[one] == of_document[next_one]:
+                assert ids[one] > ids[next_one]
+        kinds = of_document[rows]
+        assert 1 + np.count_nonzero(np.diff(kinds)) == len(set(kinds)), "equal documents stand together"
+
+
+def test_a_task_gets_the_numbers_of_trec_eval(tmp_path: Path) -> None:
+    """From files on: 50 copies of each document, several gains, judged ones without gain."""
+    pytrec_eval = pytest.importorskip("pytrec_eval", reason="pytrec_eval comes with the extra 'mteb'")
+    root = write_beir(tmp_path / "set", documents=300, queries=6)
+    generator = np.random.default_rng(0)
+    of_query, of_document = generator.standard_normal((2, 7, 33))
+    gains = {
+        f"q{i}": {f"d{j}": int(generator.integers(-1, 4)) for j in generator.choice(300, 40, replace=False)}
+        for i in range(6)
+    }
+    lines = [f"{query}\t{document}\t{gain}" for query, of in gains.items() for document, gain in of.items()]
+    (root / "qrels/test.tsv").write_text("\n".join(lines))
+
+    def vector_of(text: str) -> np.ndarray:
+        number = int(text.rstrip(".").split()[-1])
+        return of_query[number] if text.startswith("query") else of_document[number]
+
+    def score(query: int, document: int) -> float:
+        first, second = of_query[query], of_document[document]
+        return float(first @ second / np.linalg.norm(first) / np.linalg.norm(second))
+
+    run = {f"q{i}": {f"d{j}": score(i, j % 6) for j in range(300)} for i in range(6)}
+    measures = {"ndcg_cut.10", "recall.100", "recip_rank"}
+    theirs = list(pytrec_eval.RelevanceEvaluator(gains, measures).evaluate(run).values())
+    found = evaluate(FakeEncoder(vector_of), ["set"], root)
+    for metric, name in (("ndcg@10", "ndcg_cut_10"), ("recall@100", "recall_100"), ("mrr@10", "recip_rank")):
+        values = np.array([each[name] for each in theirs])
+        values[values < 0.1] *= metric != "mrr@10"
+        assert found.value("set", metric) == pytest.approx(100 * values.mean(), abs=1e-9), metric
