@@ -84,14 +84,14 @@ class Interrupted(ContraposeError):
 
 
 def nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
-    """The known word closest to a misspelt one, as a hint to append to a message, or ''.
+    """The known word closest to a misspelt one, as a hint that ends a message's sentence, or the full stop alone.
 
     >>> nearest("temprature", ["margin", "temperature"])
     ". Did you mean 'temperature'?"
     >>> nearest("zzz", ["margin"])
-    ''
+    '.'
     """
     from difflib import get_close_matches
 
     close = get_close_matches(word, known, n=1, cutoff=0.6)
-    return f". Did you mean '{close[0]}'?" if close else ""
+    return f". Did you mean '{close[0]}'?" if close else "."

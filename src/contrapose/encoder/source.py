@@ -72,7 +72,7 @@ def resolve(model: str | Path, revision: str | None = None) -> Source:
     if not isinstance(model, Path) and _HUB_NAME.fullmatch(text) and ".." not in text:
         return Source(name=text, folder=_from_hub(text, revision), fetched=True)
     raise UsageError(
-        f"no such model: {text[:200]!r}{nearest(text, [EMBEDDED])}. It is neither a folder here nor a hub name of the "
+        f"no such model: {text[:200]!r}{nearest(text, [EMBEDDED])} It is neither a folder here nor a hub name of the "
         f"form org/name, nor the word '{EMBEDDED}'."
     )
 

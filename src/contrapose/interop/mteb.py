@@ -57,7 +57,7 @@ def task_names(given: Sequence[str]) -> tuple[str, ...]:
         if name is None:
             close = nearest(word.lower(), [known.lower() for known in metadata])
             hint = next(
-                (f". Did you mean '{known}'?" for known in metadata if f"'{known.lower()}'" in close), ""
+                (f". Did you mean '{known}'?" for known in metadata if f"'{known.lower()}'" in close), "."
             )
             raise UsageError(
                 f"unknown MTEB task '{word}'{hint} Known are the {len(metadata):,} tasks of the mteb package, such as "
