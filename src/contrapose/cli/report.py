@@ -12,6 +12,7 @@ import typer
 
 from contrapose.cli import console
 from contrapose.cli.options import Json, Quiet, examples, one_of
+from contrapose.cli.progress import moving_bar
 from contrapose.cli.remaining import in_words
 from contrapose.errors import UsageError
 
@@ -170,7 +171,7 @@ def _next(found: Report, place: Path) -> list[str]:
 
 
 class View:
-    """A :class:`contrapose.report.gather.Watcher` that draws a bar, or writes a line per part without a terminal."""
+    """A :class:`contrapose.report.seen.Watcher` that draws a bar, or writes a line per part without a terminal."""
 
     def __init__(self, bar: Progress | None, *, quiet: bool) -> None:
         self._bar, self._quiet, self._done, self._total = bar, quiet, 0, 0
@@ -199,9 +200,7 @@ class View:
 @contextmanager
 def watching(*, quiet: bool) -> Iterator[View]:
     """A view with a bar where there is a terminal to draw it on."""
-    from contrapose.cli import progress
-
-    bar = None if quiet else progress._bar()
+    bar = None if quiet else moving_bar()
     if bar is None:
         yield View(None, quiet=quiet)
         return
