@@ -45,14 +45,15 @@ def test_a_score_without_labels_alone_is_no_verdict() -> None:
 def test_the_run_s_own_verdict_stands_first() -> None:
     own = {"verdict": {"word": "harms", "text": "It fell.", "advice": "Stop."}}
     found = verdict_of(own, [score("a", "better")])
-    assert (found.word, found.advice, found.source) == ("harms", "Stop.", "the run itself")
-    assert found.text.startswith("It fell. Measured on 1 labelled task")
+    assert (found.word, found.text, found.advice) == ("harms", "It fell.", "Stop.")
+    assert found.labelled.startswith("Measured on 1 labelled task")
+    assert found.source == "the run's own measure, and paired differences in the ledger"
 
 
 def test_labelled_tasks_that_contradict_the_run_are_not_hidden() -> None:
     own = {"verdict": {"word": "helps", "text": "It rose."}}
-    assert "labelled tasks say otherwise: worse" in verdict_of(own, [score("a", "worse")]).text
-    assert "otherwise" not in verdict_of(own, [score("a", "better"), score("b", "no clear change")]).text
+    assert "labelled tasks say otherwise: worse" in verdict_of(own, [score("a", "worse")]).against
+    assert verdict_of(own, [score("a", "better"), score("b", "no clear change")]).against == ""
 
 
 def test_a_run_that_could_not_judge_itself_is_judged_by_the_ledger() -> None:

@@ -28,7 +28,7 @@ EXAMPLES = examples(
     "contrapose report runs/notes --format md",
 )
 FORMATS = {"html": ".html", "md": ".md", "json": ".json"}
-STYLES = {"helps": "green", "harms": "red", "better": "green", "worse": "red"}
+STYLES = {"helps": "green", "harms": "red", "no clear change": "yellow", "helps and harms": "magenta"}
 
 
 def report(
@@ -134,15 +134,15 @@ def _text(found: Report, kind: str) -> str:
 
 def show(found: Report) -> None:
     """The verdicts and the paired differences, for a terminal."""
-    from contrapose.report.wording import SIGNS, changed, over_seeds, sentence
+    from contrapose.report.wording import SIGNS, changed, over_seeds, reasons
 
     for run in found.runs:
         sign = SIGNS.get(run.verdict.word, "●")
         console.say(
             f"{sign} {run.name}: {run.verdict.word}", style=f"bold {STYLES.get(run.verdict.word, '')}".strip()
         )
-        console.say(sentence(run))
-        console.say(run.verdict.text)
+        for part in reasons(run):
+            console.say(part)
         if run.verdict.advice:
             console.say(f"what to do: {run.verdict.advice}")
         rows = [

@@ -87,16 +87,16 @@ def plane(runs: Sequence[RunFacts]) -> str:
         places = [(frame.x(point.uniformity), frame.y(point.alignment)) for point in run.path]
         kind = run_class(place)
         parts.append(line(places, f"line {kind}"))
+        model = model_place(run)
         for number, ((x, y), point) in enumerate(zip(places, run.path, strict=True)):
-            last, first = number == len(places) - 1, number == 0
+            first = number == 0
             words = tip(
                 f"{run.name}, step {point.step}: alignment {point.alignment:.3f}, uniformity {point.uniformity:.3f}"
             )
             shape = "ring" if first else SHAPES[place % 5]
-            parts.append(mark(shape, x, y, kind, size=5.5 if last or first else 2.6, extra=words))
-        parts.append(
-            _end_label(frame, places[-1], run.name if len(drawn) > 1 else f"step {run.path[-1].step}")
-        )
+            parts.append(mark(shape, x, y, kind, size=5.5 if number == model or first else 2.6, extra=words))
+        named = run.name if len(drawn) > 1 else f"step {run.path[model].step}"
+        parts.append(_end_label(frame, places[model], named))
     first_x, first_y = frame.x(drawn[0][1].path[0].uniformity), frame.y(drawn[0][1].path[0].alignment)
     parts.append(
         f'<text class="label" x="{first_x:g}" y="{first_y + 20:g}" text-anchor="middle">start</text>'
@@ -109,6 +109,12 @@ def plane(runs: Sequence[RunFacts]) -> str:
     return figure(
         picture("".join(parts), f"Alignment and uniformity along training: {ends}", width=460, height=320)
     )
+
+
+def model_place(run: RunFacts) -> int:
+    """Which point of the path became the model; the last one where the run does not say."""
+    steps = [point.step for point in run.path]
+    return steps.index(run.chosen_step) if run.chosen_step in steps else len(steps) - 1
 
 
 def _end_label(frame: Frame, place: tuple[float, float], words: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contrapose.report.curves import bad_steps, curves_of, path_of
@@ -41,6 +42,7 @@ def facts_of(
         seconds=number(summary.get("seconds")),
         fingerprint=model,
         start_fingerprint=run.start_fingerprint,
+        blend_scores=_shares(summary.get("blend_scores")),
         verdict=verdict_of(summary, scores),
         scores=scores,
         curves=curves_of(run.rows),
@@ -65,10 +67,30 @@ def _commands(run: RunFolder, scores: Sequence[Score]) -> tuple[str, ...]:
     """What to run so that the table is filled."""
     models = {"before": run.settings.encoder.model, "after": str(run.folder)}
     return tuple(
-        f"contrapose evaluate {model} --tasks sts,geometry --data YOUR_DATA"
+        f"contrapose evaluate {shlex.quote(model)} --tasks sts,geometry --data YOUR_DATA"
         for side, model in models.items()
         if not any(getattr(score, side) is not None for score in scores)
     )
+
+
+def _shares(found: Any) -> tuple[tuple[float, float], ...]:
+    """(share, score) by share; empty where no share was chosen by score, and for anything of another form.
+
+    >>> _shares({"0.5": 2.0, "0": 1.0}), _shares({"half": 1.0}), _shares(None)
+    (((0.0, 1.0), (0.5, 2.0)), (), ())
+    """
+    if not isinstance(found, Mapping):
+        return ()
+    try:
+        return tuple(
+            sorted(
+                (float(share), score)
+                for share, value in found.items()
+                if (score := number(value)) is not None
+            )
+        )
+    except ValueError:
+        return ()
 
 
 def _whole(value: Any) -> int | None:

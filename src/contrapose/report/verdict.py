@@ -16,13 +16,17 @@ def verdict_of(summary: Mapping[str, Any], scores: Sequence[Score]) -> Verdict:
     """``scores`` come with corrected p-values. The run's own verdict stands first where it has one."""
     own = summary.get("verdict")
     if isinstance(own, Mapping) and isinstance(own.get("word"), str) and own["word"] != "not judged":
-        told = " ".join(
-            part
-            for part in (str(own.get("text") or ""), _told(scores), _against(own["word"], scores))
-            if part
-        )
+        labelled = _told(scores)
+        measured = own.get("measured")
         return Verdict(
-            word=own["word"], text=told, advice=str(own.get("advice") or ""), source="the run itself"
+            word=own["word"],
+            text=str(own.get("text") or ""),
+            labelled=labelled,
+            against=_against(own["word"], scores),
+            advice=str(own.get("advice") or ""),
+            source="the run's own measure"
+            + (f" ({measured})" if isinstance(measured, str) and measured else "")
+            + (", and paired differences in the ledger" if labelled else ""),
         )
     paired = [score for score in scores if score.difference is not None]
     if not paired:
@@ -55,7 +59,7 @@ def _against(word: str, scores: Sequence[Score]) -> str:
     ]
     if not contrary:
         return ""
-    return f"So labelled tasks say otherwise: {' and '.join(contrary)}. Believe these where they are like your task."
+    return f"But labelled tasks say otherwise: {' and '.join(contrary)}. Believe these where they are like your task."
 
 
 def _told(scores: Sequence[Score]) -> str:
