@@ -155,6 +155,9 @@ def test_a_start_model_that_changed_is_not_taken_for_the_old_one(world: World, t
 def test_what_is_no_run_is_named(world: World, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such folder"):
         gather([tmp_path / "nowhere"])
+    (tmp_path / "a.txt").write_text("a")
+    with pytest.raises(UsageError, match="is a file"):
+        gather([tmp_path / "a.txt"])
     with pytest.raises(UsageError, match=r"not the folder of a run.*metrics\.jsonl"):
         gather([tmp_path])
     with pytest.raises(UsageError, match="no folder"):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from contrapose.report.record import Difference, Measured, Score
@@ -34,6 +36,14 @@ def test_the_numbers_stand_behind_the_word() -> None:
     assert "better on 1 (a +1.50 [+0.50, +2.50])" in found.text
     assert "no clear change on 1 (b +0.10 [-0.90, +1.10])" in found.text
     assert "inside its noise is no clear change" in found.text
+
+
+def test_measures_of_one_task_are_told_apart_and_not_counted_as_tasks() -> None:
+    found = [replace(score("cranfield", "better"), metric=metric) for metric in ("ndcg@10", "recall@100")]
+    told = verdict_of({}, found).text
+    assert "Measured on 1 labelled task by 2 measures" in told
+    assert "cranfield nDCG@10 +1.50" in told
+    assert "cranfield recall@100 +1.50" in told
 
 
 def test_a_score_without_labels_alone_is_no_verdict() -> None:

@@ -8,7 +8,7 @@ from contrapose.report import cosines
 from contrapose.report.curves import thinned
 from contrapose.report.record import Curve, Histogram, OwnText, RunFacts, Score
 from contrapose.report.svg import SHAPES, Frame, esc, figure, key, line, mark, picture, swatch, ticks, tip
-from contrapose.report.wording import Panel, group_name, short
+from contrapose.report.wording import Panel, group_name, named, short
 
 #: Runs drawn in colours of their own; later ones begin again, with other dashes.
 COLOURS = 6
@@ -95,8 +95,8 @@ def plane(runs: Sequence[RunFacts]) -> str:
             )
             shape = "ring" if first else SHAPES[place % 5]
             parts.append(mark(shape, x, y, kind, size=5.5 if number == model or first else 2.6, extra=words))
-        named = run.name if len(drawn) > 1 else f"step {run.path[model].step}"
-        parts.append(_end_label(frame, places[model], named))
+        shown = run.name if len(drawn) > 1 else f"step {run.path[model].step}"
+        parts.append(_end_label(frame, places[model], shown))
     first_x, first_y = frame.x(drawn[0][1].path[0].uniformity), frame.y(drawn[0][1].path[0].alignment)
     parts.append(
         f'<text class="label" x="{first_x:g}" y="{first_y + 20:g}" text-anchor="middle">start</text>'
@@ -229,9 +229,11 @@ def forest(scores: Sequence[Score], place: int, title: str, reach: tuple[float, 
     for number, (score, found) in enumerate(drawn):
         y = top + row * number + 24
         clear = found.words != "no clear change"
-        words = tip(f"{score.task}: {found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}], {found.words}")
+        words = tip(
+            f"{named(score, scores)}: {found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}], {found.words}"
+        )
         parts.append(
-            f'<text class="label" x="14" y="{y - 11}">{esc(score.task)}'
+            f'<text class="label" x="14" y="{y - 11}">{esc(named(score, scores))}'
             f'<tspan class="dim"> {found.value:+.2f}, {esc(found.words)}</tspan></text>'
         )
         parts.append(
@@ -240,5 +242,5 @@ def forest(scores: Sequence[Score], place: int, title: str, reach: tuple[float, 
         )
         shape = SHAPES[place % 5] if clear else "ring"
         parts.append(mark(shape, frame.x(found.value), y, run_class(place), size=5, extra=words))
-    label = "; ".join(f"{score.task} {found.value:+.2f} ({found.words})" for score, found in drawn)
+    label = "; ".join(f"{named(score, scores)} {found.value:+.2f} ({found.words})" for score, found in drawn)
     return figure(picture("".join(parts), f"Differences of {title}: {label}", height=height), title)

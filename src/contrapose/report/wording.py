@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from contrapose.report.record import Difference, Measured, OwnText, RunFacts, Trials
+from contrapose.report.record import Difference, Measured, OwnText, RunFacts, Score, Trials
 
 #: Verdict -> a sign that says the same without colour.
 SIGNS = {"helps": "▲", "harms": "▼", "no clear change": "●", "helps and harms": "◆", "not judged": "○"}
@@ -14,9 +15,9 @@ METRICS = {
     "spearman": "Spearman × 100",
     "accuracy": "accuracy, %",
     "average_precision": "average precision, %",
-    "ndcg_at_10": "nDCG@10, %",
-    "mrr_at_10": "MRR@10, %",
-    "recall_at_100": "recall@100, %",
+    "ndcg@10": "nDCG@10, %",
+    "mrr@10": "MRR@10, %",
+    "recall@100": "recall@100, %",
     "v_measure": "v-measure, %",
     "alignment": "alignment, lower is better",
     "uniformity": "uniformity, lower is better",
@@ -35,7 +36,7 @@ HOW = {
     "evaluate": "Rows of your own that somebody judged say most: give --pairs PAIRS.csv (score, text, text), "
     "--labels TOPICS.csv or --retrieval FOLDER in place of --tasks and --data.",
     "forest": "Each dot is a difference, its line the 95% interval. Right of the zero line: better after training. "
-    "A line that crosses zero (hollow dot) is no clear change.",
+    "A hollow dot is no clear change: its line crosses zero, or among so many differences chance could do as much.",
     "curves": "One point per step. Loss alone says little: look whether the positives stay near (high cosine) while "
     "the hardest negatives move away.",
     "plane": "Held-out rows, measured along the run: each line begins at the ring; the large filled mark is the step "
@@ -116,6 +117,16 @@ def row_name(task: str, metric: str, protocol: str) -> tuple[str, str]:
         return task, words
     name, _, about = words.partition(", ")
     return name, about
+
+
+def named(score: Score, scores: Sequence[Score]) -> str:
+    """The task, with the measure where ``scores`` hold several differences of it."""
+    same = [each for each in scores if each.task == score.task and each.difference is not None]
+    return (
+        score.task
+        if len(same) < 2
+        else f"{score.task} {METRICS.get(score.metric, score.metric).partition(',')[0]}"
+    )
 
 
 def measured(found: Measured | None, protocol: str) -> tuple[str, str]:
