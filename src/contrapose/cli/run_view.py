@@ -45,7 +45,11 @@ def _scores(summary: Mapping[str, Any]) -> None:
     after = (summary.get("blend_scores") or {}).get(f"{blend:g}", summary.get("score_chosen"))
     if before is None or after is None:
         return
-    rows = [[summary["criterion_about"], f"{before:.3f}", f"{after:.3f}", f"{after - before:+.3f}"]]
+    places = (
+        4 if max(abs(before), abs(after)) < 1 else 2
+    )  # a label-free gain is small, a score in points is not
+    numbers = (f"{before:.{places}f}", f"{after:.{places}f}", f"{after - before:+.{places}f}")
+    rows = [[summary["criterion_about"], *numbers]]
     columns = {"measured": "text", "before": "number", "after": "number", "change": "number"}
     console.show(console.table(columns, rows))
 

@@ -209,7 +209,7 @@ def _trials(trials: Trials) -> list[str]:
             [
                 *(safe(cell.factors.get(name)) for name in trials.varied),
                 score(cell.mean, task.protocol)
-                + (f" ± {cell.deviation:.2f}" if cell.deviation is not None else ""),
+                + (f" ± {score(cell.deviation, task.protocol)}" if cell.deviation is not None else ""),
                 f"{cell.seeds}",
             ]
             for cell in task.cells

@@ -211,7 +211,7 @@ def _trial_table(found: Trials) -> str:
             cell = by_name.get((name, number))
             told = "–"
             if cell is not None:
-                spread = f" ± {cell.deviation:.2f}" if cell.deviation is not None else ""
+                spread = f" ± {score(cell.deviation, task.protocol)}" if cell.deviation is not None else ""
                 told = f"{score(cell.mean, task.protocol)}{spread}<small>{cell.seeds} seeds</small>"
             cells += f'<td class="num">{told}</td>'
         rows += f"<tr>{cells}</tr>"

@@ -85,15 +85,19 @@ PANELS = (
 )
 
 
-def score(value: float | None, protocol: str = "") -> str:
-    """Two places; four for a small number of the geometry, which is no percentage.
+#: Protocols whose numbers are no percentages.
+_NO_PERCENTAGE = ("geometry", "label-free")
 
-    >>> score(8.51129), score(0.0220123, "geometry"), score(None)
-    ('8.51', '0.0220', 'undefined')
+
+def score(value: float | None, protocol: str = "") -> str:
+    """Two places; four for a small number of the geometry and of label-free scores, which are no percentages.
+
+    >>> score(8.51129), score(0.0220123, "geometry"), score(0.0351, "label-free"), score(None)
+    ('8.51', '0.0220', '0.0351', 'undefined')
     """
     if value is None:
         return "undefined"
-    return f"{value:.4f}" if protocol == "geometry" and abs(value) < 10 else f"{value:.2f}"
+    return f"{value:.4f}" if protocol in _NO_PERCENTAGE and abs(value) < 10 else f"{value:.2f}"
 
 
 def interval(low: float | None, high: float | None, protocol: str = "", *, signed: bool = False) -> str:
@@ -218,7 +222,9 @@ def told(run: RunFacts) -> list[tuple[str, str]]:
         ("trained weights in the model", f"{100 * run.blend:g}%" if run.blend is not None else ""),
         (
             "score by share of trained weights",
-            ", ".join(f"{100 * s:g}%: {score:+.3f}" for s, score in run.blend_scores),
+            ", ".join(
+                f"{100 * s:g}%: {found:+.{4 if abs(found) < 1 else 2}f}" for s, found in run.blend_scores
+            ),
         ),
         ("time", duration(run.seconds) if run.seconds is not None else ""),
         ("checkpoint by", run.criterion or "the last step"),
