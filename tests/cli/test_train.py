@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from contrapose.cli.train import settings_from, show_result
+from contrapose.cli import run_view
+from contrapose.cli.train import settings_from
 from contrapose.errors import UsageError
 from contrapose.train.api import Run
 from tests.cli.conftest import Command
@@ -120,7 +121,7 @@ def test_the_result_shows_before_and_after_and_the_verdict(
         "verdict": {"word": word, "text": f"{word.capitalize()}: by so much.", "advice": advice},
     }  # fmt: skip
     (tmp_path / "summary.json").write_text(json.dumps(summary))
-    show_result(Run(tmp_path), settings_from(None, {"out": str(tmp_path), "corpus": ("my text.txt",)}, []))
+    run_view.show(Run(tmp_path), settings_from(None, {"out": str(tmp_path), "corpus": ("my text.txt",)}, []))
     told = capsys.readouterr().out
     for words in (
         "50.50",
@@ -134,3 +135,23 @@ def test_the_result_shows_before_and_after_and_the_verdict(
     assert f"{word.capitalize()}: by so much." in told
     assert ("try a lower rate" in told) == bool(advice)
     assert "0.5 of the trained weights" in told
+    assert (
+        told.index("evaluate minilm --pairs")
+        < told.index(f"evaluate {tmp_path} --pairs")
+        < told.index("report")
+    )
+
+
+@pytest.mark.parametrize(
+    ("dev_data", "labels"), [(None, "--pairs YOUR_PAIRS.csv"), ("my data", "--data 'my data'")]
+)
+def test_what_to_do_next_begins_with_labels_and_skips_a_model_that_is_the_start(
+    tmp_path: Path, dev_data: str | None, labels: str
+) -> None:
+    settings = settings_from(None, {"out": str(tmp_path), "corpus": ("notes.txt",), "dev_data": dev_data}, [])
+    (tmp_path / "summary.json").write_text(json.dumps({"blend": 0.5}))
+    told = run_view.next_steps(Run(tmp_path), settings)
+    assert [line.split()[1] for line in told] == ["evaluate", "evaluate", "report", "search"]
+    assert all(labels in line for line in told[:2])
+    (tmp_path / "summary.json").write_text(json.dumps({"blend": 0.0}))
+    assert [line.split()[1] for line in run_view.next_steps(Run(tmp_path), settings)] == ["report", "search"]

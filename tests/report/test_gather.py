@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -54,8 +55,9 @@ def test_an_evaluation_of_another_model_is_not_in_the_table(world: World, tmp_pa
     run = gather([world.first], other, sample=0).runs[0]
     assert run.scores == ()
     assert "No evaluation of the start model and of the trained model is in the ledger" in run.notes
-    assert [command.split()[2] for command in run.commands] == [str(world.place.model), str(world.first)]
-    assert run.verdict.source == "the run itself"
+    assert [shlex.split(command)[2] for command in run.commands] == [str(world.place.model), str(world.first)]
+    assert run.verdict.source.startswith("the run's own measure (")
+    assert run.verdict.labelled == ""
 
 
 def test_malformed_entries_of_the_ledger_are_passed_over(world: World, tmp_path: Path) -> None:
@@ -153,6 +155,9 @@ def test_a_start_model_that_changed_is_not_taken_for_the_old_one(world: World, t
 def test_what_is_no_run_is_named(world: World, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such folder"):
         gather([tmp_path / "nowhere"])
+    (tmp_path / "a.txt").write_text("a")
+    with pytest.raises(UsageError, match="is a file"):
+        gather([tmp_path / "a.txt"])
     with pytest.raises(UsageError, match=r"not the folder of a run.*metrics\.jsonl"):
         gather([tmp_path])
     with pytest.raises(UsageError, match="no folder"):
@@ -228,7 +233,7 @@ def test_rows_of_pairs_are_positives_by_themselves(world: World, tmp_path: Path)
     run = run_tiny(world.place, tmp_path / "run", corpus=corpus, steps=2, listener=Witness())
     own = gather([run.folder], None).runs[0].own
     assert own is not None
-    assert own.positives == "a text with the positive of the anchor"
+    assert own.positives == "anchor and positive of a row"
 
 
 def test_a_corpus_of_short_rows_has_no_positives_and_says_so(world: World, tmp_path: Path) -> None:

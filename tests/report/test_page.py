@@ -180,6 +180,8 @@ def test_the_plane_draws_the_path_from_ring_to_mark(world: World) -> None:
     )
     drawn = charts.plane([replace(world.report.runs[0], path=path)])
     assert drawn.count('class="mark s0') == 2
+    assert charts.model_place(replace(world.report.runs[0], path=path, chosen_step=None)) == 1
+    assert charts.model_place(replace(world.report.runs[0], path=path, chosen_step=0)) == 0
     assert "hollow" in drawn
     assert "step 9" in drawn
     assert charts.plane([replace(world.report.runs[0], path=())]) == ""

@@ -90,3 +90,19 @@ def test_a_factor_that_some_trials_lack_is_drawn_where_it_is(tmp_path: Path) -> 
     (tmp_path / "trials.jsonl").write_text(trial(1, a=1, b=1) + trial(2, a=2) + trial(3, a=2, b=2))
     html = text_sections.trials(gather([tmp_path]))
     assert html.count('class="mark heat') == 2
+
+
+def test_label_free_gains_keep_their_places_and_equal_fields_have_no_best(tmp_path: Path) -> None:
+    def field(a: int, b: int, value: float) -> str:
+        found = {"metric": "label-free gain", "protocol": "label-free", "value": value}
+        return (
+            json.dumps({"factors": {"a": a, "b": b, "seed": 0}, "values": {"label-free gain": found}}) + "\n"
+        )
+
+    place = tmp_path / "trials.jsonl"
+    place.write_text(field(1, 1, 0.0351) + field(1, 2, 0.0312) + field(2, 1, 0.0))
+    html = text_sections.trials(gather([tmp_path]))
+    assert "0.0351" in html
+    assert html.count("h8 best") == 1
+    place.write_text(field(1, 1, 0.0) + field(1, 2, 0.0))
+    assert " best" not in text_sections.trials(gather([tmp_path])).partition("<svg")[2]

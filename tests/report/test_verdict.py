@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from contrapose.report.record import Difference, Measured, Score
@@ -36,6 +38,14 @@ def test_the_numbers_stand_behind_the_word() -> None:
     assert "inside its noise is no clear change" in found.text
 
 
+def test_measures_of_one_task_are_told_apart_and_not_counted_as_tasks() -> None:
+    found = [replace(score("cranfield", "better"), metric=metric) for metric in ("ndcg@10", "recall@100")]
+    told = verdict_of({}, found).text
+    assert "Measured on 1 labelled task by 2 measures" in told
+    assert "cranfield nDCG@10 +1.50" in told
+    assert "cranfield recall@100 +1.50" in told
+
+
 def test_a_score_without_labels_alone_is_no_verdict() -> None:
     found = verdict_of({"score_before": 1.0, "score_chosen": 2.0, "criterion_about": "x"}, [])
     assert found.word == "not judged"
@@ -45,14 +55,15 @@ def test_a_score_without_labels_alone_is_no_verdict() -> None:
 def test_the_run_s_own_verdict_stands_first() -> None:
     own = {"verdict": {"word": "harms", "text": "It fell.", "advice": "Stop."}}
     found = verdict_of(own, [score("a", "better")])
-    assert (found.word, found.advice, found.source) == ("harms", "Stop.", "the run itself")
-    assert found.text.startswith("It fell. Measured on 1 labelled task")
+    assert (found.word, found.text, found.advice) == ("harms", "It fell.", "Stop.")
+    assert found.labelled.startswith("Measured on 1 labelled task")
+    assert found.source == "the run's own measure, and paired differences in the ledger"
 
 
 def test_labelled_tasks_that_contradict_the_run_are_not_hidden() -> None:
     own = {"verdict": {"word": "helps", "text": "It rose."}}
-    assert "labelled tasks say otherwise: worse" in verdict_of(own, [score("a", "worse")]).text
-    assert "otherwise" not in verdict_of(own, [score("a", "better"), score("b", "no clear change")]).text
+    assert "labelled tasks say otherwise: worse" in verdict_of(own, [score("a", "worse")]).against
+    assert verdict_of(own, [score("a", "better"), score("b", "no clear change")]).against == ""
 
 
 def test_a_run_that_could_not_judge_itself_is_judged_by_the_ledger() -> None:

@@ -68,6 +68,6 @@ def one_of(option: str, given: str, known: Sequence[str]) -> str:
     """``given`` where it is known, else a UsageError that names the option."""
     if given not in known:
         raise UsageError(
-            f"{option}: unknown value '{given}'{nearest(given, list(known))} Known: {', '.join(known)}"
+            f"{option}: unknown value '{given}'{nearest(given, list(known)) or '.'} Known: {', '.join(known)}"
         )
     return given

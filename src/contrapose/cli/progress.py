@@ -27,7 +27,7 @@ class TrainingView:
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
         self.notices: list[str] = []
-        self._bar = None if quiet else _bar()
+        self._bar = None if quiet else moving_bar()
         self._task = self._bar.add_task("starting", total=None, told="") if self._bar else None
         self._remaining: Remaining | None = None
         self._num_steps, self._first_step = 0, 0
@@ -143,7 +143,7 @@ class Counter:
 @contextmanager
 def counting(what: str, *, quiet: bool) -> Iterator[Counter]:
     """A counter with a bar where there is a terminal to draw it on, and without a word elsewhere."""
-    bar = None if quiet else _bar()
+    bar = None if quiet else moving_bar()
     if bar is None:
         yield Counter(None, what)
         return
@@ -154,7 +154,7 @@ def counting(what: str, *, quiet: bool) -> Iterator[Counter]:
 @contextmanager
 def files_counted(what: str, *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
     """A callback ``(done, total)`` that moves a bar; None where nobody would see it."""
-    bar = None if quiet else _bar()
+    bar = None if quiet else moving_bar()
     if bar is None:
         yield None
         return
@@ -165,8 +165,8 @@ def files_counted(what: str, *, quiet: bool) -> Iterator[Callable[[int, int], No
         )
 
 
-def _bar() -> Progress | None:
-    """None where a moving line cannot be drawn."""
+def moving_bar() -> Progress | None:
+    """The one bar of a command, not yet drawn: enter it to draw it. None where a moving line cannot be drawn."""
     screen = console.progress()
     if not screen.is_terminal or screen.is_dumb_terminal:
         return None

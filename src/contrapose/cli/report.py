@@ -12,6 +12,7 @@ import typer
 
 from contrapose.cli import console
 from contrapose.cli.options import Json, Quiet, examples, one_of
+from contrapose.cli.progress import moving_bar
 from contrapose.cli.remaining import in_words
 from contrapose.errors import UsageError
 
@@ -27,7 +28,7 @@ EXAMPLES = examples(
     "contrapose report runs/notes --format md",
 )
 FORMATS = {"html": ".html", "md": ".md", "json": ".json"}
-STYLES = {"helps": "green", "harms": "red", "better": "green", "worse": "red"}
+STYLES = {"helps": "green", "harms": "red", "no clear change": "yellow", "helps and harms": "magenta"}
 
 
 def report(
@@ -133,15 +134,15 @@ def _text(found: Report, kind: str) -> str:
 
 def show(found: Report) -> None:
     """The verdicts and the paired differences, for a terminal."""
-    from contrapose.report.wording import SIGNS, changed, over_seeds, sentence
+    from contrapose.report.wording import SIGNS, changed, over_seeds, reasons
 
     for run in found.runs:
         sign = SIGNS.get(run.verdict.word, "●")
         console.say(
             f"{sign} {run.name}: {run.verdict.word}", style=f"bold {STYLES.get(run.verdict.word, '')}".strip()
         )
-        console.say(sentence(run))
-        console.say(run.verdict.text)
+        for part in reasons(run):
+            console.say(part)
         if run.verdict.advice:
             console.say(f"what to do: {run.verdict.advice}")
         rows = [
@@ -170,7 +171,7 @@ def _next(found: Report, place: Path) -> list[str]:
 
 
 class View:
-    """A :class:`contrapose.report.gather.Watcher` that draws a bar, or writes a line per part without a terminal."""
+    """A :class:`contrapose.report.seen.Watcher` that draws a bar, or writes a line per part without a terminal."""
 
     def __init__(self, bar: Progress | None, *, quiet: bool) -> None:
         self._bar, self._quiet, self._done, self._total = bar, quiet, 0, 0
@@ -199,9 +200,7 @@ class View:
 @contextmanager
 def watching(*, quiet: bool) -> Iterator[View]:
     """A view with a bar where there is a terminal to draw it on."""
-    from contrapose.cli import progress
-
-    bar = None if quiet else progress._bar()
+    bar = None if quiet else moving_bar()
     if bar is None:
         yield View(None, quiet=quiet)
         return

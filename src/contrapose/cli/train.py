@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from contrapose.cli import console
+from contrapose.cli import console, run_view
 from contrapose.cli.failures import PARTIAL
 from contrapose.cli.options import Json, Quiet, examples, split_words
 from contrapose.errors import UsageError
 
 if TYPE_CHECKING:
-    from contrapose.train.api import Run
     from contrapose.train.settings import RunSettings
 
 EXAMPLES = examples(
@@ -201,53 +199,6 @@ def run_and_tell(settings: RunSettings, *, resume: bool, quiet: bool, as_json: b
             {**run.summary, "started_from": run.summary["model"], **facts, "notices": list(view.notices)}
         )
     else:
-        show_result(run, settings)
+        run_view.show(run, settings)
     if run.summary.get("rows_quarantined"):
         raise typer.Exit(PARTIAL)
-
-
-#: Word of a verdict -> its style.
-STYLES = {"helps": "bold green", "no clear change": "bold yellow", "harms": "bold red"}
-
-
-def show_verdict(verdict: Mapping[str, Any]) -> None:
-    """Whether training helped, why that is believed, and what to try where it harmed."""
-    if not verdict:
-        return
-    console.say(verdict["text"], style=STYLES.get(verdict["word"], ""))
-    if verdict.get("advice"):
-        console.say(verdict["advice"])
-
-
-def show_result(run: Run, settings: RunSettings) -> None:
-    """Before and after, where the model is, and what to do with it."""
-    summary = run.summary
-    before, chosen, blend = (
-        summary.get("score_before"),
-        summary.get("score_chosen"),
-        summary.get("blend", 1.0),
-    )
-    chosen = (summary.get("blend_scores") or {}).get(f"{blend:g}", chosen)
-    if before is not None and chosen is not None:
-        rows = [[summary["criterion_about"], f"{before:.3f}", f"{chosen:.3f}", f"{chosen - before:+.3f}"]]
-        columns = {"measured": "text", "before": "number", "after": "number", "change": "number"}
-        console.show(console.table(columns, rows))
-    show_verdict(summary.get("verdict") or {})
-    steps = f"{console.counted(summary['steps'], 'step')}" + (
-        ", stopped early" if summary.get("stopped_early") else ""
-    )
-    speed = f", {summary['rows_per_second']:g} rows per second" if summary.get("rows_per_second") else ""
-    share = f", blended with the start ({blend:g} of the trained weights)" if blend < 1 else ""
-    console.say(
-        f"{summary['method']}: {steps}; the model is that of step {summary['chosen_step']}{share}{speed}"
-    )
-    if summary.get("rows_quarantined"):
-        listed = run.folder / "cache" / "corpus" / "quarantine.jsonl"
-        console.say(f"{console.counted(summary['rows_quarantined'], 'row')} could not be read; see {listed}")
-    console.say(f"model: {run.model_folder}", style="bold")
-    console.say("Try next:")
-    model, text = shlex.quote(str(run.model_folder)), shlex.quote(settings.data.corpus[0])
-    data = shlex.quote(settings.selection.dev_data or "SENTEVAL_FOLDER")
-    console.say(f"  contrapose evaluate {model} --tasks sts,geometry --data {data}")
-    if settings.data.corpus[0] != "-" and len(settings.data.columns or ()) < 2:
-        console.say(f"  contrapose search {model} {text} 'what you look for'")

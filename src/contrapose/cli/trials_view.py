@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from contrapose.cli import console
-from contrapose.cli.progress import _bar as moving_bar
+from contrapose.cli.progress import moving_bar
 from contrapose.cli.remaining import in_words
 from contrapose.data.text import printable
 from contrapose.errors import Interrupted

@@ -30,7 +30,8 @@ from contrapose.errors import ContraposeError, DataError, MissingExtra, StorageE
 from contrapose.evaluate.encoding import UNIDENTIFIED, Encodes, name_of
 from contrapose.evaluate.results import Result, average
 from contrapose.evaluate.suite import Evaluation, Problem, evidence_arrays
-from contrapose.interop.mteb_data import LAYOUTS, LocalData, feed, read_local, stand_in
+from contrapose.interop.mteb_data import LAYOUTS, read_local
+from contrapose.interop.mteb_local import LocalData, feed, stand_in
 from contrapose.interop.mteb_manners import stay_offline, undisturbed
 from contrapose.interop.mteb_model import MtebModel
 from contrapose.interop.mteb_results import keeps_rows, results_of, with_interval

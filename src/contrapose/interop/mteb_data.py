@@ -1,4 +1,4 @@
-"""MTEB's tasks fed from data folders: no data set can be fetched on a machine without a network.
+"""MTEB's tasks read from data folders: no data set can be fetched on a machine without a network.
 
     STS12 .. STS16, STSBenchmark       SentEval's layout, the test split
     SICK-R                             SentEval's layout, all three parts: MTEB scores all 9,927 pairs together
@@ -17,7 +17,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,8 @@ from contrapose.evaluate.beir import RetrievalData, is_beir, read_beir
 from contrapose.evaluate.crosslingual import crosslingual_files, read_crosslingual
 from contrapose.evaluate.labelled import JudgedTexts, read_judged
 from contrapose.evaluate.senteval import StsData, files_of, read_sts, root_in, text_form
+from contrapose.interop.mteb_local import DEFAULT, LocalData
 
-DEFAULT = "default"
 #: Names of BEIR's folders that are not their task's name.
 _BEIR_ALIASES = {"fiqa": "FiQA2018", "webistouche2020": "Touche2020"}
 #: What to look for where a task's folder is not found, for messages.
@@ -40,33 +39,6 @@ LAYOUTS = {
     "TwitterURLCorpus": "a folder twitter-url with test.tsv: label, text, text",
     "Banking77Classification": "a folder banking77 with train.tsv and test.tsv: label, text",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class LocalData:
-    """A task's data: ``parts[subset][split]`` as MTEB wants them.
-
-    parts        a table by column, or for retrieval ``corpus``, ``queries`` and ``relevant_docs``
-    sizes        (rows, characters) of each subset and split; rows of retrieval are its queries
-    folder       the name of the folder it was read from
-    fingerprint  a sha256 over what was read
-    text         "raw" or "tokenised"
-    """
-
-    parts: Mapping[str, Mapping[str, Mapping[str, Any]]]
-    sizes: Mapping[tuple[str, str], tuple[int, int]]
-    folder: str
-    fingerprint: str
-    text: str
-
-    @property
-    def subsets(self) -> list[str]:
-        return list(self.parts)
-
-    @property
-    def revision(self) -> str:
-        """What stands in MTEB's result file in place of the revision of its own data set."""
-        return f"local-{self.fingerprint[:40]}"
 
 
 def read_local(name: str, folders: Sequence[Path], metadata: Any) -> LocalData | None:
@@ -84,31 +56,6 @@ def read_local(name: str, folders: Sequence[Path], metadata: Any) -> LocalData |
     if recipe is None:
         return None
     return next((found for folder in folders if (found := recipe(name, folder, metadata))), None)
-
-
-def feed(task: Any, local: LocalData) -> None:
-    """Put the data into ``task`` in place of a download; the task then says so in its revision."""
-    from datasets import Dataset, DatasetDict
-
-    def made(part: Mapping[str, Any]) -> Any:
-        if "relevant_docs" not in part:
-            return Dataset.from_dict(dict(part))
-        tables = {key: Dataset.from_dict(part[key]) for key in ("corpus", "queries")}
-        return {**tables, "relevant_docs": part["relevant_docs"], "top_ranked": None}
-
-    by_subset = {name: {split: made(part) for split, part in of.items()} for name, of in local.parts.items()}
-    retrieval = any("relevant_docs" in part for of in local.parts.values() for part in of.values())
-    if not retrieval:
-        by_subset = {name: DatasetDict(of) for name, of in by_subset.items()}
-    task.dataset = by_subset if retrieval or local.subsets != [DEFAULT] else by_subset[DEFAULT]
-    task.data_loaded = True
-
-
-def stand_in(task: Any, local: LocalData) -> None:
-    """Make the task's description that of the local data: its subsets, and a revision of its own."""
-    data = {**task.metadata.dataset, "revision": local.revision}
-    task.metadata = task.metadata.model_copy(update={"dataset": data})
-    task.hf_subsets = [subset for subset in task.hf_subsets if subset in local.parts]
 
 
 def _year(name: str, folder: Path, metadata: Any) -> LocalData | None:

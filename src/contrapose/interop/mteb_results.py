@@ -15,7 +15,7 @@ from contrapose.evaluate.evidence import Evidence
 from contrapose.evaluate.metrics import ndcg
 from contrapose.evaluate.results import Result
 from contrapose.evaluate.vectors import SPREAD_OF_COLLAPSE
-from contrapose.interop.mteb_data import DEFAULT, LocalData
+from contrapose.interop.mteb_local import DEFAULT, LocalData
 
 PROTOCOL = "mteb"
 #: Column of the judgement, and our statistic of it, where a main score is one over pairs.

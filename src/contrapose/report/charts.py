@@ -8,7 +8,7 @@ from contrapose.report import cosines
 from contrapose.report.curves import thinned
 from contrapose.report.record import Curve, Histogram, OwnText, RunFacts, Score
 from contrapose.report.svg import SHAPES, Frame, esc, figure, key, line, mark, picture, swatch, ticks, tip
-from contrapose.report.wording import Panel, group_name, short
+from contrapose.report.wording import Panel, group_name, named, short
 
 #: Runs drawn in colours of their own; later ones begin again, with other dashes.
 COLOURS = 6
@@ -87,16 +87,16 @@ def plane(runs: Sequence[RunFacts]) -> str:
         places = [(frame.x(point.uniformity), frame.y(point.alignment)) for point in run.path]
         kind = run_class(place)
         parts.append(line(places, f"line {kind}"))
+        model = model_place(run)
         for number, ((x, y), point) in enumerate(zip(places, run.path, strict=True)):
-            last, first = number == len(places) - 1, number == 0
+            first = number == 0
             words = tip(
                 f"{run.name}, step {point.step}: alignment {point.alignment:.3f}, uniformity {point.uniformity:.3f}"
             )
             shape = "ring" if first else SHAPES[place % 5]
-            parts.append(mark(shape, x, y, kind, size=5.5 if last or first else 2.6, extra=words))
-        parts.append(
-            _end_label(frame, places[-1], run.name if len(drawn) > 1 else f"step {run.path[-1].step}")
-        )
+            parts.append(mark(shape, x, y, kind, size=5.5 if number == model or first else 2.6, extra=words))
+        shown = run.name if len(drawn) > 1 else f"step {run.path[model].step}"
+        parts.append(_end_label(frame, places[model], shown))
     first_x, first_y = frame.x(drawn[0][1].path[0].uniformity), frame.y(drawn[0][1].path[0].alignment)
     parts.append(
         f'<text class="label" x="{first_x:g}" y="{first_y + 20:g}" text-anchor="middle">start</text>'
@@ -109,6 +109,12 @@ def plane(runs: Sequence[RunFacts]) -> str:
     return figure(
         picture("".join(parts), f"Alignment and uniformity along training: {ends}", width=460, height=320)
     )
+
+
+def model_place(run: RunFacts) -> int:
+    """Which point of the path became the model; the last one where the run does not say."""
+    steps = [point.step for point in run.path]
+    return steps.index(run.chosen_step) if run.chosen_step in steps else len(steps) - 1
 
 
 def _end_label(frame: Frame, place: tuple[float, float], words: str) -> str:
@@ -223,9 +229,11 @@ def forest(scores: Sequence[Score], place: int, title: str, reach: tuple[float, 
     for number, (score, found) in enumerate(drawn):
         y = top + row * number + 24
         clear = found.words != "no clear change"
-        words = tip(f"{score.task}: {found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}], {found.words}")
+        words = tip(
+            f"{named(score, scores)}: {found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}], {found.words}"
+        )
         parts.append(
-            f'<text class="label" x="14" y="{y - 11}">{esc(score.task)}'
+            f'<text class="label" x="14" y="{y - 11}">{esc(named(score, scores))}'
             f'<tspan class="dim"> {found.value:+.2f}, {esc(found.words)}</tspan></text>'
         )
         parts.append(
@@ -234,5 +242,5 @@ def forest(scores: Sequence[Score], place: int, title: str, reach: tuple[float, 
         )
         shape = SHAPES[place % 5] if clear else "ring"
         parts.append(mark(shape, frame.x(found.value), y, run_class(place), size=5, extra=words))
-    label = "; ".join(f"{score.task} {found.value:+.2f} ({found.words})" for score, found in drawn)
+    label = "; ".join(f"{named(score, scores)} {found.value:+.2f} ({found.words})" for score, found in drawn)
     return figure(picture("".join(parts), f"Differences of {title}: {label}", height=height), title)

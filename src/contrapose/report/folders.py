@@ -47,6 +47,8 @@ def open_run(folder: Path) -> RunFolder:
     from contrapose.train.resume import read_record
 
     shown = printable(folder, 300)
+    if folder.is_file():
+        raise UsageError(f"{shown} is a file; give the folder of a run: what `contrapose train --out` names")
     if not folder.is_dir():
         raise UsageError(
             f"no such folder: {shown}. Give the folder of a run: what `contrapose train --out` names"

@@ -20,10 +20,10 @@ from contrapose.report.wording import (
     group_name,
     measured,
     over_seeds,
+    reasons,
     row_name,
     sample_size,
     score,
-    sentence,
     short,
     told,
 )
@@ -97,10 +97,11 @@ def render(report: Report) -> str:
 def _summary(run: RunFacts) -> list[str]:
     verdict = run.verdict
     lines = [
-        f"**{safe(run.name)}: {SIGNS.get(verdict.word, '●')} {safe(verdict.word)}.** {safe(sentence(run), 500)}",
-        safe(verdict.text, 2000),
+        f"**{safe(run.name)}: {SIGNS.get(verdict.word, '●')} {safe(verdict.word)}.**",
         "",
     ]
+    for part in reasons(run):
+        lines += [safe(part, 2000), ""]
     if verdict.advice:
         lines += [f"What to do: {safe(verdict.advice, 1000)}", ""]
     lines += [", ".join(f"{name} {safe(value)}" for name, value in told(run)), ""]
@@ -208,7 +209,7 @@ def _trials(trials: Trials) -> list[str]:
             [
                 *(safe(cell.factors.get(name)) for name in trials.varied),
                 score(cell.mean, task.protocol)
-                + (f" ± {cell.deviation:.2f}" if cell.deviation is not None else ""),
+                + (f" ± {score(cell.deviation, task.protocol)}" if cell.deviation is not None else ""),
                 f"{cell.seeds}",
             ]
             for cell in task.cells

@@ -62,7 +62,7 @@ def sample_of(run: RunFolder, size: int = SAMPLE) -> Sample:
         chosen = np.sort(numpy_generator(0, "report").choice(pool, size, replace=False))
     columns = corpus.take(chosen)
     texts = list(dict.fromkeys(columns[corpus.columns[0]]))
-    first, second, kind = true_pairs(columns)
+    first, second, kind = true_pairs(columns, run.settings.data.columns or ())
     enough = len(first) >= FEWEST_PAIRS
     return Sample(
         source=source,
@@ -70,23 +70,30 @@ def sample_of(run: RunFolder, size: int = SAMPLE) -> Sample:
         texts=tuple(texts),
         first=tuple(first) if enough else (),
         second=tuple(second) if enough else (),
-        positives=f"a text with the {kind}" if enough else "",
+        positives=kind if enough else "",
     )
 
 
-def true_pairs(columns: Mapping[str, Sequence[str]]) -> tuple[Sequence[str], Sequence[str], str]:
-    """Two texts per row that belong together: the first two columns, or the halves of the one text.
+def true_pairs(
+    columns: Mapping[str, Sequence[str]], called: Sequence[str] = ()
+) -> tuple[Sequence[str], Sequence[str], str]:
+    """Two texts per row that belong together, and what they are: the first two columns, or halves of the one text.
+
+    called: the user's own names of the columns.
 
     >>> true_pairs({"text": ["one two three four five six seven eight", "short"]})
-    (['one two three four'], ['five six seven eight'], 'other half of the text')
+    (['one two three four'], ['five six seven eight'], 'the two halves of a text')
+    >>> true_pairs({"anchor": ["a"], "positive": ["b"]}, ("title", "body"))[2]
+    'title and body of a row'
     """
     from contrapose.evaluate.probes import split_in_halves
 
     names = list(columns)
     if len(names) > 1:
-        return columns[names[0]], columns[names[1]], f"{names[1]} of the {names[0]}"
+        first, second = called[:2] if len(called) >= 2 else names[:2]
+        return columns[names[0]], columns[names[1]], f"{first} and {second} of a row"
     halves = [pair for text in columns[names[0]] if (pair := split_in_halves(text)) is not None]
-    return [first for first, _ in halves], [second for _, second in halves], "other half of the text"
+    return [first for first, _ in halves], [second for _, second in halves], "the two halves of a text"
 
 
 def split_of(run: RunFolder, corpus: Corpus) -> tuple[np.ndarray, np.ndarray]:

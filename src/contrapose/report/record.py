@@ -11,10 +11,16 @@ from contrapose.evaluate.results import json_ready
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """word: "helps", "harms", "no clear change", "helps and harms" or "not judged". source: who says so."""
+    """word: "helps", "harms", "no clear change", "helps and harms" or "not judged". source: who says so.
+
+    text: why. labelled: what labelled tasks of the ledger say, where the word is the run's own; against: a warning
+    where they contradict it.
+    """
 
     word: str
     text: str
+    labelled: str = ""
+    against: str = ""
     advice: str = ""
     source: str = ""
 
@@ -149,7 +155,11 @@ class OwnText:
 
 @dataclass(frozen=True, kw_only=True)
 class RunFacts:
-    """One run: what it was told, what it did, what the ledger and its own folder say about it."""
+    """One run: what it was told, what it did, what the ledger and its own folder say about it.
+
+    blend: the share of the trained weights in the model, None where the run is too old to say; blend_scores: (share,
+    score) of all shares that were tried.
+    """
 
     name: str
     folder: str
@@ -170,6 +180,7 @@ class RunFacts:
     seconds: float | None
     fingerprint: str
     start_fingerprint: str
+    blend_scores: tuple[tuple[float, float], ...]
     verdict: Verdict
     scores: tuple[Score, ...]
     curves: tuple[Curve, ...]
@@ -177,6 +188,11 @@ class RunFacts:
     own: OwnText | None
     notes: tuple[str, ...]
     commands: tuple[str, ...]
+
+    @property
+    def start_kept(self) -> bool:
+        """Whether the model is the start, unchanged."""
+        return self.fingerprint == self.start_fingerprint
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,18 +28,19 @@ NEEDED = ("task", "metric", "protocol", "split", "value")
 def scores_of(ledger: Ledger, start: str, model: str) -> tuple[list[Score], list[PairedTest]]:
     """Rows of the table of the run that made ``model`` of ``start`` (fingerprints), and the tests behind them.
 
-    The newest number of each task counts. Differences carry the uncorrected p-value until :func:`corrected`.
+    The newest number of each task counts. Differences carry the uncorrected p-value until :func:`corrected`. A model
+    that is its start has none.
     """
     entries = [entry for entry in ledger.entries("evaluation") if _well_formed(entry)]
     old, new = (_newest(entries, fingerprint) for fingerprint in (start, model))
-    pairs = dict.fromkeys((old[key][0].id, new[key][0].id) for key in old if key in new)
+    pairs = dict.fromkeys((old[key][0].id, new[key][0].id) for key in old if key in new and start != model)
     by_id = {entry.id: entry for entry in entries}
     changes = {pair: _changes(ledger, by_id[pair[0]], by_id[pair[1]]) for pair in pairs}
     scores, tests = [], []
     # Labelled tasks first: nobody is better or worse by the numbers of the geometry.
     for key in sorted(dict.fromkeys([*old, *new]), key=lambda key: key[2] == "geometry"):
         before, after = old.get(key), new.get(key)
-        found = changes[before[0].id, after[0].id].get(key[:4]) if before and after else None
+        found = changes.get((before[0].id, after[0].id), {}).get(key[:4]) if before and after else None
         if found is not None:
             tests.append(found.test)
         scores.append(

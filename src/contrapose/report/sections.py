@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from contrapose.report import charts
+from contrapose.report.curves import CRITERION
 from contrapose.report.record import Report, RunFacts, Score
 from contrapose.report.svg import esc
 from contrapose.report.wording import (
@@ -14,11 +15,13 @@ from contrapose.report.wording import (
     Panel,
     changed,
     measured,
+    reasons,
     row_name,
-    sentence,
     told,
+    unblended,
 )
 
+_BOLD = ' class="against"'
 TONES = {"helps": "good", "harms": "bad", "helps and harms": "both"}
 
 
@@ -41,8 +44,12 @@ def _card(run: RunFacts, place: int, *, alone: bool) -> str:
     return (
         f'<article class="card {TONES.get(verdict.word, "calm")}">{name}'
         f'<p class="verdict"><span aria-hidden="true">{SIGNS.get(verdict.word, "●")}</span> '
-        f"<bdi>{esc(verdict.word)}</bdi></p>"
-        f"<p><bdi>{esc(sentence(run))} {esc(verdict.text)}</bdi></p>{advice}{source}"
+        f"<bdi>{esc(verdict.word.capitalize())}</bdi></p>"
+        + "".join(
+            f"<p{_BOLD if part == verdict.against else ''}><bdi>{esc(part)}</bdi></p>"
+            for part in reasons(run)
+        )
+        + f"{advice}{source}"
         + (f'<ul class="notes">{notes}</ul>' if notes else "")
         + f'<details{" open" if alone else ""}><summary>The run</summary><dl class="facts">{facts}</dl></details>'
         + "</article>"
@@ -62,8 +69,8 @@ def scores(report: Report) -> str:
     if commands:
         lines = "\n".join(esc(command) for command in commands)
         missing = (
-            "<p>Numbers here come only from the ledger, and it does not hold both sides yet. To fill the table, "
-            f"then make the report again:</p><pre>{lines}</pre>"
+            "<p>Numbers here come only from the ledger, and it does not hold both sides yet. Evaluate, then make the "
+            f'report again:</p><pre>{lines}</pre><p class="source">{HOW["evaluate"]}</p>'
         )
     reach = charts.reach_of([run.scores for run in report.runs])
     forests = "".join(charts.forest(run.scores, place, run.name, reach) for place, run in runs)
@@ -156,13 +163,18 @@ def _after(score: Score | None, *, differences: bool) -> str:
     value, interval, words = changed(score.difference)
     after = _number(*measured(score.after, score.protocol))
     if not words:
-        one_sided = score.before is None or score.after is None
-        return f'{after}<td class="num calm"><small>{"one side missing" if one_sided else "not paired"}</small></td>'
+        return f'{after}<td class="num calm"><small>{_why_no_difference(score)}</small></td>'
     tone, sign = {"better": ("good", "▲"), "worse": ("bad", "▼")}.get(words, ("calm", "●"))
     return (
         f'{after}<td class="num {tone}"><b>{value}</b><small>{interval}</small>'
         f'<span class="words">{sign} {esc(words)}</span></td>'
     )
+
+
+def _why_no_difference(score: Score) -> str:
+    if score.before is None or score.after is None:
+        return "one side missing"
+    return "the same model" if score.before.entry == score.after.entry else "not paired"
 
 
 def _number(value: str, interval: str) -> str:
@@ -191,13 +203,22 @@ def training(report: Report) -> str:
         else ""
     )
     return (
-        f'<p class="how">{HOW["curves"]}</p>{charts.run_key([name for name, _ in runs])}{notes}'
+        f'<p class="how">{HOW["curves"]}</p>{_unblended(report)}{charts.run_key([name for name, _ in runs])}{notes}'
         f'<div class="panels">{main}</div>{folded}'
     )
 
 
+def _unblended(report: Report) -> str:
+    return "".join(
+        f'<p class="source"><bdi>{esc(told)}</bdi></p>' for run in report.runs if (told := unblended(run))
+    )
+
+
 def _plain_panel(name: str) -> Panel:
-    return Panel((name,), name.replace("_", " ").capitalize(), "")
+    """On held-out rows, what the criterion is made of; else a number of the steps."""
+    held_out = name.startswith(CRITERION)
+    words = name.removeprefix(CRITERION).replace("_", " ").capitalize()
+    return Panel((name,), f"{words}, held out" if held_out else words, "")
 
 
 def geometry(report: Report) -> str:
@@ -205,7 +226,7 @@ def geometry(report: Report) -> str:
     drawn = charts.plane(report.runs)
     names = [run.name for run in report.runs]
     return (
-        f'<p class="how">{HOW["plane"]}</p>{charts.run_key(names)}<div class="single">{drawn}</div>'
+        f'<p class="how">{HOW["plane"]}</p>{_unblended(report)}{charts.run_key(names)}<div class="single">{drawn}</div>'
         if drawn
         else ""
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from contrapose.report import charts, trial_charts
+from contrapose.report.neighbours import MOST_CHANGES
 from contrapose.report.record import NeighbourChange, OwnText, Report, RunFacts, Suspect, Trials
 from contrapose.report.svg import esc
 from contrapose.report.wording import HOW, METRICS, over_seeds, sample_size, score
@@ -96,12 +97,19 @@ def _neighbours(own: OwnText, name: str) -> str:
     rows = "".join(_change(own, change) for change in own.changes)
     told = (
         f"<p><b>{100 * own.kept_share:.0f}%</b> of the {own.neighbours} nearest neighbours stayed the same. "
-        f"{'Shown are the ' + str(len(own.changes)) + ' most changed sentences.' if own.changes else ''}</p>"
+        f"{_shown(own)}</p>"
     )
     return (
         f'<div class="list">{told}{_filter("Show sentences that hold", "rows") if rows else ""}'
         f'<div class="rows">{rows}</div><p class="source">{esc(sample_size(own))}.</p></div>'
     )
+
+
+def _shown(own: OwnText) -> str:
+    count = len(own.changes)
+    if count < MOST_CHANGES:
+        return f"{count} sentence{'' if count == 1 else 's'} changed company." if count else ""
+    return f"Shown are the {count} most changed sentences."
 
 
 def _change(own: OwnText, change: NeighbourChange) -> str:
@@ -203,7 +211,7 @@ def _trial_table(found: Trials) -> str:
             cell = by_name.get((name, number))
             told = "–"
             if cell is not None:
-                spread = f" ± {cell.deviation:.2f}" if cell.deviation is not None else ""
+                spread = f" ± {score(cell.deviation, task.protocol)}" if cell.deviation is not None else ""
                 told = f"{score(cell.mean, task.protocol)}{spread}<small>{cell.seeds} seeds</small>"
             cells += f'<td class="num">{told}</td>'
         rows += f"<tr>{cells}</tr>"

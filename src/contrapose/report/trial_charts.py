@@ -60,7 +60,7 @@ def heat_map(task: TrialTask, x_factor: str, y_factor: str) -> str:
             round((SHADES - 1) * (value - lowest) / (highest - lowest)) if highest > lowest else SHADES // 2
         )
         x, y = left + field * column, top + tall * (len(rows) - 1 - row)
-        best = " best" if value == highest else ""
+        best = " best" if value == highest > lowest else ""
         words = tip(
             f"{x_factor} {_range(columns[column])}, {y_factor} {_range(rows[row])}: {score(value, task.protocol)} "
             f"(mean of {trials} trial{'' if trials == 1 else 's'})"
@@ -117,7 +117,7 @@ def spread(task: TrialTask, factor: str) -> str:
         parts.append(line(places, "line s0"))
     for cell, x_value in zip(cells, xs, strict=True):
         x, around = frame.x(x_value), cell.deviation or 0.0
-        told = f" ± {around:.2f}" if cell.deviation is not None else ""
+        told = f" ± {score(around, task.protocol)}" if cell.deviation is not None else ""
         words = tip(
             f"{factor} {short(x_value)}: {score(cell.mean, task.protocol)}{told}, seeds: {cell.seeds}"
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 from contrapose.report.folders import number
 from contrapose.report.record import Score, Verdict
+from contrapose.report.wording import named
 
 #: Longest list of tasks in a sentence.
 MOST_NAMED = 4
@@ -16,13 +17,17 @@ def verdict_of(summary: Mapping[str, Any], scores: Sequence[Score]) -> Verdict:
     """``scores`` come with corrected p-values. The run's own verdict stands first where it has one."""
     own = summary.get("verdict")
     if isinstance(own, Mapping) and isinstance(own.get("word"), str) and own["word"] != "not judged":
-        told = " ".join(
-            part
-            for part in (str(own.get("text") or ""), _told(scores), _against(own["word"], scores))
-            if part
-        )
+        labelled = _told(scores)
+        measured = own.get("measured")
         return Verdict(
-            word=own["word"], text=told, advice=str(own.get("advice") or ""), source="the run itself"
+            word=own["word"],
+            text=str(own.get("text") or ""),
+            labelled=labelled,
+            against=_against(own["word"], scores),
+            advice=str(own.get("advice") or ""),
+            source="the run's own measure"
+            + (f" ({measured})" if isinstance(measured, str) and measured else "")
+            + (", and paired differences in the ledger" if labelled else ""),
         )
     paired = [score for score in scores if score.difference is not None]
     if not paired:
@@ -55,7 +60,7 @@ def _against(word: str, scores: Sequence[Score]) -> str:
     ]
     if not contrary:
         return ""
-    return f"So labelled tasks say otherwise: {' and '.join(contrary)}. Believe these where they are like your task."
+    return f"But labelled tasks say otherwise: {' and '.join(contrary)}. Believe these where they are like your task."
 
 
 def _told(scores: Sequence[Score]) -> str:
@@ -66,13 +71,18 @@ def _told(scores: Sequence[Score]) -> str:
     parts = []
     for word in ("better", "worse", "no clear change"):
         found = [
-            f"{s.task} {d.value:+.2f} [{d.low:+.2f}, {d.high:+.2f}]" for s, d in paired if d.words == word
+            f"{named(s, scores)} {d.value:+.2f} [{d.low:+.2f}, {d.high:+.2f}]"
+            for s, d in paired
+            if d.words == word
         ]
         if found:
             more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
-            named = ", ".join(found[:MOST_NAMED]) + more
-            parts.append(f"{word}: {named}" if len(paired) == 1 else f"{word} on {len(found)} ({named})")
-    tasks = "1 labelled task" if len(paired) == 1 else f"{len(paired)} labelled tasks"
+            listed = ", ".join(found[:MOST_NAMED]) + more
+            parts.append(f"{word}: {listed}" if len(paired) == 1 else f"{word} on {len(found)} ({listed})")
+    count = len({score.task for score, _ in paired})
+    tasks = "1 labelled task" if count == 1 else f"{count} labelled tasks"
+    if count < len(paired):
+        tasks += f" by {len(paired)} measures"
     noise = " A difference inside its noise is no clear change." if "no clear change" in parts[-1] else ""
     return f"Measured on {tasks}, after against before on the same rows, {'; '.join(parts)}.{noise}"
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
-from contrapose.report.record import Difference, Measured, OwnText, RunFacts, Trials
+from contrapose.report.record import Difference, Measured, OwnText, RunFacts, Score, Trials
 
 #: Verdict -> a sign that says the same without colour.
 SIGNS = {"helps": "▲", "harms": "▼", "no clear change": "●", "helps and harms": "◆", "not judged": "○"}
@@ -13,9 +15,9 @@ METRICS = {
     "spearman": "Spearman × 100",
     "accuracy": "accuracy, %",
     "average_precision": "average precision, %",
-    "ndcg_at_10": "nDCG@10, %",
-    "mrr_at_10": "MRR@10, %",
-    "recall_at_100": "recall@100, %",
+    "ndcg@10": "nDCG@10, %",
+    "mrr@10": "MRR@10, %",
+    "recall@100": "recall@100, %",
     "v_measure": "v-measure, %",
     "alignment": "alignment, lower is better",
     "uniformity": "uniformity, lower is better",
@@ -31,11 +33,14 @@ HOW = {
     "another sample of the same size would probably give a number within them. The difference is measured on the "
     "same rows, so its interval is much narrower than the two single ones suggest, and it is what decides. "
     "Where it reaches over zero, or where chance could do as much, there is no clear change.",
+    "evaluate": "Rows of your own that somebody judged say most: give --pairs PAIRS.csv (score, text, text), "
+    "--labels TOPICS.csv or --retrieval FOLDER in place of --tasks and --data.",
     "forest": "Each dot is a difference, its line the 95% interval. Right of the zero line: better after training. "
-    "A line that crosses zero (hollow dot) is no clear change.",
+    "A hollow dot is no clear change: its line crosses zero, or among so many differences chance could do as much.",
     "curves": "One point per step. Loss alone says little: look whether the positives stay near (high cosine) while "
     "the hardest negatives move away.",
-    "plane": "Held-out rows, measured along the run: each line begins at the ring and ends at the filled mark. "
+    "plane": "Held-out rows, measured along the run: each line begins at the ring; the large filled mark is the step "
+    "that was chosen. "
     "Down: texts that belong together come closer. Left: all texts spread out more evenly. Down and left is better in "
     "both; most runs trade one for the other.",
     "cosines": "How near pairs are, before and after. Positives should lie right of both kinds of negatives; where "
@@ -45,9 +50,9 @@ HOW = {
     "Point at a mark to read it; the same sentence lights up in the other picture.",
     "neighbours": "For each sentence, which of its nearest neighbours are new, and which are no longer among them. "
     "The most changed sentences come first. Read a few: are the new ones better company?",
-    "suspects": "Different rows that are nearest to each other after training. In a batch each is a negative of the "
-    "other, so training pushes them apart; if they mean the same, they are false negatives. Many of them call for "
-    "mixing with care, a larger margin, or removing near-duplicates.",
+    "suspects": "Different rows that are nearest to each other after training. Where two such rows meet in a batch, "
+    "each is a negative of the other and training pushes them apart; if they mean the same, they are false negatives. "
+    "Many of them call for mixing with care, a larger margin, or removing near-duplicates.",
     "heat": "Each field is the mean over seeds. The more it stands out from the page, the higher; the best is framed.",
     "line": "Each dot is the mean over seeds, its bar one standard deviation up and down. Where bars overlap, the "
     "difference is not clear.",
@@ -80,15 +85,19 @@ PANELS = (
 )
 
 
-def score(value: float | None, protocol: str = "") -> str:
-    """Two places; four for a small number of the geometry, which is no percentage.
+#: Protocols whose numbers are no percentages.
+_NO_PERCENTAGE = ("geometry", "label-free")
 
-    >>> score(8.51129), score(0.0220123, "geometry"), score(None)
-    ('8.51', '0.0220', 'undefined')
+
+def score(value: float | None, protocol: str = "") -> str:
+    """Two places; four for a small number of the geometry and of label-free scores, which are no percentages.
+
+    >>> score(8.51129), score(0.0220123, "geometry"), score(0.0351, "label-free"), score(None)
+    ('8.51', '0.0220', '0.0351', 'undefined')
     """
     if value is None:
         return "undefined"
-    return f"{value:.4f}" if protocol == "geometry" and abs(value) < 10 else f"{value:.2f}"
+    return f"{value:.4f}" if protocol in _NO_PERCENTAGE and abs(value) < 10 else f"{value:.2f}"
 
 
 def interval(low: float | None, high: float | None, protocol: str = "", *, signed: bool = False) -> str:
@@ -112,6 +121,16 @@ def row_name(task: str, metric: str, protocol: str) -> tuple[str, str]:
         return task, words
     name, _, about = words.partition(", ")
     return name, about
+
+
+def named(score: Score, scores: Sequence[Score]) -> str:
+    """The task, with the measure where ``scores`` hold several differences of it."""
+    same = [each for each in scores if each.task == score.task and each.difference is not None]
+    return (
+        score.task
+        if len(same) < 2
+        else f"{score.task} {METRICS.get(score.metric, score.metric).partition(',')[0]}"
+    )
 
 
 def measured(found: Measured | None, protocol: str) -> tuple[str, str]:
@@ -150,10 +169,42 @@ def duration(seconds: float) -> str:
 
 
 def sentence(run: RunFacts) -> str:
-    """What was done, in one sentence."""
+    """What was done, in a sentence or two; texts by the names of their files."""
+    texts = ", ".join(PurePath(name).name or name for name in run.corpus)
     steps = f" for {run.steps:,} steps" if run.steps is not None else ""
     rows = f" on {run.rows:,} rows" if run.rows is not None else ""
-    return f"{run.method} trained {run.start_model}{steps}{rows} of {', '.join(run.corpus)}."
+    return f"{run.method} trained {run.start_model}{steps}{rows} of {texts}. {model_is(run)}".strip()
+
+
+def reasons(run: RunFacts) -> list[str]:
+    """The paragraphs beneath the word of the verdict, which is not said again."""
+    verdict = run.verdict
+    said = verdict.text.removeprefix(f"{verdict.word.capitalize()}: ")
+    return [
+        part
+        for part in (verdict.against, sentence(run), said[:1].upper() + said[1:], verdict.labelled)
+        if part
+    ]
+
+
+def model_is(run: RunFacts) -> str:
+    """How much of what was trained is in the model, where it is not all of it."""
+    if run.start_kept:
+        return "Before and after are the same: the model is the start."
+    if run.blend is None or run.blend == 1:
+        return ""
+    trained = 100 * run.blend
+    return f"The model is a blend: {trained:g}% of the trained weights, {100 - trained:g}% of the start's."
+
+
+def unblended(run: RunFacts) -> str:
+    """A warning beside what was measured along training, where the model is not what training ended with."""
+    share = 0.0 if run.start_kept else run.blend
+    if share in (None, 1.0):
+        return ""
+    return (
+        f"This is of the encoder in training; of its weights the model of {run.name} holds {100 * share:g}%."
+    )
 
 
 def told(run: RunFacts) -> list[tuple[str, str]]:
@@ -168,7 +219,13 @@ def told(run: RunFacts) -> list[tuple[str, str]]:
         ("batch", f"{run.batch_size:,} rows"),
         ("learning rate", f"{run.learning_rate:g}"),
         ("seed", str(run.seed)),
-        ("blend", f"{run.blend:g} of the trained weights" if run.blend not in (None, 1.0) else ""),
+        ("trained weights in the model", f"{100 * run.blend:g}%" if run.blend is not None else ""),
+        (
+            "score by share of trained weights",
+            ", ".join(
+                f"{100 * s:g}%: {found:+.{4 if abs(found) < 1 else 2}f}" for s, found in run.blend_scores
+            ),
+        ),
         ("time", duration(run.seconds) if run.seconds is not None else ""),
         ("checkpoint by", run.criterion or "the last step"),
         ("folder", run.folder),

@@ -1,0 +1,102 @@
+"""What a report says of one run: its settings, its summary, and what it leaves open, with the commands that fill it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from contrapose.report.curves import bad_steps, curves_of, path_of
+from contrapose.report.folders import RunFolder, number
+from contrapose.report.record import OwnText, RunFacts, Score
+from contrapose.report.verdict import verdict_of
+
+
+def facts_of(
+    run: RunFolder,
+    model: str,
+    scores: tuple[Score, ...],
+    own: OwnText | None,
+    notes: Sequence[str],
+    *,
+    has_ledger: bool,
+) -> RunFacts:
+    summary, settings = run.summary, run.settings
+    return RunFacts(
+        name=run.name,
+        folder=str(run.folder),
+        method=settings.method.name,
+        start_model=settings.encoder.model,
+        corpus=settings.data.corpus,
+        views=settings.data.views,
+        rows=_whole(summary.get("rows")),
+        steps=_whole(summary.get("steps")),
+        chosen_step=_whole(summary.get("chosen_step")),
+        seed=settings.training.seed,
+        batch_size=settings.training.batch_size,
+        learning_rate=settings.training.learning_rate,
+        criterion=_text(summary.get("criterion_about")) or _text(summary.get("criterion")),
+        score_before=number(summary.get("score_before")),
+        score_chosen=number(summary.get("score_chosen")),
+        blend=number(summary.get("blend")),
+        seconds=number(summary.get("seconds")),
+        fingerprint=model,
+        start_fingerprint=run.start_fingerprint,
+        blend_scores=_shares(summary.get("blend_scores")),
+        verdict=verdict_of(summary, scores),
+        scores=scores,
+        curves=curves_of(run.rows),
+        path=path_of(run.rows),
+        own=own,
+        notes=(*run.notes, *bad_steps(run.rows), *notes, *_not_evaluated(run, scores, has_ledger)),
+        commands=_commands(run, scores),
+    )
+
+
+def _not_evaluated(run: RunFolder, scores: Sequence[Score], has_ledger: bool) -> list[str]:
+    if not has_ledger:
+        return ["The ledger is switched off (CONTRAPOSE_LEDGER=off), so there is no table of scores"]
+    sides = [any(getattr(score, side) is not None for score in scores) for side in ("before", "after")]
+    missing = [name for name, there in zip(("start model", "trained model"), sides, strict=True) if not there]
+    if not missing:
+        return []
+    return [f"No evaluation of the {' and of the '.join(missing)} is in the ledger"]
+
+
+def _commands(run: RunFolder, scores: Sequence[Score]) -> tuple[str, ...]:
+    """What to run so that the table is filled."""
+    models = {"before": run.settings.encoder.model, "after": str(run.folder)}
+    return tuple(
+        f"contrapose evaluate {shlex.quote(model)} --tasks sts,geometry --data YOUR_DATA"
+        for side, model in models.items()
+        if not any(getattr(score, side) is not None for score in scores)
+    )
+
+
+def _shares(found: Any) -> tuple[tuple[float, float], ...]:
+    """(share, score) by share; empty where no share was chosen by score, and for anything of another form.
+
+    >>> _shares({"0.5": 2.0, "0": 1.0}), _shares({"half": 1.0}), _shares(None)
+    (((0.0, 1.0), (0.5, 2.0)), (), ())
+    """
+    if not isinstance(found, Mapping):
+        return ()
+    try:
+        return tuple(
+            sorted(
+                (float(share), score)
+                for share, value in found.items()
+                if (score := number(value)) is not None
+            )
+        )
+    except ValueError:
+        return ()
+
+
+def _whole(value: Any) -> int | None:
+    found = number(value)
+    return None if found is None else int(found)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,83 @@
+"""Runs whose model is not all that was trained: a blend with the start, or the start itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from contrapose.encoder.encoder import Encoder
+from contrapose.evaluate.judged import PairsTask
+from contrapose.evaluate.labelled import read_judged
+from contrapose.evaluate.suite import evaluate
+from contrapose.ledger import VARIABLE, Ledger
+from contrapose.report import markdown, page
+from contrapose.report.gather import gather
+from contrapose.report.record import Report
+from tests.report.conftest import World
+from tests.train.runs import run_tiny
+
+OPTIONS = {"criterion": "label-free", "steps": 4, "eval_every": 2}
+
+
+@pytest.fixture(scope="module")
+def start_kept(world: World, tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """A run with nothing of what it trained, whose start was evaluated."""
+    folder = tmp_path_factory.mktemp("kept")
+    run = run_tiny(
+        world.place, folder / "run", corpus=world.first.parent / "hostile<b>.txt", **OPTIONS, blend=0.0
+    )
+    ledger = Ledger(folder / "ledger")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, str(ledger.folder))
+        pairs = PairsTask(data=read_judged(world.first.parent / "paraphrases.tsv", pairs=True), split="test")
+        evaluate(Encoder.load(world.place.model), [], own=[pairs])
+    return gather([run.folder], ledger)
+
+
+def test_a_model_that_is_the_start_is_called_so_and_compared_with_nothing(start_kept: Report) -> None:
+    (run,) = start_kept.runs
+    assert run.start_kept
+    assert start_kept.comparisons == 0
+    (score,) = run.scores
+    assert score.difference is None
+    assert score.before == score.after
+    assert run.commands == ()
+    assert run.verdict.word == "no clear change"
+    assert run.own is not None
+    assert run.own.kept_share == 1.0
+
+
+def test_the_page_of_a_start_that_was_kept_says_that_nothing_changed(start_kept: Report) -> None:
+    html = page.render(start_kept)
+    assert "Before and after are the same: the model is the start." in html
+    assert "the same model" in html
+    assert "holds 0%" in html
+    assert "Before and after are the same" in markdown.render(start_kept)
+
+
+def test_the_share_of_the_trained_weights_is_said(world: World, tmp_path: Path) -> None:
+    made = run_tiny(
+        world.place, tmp_path / "run", corpus=world.first.parent / "hostile<b>.txt", **OPTIONS, blend="auto"
+    )
+    (run,) = gather([made.folder], None, sample=0).runs
+    assert [share for share, _ in run.blend_scores] == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert run.blend == made.summary["blend"]
+    half = page.render(replace(world.report, runs=(replace(world.report.runs[0], blend=0.5),)))
+    assert "The model is a blend: 50% of the trained weights, 50% of the start" in half
+    assert "holds 50%" in half
+    whole = page.render(replace(world.report, runs=(replace(world.report.runs[0], blend=1.0),)))
+    assert "is a blend" not in whole
+    assert "of its weights the model" not in whole
+
+
+def test_the_user_s_names_of_columns_are_kept(world: World, tmp_path: Path) -> None:
+    corpus = tmp_path / "pairs.tsv"
+    rows = world.place.sentences.read_text().splitlines()
+    corpus.write_text("heading\tbody\n" + "".join(f"{a}\t{b}\n" for a, b in pairwise(rows)))
+    made = run_tiny(world.place, tmp_path / "run", corpus=corpus, columns=("heading", "body"), steps=2)
+    own = gather([made.folder], None).runs[0].own
+    assert own is not None
+    assert own.positives == "heading and body of a row"
