@@ -203,6 +203,8 @@ def test_a_training_run_is_recorded(
     assert entry["folder"] == str(out)
     assert entry["summary"]["steps"] == 2
     assert entry["settings"]["training"]["batch_size"] == 8
+    judged = contrapose("evaluate", out, "--tasks", "geometry", "--text", corpus)
+    assert f"contrapose report {out} -o report.html" in judged.err
 
 
 def test_a_switched_off_ledger_is_told(contrapose: Command, monkeypatch: pytest.MonkeyPatch) -> None:

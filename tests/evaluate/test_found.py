@@ -156,6 +156,7 @@ def test_a_retrieval_split_that_is_not_there_names_those_that_are(tmp_path: Path
             "label,text\n1,a\n2,b,\n1,c\n",
             lambda found: found.labels == ("1", "2", "1") and not found.second,
         ),
+        ("a.csv", "score,first,second\n3,a,b\n4,c,d\n", lambda found: found.second == ("b", "d")),
         ("a.tsv", "a\tb\t3\nc\td\t4\n", lambda found: found.gold_N.tolist() == [3, 4]),
         ("a.tsv", '1\t"a\tb\n0\tc"\td\n', lambda found: found.first == ('"a', 'c"')),
     ],
@@ -171,6 +172,7 @@ def test_judged_tables_are_read_with_and_without_header(
     ("content", "message"),
     [
         ("1\ta\tb\nmuch\tc\td\n", "a.tsv:2: the score 'much' is not a number"),
+        ("much\tx\ty\n1\tc\td\n", "not a number .of a header, the names must be known: score, text1, text2"),
         ("1\ta\tb\n1\tc\n", "a.tsv:2: 2 columns where the first row has 3"),
         ("1\ta\tb\n1\tc\td\te\n", "a.tsv:2: 4 columns where the first row has 3"),
         ("1\ta\tb\n1\t \td\n", "a.tsv:2: an empty text"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -169,13 +171,19 @@ def evaluate(
         )
     show_all(evaluations, encoder, json=json, explained=explain_)
     if not json and not quiet and not any(found.problems for found in evaluations):
-        console.suggest(
-            "contrapose train YOUR_TEXT.txt --out runs/mine    # then evaluate runs/mine the same way, and compare"
-        )
+        console.suggest(_next_step(model))
     if num_bad:
         console.tell(f"{console.counted(num_bad, 'row')} of --text could not be read", style="yellow")
     if code := exit_code(evaluations) or (PARTIAL if num_bad else 0):
         raise typer.Exit(code)
+
+
+def _next_step(model: str) -> str:
+    """Of a run, what changed by it; of any other model, a training that starts from it."""
+    if (Path(model) / "summary.json").is_file():
+        return f"contrapose report {shlex.quote(model)} -o report.html"
+    train = f"contrapose train YOUR_TEXT.txt --model {shlex.quote(model)} --out runs/mine"
+    return f"{train}    # then evaluate runs/mine the same way"
 
 
 def _in_bf16(precision: str, device: str) -> bool:

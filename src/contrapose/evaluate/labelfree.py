@@ -153,8 +153,8 @@ def judge(start: Look, now: Look) -> Judgement | None:
 
 #: Whether texts come in topics -> why a clear change of the measure decides nothing.
 _NO_SIGN = {
-    True: "These texts come in topics, where a rise of it was no sure sign of help",
-    False: "These texts are about everything, where it told neither help nor harm",
+    True: "That is clear, but these texts come in topics, where a rise of it was no sure sign of help",
+    False: "That is clear, but these texts are about everything, where it told neither help nor harm",
 }
 _SIDES = {"halves": "the halves of a text", "titles": "title and text"}
 

@@ -23,7 +23,10 @@ from contrapose.errors import DataError
 from contrapose.evaluate.senteval import read_lines
 
 _LABEL_NAMES = ("score", "label", "gold", "similarity", "is_duplicate", "class", "tag", "category", "topic")
-_TEXT_NAMES = ("text", "sentence", "question", "title", "query", "anchor", "positive", "sent", "document")
+_TEXT_NAMES = (
+    *("text", "sentence", "question", "title", "query", "anchor", "positive", "sent", "document"),
+    *("first", "second", "left", "right", "a", "b", "sentence_a", "sentence_b", "premise", "hypothesis"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +80,8 @@ def read_judged(path: str | Path, task: str | None = None, *, pairs: bool | None
         if not all(texts):
             raise DataError(f"{path}:{number}: an empty text")
         if len(text_at) == 2 and not math.isfinite(_number(row[label_at])):
-            raise DataError(f"{path}:{number}: the score {row[label_at]!r} is not a number")
+            header = " (of a header, the names must be known: score, text1, text2)" if number == 1 else ""
+            raise DataError(f"{path}:{number}: the score {row[label_at]!r} is not a number{header}")
         if not row[label_at].strip():
             raise DataError(f"{path}:{number}: an empty label")
         found.append((texts[0], texts[1] if len(texts) > 1 else "", row[label_at].strip()))

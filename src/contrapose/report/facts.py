@@ -66,8 +66,11 @@ def _not_evaluated(run: RunFolder, scores: Sequence[Score], has_ledger: bool) ->
 def _commands(run: RunFolder, scores: Sequence[Score]) -> tuple[str, ...]:
     """What to run so that the table is filled."""
     models = {"before": run.settings.encoder.model, "after": str(run.folder)}
+    asked = (
+        "with the tasks and --data of the other evaluation" if scores else "or --pairs, --labels, --retrieval"
+    )
     return tuple(
-        f"contrapose evaluate {shlex.quote(model)} --tasks sts,geometry --data YOUR_DATA"
+        f"contrapose evaluate {shlex.quote(model)} --tasks sts,geometry --data YOUR_DATA    # {asked}"
         for side, model in models.items()
         if not any(getattr(score, side) is not None for score in scores)
     )

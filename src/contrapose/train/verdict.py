@@ -79,9 +79,11 @@ def judge(criterion: Criterion, model: Encoder, precision: str, views: str) -> V
         text = f"Harms: the model, or its start, gives all texts nearly one vector ({criterion.about})."
         return Verdict(word=HARMS, text=text, advice=ADVICE[views], measured=criterion.about)
     test = found.because
+    # Label-free measures are cosines and ranks in [0, 1], where thousandths count; others are points.
+    places = 4 if criterion.name == "label-free" else 2
+    change, low, high = (f"{value:+.{places}f}" for value in (test.difference, test.low, test.high))
     told = (
-        f"{found.word.capitalize()}: {found.measured} {test.difference:+.3f} [{test.low:+.3f}, {test.high:+.3f}] over "
-        f"{test.rows} rows.",
+        f"{found.word.capitalize()}: {found.measured} {change} [{low}, {high}] over {test.rows} rows.",
         f"{found.why}." if found.why else "",
         _worth(criterion.name, found.word),
     )
