@@ -84,13 +84,13 @@ def markdown(answer: Answer) -> list[str]:
 
 
 def _what_was_run(rows: Sequence[Row]) -> str:
-    """Runs and their time, from the rows."""
-    found = trained(rows)
-    failed = sum("failed" in row["facts"] for row in rows)
-    minutes = sum(float(row.get("seconds", 0.0)) for row in rows) / 60
+    """Runs and their time, from the rows. Those of ``selection`` are measured in shares, and only by itself."""
+    found = trained(rows) or [row for row in rows if "shares" in row["facts"]]
+    failed = [row for row in rows if "failed" in row["facts"]]
+    minutes = sum(float(row.get("seconds", 0.0)) for row in (*found, *failed)) / 60
     words = f"{len(found)} runs"
     if failed:
-        words += f", {failed} that diverged"
+        words += f", {len(failed)} that diverged"
     return f"{words}; {minutes:.0f} minutes of one busy thread in all, runs shared with other studies counted in."
 
 

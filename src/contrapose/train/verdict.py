@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 UNJUDGED = "not judged"
 #: Of label-free verdicts on domains left out when the rule was fitted: (right, said); a test counts them again.
-RELIABILITY: Mapping[str, tuple[int, int]] = {HELPS: (3, 4), UNCLEAR: (16, 28), HARMS: (12, 14)}
+RELIABILITY: Mapping[str, tuple[int, int]] = {HELPS: (3, 4), UNCLEAR: (15, 23), HARMS: (17, 19)}
 
 #: What to try next where training harms, by where the views came from.
 ADVICE: Mapping[str, str] = {
