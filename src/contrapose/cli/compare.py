@@ -62,7 +62,8 @@ def compare(
 ) -> None:
     """Compare methods: train each with several seeds on the same text, and say which differences are no chance.
 
-    The encoder before training is measured too. A killed or interrupted comparison goes on with the same command; the
+    The encoder before training is measured too. Every method is measured as it was trained, not blended with the start
+    (--set blend=auto does that). A killed or interrupted comparison goes on with the same command; the
     same command in several terminals, or on several machines with one file system, shares the work. The folder gets
     trials.jsonl (every number comes from it), results.md, results.json, and a picture.
     """

@@ -88,20 +88,33 @@ def encoder_of(
     if trial.options["method"] == UNTRAINED:
         return Encoder.load(setting.model), {}
     run = run_of(setting, trial, place, listener)
-    kept = ("steps", "chosen_step", "score_before", "score_chosen", "skipped_steps", "precision", "rows")
+    kept = (
+        "steps",
+        "chosen_step",
+        "score_before",
+        "score_chosen",
+        "blend",
+        "skipped_steps",
+        "precision",
+        "rows",
+    )
     facts = {name: run.summary[name] for name in (*kept, "view_cosine", "corpus_fingerprint")}
     return run.encoder, facts
 
 
 def run_of(setting: Setting, trial: Trial, place: Path, listener: Listener | None = None) -> Run:
-    """Train as the options say, in ``place``/run."""
+    """Train as the options say, in ``place``/run.
+
+    What was trained is measured as it is, not blended with the start, unless the options say so: a method that harms
+    would otherwise hand out the start and look harmless.
+    """
     from contrapose.train.api import train
 
     shared = set(setting.identity)
     options = {name: value for name, value in trial.options.items() if name not in shared}
     out = place / "run"
     shown: dict[str, Any] = {"model": setting.model, "out": out, "listener": listener}
-    given = {**shown, "dev_data": setting.dev_data, **options}
+    given = {**shown, "dev_data": setting.dev_data, "blend": 1.0, **options}
     if out.exists():
         try:
             return train(setting.corpus, resume=True, **given)
