@@ -41,12 +41,17 @@ def facts(compared: Compared) -> list[str]:
 
 
 def main_score(row: Mapping[str, Any]) -> str:
-    """One trial in a few words."""
+    """One trial in a few words; gains that are told without labels are small.
+
+    >>> main_score({"values": {"STS-B": {"metric": "spearman", "protocol": "all", "value": 82.0}}})
+    '82.00'
+    """
     values = row["values"]
     kinds = {(value["metric"], value["protocol"]) for value in values.values()}
     mean = mean_of(values) if len(kinds) == 1 else None
     if mean is not None:
-        return f"mean {mean:.2f}" if len(values) > 1 else f"{mean:.2f}"
+        told = f"{mean:+.4f}" if {protocol for _, protocol in kinds} == {"label-free"} else f"{mean:.2f}"
+        return f"mean {told}" if len(values) > 1 else told
     return ", ".join(f"{task} {_shown(value['value'])}" for task, value in list(values.items())[:3])
 
 
