@@ -106,8 +106,8 @@ def _shared(studies: AllRows) -> list[str]:
         f"{options['batch_size']} sentences at a learning rate of {options['learning_rate']:g}, cut at "
         f"{options['max_length']} tokens, {precision}, and its last step is judged. The score is the mean Spearman x "
         "100 of the development splits of STS-B and SICK (2,000 pairs): no test split is touched, except by the STS17 "
-        "tracks of `crosslingual` and by `selection`, which has domains, recipes and labelled tasks of its own. How far "
-        "a run moved the space is measured on sentences that no run trains on.",
+        "tracks of `crosslingual` and by `selection`, which has domains, recipes and labelled tasks of its own. How "
+        "far a run moved the space is measured on sentences that no run trains on.",
         "",
         "These are short runs of a small encoder that is good at STS before it is trained. They show directions and "
         "stability; they say nothing about a million sentences from BERT.",
