@@ -180,6 +180,16 @@ def test_runs_lists_shows_and_compares(contrapose: Command, tiny: Path, worded: 
     assert {change["words"] for change in changes} == {"no clear change"}
 
 
+def test_runs_says_which_measure_a_number_is_where_a_task_has_several(
+    contrapose: Command, tiny: Path, worded: Path, ledger: Path
+) -> None:
+    assert contrapose("evaluate", tiny, "--tasks", "library,topics", "--data", worded).code == 0
+    listed = " ".join(contrapose("runs").out.split())
+    for said in ("library ndcg@10", "library mrr@10", "library recall@100"):
+        assert said in listed
+    assert "topics v_measure" not in listed
+
+
 def test_what_cannot_be_compared_is_refused(
     contrapose: Command, tiny: Path, data: Path, ledger: Path
 ) -> None:

@@ -145,7 +145,13 @@ def _about(entry: Entry) -> str:
         summary = entry.body.get("summary", {})
         return f"{summary.get('steps')} steps on {summary.get('rows')} rows; {entry.body.get('folder')}"
     results: list[dict[str, Any]] = entry.body.get("results", [])
-    shown = [f"{r['task']} {r['value']:.2f}" for r in results if r.get("value") is not None][:SHOWN]
+    tasks = [result["task"] for result in results]
+    shown = [
+        # A task with several measures says which.
+        f"{r['task']} {r['metric'] + ' ' if tasks.count(r['task']) > 1 else ''}{r['value']:.2f}"
+        for r in results
+        if r.get("value") is not None
+    ][:SHOWN]
     more = len(results) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
