@@ -110,7 +110,7 @@ def table(results: dict[str, dict[str, Any]]) -> str:
         several = len(ratios) > 1
         cells = (
             name,
-            found["trainings"],
+            _trainings(found),
             found["contrapose, seconds"],
             found["one after the other, seconds"],
             f"{found['ratio']}{f' ({min(ratios)} to {max(ratios)})' * several}",
@@ -120,6 +120,16 @@ def table(results: dict[str, dict[str, Any]]) -> str:
         )
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
+
+
+def _trainings(found: dict[str, Any]) -> str:
+    """How many there are, and of how many the rival was timed.
+
+    >>> _trainings({"trainings": 410, "one after the other, trainings timed": 123})
+    '410 (rival timed over 123)'
+    """
+    timed = found["one after the other, trainings timed"]
+    return str(found["trainings"]) + (f" (rival timed over {timed})" if timed < found["trainings"] else "")
 
 
 @dataclass
