@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,7 +68,7 @@ def compare(
     same command in several terminals, or on several machines with one file system, shares the work. The folder gets
     trials.jsonl (every number comes from it), results.md, results.json, and a picture.
     """
-    from contrapose.cli.trials_view import TrialsView, watching
+    from contrapose.cli.trials_view import TrialsView, tell_report, watching
     from contrapose.experiment.compare import Comparison, run_compare
     from contrapose.experiment.compare_report import main_score, write_report
 
@@ -86,15 +87,7 @@ def compare(
     ):
         compared = run_compare(comparison, out, watcher=view, listener=view)
     report = write_report(compared)
-    if report.note:
-        console.tell(f"note: {report.note}", style="yellow")
-    if json:
-        console.show_json(report.json)
-        return
-    show(compared)
-    console.say(f"written: {', '.join(str(path) for path in report.files)}")
-    if not quiet:
-        _suggest(compared)
+    tell_report(report, partial(show, compared), partial(_suggest, compared), json=json, quiet=quiet)
 
 
 def show(compared: Compared) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -71,7 +72,7 @@ def reproduce(
     if name is None:
         _list(json)
         return
-    from contrapose.cli.trials_view import TrialsView, watching
+    from contrapose.cli.trials_view import TrialsView, tell_report, watching
     from contrapose.experiment.compare_report import main_score
     from contrapose.experiment.reproduce import Reproduction, run_reproduce
     from contrapose.experiment.reproduce_report import write_report
@@ -97,13 +98,7 @@ def reproduce(
     ):
         found = run_reproduce(wanted, folder, watcher=view, listener=view)
     report = write_report(found)
-    if json:
-        console.show_json(report.json)
-        return
-    show(found)
-    console.say(f"written: {', '.join(str(path) for path in report.files)}")
-    if not quiet:
-        _suggest(found)
+    tell_report(report, partial(show, found), partial(_suggest, found), json=json, quiet=quiet)
 
 
 def _list(json: bool) -> None:

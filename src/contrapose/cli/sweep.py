@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -79,7 +80,7 @@ def sweep(
     With --data a development split judges; without it the label-free score of each run does. The method's defaults are
     measured too. The same command goes on where it was stopped, and shares the work in several terminals.
     """
-    from contrapose.cli.trials_view import TrialsView, watching
+    from contrapose.cli.trials_view import TrialsView, tell_report, watching
     from contrapose.experiment.compare_report import main_score
     from contrapose.experiment.sensitivity import sensitivity
     from contrapose.experiment.sweep import Sweep, run_sweep
@@ -107,15 +108,7 @@ def sweep(
         swept = run_sweep(wanted, out, watcher=view, listener=view)
     found = sensitivity(swept)
     report = write_report(swept, found)
-    if report.note:
-        console.tell(f"note: {report.note}", style="yellow")
-    if json:
-        console.show_json(report.json)
-        return
-    show(swept, found)
-    console.say(f"written: {', '.join(str(path) for path in report.files)}")
-    if not quiet:
-        _suggest(swept, found)
+    tell_report(report, partial(show, swept, found), partial(_suggest, swept, found), json=json, quiet=quiet)
 
 
 def show(swept: Swept, found: Sensitivity) -> None:

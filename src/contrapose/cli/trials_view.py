@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from contrapose.cli import console
 from contrapose.cli.progress import moving_bar
@@ -20,8 +20,26 @@ from contrapose.experiment.measuring import UNTRAINED
 from contrapose.experiment.trials import Trial, TrialWatcher
 from contrapose.train.track import Listener
 
+if TYPE_CHECKING:
+    from contrapose.experiment.compare_report import Report
+
 #: Share of the first trial's steps after which their speed says something.
 ENOUGH = 0.05
+
+
+def tell_report(
+    report: Report, show: Callable[[], None], suggest: Callable[[], None], *, json: bool, quiet: bool
+) -> None:
+    """What an experiment ends with: its JSON and nothing else, or its tables, the files it left and a next step."""
+    if report.note:
+        console.tell(f"note: {report.note}", style="yellow")
+    if json:
+        console.show_json(report.json)
+        return
+    show()
+    console.say(f"written: {', '.join(str(path) for path in report.files)}")
+    if not quiet:
+        suggest()
 
 
 class Pace:

@@ -195,19 +195,6 @@ class Difference(Protocol):
     def p_value(self) -> float: ...
 
 
-def mean_interval(parts: Sequence[Evidence], *, level: float = 0.95, seed: int = 0) -> Interval:
-    """The mean of several numbers (an average over tasks) with its interval: each task's rows are resampled alone.
-
-    >>> task = Evidence("mean", np.array([0.0, 1.0] * 50))
-    >>> one, both = task.interval(), mean_interval([task, task])
-    >>> both.estimate, both.rows, both.high - both.low < one.high - one.low
-    (50.0, 200, True)
-    """
-    low, high = percentiles(mean_resampled(parts, seed=seed), level)
-    estimate = float(np.mean([part.value() for part in parts]))
-    return Interval(estimate=estimate, low=low, high=high, level=level, rows=sum(map(len, parts)))
-
-
 def mean_resampled(parts: Sequence[Evidence], *, resamples: int | None = None, seed: int = 0) -> np.ndarray:
     """Resamples of the mean of several numbers, each of which draws its own rows."""
     resamples = resamples or min(part.resamples for part in parts)

@@ -9,6 +9,7 @@ from typing import Any
 
 from contrapose.durable import write_json
 from contrapose.errors import CorruptFile, StorageError, UsageError
+from contrapose.train.claim import make_folder
 
 NAME = "experiment.json"
 
@@ -31,12 +32,7 @@ def claim(folder: str | Path, kind: str, setting: Mapping[str, Any]) -> Path:
     """
     folder = Path(folder).expanduser()
     mine = json.loads(json.dumps({"kind": kind, **setting}, default=str))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise UsageError(f"--out {folder} is a file, not a folder: choose another name") from None
-    except OSError as error:
-        raise StorageError(f"cannot make {folder}: {error.strerror}") from None
+    make_folder(folder)
     there = _read(folder / NAME)
     if there is None or (there != mine and _nothing_done(folder)):
         _refuse_foreign(folder)

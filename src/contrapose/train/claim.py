@@ -14,18 +14,23 @@ from contrapose.train import checkpoint as checkpoints
 def claim(folder: Path, *, resume: bool, stack: ExitStack) -> None:
     """Make ``folder`` ours until ``stack`` is closed. Raises RunLocked, UsageError or StorageError, saying why not."""
     is_new = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise UsageError(f"--out {folder} is a file, not a folder: choose another name") from None
-    except OSError as error:
-        raise StorageError(f"cannot make the run folder {folder}: {error.strerror}") from None
+    make_folder(folder)
     if is_new:
         stack.callback(_remove_unless_begun, folder)
     stack.enter_context(RunLock(folder))
     begun = (folder / "metrics.jsonl").exists() or checkpoints.steps_saved(folder / "checkpoints")
     if begun and not resume:
         raise UsageError(f"{folder} holds a run already: continue it with --resume, or choose another --out")
+
+
+def make_folder(folder: Path) -> None:
+    """Make what ``--out`` names, where it is not there. Raises UsageError for a file, StorageError for what failed."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UsageError(f"--out {folder} is a file, not a folder: choose another name") from None
+    except OSError as error:
+        raise StorageError(f"cannot make the folder {folder}: {error.strerror}") from None
 
 
 def _remove_unless_begun(folder: Path) -> None:
