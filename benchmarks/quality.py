@@ -1,11 +1,13 @@
-"""Does it make the encoder better? Every method, several seeds, on real sentences, scored on STS.
+"""Does it make the encoder better? Every method, several seeds, on real sentences, scored on STS and transfer tasks.
 
     python -m benchmarks.quality CORPUS SENTEVAL --methods simcse,hncse-hnm --seeds 0,1,2 --results FILE
-    python -m benchmarks.quality --table FILE            the Markdown table of what FILE holds
+    python -m benchmarks.quality --table FILE            the Markdown tables of what FILE holds
 
-Each run is one line of JSON in FILE, with its whole configuration; a run that is there already is not done again, so
-the command can be stopped and repeated, and several may work on different methods at once. No run is left out of the
-table, and no seed is chosen.
+Of every method and seed there are two runs: one that ends in its last step (``--criterion none``), and one of the
+default path, which holds rows out and hands out what it expects to be best (``--blend auto``). Each run is one line of
+JSON in FILE, with its whole configuration; a run that is there with all its tasks is not done again, so the command
+can be stopped and repeated, and several may work on different methods at once. No run is left out of the tables, and
+no seed is chosen.
 """
 
 from __future__ import annotations
@@ -14,13 +16,23 @@ import argparse
 import json
 import statistics
 import tempfile
-from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 METHODS = "simcse,focal-infonce,hncse-pm,hncse-hnm,hncse"
 STS12_16 = ("STS12", "STS13", "STS14", "STS15", "STS16")
+TRANSFER = ("MR", "CR", "SUBJ", "MPQA", "SST2", "TREC", "MRPC")
 SETTINGS: dict[str, Any] = {"batch_size": 64, "learning_rate": 1e-5, "max_length": 32}
+#: What a run hands out -> the options of training that make it so. The default path needs none.
+ENDS: dict[str, dict[str, Any]] = {"handed out": {}, "last step": {"criterion": "none"}}
+START = "start"
+#: Of a run's summary, what a reader of its numbers may want to know.
+FACTS = (
+    "precision", "rows", "view_cosine", "corpus_fingerprint", "skipped_steps", "chosen_step", "blend",
+)  # fmt: skip
+
+Key = tuple[str, str, int, int, str]
 
 
 def main() -> None:
@@ -30,70 +42,90 @@ def main() -> None:
     parser.add_argument("--model", default="minilm")
     parser.add_argument("--methods", default=METHODS)
     parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--ends", default=",".join(ENDS))
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--results", type=Path, default=Path("docs/results/quality.jsonl"))
     parser.add_argument("--precision", default="bf16", help="of the evaluation; fp32 differs by 0.02 at most")
     parser.add_argument("--table", type=Path)
     given = parser.parse_args()
     if given.table:
-        print(table(read(given.table)))
+        rows = read(given.table)
+        print(table(rows), transfer_table(rows), sep="\n\n")
         return
     if not (given.corpus and given.senteval):
         parser.error("give a corpus and a SentEval folder, or --table FILE")
     given.results.parent.mkdir(parents=True, exist_ok=True)
-    done = {(row["model"], row["method"], row["seed"], row["steps"]) for row in read(given.results)}
-    wanted = [("start", 0, 0)] + [
-        (method, int(seed), given.steps)
+    for key in missing(wanted(given), read(given.results)):
+        row = measure(given, key)
+        with given.results.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        print(*key, row["mean_sts12_16"], row["mean_transfer"], flush=True)
+
+
+def wanted(given: argparse.Namespace) -> list[Key]:
+    """The runs that the command asks for: the start, then seed by seed."""
+    runs = [
+        (given.model, method, int(seed), given.steps, end)
         for seed in given.seeds.split(",")
         for method in given.methods.split(",")
+        for end in given.ends.split(",")
     ]
-    for method, seed, steps in wanted:
-        if (given.model, method, seed, steps) not in done:
-            row = measure(given, method, seed, steps)
-            with given.results.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-            print(method, seed, row["mean_sts12_16"], flush=True)
+    return [(given.model, START, 0, 0, ""), *runs]
 
 
-def measure(given: argparse.Namespace, method: str, seed: int, steps: int) -> dict[str, Any]:
-    """Train once (the last step is taken: nothing is selected), and score the test splits."""
+def missing(keys: Sequence[Key], rows: Sequence[dict[str, Any]]) -> list[Key]:
+    """Those that have no row with all tasks yet."""
+    done = {key_of(row) for row in rows if "mean_transfer" in row}
+    return [key for key in keys if key not in done]
+
+
+def key_of(row: dict[str, Any]) -> Key:
+    """Which run a row is of. Rows from before there were two ends are of the last step."""
+    end = "" if row["method"] == START else row.get("end", "last step")
+    return row["model"], row["method"], row["seed"], row["steps"], end
+
+
+def measure(given: argparse.Namespace, key: Key) -> dict[str, Any]:
+    """Train once (or take the start), and score the test splits."""
     from contrapose.encoder.encoder import Encoder
     from contrapose.evaluate.suite import evaluate
     from contrapose.train.api import train
 
+    model, method, seed, steps, end = key
     with tempfile.TemporaryDirectory() as out:
-        if method == "start":
-            encoder, about = Encoder.load(given.model), {}
+        if method == START:
+            encoder, about = Encoder.load(model), {}
         else:
             run = train(
                 given.corpus,
-                model=given.model,
+                model=model,
                 method=method,
-                out=out,
+                out=Path(out) / "run",
                 seed=seed,
                 steps=steps,
-                criterion="none",
                 **SETTINGS,
+                **ENDS[end],
             )
             encoder = run.encoder
-            about = {
-                key: run.summary[key]
-                for key in ("precision", "rows", "view_cosine", "corpus_fingerprint", "skipped_steps")
-            }
-        evaluation = evaluate(encoder, ["sts", "geometry"], given.senteval, precision=given.precision)
+            about = {name: run.summary[name] for name in FACTS if name in run.summary}
+        evaluation = evaluate(
+            encoder, ["sts", "transfer", "geometry"], given.senteval, precision=given.precision
+        )
+    if evaluation.problems:
+        raise SystemExit("\n".join(f"{each.task}: {each.message}" for each in evaluation.problems))
     values = {
-        result.task if result.metric == "spearman" else result.metric: result.value
+        result.metric if result.protocol == "geometry" else result.task: result.value
         for result in evaluation.results
     }
-    mean = statistics.fmean(values[task] for task in STS12_16)
     return {
-        "model": given.model,
+        "model": model,
         "method": method,
         "seed": seed,
         "steps": steps,
-        **(SETTINGS if steps else {}),
-        "mean_sts12_16": round(mean, 3),
-        "protocol": "senteval-all",
+        **({"end": end, **SETTINGS} if steps else {}),
+        "mean_sts12_16": round(statistics.fmean(values[task] for task in STS12_16), 3),
+        "mean_transfer": round(statistics.fmean(values[task] for task in TRANSFER), 3),
+        "protocol": "senteval-all, senteval-transfer",
         "evaluated_in": given.precision,
         "values": {name: round(value, 4) for name, value in values.items()},
         **about,
@@ -104,21 +136,32 @@ def read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """Mean and standard deviation over seeds of every method, as Markdown."""
-    columns = (*STS12_16, "STS-B", "SICK-R")
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """STS: mean and standard deviation over the seeds of every method and end, as Markdown."""
+    return _table(rows, "mean STS12-16", "mean_sts12_16", (*STS12_16, "STS-B", "SICK-R"))
+
+
+def transfer_table(rows: Sequence[dict[str, Any]]) -> str:
+    """The same of the transfer tasks, from the rows that have them."""
+    return _table([row for row in rows if "mean_transfer" in row], "mean transfer", "mean_transfer", TRANSFER)
+
+
+def _table(rows: Sequence[dict[str, Any]], title: str, mean: str, columns: Sequence[str]) -> str:
+    newest = {key_of(row): row for row in rows}
     lines = [
-        f"| method | seeds | mean STS12-16 | {' | '.join(columns)} |",
-        "|---|---|---|" + "---|" * len(columns),
+        f"| method | model taken | seeds | {title} | {' | '.join(columns)} |",
+        "|---|---|---|---|" + "---|" * len(columns),
     ]
-    by_method: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
-        by_method[row["method"]].append(row)
-    for method, runs in by_method.items():
-        cells = [_spread([run["mean_sts12_16"] for run in runs])]
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for (_, method, _, _, end), row in newest.items():
+        groups.setdefault((method, end), []).append(row)
+    order = [START, *METHODS.split(",")]
+    for (method, end), runs in sorted(
+        groups.items(), key=lambda group: (order.index(group[0][0]), group[0][1])
+    ):
+        cells = [_spread([run[mean] for run in runs])]
         cells += [_spread([run["values"][column] for run in runs]) for column in columns]
-        seeds = len(runs) if method != "start" else "-"
-        lines.append(f"| {method} | {seeds} | {' | '.join(cells)} |")
+        lines.append(f"| {method} | {end or '-'} | {len(runs) if end else '-'} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -111,7 +111,7 @@ def top_documents(
     found = []
     block = max(1, CELLS // max(1, len(ids)))
     for start in range(0, len(queries_ND), block):
-        cosine = queries_ND[start : start + block] @ sorted_MD.T
+        cosine = products(queries_ND[start : start + block], sorted_MD)
         owns = own_ids[start : start + block] or [""] * len(cosine)
         for query_D, row, own in zip(queries_ND[start : start + block], cosine, owns, strict=True):
             # Everything that may reach the last kept value, so that ties at the edge are cut by id, not by chance.
@@ -121,3 +121,9 @@ def top_documents(
             again = (sorted_MD[candidates].astype(np.float64) * query_D).sum(axis=1).astype(np.float32)
             found.append(order[candidates[np.argsort(-again, kind="stable")][:depth]])
     return found
+
+
+def products(queries_ND: np.ndarray, documents_MD: np.ndarray) -> np.ndarray:
+    """All dot products, by the machine's matrix product: how it rounds a cell is the machine's own affair."""
+    table_NM: np.ndarray = queries_ND @ documents_MD.T
+    return table_NM
