@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import contrapose
+from tests.waiting import PATIENCE
 
 HOUSE = Path(contrapose.__file__).parent
 
@@ -250,7 +251,7 @@ def loaded_after(code: str) -> set[str]:
     )
     script = f"{code}\nimport sys\nprint('HEAVY', *[name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.returncode == 0, done.stderr
     return set(done.stdout.splitlines()[-1].split()[1:])

@@ -29,6 +29,7 @@ from contrapose.durable import (
     write_tree,
 )
 from contrapose.errors import StorageError, UsageError
+from tests.waiting import PATIENCE
 
 TREE = {"state.json": b'{"step": 7}', "weights.bin": bytes(range(256)) * 8, "1_Pooling/config.json": b"{}"}
 OTHER = {
@@ -44,7 +45,7 @@ def _names(folder: Path) -> list[str]:
 
 def _run(code: str, *arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)  # type: ignore[call-overload]
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, **options)  # type: ignore[call-overload]
 
 
 # Files

@@ -11,6 +11,7 @@ import torch
 
 import contrapose
 from tests.tiny import SENTENCES, tiny_bert
+from tests.waiting import PATIENCE
 
 
 def test_import_loads_nothing_heavy() -> None:
@@ -22,7 +23,7 @@ heavy = ("torch", "transformers", "pyarrow", "numpy", "pydantic")
 sys.exit(" ".join(name for name in heavy if name in sys.modules) or None)
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -46,7 +47,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 def test_rooms_stay_callable_whatever_was_imported_first(order: str) -> None:
     code = f"import contrapose; {order}; assert callable(contrapose.train) and callable(contrapose.evaluate)"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.returncode == 0, done.stderr
 

@@ -12,6 +12,7 @@ import pytest
 
 from contrapose.errors import CorruptFile, UsageError
 from contrapose.ledger import VARIABLE, Ledger, record
+from tests.waiting import PATIENCE
 
 
 def test_what_is_appended_comes_back_in_order(tmp_path: Path) -> None:
@@ -33,7 +34,7 @@ def test_several_processes_append_at_once_and_no_entry_is_lost(tmp_path: Path) -
         "for i in range(40): Ledger(sys.argv[1]).append('trial', {'who': sys.argv[2], 'i': i, 'long': 'x' * 3000})"
     )
     writers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(n)]) for n in range(3)]
-    assert [writer.wait(timeout=120) for writer in writers] == [0, 0, 0]
+    assert [writer.wait(timeout=PATIENCE) for writer in writers] == [0, 0, 0]
     found = Ledger(tmp_path).entries()
     assert sorted((e.body["who"], e.body["i"]) for e in found) == [
         (str(n), i) for n in range(3) for i in range(40)

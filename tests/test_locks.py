@@ -18,6 +18,7 @@ from contrapose.durable import (
     RunLock,
 )
 from contrapose.errors import RunLocked, StorageError
+from tests.waiting import PATIENCE
 
 
 def _names(folder: Path) -> list[str]:
@@ -26,7 +27,7 @@ def _names(folder: Path) -> list[str]:
 
 def _run(code: str, *arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)  # type: ignore[call-overload]
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, **options)  # type: ignore[call-overload]
 
 
 def _dead_pid() -> int:
@@ -40,7 +41,7 @@ import sys, time
 from contrapose.durable import RunLock
 with RunLock(sys.argv[1]):
     print("held", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
@@ -96,7 +97,7 @@ if child == 0:
     lock.release()
     os.close(1)
     os.close(2)
-    time.sleep(60)
+    time.sleep(600)
     os._exit(0)
 print(child, os.path.exists(sys.argv[1] + "/run.lock"), flush=True)
 os.kill(os.getpid(), 9)

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from contrapose.seeds import derive, numpy_generator, permute, seeded, torch_generator
+from tests.waiting import PATIENCE
 
 
 def test_derived_seeds_are_what_they_have_always_been() -> None:
@@ -23,7 +24,9 @@ def test_derived_seeds_are_what_they_have_always_been() -> None:
 
 def test_derived_seeds_do_not_depend_on_the_process() -> None:
     code = "from contrapose.seeds import derive; print(derive(3, 'step', 5))"
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60).stdout
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE
+    ).stdout
     assert int(shown) == derive(3, "step", 5)
 
 

@@ -7,13 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Command
 from tests.experiment.small import write_senteval
+from tests.waiting import PATIENCE, wait_until
 
 FAST = ("--seeds", 2, "--steps", 2, "--batch-size", 8, "--split", "dev",
         "--set", "held_out_rows=0", "--set", "criterion=none")  # fmt: skip
@@ -126,16 +126,12 @@ def test_two_processes_share_a_comparison_a_third_is_killed_and_nothing_is_done_
     out = tmp_path / "out"
     longer = [*arguments, "--steps", 12, "--set", "save_every=1"]
     killed = command(longer, out)
-    deadline = time.monotonic() + 120
-    while not list(out.glob("work/*/run/checkpoints/step-*")):
-        assert killed.poll() is None, killed.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: list(out.glob("work/*/run/checkpoints/step-*")), at_work=lambda: killed.poll() is None)
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     left = next(out.glob("work/*/run/checkpoints/step-*")).parents[2].name
     workers = [command(longer, out) for _ in range(2)]
-    told = [worker.communicate(timeout=200) for worker in workers]
+    told = [worker.communicate(timeout=PATIENCE) for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], told
     keys = [row["key"] for row in rows(out)]
     assert len(keys) == len(set(keys)) == 5
@@ -148,13 +144,9 @@ def test_two_processes_share_a_comparison_a_third_is_killed_and_nothing_is_done_
 def test_ctrl_c_says_how_to_go_on(arguments: list[object], tmp_path: Path) -> None:
     out = tmp_path / "out"
     process = command([*arguments, "--steps", 500], out)
-    deadline = time.monotonic() + 120
-    while not list(out.glob("work/*/run/metrics.jsonl")):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: list(out.glob("work/*/run/metrics.jsonl")), at_work=lambda: process.poll() is None)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, err
     assert "1 of 5 trials are finished" in err
     assert "The same command goes on" in err

@@ -14,6 +14,7 @@ from contrapose.cli import main as main_module
 from contrapose.cli import methods as methods_verb
 from contrapose.errors import Interrupted
 from tests.cli.conftest import Command
+from tests.waiting import PATIENCE
 
 VERBS = (
     "demo",
@@ -35,7 +36,7 @@ def shell(
     command = [sys.executable, "-m", "contrapose", *arguments]
     options = {"capture_output": True} | options
     return subprocess.run(
-        command, text=True, timeout=120, check=False, env={**os.environ, **(env or {})}, **options
+        command, text=True, timeout=PATIENCE, check=False, env={**os.environ, **(env or {})}, **options
     )
 
 
@@ -62,7 +63,7 @@ heavy = ("torch", "transformers", "pyarrow", "scipy", "numpy")
 sys.exit(" ".join(name for name in heavy if name in sys.modules) or None)
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
 

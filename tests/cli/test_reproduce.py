@@ -13,7 +13,7 @@ from contrapose.train.api import Run
 from tests.cli.conftest import Command
 from tests.evaluate.fakes import write_year
 from tests.experiment.small import write_corpus, write_senteval
-from tests.tiny import tiny_bert
+from tests.tiny import SENTENCES, tiny_bert
 
 
 @pytest.fixture
@@ -73,8 +73,12 @@ def test_the_recipe_runs_end_to_end_with_a_copy_of_the_backbone(
 def test_a_shortened_recipe_says_clearly_that_it_is_none(
     contrapose: Command, tiny: Path, corpus: Path, senteval: Path, tmp_path: Path
 ) -> None:
+    (senteval / "CR").mkdir()
+    for kind in ("pos", "neg"):
+        lines = [f"{text} {kind} {place}" for place in range(2) for text in SENTENCES]
+        (senteval / "CR" / f"custrev.{kind}").write_text("\n".join(lines))
     done = contrapose("reproduce", "hncse-hnm/bert-base", "--model", tiny, "--corpus", corpus, "--data", senteval,
-                      "--steps", 2, "--batch-size", 8, "--seeds", 1, "--tasks", "STS-B",
+                      "--steps", 2, "--batch-size", 8, "--seeds", 1, "--tasks", "STS-B,CR,MR",
                       "--out", tmp_path / "out")  # fmt: skip
     assert done.code == 0, done.err
     assert "This is not the paper's recipe" in done.out
@@ -85,6 +89,11 @@ def test_a_shortened_recipe_says_clearly_that_it_is_none(
     ):
         assert words in done.out
     assert "not reported" in done.out
+    assert "no --data folder holds them: MR" in " ".join(done.out.split())
+    written = json.loads((tmp_path / "out" / "results.json").read_text())
+    by_task = {row["task"]: row for row in written["rows"]}
+    assert list(by_task) == ["STS-B", "CR"]
+    assert 0 < by_task["CR"]["mean"] <= 100
 
 
 def test_what_is_missing_is_said_at_once_with_where_to_get_it(contrapose: Command, tmp_path: Path) -> None:

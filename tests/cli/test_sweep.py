@@ -14,6 +14,7 @@ pytest.importorskip("optuna")
 
 from tests.cli.conftest import Command
 from tests.experiment.small import write_senteval
+from tests.waiting import PATIENCE
 
 FAST = ("--steps", 2, "--batch-size", 8)
 LABELLED = ("--set", "held_out_rows=0", "--set", "criterion=none")
@@ -121,7 +122,7 @@ def test_two_processes_share_a_sweep(arguments: list[object], senteval: Path, tm
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
         for _ in range(2)
     ]
-    told = [worker.communicate(timeout=280) for worker in workers]
+    told = [worker.communicate(timeout=PATIENCE) for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], told
     keys = [row["key"] for row in rows(out)]
     assert len(keys) == len(set(keys)) <= 7

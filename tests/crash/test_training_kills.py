@@ -11,6 +11,7 @@ import pytest
 import torch
 from tests.train.processes import start, steps_logged, wait_for_step
 from tests.train.runs import Place, outcome, plain_bert, run_tiny, write_place
+from tests.waiting import PATIENCE
 
 from contrapose.train.checkpoint import steps_saved
 
@@ -54,7 +55,7 @@ def kill_at_random(place: Place, out: Path, rng: random.Random, *, within: int) 
     wait_for_step(process, out, goal)
     time.sleep(rng.uniform(0, 0.05))
     process.kill()
-    process.join(60)
+    process.join(PATIENCE)
     assert process.exitcode == -9, "the run was over before the kill"
     reached = steps_logged(out)
     assert 0 < reached < OPTIONS["steps"], "the kill did not land in the middle"
@@ -64,7 +65,7 @@ def kill_at_random(place: Place, out: Path, rng: random.Random, *, within: int) 
 
 def finish(place: Place, out: Path) -> dict[str, Any]:
     process = start(place, out, resume=True, corpus=place.documents, **OPTIONS)
-    process.join(300)
+    process.join(PATIENCE)
     assert process.exitcode == 0
     return outcome(out)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from contrapose.data.docstrings import Described, describe, paragraphs, sentences
@@ -91,9 +89,8 @@ def test_cutting_loses_no_letter():
 
 
 @pytest.mark.parametrize(
-    "hostile", ["(" * 20_000, "`" * 20_000, "a(" * 10_000, ":a" * 10_000, "x. A" * 5_000]
+    "hostile", ["(" * 400_000, "`" * 400_000, "a(" * 200_000, ":a" * 200_000, "x. A" * 20_000]
 )
 def test_hostile_docstrings_take_linear_time(hostile):
-    began = time.process_time()
+    """Of such a length, time that grows with its square is beyond any test's limit: that it ends is the test."""
     describe(hostile)
-    assert time.process_time() - began < 2

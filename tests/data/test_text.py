@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 import unicodedata
 
 import pytest
@@ -34,11 +33,9 @@ def test_normalising_twice_changes_nothing(text, times):
     assert not any(unicodedata.category(ch) == "Cc" for ch in once)
 
 
-def test_a_hundred_thousand_combining_marks_take_linear_time():
-    hostile = "a" + "\u0301\u0323" * 50_000
-    start = time.perf_counter()
-    clean = normalise(hostile)
-    assert time.perf_counter() - start < 1  # 6 s without the cut
+def test_millions_of_combining_marks_take_linear_time():
+    """Without the cut 100,000 take 6 s and these 4 million, quadratic, hours: that it ends is the test."""
+    clean = normalise("a" + "\u0301\u0323" * 2_000_000)
     assert clean[0] == "\u1ea1"  # a with dot below, composed of two
     assert len(clean) == MAX_MARKS
     assert normalise(clean) == clean

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from contrapose.evaluate.over_seeds import spread
-from contrapose.experiment.recipes import CORPUS, recipe_named
-from contrapose.experiment.reproduce import Reproduction, Row
+from contrapose.evaluate.senteval_transfer import TRANSFER_TASKS
+from contrapose.experiment.recipes import CORPUS, RECIPES, ROUNDING, TASKS, TRANSFER, recipe_named
+from contrapose.experiment.reproduce import Reproduction, Row, _reported
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,16 @@ def test_only_what_changes_the_result_is_a_departure() -> None:
     exact = Reproduction(recipe=recipe, data=("d",), model="copies/bert-base-uncased", corpus=f"text/{CORPUS}",
                          options={"chunk_size": 8})  # fmt: skip
     assert exact.departures == []
+    assert (
+        Reproduction(
+            recipe=recipe, data=("d",), model=exact.model, corpus=exact.corpus, tasks=TASKS
+        ).departures
+        == []
+    )
+    some = Reproduction(
+        recipe=recipe, data=("d",), model=exact.model, corpus=exact.corpus, tasks=("STS12", *TRANSFER)
+    )
+    assert len(some.departures) == 1
     assert exact.train_options["epochs"] == 1.0
     changed = Reproduction(
         recipe=recipe, data=("d",), model="minilm", corpus="notes.txt", steps=9, batch_size=8
@@ -54,3 +65,26 @@ def test_the_development_set_that_chooses_is_part_of_what_a_trial_is(tmp_path: P
     assert [each["seed"] for each in options] == [0, 1]
     assert options[0]["chosen_by"] == "stsb-dev"
     assert str(tmp_path) not in str(options)
+
+
+def test_transfer_tasks_are_those_that_the_folders_hold(tmp_path: Path) -> None:
+    (tmp_path / "CR").mkdir()
+    for name in ("custrev.pos", "custrev.neg"):
+        (tmp_path / "CR" / name).write_text("fine\n")
+    wanted = Reproduction(recipe=recipe_named("simcse/bert-base"), data=(str(tmp_path),), corpus="c.txt")
+    assert wanted.not_here == tuple(task for task in TRANSFER if task != "CR")
+    assert wanted.setting.tasks == (*TASKS, "CR")
+
+
+def test_reported_means_of_transfer_tasks_are_those_of_their_columns() -> None:
+    reported = [recipe for recipe in RECIPES if recipe.reported_transfer]
+    assert len(reported) == 3
+    for recipe in reported:
+        assert tuple(recipe.reported_transfer) == TRANSFER == TRANSFER_TASKS
+        assert recipe.transfer_average == pytest.approx(
+            sum(recipe.reported_transfer.values()) / 7, abs=ROUNDING
+        )
+        assert _reported(recipe, TRANSFER) == recipe.transfer_average
+        assert _reported(recipe, TASKS) == recipe.average
+        assert _reported(recipe, TRANSFER[:6]) is None
+        assert _reported(recipe, ["TREC"]) == recipe.reported_transfer["TREC"]

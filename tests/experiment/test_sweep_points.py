@@ -15,6 +15,7 @@ pytest.importorskip("optuna")
 from contrapose.errors import StorageError, UsageError
 from contrapose.experiment.ranges import parse_over
 from contrapose.experiment.sweep_points import Points
+from tests.waiting import PATIENCE, wait_until
 
 FACTORS = parse_over("temperature=0.01..0.1,margin=0..0.5", "focal-infonce")
 
@@ -78,7 +79,7 @@ def _worker(folder: Path) -> None:
 def _stuck(folder: Path) -> None:
     with points(folder, count=12).next():
         (folder / "taken").touch()
-        time.sleep(60)
+        time.sleep(600)
 
 
 @pytest.mark.parametrize("storage", ["journal", "sqlite"])
@@ -92,17 +93,14 @@ def test_processes_share_a_study_and_take_over_from_a_killed_one(tmp_path: Path,
         assert len(points(tmp_path, count=4, storage=url).measured()) == 4
         return
     stuck.start()
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "taken").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until((tmp_path / "taken").exists, at_work=stuck.is_alive)
     os.kill(stuck.pid or 0, signal.SIGKILL)
-    stuck.join(20)
+    stuck.join(PATIENCE)
     workers = [context.Process(target=_worker, args=(tmp_path,)) for _ in range(2)]
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(120)
+        worker.join(PATIENCE)
         assert worker.exitcode == 0
     found = points(tmp_path, count=12).measured()
     assert len({tuple(point.values.values()) for point in found}) == len(found) == 12
@@ -119,7 +117,7 @@ def test_processes_that_begin_together_are_one_folder_s(tmp_path: Path) -> None:
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join(PATIENCE)
         assert worker.exitcode == 0
     assert len({path.read_text() for path in tmp_path.glob("home-*")}) == 1
 

@@ -11,6 +11,7 @@ import pytest
 
 from contrapose.errors import TrainingDiverged, UsageError
 from contrapose.experiment.trials import Measured, Trial, Trials, TrialWatcher
+from tests.waiting import PATIENCE, wait_until
 
 
 def trials(count: int) -> list[Trial]:
@@ -89,7 +90,7 @@ def _worker(folder: Path, log: Path) -> None:
 
 
 def _stuck(folder: Path) -> None:
-    Trials(folder, experiment="compare").run(trials(1), lambda trial, place: time.sleep(60))
+    Trials(folder, experiment="compare").run(trials(1), lambda trial, place: time.sleep(600))
 
 
 def test_two_processes_share_the_trials_and_repeat_none(tmp_path: Path) -> None:
@@ -99,7 +100,7 @@ def test_two_processes_share_the_trials_and_repeat_none(tmp_path: Path) -> None:
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(30)
+        worker.join(PATIENCE)
         assert worker.exitcode == 0
     seeds = sorted(int(line.split()[1]) for line in log.read_text().splitlines())
     assert seeds == [0, 1, 2, 3, 4, 5]
@@ -110,12 +111,9 @@ def test_the_trial_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     worker = context.Process(target=_stuck, args=(tmp_path,))
     worker.start()
-    deadline = time.monotonic() + 20
-    while not list(tmp_path.glob("work/*/run.lock")):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: list(tmp_path.glob("work/*/run.lock")), at_work=worker.is_alive)
     os.kill(worker.pid or 0, signal.SIGKILL)
-    worker.join(20)
+    worker.join(PATIENCE)
     assert len(Trials(tmp_path, experiment="compare").run(trials(1), seed_as_value)) == 1
 
 

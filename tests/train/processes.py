@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
-import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from tests.train.runs import Place, run_tiny, step_rows
+from tests.waiting import wait_until
 
 LOADED = [
     "contrapose.train.loop",
@@ -49,13 +49,9 @@ def steps_logged(out: Path) -> int:
         return 0
 
 
-def wait_for_step(process: BaseProcess, out: Path, step: int, seconds: float = 60.0) -> None:
+def wait_for_step(process: BaseProcess, out: Path, step: int) -> None:
     """Until ``step`` is in the log; fails if the process ends before."""
-    deadline = time.monotonic() + seconds
-    while steps_logged(out) < step:
-        assert process.is_alive(), f"ended with {process.exitcode} before step {step}"
-        assert time.monotonic() < deadline, f"step {step} not reached"
-        time.sleep(0.002)
+    wait_until(lambda: steps_logged(out) >= step, at_work=process.is_alive)
 
 
 def error_of(out: Path) -> str:

@@ -15,6 +15,7 @@ from contrapose.errors import UsageError
 from contrapose.train.distributed import World
 from tests.train.runs import OPTIONS, Place, run_tiny, step_rows
 from tests.train.two_processes import CASES, three_steps
+from tests.waiting import PATIENCE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -27,7 +28,7 @@ def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=PATIENCE,
     )
 
 

@@ -16,6 +16,7 @@ from contrapose.train.api import Run, train_with
 from contrapose.train.settings import nested, resolve
 from tests.train.processes import start, wait_for_step
 from tests.train.runs import Place, Witness, outcome, run_tiny, texts
+from tests.waiting import PATIENCE
 
 
 def test_a_second_process_is_refused_by_the_name_of_the_first(place: Place, tmp_path: Path) -> None:
@@ -28,7 +29,7 @@ def test_a_second_process_is_refused_by_the_name_of_the_first(place: Place, tmp_
         assert refused.value.exit_code == 1
     assert process.is_alive()
     process.kill()
-    process.join(60)
+    process.join(PATIENCE)
     # The dead process's lock is no obstacle; that the run is there is one.
     with pytest.raises(UsageError, match="--resume"):
         run_tiny(place, out, steps=5000)

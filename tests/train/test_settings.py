@@ -23,6 +23,7 @@ from contrapose.train.settings import (
     section_of,
     steps_of,
 )
+from tests.waiting import PATIENCE
 
 BASE: dict[str, Any] = {"corpus": ("a.txt",), "out": "run"}
 
@@ -208,6 +209,6 @@ def test_settings_are_checked_without_torch() -> None:
         "import sys, contrapose.train.settings; print('torch' in sys.modules, 'transformers' in sys.modules)"
     )
     shown = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=True
     )
     assert shown.stdout.split() == ["False", "False"]

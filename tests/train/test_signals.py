@@ -15,6 +15,7 @@ from contrapose.train.checkpoint import steps_saved
 from contrapose.train.signals import StopRequest
 from tests.train.processes import error_of, start, wait_for_step
 from tests.train.runs import Place, Witness, outcome, run_tiny
+from tests.waiting import PATIENCE
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
@@ -60,7 +61,7 @@ def test_a_process_that_is_signalled_ends_with_the_code_that_shells_know(
     wait_for_step(process, out, 3)
     assert process.pid
     os.kill(process.pid, number)
-    process.join(60)
+    process.join(PATIENCE)
     assert process.exitcode == CODES[number]
     assert "Interrupted: stopped after step" in error_of(out)
     assert steps_saved(out / "checkpoints")[-1] >= 3

@@ -3,7 +3,8 @@
 All rows share: one million English Wikipedia sentences (``wiki1m_for_simcse.txt``), dropout views, at most 32 tokens,
 one epoch, a linear decay without warm-up, no weight decay; [CLS] with a head that is used in training only; the
 checkpoint with the best STS-B development score, taken every 125 steps. Scores are Spearman x 100 over all pairs of a
-task together. Where a paper gives no per-task numbers, there are none here; what is not from a paper is in ``notes``.
+task together, and of the transfer tasks accuracy x 100. Where a paper gives no per-task numbers, there are none here;
+what is not from a paper is in ``notes``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ CORPUS = "wiki1m_for_simcse.txt"
 CORPUS_ROWS = 1_000_000
 CORPUS_ADDRESS = f"https://huggingface.co/datasets/princeton-nlp/datasets-for-simcse/resolve/main/{CORPUS}"
 TASKS = ("STS12", "STS13", "STS14", "STS15", "STS16", "STS-B", "SICK-R")
+TRANSFER = ("MR", "CR", "SUBJ", "MPQA", "SST2", "TREC", "MRPC")
 SEEDS = 3
 #: An average may differ from its columns by the rounding of both.
 ROUNDING = 0.011
@@ -49,6 +51,14 @@ _HNCSE_NOTE = (
 )
 
 
+#: Recipe -> accuracy on the tasks of TRANSFER, and their mean as it is printed (SimCSE's table without MLM).
+_REPORTED_TRANSFER: Mapping[str, tuple[float, ...]] = {
+    "simcse/bert-base": (81.18, 86.46, 94.45, 88.88, 85.50, 89.80, 74.43, 85.81),
+    "simcse/roberta-base": (81.04, 87.74, 93.28, 86.94, 86.60, 84.60, 73.68, 84.84),
+    "simcse/roberta-large": (82.74, 87.87, 93.66, 88.22, 88.58, 92.00, 69.68, 86.11),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """One row. reported: task -> score; average: as it is printed; both empty where the paper gives none."""
@@ -74,6 +84,17 @@ class Recipe:
     def recomputed(self) -> float | None:
         """The mean of the seven columns."""
         return sum(self.reported.values()) / len(TASKS) if len(self.reported) == len(TASKS) else None
+
+    @property
+    def reported_transfer(self) -> dict[str, float]:
+        """Transfer task -> accuracy; empty where the paper gives none."""
+        *scores, _ = _REPORTED_TRANSFER.get(self.name, (0.0,))
+        return dict(zip(TRANSFER, scores, strict=True)) if scores else {}
+
+    @property
+    def transfer_average(self) -> float | None:
+        """The mean of the transfer tasks as the paper prints it."""
+        return _REPORTED_TRANSFER[self.name][-1] if self.name in _REPORTED_TRANSFER else None
 
     @property
     def contradiction(self) -> str:

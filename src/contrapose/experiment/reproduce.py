@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contrapose.errors import DataError, ModelError, UsageError
+from contrapose.evaluate.found import sources_in
 from contrapose.evaluate.over_seeds import Spread
 from contrapose.experiment.checking import check_methods, check_setting
 from contrapose.experiment.folder import claim
 from contrapose.experiment.measuring import Setting, train_and_evaluate
-from contrapose.experiment.recipes import CORPUS, CORPUS_ADDRESS, CORPUS_ROWS, SEEDS, TASKS, Recipe
-from contrapose.experiment.standings import MEAN, Standing, standings
+from contrapose.experiment.recipes import CORPUS, CORPUS_ADDRESS, CORPUS_ROWS, SEEDS, TASKS, TRANSFER, Recipe
+from contrapose.experiment.standings import Standing, standings
 from contrapose.experiment.trials import Measured, Trial, Trials, TrialWatcher
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ class Reproduction:
     steps: int | None = None
     batch_size: int | None = None
     seeds: int = SEEDS
-    tasks: tuple[str, ...] = TASKS
+    tasks: tuple[str, ...] = (*TASKS, *TRANSFER)
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -39,10 +41,16 @@ class Reproduction:
         return Setting(
             corpus=(self.corpus,),
             model=self.model or self.recipe.backbone,
-            tasks=self.tasks,
+            tasks=tuple(task for task in self.tasks if task not in self.not_here),
             data=self.data,
             dev_data=_with_benchmark(self.data),
         )
+
+    @cached_property
+    def not_here(self) -> tuple[str, ...]:
+        """Transfer tasks that no data folder holds. They are left out: the recipe is that of the STS table."""
+        here = {source.task for source in sources_in([Path(name).expanduser() for name in self.data])}
+        return tuple(task for task in self.tasks if task in TRANSFER and task not in here)
 
     @property
     def train_options(self) -> dict[str, Any]:
@@ -70,8 +78,8 @@ class Reproduction:
             found.append(f"{self.steps} steps in place of one epoch")
         if self.batch_size is not None and self.batch_size != self.recipe.batch_size:
             found.append(f"batch size {self.batch_size} in place of {self.recipe.batch_size}")
-        if self.tasks != TASKS:
-            found.append(f"tasks {', '.join(self.tasks)} in place of all seven")
+        if not set(TASKS) <= set(self.tasks):
+            found.append(f"tasks {', '.join(self.tasks)} in place of all seven of STS")
         return found
 
     def check(self) -> None:
@@ -178,20 +186,28 @@ def run_reproduce(
     entries = trials.run(wanted.trials(), measure, watcher)
     found = standings(trials.ledger, entries, wanted.recipe.name)
     standing = found.rows[0]
-    reported = {**wanted.recipe.reported, MEAN: wanted.recipe.average}
     rows = tuple(
         Row(
-            task=task,
-            reported=reported.get(task) if task != MEAN or wanted.tasks == TASKS else None,
-            measured=standing.spreads.get(task),
-            interval=standing.intervals.get(task),
+            task=name,
+            reported=_reported(wanted.recipe, tasks),
+            measured=standing.spreads.get(name),
+            interval=standing.intervals.get(name),
         )
-        for task in found.columns
+        for name, tasks in found.columns.items()
     )
     sizes = {entry.body["facts"].get("rows") for entry in entries} - {None}
     departures = [*wanted.departures, *_of_text(wanted, sizes)]
     return Reproduced(
         reproduction=wanted, folder=folder, rows=rows, departures=tuple(departures), standing=standing
+    )
+
+
+def _reported(recipe: Recipe, tasks: Sequence[str]) -> float | None:
+    """What the paper reports for a task, or for the mean of all tasks of a kind."""
+    if len(tasks) == 1:
+        return {**recipe.reported, **recipe.reported_transfer}.get(tasks[0])
+    return {frozenset(TASKS): recipe.average, frozenset(TRANSFER): recipe.transfer_average}.get(
+        frozenset(tasks)
     )
 
 

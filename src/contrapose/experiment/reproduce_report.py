@@ -36,6 +36,11 @@ def facts(found: Reproduced) -> list[str]:
         *recipe_facts(recipe),
         f"{len(found.standing.seeds)} of {wanted.seeds} seeds measured; intervals hold the noise of our seeds and of "
         "the test rows, not that of the paper's own run",
+        *(
+            [f"not measured, because no --data folder holds them: {', '.join(wanted.not_here)}"]
+            if wanted.not_here
+            else []
+        ),
         f"every measured number is read from {found.folder / 'trials.jsonl'}",
     ]
 
@@ -98,5 +103,7 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
         "reported": dict(recipe.reported),
         "average": recipe.average,
         "average_of_columns": recipe.recomputed,
+        "reported_transfer": recipe.reported_transfer,
+        "transfer_average": recipe.transfer_average,
         "notes": [*([recipe.contradiction] if recipe.contradiction else []), *recipe.notes],
     }
