@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-crash test-gpu lint format typecheck docs bench clean
+.PHONY: help setup demo test test-elsewhere test-slow test-crash test-gpu lint format typecheck docs bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -25,8 +25,14 @@ setup: $(STAMP)  ## create .venv and install everything
 demo: $(STAMP)  ## the main job on real text: train, then see the difference
 	@$(BIN)/contrapose demo
 
+# A process for each core, at most four: each holds torch, and has one thread. The files of a module's fixtures stay together.
+PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
 test: $(STAMP)  ## the test suite
-	@$(BIN)/python -m pytest
+	@$(PARALLEL)
+
+test-elsewhere: $(STAMP)  ## the suite as other machines would run it: other processors, locales, orders, users
+	@$(BIN)/python -m tests.elsewhere -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(STAMP)  ## tests that take minutes
 	@$(BIN)/python -m pytest -m slow

@@ -24,7 +24,14 @@ def time() -> Time:
 
 
 def clock(time: Time, **changes) -> Clock:
-    sizes = {"evaluations": 3, "texts": 1000, "trainings": 2, "steps": 100, "rows_per_step": 10, **changes}
+    sizes = {
+        "evaluations": 3,
+        "lengths": [5] * 1000,
+        "trainings": 2,
+        "steps": 100,
+        "rows_per_step": 10,
+        **changes,
+    }
     return Clock(**sizes, now=time)
 
 

@@ -75,6 +75,14 @@ def test_time_left_is_told_and_ends_at_nothing(finished):
     assert watcher.times[-1][1] == pytest.approx(0, abs=0.5)
 
 
+def test_a_slow_machine_is_told_once(model, tmp_path, monkeypatch):
+    """The real demo with a promise that no machine keeps."""
+    monkeypatch.setattr("contrapose.experiment.demo_promise.PROMISED", 1e-6)
+    watcher = Quiet()
+    run_demo(settings(model, tmp_path / "out", steps=6), watcher)
+    assert sum("slower than the demo was made for" in notice for notice in watcher.notices) == 1
+
+
 def test_result_is_plain_json_and_stays_in_the_folder(finished):
     result, _ = finished
     stored = json.loads((result.folder.path / "result.json").read_text(encoding="utf-8"))

@@ -24,6 +24,7 @@ from contrapose.durable import RunLock, remove_tree
 from contrapose.errors import Interrupted, ResumeRefused
 from contrapose.experiment.clock import Clock
 from contrapose.experiment.demo_folder import RUNS, DemoFolder
+from contrapose.experiment.demo_promise import broken_promise
 from contrapose.experiment.demo_result import STAGES, DemoResult, DemoSettings
 from contrapose.experiment.questions import Exam, Sheet, sit
 
@@ -61,9 +62,13 @@ class _Work:
     clock: Clock
     load: Callable[[str], Encodes]
     sheets: dict[str, Sheet] = field(default_factory=dict)
+    told_of_time: bool = False
 
     def moved(self) -> None:
         self.watcher.moved(self.clock.elapsed, self.clock.remaining())
+        if not self.told_of_time and (words := broken_promise(self.clock, self.settings)):
+            self.told_of_time = True
+            self.watcher.notice(words)
 
 
 def run_demo(settings: DemoSettings, watcher: Watcher) -> DemoResult:
@@ -120,7 +125,7 @@ def _write_corpora(folder: DemoFolder, split: Split, exam: Exam) -> None:
 def _clock(settings: DemoSettings, folder: DemoFolder, exam: Exam, began: float) -> Clock:
     return Clock(
         evaluations=1 + len(RUNS),
-        texts=len(exam.texts),
+        lengths=[len(text) for text in exam.texts],
         trainings=sum(not folder.is_trained(stage) for stage in RUNS),
         steps=settings.steps,
         rows_per_step=settings.batch_size,
