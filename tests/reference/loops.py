@@ -158,7 +158,15 @@ def pm_shares(
             w1, w2 = math.cos(phi), math.sin(phi)
             tried = [w2 / (w1 + w2) if i in near else share for i, share in enumerate(shares)]
             score = search_score(
-                anchors, positives, tried, partners, columns, search_objective, temperature, struck, raw_vectors
+                anchors,
+                positives,
+                tried,
+                partners,
+                columns,
+                search_objective,
+                temperature,
+                struck,
+                raw_vectors,
             )
             if score < best_score:
                 best, best_score = w2 / (w1 + w2), score

@@ -80,7 +80,9 @@ def effect(batches: Sequence[Views], **numbers: Any) -> dict[str, Any]:
     }
     found = {**shares, **_compared(torch.cat(before), torch.cat(after))}
     if found["mixed"]:
-        mixed_in = sum(stats["mixing_share"] * batch.num_rows for stats, batch in zip(told, batches, strict=True))
+        mixed_in = sum(
+            stats["mixing_share"] * batch.num_rows for stats, batch in zip(told, batches, strict=True)
+        )
         found["share"] = rounded(mixed_in / found["mixed"])
     return found
 

@@ -164,14 +164,23 @@ class Method:
     departures: tuple[str, ...] = ()
 
 
+Role = Literal["negative source", "positive mixer"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Part:
     """A source or mixer under the name by which ``--with`` and methods use it."""
 
     name: str
     idea: str
-    role: Literal["negative source", "positive mixer"]
+    role: Role
     build: Callable[..., NegativeSource | PositiveMixer]
+
+    def __post_init__(self) -> None:
+        if self.role not in (roles := get_args(Role)):
+            raise ValueError(
+                f"part '{self.name}' has the role '{self.role}', which is none of {', '.join(roles)}"
+            )
 
 
 def no_rows() -> Tensor:

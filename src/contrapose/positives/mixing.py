@@ -73,7 +73,8 @@ class MixedPositive:
         ] = None,
         search_angles: Annotated[int | None, Field(ge=2, le=4096, description="size of its grid; 16")] = None,
         max_share: Annotated[
-            float | None, Field(gt=0, le=1, description="the largest share it may take; 0.5 keeps the positive")
+            float | None,
+            Field(gt=0, le=1, description="the largest share it may take; 0.5 keeps the positive"),
         ] = None,
         raw_vectors: RawVectors = False,
         temperature: Temperature = 0.05,
@@ -100,7 +101,9 @@ class MixedPositive:
         unit_BD = unit(views.positive)
         with torch.no_grad():
             cosine_BB = cosine_table(views.anchor, unit_BD)
-            share_B, hardest_B, stats = self._shares(cosine_BB, views.positive, views.repeats_anchor("positive"))
+            share_B, hardest_B, stats = self._shares(
+                cosine_BB, views.positive, views.repeats_anchor("positive")
+            )
         vectors_BD = at_least_fp32(views.positive) if self.raw_vectors else unit_BD
         mixed_BD = torch.lerp(vectors_BD, vectors_BD[hardest_B], share_B[:, None])
         # Rows that are not mixed keep their own vector to the bit, so that "nothing near" is exactly SimCSE.
@@ -169,7 +172,9 @@ class MixedPositive:
         if self.columns == "own":
             table_GBB = torch.diagonal_scatter(cosine_BB.expand_as(mixed_GBB), own_GB, dim1=1, dim2=2)
         num_negatives_B = negative_BB.sum(1).clamp_min(1)
-        margin_GB = own_GB - table_GBB.where(negative_BB, torch.zeros_like(table_GBB)).sum(2) / num_negatives_B
+        margin_GB = (
+            own_GB - table_GBB.where(negative_BB, torch.zeros_like(table_GBB)).sum(2) / num_negatives_B
+        )
         if self.search_objective == "max-margin":
             return share_G[margin_GB.mean(1).argmax()]
         # Rows that share a partner meet in one point at the end of the grid: a tie ranks above, or the search would
