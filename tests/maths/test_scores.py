@@ -84,3 +84,9 @@ def test_the_mask_that_was_given_is_not_changed() -> None:
     mask = torch.zeros(2, 2, dtype=torch.bool)
     score_table(torch.eye(2), [Columns(origin="a", vectors=torch.eye(2), valid=mask)], torch.arange(2))
     assert not mask.any()
+
+
+def test_two_blocks_of_one_origin_are_refused_and_none_is_lost() -> None:
+    blocks = [Columns(origin="queue", vectors=torch.eye(2)), Columns(origin="queue", vectors=torch.eye(2))]
+    with pytest.raises(ValueError, match="two blocks of columns come from 'queue'"):
+        score_table(torch.eye(2), blocks, torch.arange(2))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from contrapose.objectives.contract import Views, no_rows
+from contrapose.objectives.contract import Part, Views, no_rows
 
 
 def test_views_from_bare_tensors_name_the_negatives_in_order() -> None:
@@ -64,3 +64,8 @@ def test_without_texts_nothing_is_known_to_repeat() -> None:
 
 def test_statistic_of_an_empty_selection_is_not_a_number() -> None:
     assert no_rows().isnan()
+
+
+def test_a_part_of_an_unknown_role_is_refused() -> None:
+    with pytest.raises(ValueError, match="'negative-source', which is none of negative source"):
+        Part(name="mine", idea="Mine.", role="negative-source", build=dict)  # type: ignore[arg-type]

@@ -101,3 +101,44 @@ def test_mixtures_make_the_loss_larger() -> None:
     anchor, positive = close_views(8, seed=1)
     plain = loss("simcse", anchor, positive).outcome.loss_B
     assert (loss("hncse-hnm", anchor, positive).outcome.loss_B > plain).all()
+
+
+@few
+@given(st.integers(3, 7), st.floats(0.05, 0.95), st.integers(0, 10**6))
+def test_hnm_of_raw_vectors_equals_explicit_mixing_as_published(rows: int, alpha: float, seed: int) -> None:
+    """G = normalise(alpha z_a + (1 - alpha) z_b) of the vectors as they are: the longer parent weighs more."""
+    anchor, positive = close_views(rows, seed)
+    positive = positive * torch.linspace(0.1, 6, rows, dtype=torch.float64)[:, None]
+    numbers = {"k": 3, "alpha": alpha, "pairs": "all"}
+    ours = loss("hncse-hnm", anchor, positive, raw_vectors=True, **numbers)
+    mixtures = loops.hnm_cosines(anchor.tolist(), positive.tolist(), k=3, alpha=alpha, raw_vectors=True)
+    expected = loops.simcse(anchor.tolist(), positive.tolist(), extra=mixtures)
+    torch.testing.assert_close(ours.outcome.loss_B, as_tensor(expected), atol=1e-9, rtol=1e-7)
+    assert not torch.allclose(
+        ours.outcome.loss_B, loss("hncse-hnm", anchor, positive, **numbers).outcome.loss_B
+    )
+
+
+def test_the_gradient_of_raw_mixtures_is_that_of_the_built_ones() -> None:
+    """Through the lengths of the parents too: nothing of the published mixture is held constant."""
+    anchor, positive = (view.requires_grad_() for view in close_views(5, seed=2))
+    cosine = loss("hncse-hnm", anchor, positive, raw_vectors=True, k=2, pairs="all").outcome.table.cosine_BC
+    cosine_BB = torch.nn.functional.cosine_similarity(anchor[:, None], positive[None], dim=-1)
+    parents = cosine_BB.detach().fill_diagonal_(-2).topk(2).indices
+    built = 0.5 * positive[parents[:, 0]] + 0.5 * positive[parents[:, 1]]
+    expected = torch.nn.functional.cosine_similarity(anchor, built, dim=-1)
+    torch.testing.assert_close(cosine[:, -1], expected)
+    ours = torch.autograd.grad(cosine[:, -1].sum(), [anchor, positive])
+    for one, other in zip(ours, torch.autograd.grad(expected.sum(), [anchor, positive]), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_both_parts_share_one_switch_for_raw_vectors() -> None:
+    anchor, positive = close_views(6, seed=3)
+    positive = positive * torch.linspace(0.1, 6, 6, dtype=torch.float64)[:, None]
+    ours = loss("hncse", anchor, positive, pairs="all", k=3, raw_vectors=True)
+    rows, columns = anchor.tolist(), positive.tolist()
+    mixtures = loops.hnm_cosines(rows, columns, k=3, raw_vectors=True)
+    mixed = loops.mixed_positives(columns, *loops.pm_shares(rows, columns), raw_vectors=True)
+    expected = loops.simcse(rows, mixed, extra=mixtures)
+    torch.testing.assert_close(ours.outcome.loss_B, as_tensor(expected))

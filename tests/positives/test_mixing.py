@@ -33,9 +33,8 @@ def alike(rows: int = 6, seed: int = 0) -> Views:
 def shares(views: Views, **numbers: Any) -> torch.Tensor:
     """The share of the hardest negative in each row, recovered from the mixed vectors' own parts."""
     mixer = MixedPositive(**numbers)
-    unit_BD = unit(views.positive)
-    cosine_BB = unit(views.anchor) @ unit_BD.T
-    return mixer._shares(cosine_BB, unit_BD, views.repeats_anchor("positive"))[0]
+    cosine_BB = unit(views.anchor) @ unit(views.positive).T
+    return mixer._shares(cosine_BB, views.positive, views.repeats_anchor("positive"))[0]
 
 
 @few
@@ -189,10 +188,77 @@ def test_one_row_is_left_alone() -> None:
     assert MixedPositive().mix(views) == (views, {})
 
 
-def test_rows_that_meet_in_one_point_do_not_beat_each_other() -> None:
-    """At the last angle rows 1 and 2 both become u_0: equal, whatever rounding says, so neither is ranked below."""
+def test_rows_that_meet_in_one_point_rank_above_each_other() -> None:
+    """At the last angle rows 1 and 2 both become u_0: were a tie no loss of rank, the search would end there."""
     views = alike(3, seed=3244)
-    assert shares(views, near_mode="search", gap_threshold=1.0).tolist() == pytest.approx([1.0, 1.0, 1.0])
+    assert shares(views, near_mode="search", gap_threshold=1.0).max() < 0.95
+    expected, _ = loops.pm_shares(
+        views.anchor.tolist(), views.positive.tolist(), near_mode="search", gap_threshold=1.0
+    )
+    assert shares(views, near_mode="search", gap_threshold=1.0).tolist() == pytest.approx(expected)
+
+
+def test_a_repeat_counts_neither_in_the_margin_nor_in_the_rank_of_the_search() -> None:
+    views = alike(6, seed=5)
+    twin = views.positive.clone()
+    twin[3] = views.positive[0]
+    texts = {name: torch.tensor([1, 2, 3, 1, 5, 6]) for name in ("anchor", "positive")}
+    views = replace(views.with_views(positive=twin), text_ids=texts)
+    for objective in ("paper", "max-margin"):
+        numbers: dict[str, Any] = {"near_mode": "search", "search_objective": objective, "gap_threshold": 1.0}
+        expected, _ = loops.pm_shares(
+            views.anchor.tolist(), views.positive.tolist(), struck=frozenset({(0, 3), (3, 0)}), **numbers
+        )
+        torch.testing.assert_close(shares(views, **numbers), torch.tensor(expected, dtype=torch.float64))
+
+
+def dropout_twins(rows: int = 16) -> Views:
+    """As real text: every positive is nearly its anchor, and every row has a topic in common with a few others."""
+    random = torch.Generator().manual_seed(0)
+    topics = torch.randn(4, 32, generator=random, dtype=torch.float64)[torch.arange(rows) % 4]
+    base = topics + torch.randn(rows, 32, generator=random, dtype=torch.float64)
+    noise = 0.25 * torch.randn(2, rows, 32, generator=random, dtype=torch.float64)
+    return Views.pair(*(base + noise))
+
+
+@pytest.mark.parametrize("search_objective", ["paper", "max-margin"])
+def test_the_search_takes_no_more_than_the_largest_share(search_objective: Any) -> None:
+    numbers: dict[str, Any] = {"near_mode": "search", "search_objective": search_objective}
+    numbers |= {"gap_threshold": 1.0}
+    views = dropout_twins()
+    free = shares(views, **numbers).max().item()
+    limits = (0.25, 0.5, 1.0)
+    held = [shares(views, max_share=limit, **numbers).max().item() for limit in limits]
+    assert all(share <= limit + 1e-9 for share, limit in zip(held, limits, strict=True))
+    assert held[-1] == free
+    if search_objective == "paper":
+        assert free > 0.8, "without a limit the negative replaces the positive"
+        assert 0.25 < held[1] <= 0.5 + 1e-9
+
+
+@pytest.mark.parametrize("near_mode", ["similarity", "fixed", "search"])
+@pytest.mark.parametrize("columns", ["mixed", "own"])
+def test_raw_vectors_are_mixed_as_the_published_code_does(near_mode: Any, columns: Any) -> None:
+    """s_i = w1 z_i + w2 z_h(i) of the vectors as they are, and the search over those."""
+    lengths = torch.linspace(0.2, 5, 6, dtype=torch.float64)[:, None]
+    differ = 0
+    for seed in range(12):
+        views = alike(6, seed)
+        views = views.with_views(positive=views.positive * lengths)
+        numbers: dict[str, Any] = {"near_mode": near_mode, "columns": columns, "gap_threshold": 0.4}
+        rows, positives = views.anchor.tolist(), views.positive.tolist()
+        expected, partners = loops.pm_shares(rows, positives, raw_vectors=True, **numbers)
+        torch.testing.assert_close(
+            shares(views, raw_vectors=True, **numbers), torch.tensor(expected, dtype=torch.float64)
+        )
+        built = loops.mixed_positives(positives, expected, partners, raw_vectors=True)
+        mixed, _ = MixedPositive(raw_vectors=True, **numbers).mix(views)
+        found = mixed.positive if columns == "mixed" else mixed.by_name["own_positive"]
+        torch.testing.assert_close(unit(found), unit(torch.tensor(built, dtype=torch.float64)))
+        plain, _ = MixedPositive(**numbers).mix(views)
+        other = plain.positive if columns == "mixed" else plain.by_name["own_positive"]
+        differ += not torch.allclose(unit(found), unit(other))
+    assert differ > 6, "raw vectors never made a difference"
 
 
 @pytest.mark.parametrize("columns", ["mixed", "own"])

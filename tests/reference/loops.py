@@ -129,6 +129,8 @@ def pm_shares(
     columns: str = "mixed",
     search_objective: str = "paper",
     search_angles: int = 16,
+    max_share: float = 1.0,
+    raw_vectors: bool = False,
     temperature: float = 0.05,
     struck: Struck = NOTHING,
 ) -> tuple[list[float], list[int]]:
@@ -152,10 +154,20 @@ def pm_shares(
     if near_mode == "search" and near:
         best, best_score = 0.0, math.inf
         for number in range(search_angles):
-            phi = math.pi / 2 * number / (search_angles - 1)
+            phi = math.atan2(max_share, 1 - max_share) * number / (search_angles - 1)
             w1, w2 = math.cos(phi), math.sin(phi)
             tried = [w2 / (w1 + w2) if i in near else share for i, share in enumerate(shares)]
-            score = search_score(anchors, positives, tried, partners, columns, search_objective, temperature)
+            score = search_score(
+                anchors,
+                positives,
+                tried,
+                partners,
+                columns,
+                search_objective,
+                temperature,
+                struck,
+                raw_vectors,
+            )
             if score < best_score:
                 best, best_score = w2 / (w1 + w2), score
         shares = [best if i in near else share for i, share in enumerate(shares)]
@@ -163,10 +175,12 @@ def pm_shares(
 
 
 def mixed_positives(
-    positives: Sequence[Vector], shares: Vector, partners: Sequence[int]
+    positives: Sequence[Vector], shares: Vector, partners: Sequence[int], raw_vectors: bool = False
 ) -> list[list[float]]:
+    """The published code mixes the vectors as they are; ours their directions."""
+    vectors = [list(u) if raw_vectors else unit(u) for u in positives]
     return [
-        add(1 - share, unit(positives[i]), share, unit(positives[h]))
+        add(1 - share, vectors[i], share, vectors[h])
         for i, (share, h) in enumerate(zip(shares, partners, strict=True))
     ]
 
@@ -179,9 +193,11 @@ def search_score(
     columns: str,
     search_objective: str,
     temperature: float,
+    struck: Struck = NOTHING,
+    raw_vectors: bool = False,
 ) -> float:
     """What the search makes small, with every mixture built: J of the published code, or minus the margin."""
-    mixed = mixed_positives(positives, shares, partners)
+    mixed = mixed_positives(positives, shares, partners, raw_vectors)
     rows = len(anchors)
     margins, ranks = [], []
     for i in range(rows):
@@ -189,9 +205,9 @@ def search_score(
             cosine(anchors[i], mixed[j] if columns == "mixed" or j == i else positives[j])
             for j in range(rows)
         ]
-        others = [table[j] for j in range(rows) if j != i]
-        margins.append(table[i] - sum(others) / len(others))
-        ranks.append(1 + sum(other > table[i] + 1e-6 for other in others))  # equal is not above
+        others = [table[j] for j in range(rows) if j != i and (i, j) not in struck]
+        margins.append(table[i] - sum(others) / max(1, len(others)))
+        ranks.append(1 + sum(other > table[i] - 1e-6 for other in others))  # equal is above
     if search_objective == "max-margin":
         return -sum(margins) / rows
     return sum(margins) / rows / temperature + sum(ranks) / rows
@@ -203,6 +219,7 @@ def pm(
     *,
     temperature: float = 0.05,
     columns: str = "mixed",
+    raw_vectors: bool = False,
     struck: Struck = NOTHING,
     map_positive: Callable[[float], float] = float,
     map_negative: Callable[[float], float] = float,
@@ -214,10 +231,11 @@ def pm(
         positives,
         temperature=temperature,
         columns=columns,
+        raw_vectors=raw_vectors,
         struck=struck,
         **switches,  # type: ignore[arg-type]
     )
-    mixed = mixed_positives(positives, shares, partners)
+    mixed = mixed_positives(positives, shares, partners, raw_vectors)
     losses = []
     for i, anchor in enumerate(anchors):
         negatives = []
@@ -237,9 +255,9 @@ def hnm_parents(
     return sorted(allowed, key=lambda j: -cosine(anchor, pool[j]))[:k]
 
 
-def hnm_mixture(anchor: Vector, u: Vector, v: Vector, alpha: float) -> float:
-    """Cosine of the anchor with the mixture, which is built."""
-    return cosine(anchor, add(alpha, unit(u), 1 - alpha, unit(v)))
+def hnm_mixture(anchor: Vector, u: Vector, v: Vector, alpha: float, raw_vectors: bool = False) -> float:
+    """Cosine of the anchor with the mixture, which is built; of the vectors as they are, as the published code does."""
+    return cosine(anchor, add(alpha, u if raw_vectors else unit(u), 1 - alpha, v if raw_vectors else unit(v)))
 
 
 def hnm_cosines(
@@ -250,6 +268,7 @@ def hnm_cosines(
     alpha: float = 0.5,
     queue: Sequence[Vector] = (),
     use_batch: bool = True,
+    raw_vectors: bool = False,
     struck: Struck = NOTHING,
 ) -> list[list[float]]:
     """Cosines of each row with all k(k-1)/2 mixtures of its hardest negatives; alpha goes to the harder parent."""
@@ -260,7 +279,7 @@ def hnm_cosines(
         parents = hnm_parents(anchor, pool, k, frozenset(forbidden))
         every.append(
             [
-                hnm_mixture(anchor, pool[x], pool[y], alpha)
+                hnm_mixture(anchor, pool[x], pool[y], alpha, raw_vectors)
                 for a, x in enumerate(parents)
                 for y in parents[a + 1 :]
             ]

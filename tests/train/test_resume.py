@@ -223,3 +223,23 @@ def test_damaged_checkpoints_alone_are_an_error_and_not_a_new_start(place: Place
 def test_state_of_another_version_is_refused() -> None:
     with pytest.raises(ResumeRefused, match="another version"):
         Progress.from_state(3, {"mood": "good"})
+
+
+def test_a_method_in_a_file_goes_on_as_it_was_and_not_when_the_file_changed(
+    place: Place, tmp_path: Path
+) -> None:
+    example = Path(__file__).parents[2] / "examples" / "own_method.py"
+    method = tmp_path / "mine.py"
+    method.write_text(example.read_text())
+    whole = run_tiny(place, tmp_path / "whole", method=str(method))
+    cut = begin(place, tmp_path / "cut", method=str(method))
+    resumed = run_tiny(place, cut, resume=True, method=str(method))
+    assert outcome(resumed.folder) == outcome(whole.folder)
+    assert len(json.loads((cut / "run.json").read_text())["method_file"]) == 64
+    assert whole.summary["method"] == "hardest-hinge"
+
+    cut = begin(place, tmp_path / "changed", method=str(method))
+    method.write_text(example.read_text().replace("] = 0.2", "] = 0.3"))
+    (cut / "cache" / "corpus" / "corpus.json").unlink()  # refused before anything is loaded
+    with pytest.raises(ResumeRefused, match="the file of the method changed"):
+        run_tiny(place, cut, resume=True, method=str(method))

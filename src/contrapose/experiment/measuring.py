@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from contrapose.train.api import Run
     from contrapose.train.track import Listener
 
+#: A trial of a method that is a file depends on what the file held.
+METHOD_FILE = "method_file"
 #: The option that marks the encoder as it is, before any training.
 UNTRAINED = "start"
 
@@ -55,7 +57,7 @@ class Setting:
 
     def trial(self, factors: Mapping[str, Any], options: Mapping[str, Any]) -> Trial:
         """A trial that trains with ``options`` (those of :func:`contrapose.train.api.train`)."""
-        return Trial(factors=factors, options={**self.identity, **options})
+        return Trial(factors=factors, options={**self.identity, **_file_of(options.get("method")), **options})
 
     def start(self) -> Trial:
         """The trial that trains nothing: the encoder that all others start from."""
@@ -110,7 +112,7 @@ def run_of(setting: Setting, trial: Trial, place: Path, listener: Listener | Non
     """
     from contrapose.train.api import train
 
-    shared = set(setting.identity)
+    shared = {*setting.identity, METHOD_FILE}
     options = {name: value for name, value in trial.options.items() if name not in shared}
     out = place / "run"
     shown: dict[str, Any] = {"model": setting.model, "out": out, "listener": listener}
@@ -166,6 +168,17 @@ def _identity_of(model: str) -> str:
 
     weights = Path(model).expanduser() / "model.safetensors"
     return f"sha256 {sha256_file(weights)}" if weights.is_file() else model
+
+
+def _file_of(method: object) -> dict[str, str]:
+    """The sha256 of a method's file; nothing for a method of the catalogue."""
+    import hashlib
+
+    from contrapose.objectives.plugins import content_of, is_file
+
+    if not isinstance(method, str) or not is_file(method):
+        return {}
+    return {METHOD_FILE: hashlib.sha256(content_of(method)).hexdigest()}
 
 
 def _finite(value: float) -> float | None:

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from contrapose.experiment import study_figures as figures
 from contrapose.experiment.study import AllRows, Answer, Row, Study
-from contrapose.experiment.study_mixing_look import NOISY, RANDOM, START, THRESHOLDS, look
+from contrapose.experiment.study_mixing_look import (
+    FIXED,
+    MODES,
+    NOISY,
+    RANDOM,
+    SEARCH,
+    SIMILARITY,
+    START,
+    THRESHOLDS,
+    look,
+)
 from contrapose.experiment.study_noise import in_words, noise_paired
 from contrapose.experiment.study_plans import runs
 from contrapose.experiment.study_rows import points, score, trained, with_factors
@@ -21,6 +31,10 @@ if TYPE_CHECKING:
 DEFAULT, TRAINED = 0.1, (1.0, 0.6)
 #: The thresholds of the table.
 SHOWN = (0.1, 0.3, 0.6, 1.0)
+#: The three ways that the answer is worded by.
+WAYS = (SIMILARITY, FIXED, SEARCH)
+#: At its largest threshold every way is trained with too.
+TRAINED_WAYS = (FIXED, SEARCH, "search, as published")
 
 
 def plan(setup: Setup) -> list[Planned]:
@@ -29,7 +43,7 @@ def plan(setup: Setup) -> list[Planned]:
     looks = []
     for name in (START, NOISY, RANDOM):
         options = {"method": "look at positive mixing", "encoder": name, "max_length": setup.max_length}
-        options["batch_size"] = setup.batch_size
+        options |= {"batch_size": setup.batch_size, "modes": MODES, "thresholds": THRESHOLDS}
         looks.append(
             Planned(trial=nothing.trial({"look": name}, options), measure=partial(look, setup, name))
         )
@@ -40,6 +54,13 @@ def plan(setup: Setup) -> list[Planned]:
     wanted += [
         ({"gap_threshold": threshold}, {"method": "hncse-pm", "gap_threshold": threshold})
         for threshold in TRAINED
+    ]
+    wanted += [
+        (
+            {"gap_threshold": max(TRAINED), "near_mode": way},
+            {"method": "hncse-pm", "gap_threshold": max(TRAINED), **MODES[way]},
+        )
+        for way in TRAINED_WAYS
     ]
     return looks + runs(setup, wanted)
 

@@ -66,6 +66,8 @@ class ScoreTable:
 def score_table(anchor_BD: Tensor, blocks: Sequence[Columns], positive_B: Tensor) -> ScoreTable:
     """Score blocks of columns side by side, in the order given.
 
+    Raises ValueError for two blocks of one origin: a log that counts columns by origin would lose one of them.
+
     >>> table = score_table(torch.eye(2), [Columns(origin="batch", vectors=torch.eye(2))], torch.arange(2))
     >>> table.cosine_BC
     tensor([[1., 0.],
@@ -87,6 +89,10 @@ def score_table(anchor_BD: Tensor, blocks: Sequence[Columns], positive_B: Tensor
         weights.append(
             cosine.new_zeros(()).expand(shape) if block.log_weight is None else block.log_weight.expand(shape)
         )
+        if block.origin in origins:
+            raise ValueError(
+                f"two blocks of columns come from '{block.origin}': a source gives its columns an origin of their own"
+            )
         origins[block.origin] = slice(start, start + shape[1])
         start += shape[1]
     any_weight = any(block.log_weight is not None for block in blocks)

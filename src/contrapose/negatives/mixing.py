@@ -12,6 +12,9 @@ their Gram matrix G_i,
 so memory is O(B k (D + num_mixtures)) instead of O(B num_mixtures D), with the same values and gradients. Choosing
 the parents has no gradient; the cosines have one, into anchors and parents alike, unless ``detach_negatives``.
 
+``raw_vectors`` is the published code's way: z in place of u, so that the longer parent weighs more. W then holds
+alpha |z_x| and (1 - alpha) |z_y|; the rest is the same.
+
 HNCSE 2024, https://arxiv.org/abs/2411.12156; in the spirit of MoCHi (Kalantidis et al. 2020).
 """
 
@@ -25,9 +28,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from contrapose.maths.scores import Columns
-from contrapose.maths.similarity import cosine_table, unit
+from contrapose.maths.similarity import SMALLEST_NORM, at_least_fp32, cosine_table, unit
 from contrapose.negatives.queue import Queue, QueueSize
-from contrapose.objectives.contract import Candidates, Part, Views
+from contrapose.objectives.contract import Candidates, Part, RawVectors, Views
 from contrapose.seeds import numpy_generator
 
 #: A mixture shorter than this has no direction: its parents point opposite ways. Its cosine is then 0.
@@ -67,6 +70,7 @@ class MixedNegatives(nn.Module):
         ] = "batch",
         pool_queue_size: QueueSize = 0,  # its own name: the part "queue" can be added beside it
         detach_negatives: Annotated[bool, Field(description="no gradient into the parents")] = False,
+        raw_vectors: RawVectors = False,
     ) -> None:
         super().__init__()
         if "queue" in pool and pool_queue_size == 0:
@@ -81,8 +85,13 @@ class MixedNegatives(nn.Module):
             )
         if alpha_beta > 0 and alpha != 0.5:
             raise ValueError("alpha would be ignored where alpha_beta draws it; set one of the two")
+        if raw_vectors and pool != "batch":
+            raise ValueError(
+                f"raw_vectors needs pool='batch', and it is '{pool}': the queue keeps directions and no lengths"
+            )
         self.k, self.num_mixtures, self.pairs, self.pool = k, num_mixtures, pairs, pool
-        self.alpha, self.alpha_beta, self.detach_negatives = alpha, alpha_beta, detach_negatives
+        self.alpha, self.alpha_beta = alpha, alpha_beta
+        self.detach_negatives, self.raw_vectors = detach_negatives, raw_vectors
         self.queue = Queue(width=width, queue_size=pool_queue_size)
 
     def candidates(self, views: Views) -> Candidates | None:
@@ -100,8 +109,10 @@ class MixedNegatives(nn.Module):
         parents_BKD = pool_PD[chosen_BK]
         gram_BKK = parents_BKD @ parents_BKD.transpose(1, 2)
         pairs_BSK = self._weights(views, k).to(cosine_BP)
-        cosine_BS, unit_BSK = mix(cosine_BP.gather(1, chosen_BK), gram_BKK, pairs_BSK)
         is_parent_BSK = pairs_BSK > 0
+        if self.raw_vectors:
+            pairs_BSK = weighted_by_length(pairs_BSK, self._lengths(views)[chosen_BK])
+        cosine_BS, unit_BSK = mix(cosine_BP.gather(1, chosen_BK), gram_BKK, pairs_BSK)
         valid_BS = ~(is_parent_BSK & ~allowed_BK[:, None, :]).any(-1)
         return Candidates(
             columns=Columns(origin="mixed", cosines=cosine_BS, valid=valid_BS),
@@ -126,6 +137,11 @@ class MixedNegatives(nn.Module):
             allowed.append(~self.queue.repeats(views))
         return torch.cat(vectors), torch.cat(allowed, dim=1)
 
+    def _lengths(self, views: Views) -> Tensor:
+        """Of the batch's positives, (B,)."""
+        length_B: Tensor = at_least_fp32(views.positive).norm(dim=-1)
+        return length_B.detach() if self.detach_negatives else length_B
+
     def _weights(self, views: Views, k: int) -> Tensor:
         """(B, mixtures, k): in each mixture the shares of its two parents, 0 elsewhere."""
         rng = numpy_generator(views.seed, "mixed-negatives", views.step)
@@ -143,6 +159,16 @@ class MixedNegatives(nn.Module):
         np.put_along_axis(weights, first[drawn][..., None], share[..., None], axis=-1)
         np.put_along_axis(weights, second[drawn][..., None], 1 - share[..., None], axis=-1)
         return torch.from_numpy(weights)
+
+
+def weighted_by_length(weights_BSK: Tensor, length_BK: Tensor) -> Tensor:
+    """Weights of raw vectors as weights of their unit vectors, adding up to 1: cosines ignore a common factor.
+
+    >>> weighted_by_length(torch.tensor([[[0.5, 0.5]]]), torch.tensor([[1.0, 3.0]]))
+    tensor([[[0.2500, 0.7500]]])
+    """
+    weights_BSK = weights_BSK * length_BK[:, None, :]
+    return weights_BSK / weights_BSK.sum(-1, keepdim=True).clamp_min(SMALLEST_NORM)
 
 
 def mix(cosine_BK: Tensor, gram_BKK: Tensor, weights_BSK: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,17 +2,19 @@
 
 Files in ``objectives/`` declare ``METHOD`` or ``METHODS``, files in ``negatives/`` and ``positives/`` declare
 ``PART``; they are found, not listed. Other packages can offer methods through the entry point group
-``contrapose.methods``. The catalogue is frozen once it has been read.
+``contrapose.methods``; one that cannot be used is left out, with one warning. Wherever a method's name is taken, so is
+the path of a file that holds a ``METHOD``. The catalogue is frozen once it has been read.
 """
 
 from __future__ import annotations
 
 import importlib
+import logging
 import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType, ModuleType
 from typing import Any, cast
 
@@ -25,30 +27,80 @@ from contrapose.errors import UsageError, nearest
 from contrapose.objectives.contract import Loss, Method, NegativeSource, Part, PositiveMixer, Views
 from contrapose.objectives.hyperparameters import combine, hyperparameters_of, values_for
 from contrapose.objectives.objective import Objective
+from contrapose.objectives.plugins import GROUP, is_file, method_of_file, method_of_package
+
+logger = logging.getLogger(__name__)
 
 
-@cache
 def all_methods() -> Mapping[str, Method]:
     """Every method by name, in alphabetical order.
 
     >>> "hncse-hnm" in all_methods()
     True
     """
-    found: dict[str, Method] = {}
-    here = importlib.import_module(__package__)
-    offered = [entry.load() for entry in entry_points(group="contrapose.methods")]
-    for method in (*_declared(here, "METHOD"), *offered):
-        if method.name in found:
-            raise UsageError(f"two methods are named '{method.name}'; rename one")
-        found[method.name] = method
-    return MappingProxyType(dict(sorted(found.items())))
+    return _catalogue()[0]
+
+
+@cache
+def _catalogue() -> tuple[Mapping[str, Method], Mapping[str, str]]:
+    """Every method by name; and why each one that a package offers and that cannot be used is left out, by name."""
+    found = _by_name(_declared(importlib.import_module(__package__), "METHOD"), "methods")
+    left_out: dict[str, str] = {}
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
+        try:
+            method = _usable(entry, found)
+        except UsageError as error:
+            left_out[entry.name] = str(error)
+            logger.warning("the method '%s' is left out: %s", entry.name, error)
+        else:
+            found[method.name] = method
+    return MappingProxyType(dict(sorted(found.items()))), MappingProxyType(left_out)
+
+
+def _usable(entry: EntryPoint, found: Mapping[str, Method]) -> Method:
+    """A package's method, tried: what fails here would fail in every command that lists methods."""
+    method = method_of_package(entry)
+    if method.name in found:
+        raise UsageError(f"there is a method '{method.name}' already; its author must rename one")
+    try:
+        _made(method)
+    except UsageError:
+        raise
+    except Exception as error:  # whatever a foreign record holds, it is not the other methods' fault
+        raise UsageError(f"its record cannot be used ({type(error).__name__}: {error})") from None
+    return method
 
 
 @cache
 def all_parts() -> Mapping[str, Part]:
     """Every part that ``--with`` takes, by name."""
     rooms = (contrapose.negatives, contrapose.positives)
-    return MappingProxyType({part.name: part for room in rooms for part in _declared(room, "PART")})
+    return MappingProxyType(_by_name((part for room in rooms for part in _declared(room, "PART")), "parts"))
+
+
+def _by_name(records: Iterator[Any], kind: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for record in records:
+        if record.name in found:
+            raise UsageError(f"two {kind} are named '{record.name}'; rename one")
+        found[record.name] = record
+    return found
+
+
+def method_named(name: str) -> Method:
+    """A method of the catalogue, or that of a file. Raises UsageError; of one left out, with the reason."""
+    if is_file(name):
+        return method_of_file(name)[0]
+    known, left_out = _catalogue()
+    if name in left_out:
+        raise UsageError(
+            f"the method '{name}' is left out: {left_out[name]}. Repair that package, or remove it"
+        )
+    if name not in known:
+        raise UsageError(
+            f"unknown method '{name}'{nearest(name, list(known))} Known: {', '.join(known)}, or a FILE.py of your own"
+        )
+    return known[name]
 
 
 def _declared(room: ModuleType, word: str) -> Iterator[Any]:
@@ -61,11 +113,15 @@ def _declared(room: ModuleType, word: str) -> Iterator[Any]:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A method with extra parts and numbers, checked, not yet built."""
+    """A method with extra parts and numbers, checked, not yet built.
+
+    file_sha256: of the file the method was read from; None for a method of the catalogue.
+    """
 
     method: Method
     parts: tuple[Part, ...]
     hyperparameters: Frozen
+    file_sha256: str | None = None
 
     def build(self, width: int) -> Objective:
         """The objective for embeddings of ``width`` numbers."""
@@ -87,32 +143,48 @@ def recipe(
 ) -> Recipe:
     """Look a method up, add parts and numbers, and refuse what makes no sense, before anything is loaded.
 
+    method: a name of the catalogue, or a file that holds a ``METHOD``.
+
     Raises UsageError for an unknown method, part or hyperparameter, a part that the method already has, a value out
     of range, or one that would be ignored.
 
     >>> recipe("focal-infonce", ["mixed-negatives"], {"k": 5}).hyperparameters.k
     5
     """
-    known = all_methods()
-    if method not in known:
-        raise UsageError(f"unknown method '{method}'{nearest(method, list(known))} Known: {', '.join(known)}")
-    record = known[method]
+    record, file_sha256 = method_of_file(method) if is_file(method) else (method_named(method), None)
     for number, name in enumerate(parts):
         if name not in all_parts():
             hint = nearest(name, list(all_parts()))
             raise UsageError(f"--with: unknown part '{name}'{hint} Known: {', '.join(all_parts())}")
         if name in record.parts or name in parts[:number]:
             raise UsageError(f"--with {name}: '{method}' already has this part; leave it out")
-    chosen = tuple(all_parts()[name] for name in (*record.parts, *parts))
-    model = combine(
-        [hyperparameters_of(record.objective), *(hyperparameters_of(part.build) for part in chosen)],
-        record.defaults,
-    )
-    result = Recipe(record, chosen, validate(model, hyperparameters or {}, where=f"method '{method}'"))
+    return _made(record, parts, hyperparameters or {}, name=method, file_sha256=file_sha256)
+
+
+def _made(
+    record: Method,
+    parts: Sequence[str] = (),
+    hyperparameters: Mapping[str, Any] | None = None,
+    *,
+    name: str = "",
+    file_sha256: str | None = None,
+) -> Recipe:
+    """A record with parts and numbers, tried on a width of 1."""
+    where = f"method '{name or record.name}'"
+    if unknown := [part for part in record.parts if part not in all_parts()]:
+        raise UsageError(
+            f"{where} has a part that is not there, '{unknown[0]}'. Known: {', '.join(all_parts())}"
+        )
+    chosen = tuple(all_parts()[part] for part in (*record.parts, *parts))
+    try:
+        model = combine([record.objective, *(part.build for part in chosen)], record.defaults)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
+    result = Recipe(record, chosen, validate(model, hyperparameters or {}, where=where), file_sha256)
     try:
         result.build(width=1)
     except ValueError as error:
-        raise UsageError(f"method '{method}': {error}") from None
+        raise UsageError(f"{where}: {error}") from None
     return result
 
 
@@ -137,11 +209,11 @@ def loss(
     return cast("Loss", objective.to(anchor.device)(views))
 
 
-def describe() -> list[dict[str, Any]]:
-    """Every method as plain data: name, paper, parts, hyperparameters with their defaults."""
+def describe(*names: str) -> list[dict[str, Any]]:
+    """Every method, or those named, as plain data: name, paper, parts, hyperparameters with their defaults."""
     described = []
-    for method in all_methods().values():
-        numbers = recipe(method.name).hyperparameters
+    for name in names or all_methods():
+        method, numbers = method_named(name), recipe(name).hyperparameters
         described.append(
             {
                 "name": method.name,

@@ -14,12 +14,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Annotated, Any, Literal, Protocol, get_args
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from contrapose.maths.scores import Columns, ScoreTable
+
+#: Hyperparameters that several equations and parts take. Two that use one name mean one number only where they use one
+#: of these objects; otherwise putting them together is refused.
+Temperature = Annotated[float, Field(gt=0, le=10, description="cosines are divided by it; 1/scale")]
+RawVectors = Annotated[
+    bool, Field(description="mix vectors as they are, as the published code does: longer ones weigh more")
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,14 +164,23 @@ class Method:
     departures: tuple[str, ...] = ()
 
 
+Role = Literal["negative source", "positive mixer"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Part:
     """A source or mixer under the name by which ``--with`` and methods use it."""
 
     name: str
     idea: str
-    role: str  # "negative source" or "positive mixer"
+    role: Role
     build: Callable[..., NegativeSource | PositiveMixer]
+
+    def __post_init__(self) -> None:
+        if self.role not in (roles := get_args(Role)):
+            raise ValueError(
+                f"part '{self.name}' has the role '{self.role}', which is none of {', '.join(roles)}"
+            )
 
 
 def no_rows() -> Tensor:

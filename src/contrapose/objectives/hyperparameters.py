@@ -9,14 +9,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_origin, get_type_hints
 
-from pydantic import Field, create_model
+from pydantic import create_model
+from pydantic.fields import FieldInfo
 
 from contrapose.config import Frozen, validate
 from contrapose.errors import UsageError
+from contrapose.objectives.contract import Temperature
 
-Temperature = Annotated[float, Field(gt=0, le=10, description="cosines are divided by it; 1/scale")]
+__all__ = ["Temperature", "combine", "hyperparameters_of", "values_for"]
 
 
 def hyperparameters_of(equation: Callable[..., Any]) -> type[Frozen]:
@@ -26,30 +28,63 @@ def hyperparameters_of(equation: Callable[..., Any]) -> type[Frozen]:
     >>> hyperparameters_of(equation)().model_dump()
     {'temperature': 0.05}
     """
-    target = equation.__init__ if inspect.isclass(equation) else equation
-    hints = get_type_hints(target, include_extras=True)
-    fields: dict[str, Any] = {
-        name: (hints[name], parameter.default)
-        for name, parameter in inspect.signature(target).parameters.items()
+    hints = _annotations(equation)
+    numbers = {
+        name: parameter
+        for name, parameter in inspect.signature(equation).parameters.items()
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY and name != "width"
     }
+    for name, parameter in numbers.items():
+        if name not in hints or parameter.default is inspect.Parameter.empty:
+            raise UsageError(
+                f"'{name}' of {equation.__name__} needs a type and a default: {name}: float = 0.1"
+            )
+    fields: dict[str, Any] = {name: (hints[name], parameter.default) for name, parameter in numbers.items()}
     return create_model(f"{equation.__name__}_hyperparameters", __base__=Frozen, **fields)
 
 
-def combine(models: Iterable[type[Frozen]], defaults: Mapping[str, Any]) -> type[Frozen]:
-    """One model with the fields of all; a name that two of them share means one number for both.
+def combine(equations: Iterable[Callable[..., Any]], defaults: Mapping[str, Any]) -> type[Frozen]:
+    """One model with the numbers of all equations and parts; ``defaults``, of a method's record, override theirs.
 
-    ``defaults`` override those of the equations: a method's record may choose other numbers than its parts do.
+    A name that two of them take means one number for both where both declare it by one annotation object
+    (``Temperature``) with one default. Raises UsageError where they mean two things by it.
     """
     fields: dict[str, Any] = {}
-    for model in models:
-        for name, field in model.model_fields.items():
+    declared: dict[str, tuple[str, Any]] = {}
+    for equation in equations:
+        hints = _annotations(equation)
+        for name, field in hyperparameters_of(equation).model_fields.items():
             field = copy(field)
             field.default = defaults.get(name, field.default)
-            fields.setdefault(name, (field.annotation, field))
+            if name in fields:
+                _refuse_two_meanings(name, declared[name], (equation.__name__, hints[name]))
+                _refuse_two_defaults(name, declared[name][0], fields[name][1], equation.__name__, field)
+                continue
+            fields[name], declared[name] = (field.annotation, field), (equation.__name__, hints[name])
     if unknown := set(defaults) - set(fields):
         raise UsageError(f"no equation or part takes the default {sorted(unknown)}")
     return create_model("Hyperparameters", __base__=Frozen, **fields)
+
+
+def _refuse_two_meanings(name: str, one: tuple[str, Any], other: tuple[str, Any]) -> None:
+    """A plain ``float`` says nothing of what it means: only an annotation with a description is shared on purpose."""
+    if one[1] is not other[1] or get_origin(one[1]) is not Annotated:
+        raise UsageError(
+            f"'{name}' is a number of {one[0]} and of {other[0]}, and --set could not tell them apart: give one of "
+            f"them another name, or declare both by one annotation, as Temperature of contrapose.objectives.contract"
+        )
+
+
+def _refuse_two_defaults(name: str, one: str, first: FieldInfo, other: str, second: FieldInfo) -> None:
+    if first.default != second.default:
+        raise UsageError(
+            f"'{name}' is one number for {one} and {other}, and they have two defaults, {first.default!r} and "
+            f"{second.default!r}: say which in the method's defaults"
+        )
+
+
+def _annotations(equation: Callable[..., Any]) -> dict[str, Any]:
+    return get_type_hints(equation.__init__ if inspect.isclass(equation) else equation, include_extras=True)
 
 
 def values_for(model: type[Frozen], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,11 +8,18 @@
 
 near_mode  ``similarity``: l = d2 / (d1 + d2);  ``fixed``: l = near_weight (0.2);  ``search``: one angle for the batch,
            (1 - l, l) proportional to (cos phi, sin phi), the best of ``search_angles`` in [0, pi/2] by
-           J = mean_i (c'_ii - mean_{j != i} c'_ij)/t + mean_i rank_i  (smallest: the published objective), or by the
-           largest margin. The published code searches 2-D with 2,000 trials per step and throws the result away; as
-           cosines ignore length, one angle says the same.
+           J = mean_i (c'_ii - mean_{j != i} c'_ij)/t + mean_i rank_i  (smallest: the published objective; a column
+           that ties with the positive ranks above it), or by the largest margin, which is the paper's stated aim.
+           The published code searches 2-D with 2,000 trials per step and throws the result away; as cosines ignore
+           length, one angle says the same.
 columns    ``mixed``: the denominator holds every row's s_j (the code's way); ``own``: only the row's own column is
            mixed, so u_h(i) stays a true negative of row i (the paper's words).
+
+The published objective asks for a *small* margin, and no rank forbids it: on real text the search then takes the last
+angles and all but replaces the near positive by the hardest negative (share near 1; docs/studies.md, ``mixing``, has
+the numbers). ``max_share=0.5`` ends the grid where both have equal weight, so that the positive stays the larger part.
+
+``raw_vectors`` is the published code's way: z_i in place of u_i, so that the longer vector weighs more.
 
 HNCSE 2024, https://arxiv.org/abs/2411.12156.
 """
@@ -27,8 +34,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from contrapose.maths.similarity import cosine_table, unit
-from contrapose.objectives.contract import Part, Views
+from contrapose.maths.similarity import SMALLEST_NORM, at_least_fp32, cosine_table, unit
+from contrapose.objectives.contract import Part, RawVectors, Temperature, Views
 
 #: Below this a similarity is no basis for a ratio.
 SMALLEST_COSINE = 1e-6
@@ -65,22 +72,27 @@ class MixedPositive:
             Field(description="what near_mode='search' looks for; paper"),
         ] = None,
         search_angles: Annotated[int | None, Field(ge=2, le=4096, description="size of its grid; 16")] = None,
-        temperature: Annotated[
-            float, Field(gt=0, le=10, description="cosines are divided by it; 1/scale")
-        ] = 0.05,
+        max_share: Annotated[
+            float | None,
+            Field(gt=0, le=1, description="the largest share it may take; 0.5 keeps the positive"),
+        ] = None,
+        raw_vectors: RawVectors = False,
+        temperature: Temperature = 0.05,
     ) -> None:
         if near_weight is not None and near_mode != "fixed":
             raise ValueError(
                 f"near_weight would be ignored with near_mode='{near_mode}'; set near_mode='fixed'"
             )
-        if (search_objective or search_angles) and near_mode != "search":
+        if (search_objective or search_angles or max_share) and near_mode != "search":
             raise ValueError(
-                f"search_* would be ignored with near_mode='{near_mode}'; set near_mode='search'"
+                f"search_* and max_share would be ignored with near_mode='{near_mode}'; set near_mode='search'"
             )
         self.near_mode, self.gap_threshold, self.columns = near_mode, gap_threshold, columns
         self.near_weight = FIXED_NEAR_WEIGHT if near_weight is None else near_weight
         self.search_objective = search_objective or "paper"
         self.search_angles = search_angles or 16
+        self.max_share = max_share or 1.0
+        self.raw_vectors = raw_vectors
         self.temperature = temperature
 
     def mix(self, views: Views) -> tuple[Views, Mapping[str, Tensor]]:
@@ -89,15 +101,18 @@ class MixedPositive:
         unit_BD = unit(views.positive)
         with torch.no_grad():
             cosine_BB = cosine_table(views.anchor, unit_BD)
-            share_B, hardest_B, stats = self._shares(cosine_BB, unit_BD, views.repeats_anchor("positive"))
-        mixed_BD = torch.lerp(unit_BD, unit_BD[hardest_B], share_B[:, None])
+            share_B, hardest_B, stats = self._shares(
+                cosine_BB, views.positive, views.repeats_anchor("positive")
+            )
+        vectors_BD = at_least_fp32(views.positive) if self.raw_vectors else unit_BD
+        mixed_BD = torch.lerp(vectors_BD, vectors_BD[hardest_B], share_B[:, None])
         # Rows that are not mixed keep their own vector to the bit, so that "nothing near" is exactly SimCSE.
         mixed_BD = torch.where(share_B[:, None] > 0, mixed_BD, views.positive.to(mixed_BD.dtype))
         name = "positive" if self.columns == "mixed" else "own_positive"
         return views.with_views(**{name: mixed_BD}), stats
 
     def _shares(
-        self, cosine_BB: Tensor, unit_BD: Tensor, repeats_BB: Tensor | None
+        self, cosine_BB: Tensor, positive_BD: Tensor, repeats_BB: Tensor | None
     ) -> tuple[Tensor, Tensor, Mapping[str, Tensor]]:
         """The share of the hardest negative in each row (B,), which negative that is (B,), and the log's statistics."""
         own_BB = torch.eye(len(cosine_BB), dtype=torch.bool, device=cosine_BB.device)
@@ -118,9 +133,8 @@ class MixedPositive:
         elif self.near_mode == "fixed":
             share_B = torch.where(near_B, torch.full_like(share_B, self.near_weight), share_B)
         elif near_B.any():
-            share_B = torch.where(
-                near_B, self._searched(cosine_BB, unit_BD, share_B, near_B, hardest_B), share_B
-            )
+            searched = self._searched(cosine_BB, positive_BD, share_B, near_B, hardest_B, ~excluded_BB)
+            share_B = torch.where(near_B, searched, share_B)
         stats = {
             "share_near": near_B.float().mean(),
             "share_over": over_B.float().mean(),
@@ -130,14 +144,23 @@ class MixedPositive:
         return share_B, hardest_B, stats
 
     def _searched(
-        self, cosine_BB: Tensor, unit_BD: Tensor, share_B: Tensor, near_B: Tensor, hardest_B: Tensor
+        self,
+        cosine_BB: Tensor,
+        positive_BD: Tensor,
+        share_B: Tensor,
+        near_B: Tensor,
+        hardest_B: Tensor,
+        negative_BB: Tensor,
     ) -> Tensor:
         """The best share for all near rows (a scalar tensor), from Gram matrices: no mixture is built."""
-        phi_G = torch.linspace(
-            0, math.pi / 2, self.search_angles, device=cosine_BB.device, dtype=cosine_BB.dtype
-        )
+        unit_BD = unit(positive_BD)
+        last = math.atan2(self.max_share, 1 - self.max_share)
+        phi_G = torch.linspace(0, last, self.search_angles, device=cosine_BB.device, dtype=cosine_BB.dtype)
         share_G = phi_G.sin() / (phi_G.sin() + phi_G.cos())
         share_GB = torch.where(near_B, share_G[:, None], share_B)
+        if self.raw_vectors:
+            length_B = at_least_fp32(positive_BD).norm(dim=-1)
+            share_GB = share_of_unit_vectors(share_GB, length_B, length_B[hardest_B])
         between_B = (unit_BD * unit_BD[hardest_B]).sum(-1)
         squared_GB = (1 - share_GB) ** 2 + share_GB**2 + 2 * share_GB * (1 - share_GB) * between_B
         norm_GB = squared_GB.clamp_min(SMALLEST_COSINE**2).sqrt()
@@ -148,15 +171,29 @@ class MixedPositive:
         table_GBB = mixed_GBB
         if self.columns == "own":
             table_GBB = torch.diagonal_scatter(cosine_BB.expand_as(mixed_GBB), own_GB, dim1=1, dim2=2)
-        num_others = cosine_BB.shape[0] - 1
-        margin_GB = own_GB - (table_GBB.sum(2) - own_GB) / num_others
+        num_negatives_B = negative_BB.sum(1).clamp_min(1)
+        margin_GB = (
+            own_GB - table_GBB.where(negative_BB, torch.zeros_like(table_GBB)).sum(2) / num_negatives_B
+        )
         if self.search_objective == "max-margin":
             return share_G[margin_GB.mean(1).argmax()]
-        # Rows that share a partner meet in one point at the end of the grid: rounding must not decide their rank.
-        rank_GB = 1 + (table_GBB > own_GB[:, :, None] + SMALLEST_COSINE).sum(2)
+        # Rows that share a partner meet in one point at the end of the grid: a tie ranks above, or the search would
+        # be paid for making all of them the same.
+        above_GBB = (table_GBB > own_GB[:, :, None] - SMALLEST_COSINE) & negative_BB
+        rank_GB = 1 + above_GBB.sum(2)
         return share_G[
             (margin_GB.mean(1) / self.temperature + rank_GB.mean(1, dtype=cosine_BB.dtype)).argmin()
         ]
+
+
+def share_of_unit_vectors(share: Tensor, own_length: Tensor, other_length: Tensor) -> Tensor:
+    """Raw vectors mixed by ``share`` point where their unit vectors do, mixed by this share: length weighs.
+
+    >>> share_of_unit_vectors(torch.tensor(0.5), torch.tensor(1.0), torch.tensor(3.0))
+    tensor(0.7500)
+    """
+    own, other = (1 - share) * own_length, share * other_length
+    return other / (own + other).clamp_min(SMALLEST_NORM)
 
 
 PART = Part(

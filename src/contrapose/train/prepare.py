@@ -12,6 +12,7 @@ from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.views import require_dropout, view_cosine
 from contrapose.errors import UsageError
 from contrapose.objectives.catalogue import Recipe, recipe
+from contrapose.objectives.objective import Objective
 from contrapose.seeds import derive
 from contrapose.syscalls import reporting
 from contrapose.train.batches import Batches, choose_views
@@ -21,7 +22,7 @@ from contrapose.train.distributed import World
 from contrapose.train.environment import describe_environment, pick_device, pick_precision
 from contrapose.train.optimizer import make_optimizer, trainable
 from contrapose.train.progress import Progress
-from contrapose.train.resume import check_resumable, write_record
+from contrapose.train.resume import check_method_file, check_resumable, write_record
 from contrapose.train.select import choose_criterion
 from contrapose.train.session import Session, go_back
 from contrapose.train.settings import RunSettings, evaluation_interval, run_folder, steps_of
@@ -40,6 +41,8 @@ def prepare(settings: RunSettings, *, resume: bool, listener: Listener, stack: E
     What must be released at the end (the run's lock, the process group) is pushed on ``stack``.
     """
     made = recipe(settings.method.name, settings.method.parts, settings.method.hyperparameters)
+    if resume:
+        check_method_file(run_folder(settings), made.file_sha256)
     settings = _with_all_numbers(settings, made)
     if "-" not in settings.data.corpus:
         find_sources(settings.data.corpus)
@@ -83,7 +86,7 @@ def prepare(settings: RunSettings, *, resume: bool, listener: Listener, stack: E
         "temperature": getattr(made.hyperparameters, "temperature", None),
         **_measured_views(encoder, batches, views, settings),
     }
-    objective = made.build(width=encoder.width).to(device)
+    objective = refuse_untrained(made.build(width=encoder.width)).to(device)
     criterion = choose_criterion(settings.selection, corpus, held_out, listener.notice)
     facts["criterion"] = criterion.about if criterion else "the last step"
     if criterion is not None:
@@ -129,6 +132,16 @@ def _with_all_numbers(settings: RunSettings, made: Recipe) -> RunSettings:
     """The settings with every hyperparameter of the method in them, its defaults too: that is what the run records."""
     method = settings.method.model_copy(update={"hyperparameters": made.hyperparameters.model_dump()})
     return settings.model_copy(update={"method": method})
+
+
+def refuse_untrained(objective: Objective) -> Objective:
+    """The optimizer has the encoder's weights: a part with weights of its own would stay as it was drawn."""
+    if names := [name for name, weight in objective.named_parameters() if weight.requires_grad]:
+        raise UsageError(
+            f"a part of the method has weights to be trained ({names[0]}), and a run trains the encoder alone: make "
+            "them buffers, or train in a loop of your own"
+        )
+    return objective
 
 
 def load_encoder(settings: RunSettings) -> Encoder:
@@ -204,4 +217,10 @@ def _write_down(session: Session, resume: bool) -> None:
         return
     write_text(session.folder / "config.toml", to_toml(session.settings))
     write_json(session.folder / "env.json", environment)
-    write_record(session.folder, session.settings, session.corpus, session.encoder)
+    write_record(
+        session.folder,
+        session.settings,
+        session.corpus,
+        session.encoder,
+        method_file=session.recipe.file_sha256,
+    )

@@ -20,15 +20,19 @@ FREE = ("out", "saving", "data.corpus")
 BITS_DEPEND_ON = ("versions", "device", "cpu_capability", "threads", "processes")
 
 
-def write_record(folder: Path, settings: RunSettings, corpus: Corpus, encoder: Encoder) -> None:
-    """What a continuation is compared with."""
-    record = {
+def write_record(
+    folder: Path, settings: RunSettings, corpus: Corpus, encoder: Encoder, *, method_file: str | None = None
+) -> None:
+    """What a continuation is compared with. method_file: the sha256 of the file the method was read from, if any."""
+    record: dict[str, Any] = {
         "settings": settings.model_dump(mode="json"),
         "corpus": corpus.fingerprint,
         "sources": corpus.sources_fingerprint,
         "model": encoder.fingerprint(),
         "model_name": encoder.name,
     }
+    if method_file is not None:
+        record["method_file"] = method_file
     write_json(folder / "run.json", record)
 
 
@@ -38,6 +42,18 @@ def read_record(folder: Path) -> dict[str, Any]:
     if missing := [key for key in ("settings", "corpus", "sources", "model") if key not in record]:
         raise CorruptFile(f"{folder / 'run.json'} is not the record of a run: it has no {', '.join(missing)}")
     return record
+
+
+def check_method_file(folder: Path, sha256: str | None) -> None:
+    """Raise ResumeRefused where the method was read from a file that changed since. Nothing is loaded for it."""
+    if not (folder / "run.json").exists():
+        return
+    begun = read_record(folder).get("method_file")
+    if begun is not None and sha256 is not None and begun != sha256:
+        raise ResumeRefused(
+            f"the file of the method changed since {folder} was begun, so it cannot be continued: restore the file, "
+            "or start a new run with another --out"
+        )
 
 
 def _read_object(path: Path) -> dict[str, Any]:
