@@ -51,7 +51,24 @@ def test_without_a_terminal_there_are_twenty_lines_and_no_control_characters(
     assert steps[0] == "step 1/40: loss 1, measuring speed"
     assert steps[-1] == "step 40/40: loss 0.025, done"
     assert "before: score 10.00" in err
-    assert "step 40: score 11.000, the best step so far" in err
+    assert "step 40: score 11.00, the best step so far" in err
+
+
+def test_the_best_of_steps_that_are_no_better_than_the_start_is_not_praised(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    view = TrainingView()
+    with view:
+        view.started(0, 4, FACTS)
+        view.evaluated(0, {"score": 0.0}, is_best=False)
+        view.evaluated(2, {"score": -0.0004}, is_best=True)
+        view.evaluated(4, {"score": 0.002}, is_best=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-3:] == [
+        "before: score 0.0000",
+        "step 2: score -0.0004, no better than the start",
+        "step 4: score 0.0020, the best step so far",
+    ]
 
 
 def test_quiet_keeps_notices_only(capsys: pytest.CaptureFixture[str]) -> None:

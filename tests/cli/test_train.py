@@ -8,9 +8,11 @@ import pytest
 
 from contrapose.cli import run_view
 from contrapose.cli.train import settings_from
+from contrapose.encoder.encoder import Encoder
 from contrapose.errors import UsageError
 from contrapose.train.api import Run
 from tests.cli.conftest import Command
+from tests.tiny import SENTENCES
 
 NOTHING = {"out": None, "corpus": None}
 
@@ -117,8 +119,10 @@ def test_the_result_shows_before_and_after_and_the_verdict(
 ) -> None:
     summary = {
         "method": "simcse", "steps": 1000, "chosen_step": 500, "criterion_about": "held-out rows", "score_before": 50.5,
-        "score_chosen": chosen, "rows_per_second": 61.5, "stopped_early": True, "rows_quarantined": 0, "blend": 0.5,
-        "verdict": {"word": word, "text": f"{word.capitalize()}: by so much.", "advice": advice},
+        "score_chosen": 49.0, "rows_per_second": 61.5, "stopped_early": True, "rows_quarantined": 0, "blend": 0.5,
+        "blend_scores": {"0.5": chosen},
+        "verdict": {"word": word, "happened": f"{word.capitalize()}.", "advice": advice, "number": "By so much.",
+                    "sure": "Nobody knows how sure."},
     }  # fmt: skip
     (tmp_path / "summary.json").write_text(json.dumps(summary))
     run_view.show(Run(tmp_path), settings_from(None, {"out": str(tmp_path), "corpus": ("my text.txt",)}, []))
@@ -132,14 +136,60 @@ def test_the_result_shows_before_and_after_and_the_verdict(
         "'my text.txt'",
     ):
         assert words in told
-    assert f"{word.capitalize()}: by so much." in told
-    assert ("try a lower rate" in told) == bool(advice)
+    order = [f"{word.capitalize()}.", advice, "50.50", "By so much.", "Nobody knows how sure."]
+    places = [told.index(words) for words in order if words]
+    assert places == sorted(places)
+    assert places[0] == 0
     assert "0.5 of the trained weights" in told
     assert (
         told.index("evaluate minilm --pairs")
         < told.index(f"evaluate {tmp_path} --pairs")
         < told.index("report")
     )
+
+
+def test_a_run_that_hands_out_its_start_says_so_first_and_everywhere(
+    contrapose: Command, tiny: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Terminal, card, summary, ledger, and the commands that come next: one fact, and nothing that contradicts it."""
+    monkeypatch.setenv("CONTRAPOSE_LEDGER", str(tmp_path / "ledger"))
+    folder, out = tmp_path / "run", []
+    for blend in ("0", "0", "1"):
+        out.append(contrapose("train", corpus, "--model", tiny, "--out", folder, "--steps", 2, "--batch-size", 8,
+                              "--method", "simcse", "--blend", blend))  # fmt: skip
+        folder = tmp_path / f"run{len(out)}"
+    assert [done.code for done in out] == [0, 0, 0], out[0].err
+    first = out[0].out.splitlines()
+    assert first[0] == "Your model is unchanged: --blend 0 asks for the start."
+    assert not [line for line in first if "of step" in line]
+    assert f"contrapose search {tiny} {corpus} 'what you look for'" in out[0].out
+    card = (tmp_path / "run" / "model" / "README.md").read_text()
+    assert "# A sentence encoder, unchanged" in card
+    assert "Your model is unchanged" in card
+    assert "trained by contrast" not in card
+    assert "## How it was trained" not in card
+    assert "trained by contrast" in (tmp_path / "run2" / "model" / "README.md").read_text()
+    summary = Run(tmp_path / "run").summary
+    assert summary["fingerprint"] == summary["start_fingerprint"] == Encoder.load(str(tiny)).fingerprint()
+    listed = [line for line in contrapose("runs", "--json").json]
+    kept = [e["summary"]["fingerprint"] == e["summary"]["start_fingerprint"] for e in listed]
+    assert kept == [True, True, False]
+    shown = " ".join(contrapose("runs").out.split())
+    assert shown.count("the start, unchanged") == 2
+
+
+def test_two_evaluations_of_a_start_and_of_the_run_that_kept_it_are_said_to_be_of_one_encoder(
+    contrapose: Command, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONTRAPOSE_LEDGER", str(tmp_path / "ledger"))
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("score,a,b\n" + "".join(f"{n % 5},{SENTENCES[n]},{SENTENCES[n + 1]}\n" for n in range(12)))
+    for _ in range(2):
+        assert contrapose("evaluate", tiny, "--pairs", pairs, "--quiet").code == 0
+    before, after = (entry["id"] for entry in contrapose("runs", "--json").json)
+    told = contrapose("runs", "compare", before, after)
+    assert told.code == 0, told.err
+    assert "Both are evaluations of one encoder" in told.out
 
 
 @pytest.mark.parametrize(

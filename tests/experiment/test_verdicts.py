@@ -12,7 +12,7 @@ import pytest
 from contrapose.evaluate.labelfree import DIFFUSE, HARMS, MARGIN, UNCLEAR
 from contrapose.experiment import verdicts
 from contrapose.experiment.study_selection import STUDY
-from contrapose.train.verdict import RELIABILITY
+from contrapose.train.verdict import KEPT_STARTS, RELIABILITY
 
 RESULTS = Path(__file__).resolve().parents[2] / "studies" / "results" / "selection.jsonl"
 
@@ -30,6 +30,10 @@ def test_the_reliability_that_a_run_tells_is_that_of_domains_left_out(rows: list
     judged = [pair for pair in verdicts.left_out(verdicts.cases_of(rows)) if pair[0].share == "1"]
     assert len(judged) == len(rows)
     assert verdicts.reliability(judged) == dict(RELIABILITY)
+
+
+def test_what_a_run_that_keeps_its_start_tells_of_such_runs_is_counted(rows: list[Mapping[str, Any]]) -> None:
+    assert verdicts.kept_starts(verdicts.cases_of(rows)) == KEPT_STARTS
 
 
 def turned_around(rows: list[Mapping[str, Any]], domain: str) -> list[Mapping[str, Any]]:

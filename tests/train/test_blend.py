@@ -40,6 +40,17 @@ def test_the_ends_are_the_two_encoders_to_the_bit(start: Encoder, trained: Encod
         assert all(torch.equal(found[name], weight) for name, weight in own.state_dict().items())
 
 
+def test_no_share_of_the_trained_weights_leaves_the_start_its_fingerprint(
+    start: Encoder, trained: Encoder
+) -> None:
+    """Zeros keep their sign, which adding nothing to them would lose."""
+    with torch.no_grad():
+        next(iter(start.parameters())).view(-1)[:3] = -0.0
+    before = start.fingerprint()
+    blend(trained, start.state_dict(), 0.0)
+    assert trained.fingerprint() == before
+
+
 def test_half_way_is_the_mean_of_the_weights_and_another_encoder(start: Encoder, trained: Encoder) -> None:
     ends = [encoder.encode(SENTENCES[:4]) for encoder in (start, trained)]
     name, weight = max(trained.state_dict().items(), key=lambda item: item[1].numel())

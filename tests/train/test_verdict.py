@@ -10,7 +10,7 @@ from contrapose.encoder.encoder import Encoder
 from contrapose.errors import UsageError
 from contrapose.evaluate.labelfree import HARMS, HELPS, UNCLEAR
 from contrapose.train import select
-from contrapose.train.verdict import RELIABILITY, UNJUDGED
+from contrapose.train.verdict import RELIABILITY, UNCHANGED, UNJUDGED
 from tests.train.runs import Place, run_tiny, texts
 
 
@@ -53,8 +53,10 @@ def test_the_start_is_kept_to_the_bit_where_no_share_is_better(
     monkeypatch.setattr(select.LabelFree, "measure", distance)
     run = run_tiny(place, tmp_path / "run", corpus=many, criterion="label-free", blend="auto")
     assert run.summary["blend"] == 0
-    assert "the model is the start, unchanged" in run.summary["verdict"]["text"]
-    assert run.summary["verdict"]["advice"]
+    assert run.summary["verdict"]["word"] == UNCHANGED
+    assert run.summary["verdict"]["happened"].startswith("Your model is unchanged")
+    assert run.encoder.fingerprint() == run.summary["fingerprint"] == run.summary["start_fingerprint"]
+    assert Encoder.load(str(place.model)).fingerprint() == run.summary["start_fingerprint"]
     exported = run.encoder.state_dict()
     assert all(exported[name].equal(weight) for name, weight in start.items() if name in exported)
 

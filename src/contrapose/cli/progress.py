@@ -31,6 +31,7 @@ class TrainingView:
         self._task = self._bar.add_task("starting", total=None, told="") if self._bar else None
         self._remaining: Remaining | None = None
         self._num_steps, self._first_step = 0, 0
+        self._start_score: float | None = None
 
     def __enter__(self) -> Self:
         if self._bar is not None:
@@ -78,12 +79,15 @@ class TrainingView:
     def evaluated(self, step: int, scores: Mapping[str, float], is_best: bool) -> None:
         if self._remaining is not None:
             self._remaining.evaluated()
-        best = ", the best step so far" if is_best else ""
-        self._line(
-            f"step {step}: score {scores['score']:.3f}{best}"
-            if step
-            else f"before: score {scores['score']:.3f}"
-        )
+        score = scores["score"]
+        if step == 0:
+            self._start_score = score
+            self._line(f"before: score {_of_criterion(score)}")
+            return
+        below = self._start_score is not None and score <= self._start_score
+        # "The best so far" of steps that are all no better than the start would praise what is no gain.
+        told = ", no better than the start" if below else ", the best step so far" if is_best else ""
+        self._line(f"step {step}: score {_of_criterion(score)}{told}")
 
     def finished(self, summary: Mapping[str, Any]) -> None:
         """The result is shown by the verb."""
@@ -178,6 +182,16 @@ def moving_bar() -> Progress | None:
         TextColumn("{task.fields[told]}", markup=False),
     )
     return Progress(*columns, console=screen, transient=True, refresh_per_second=4)
+
+
+def _of_criterion(score: float) -> str:
+    """
+    >>> _of_criterion(-0.0004), _of_criterion(79.314)
+    ('-0.0004', '79.31')
+    """
+    from contrapose.train.verdict import places_of
+
+    return f"{score:.{places_of(score)}f}"
 
 
 def _short(number: Any) -> str:

@@ -28,7 +28,13 @@ EXAMPLES = examples(
     "contrapose report runs/notes --format md",
 )
 FORMATS = {"html": ".html", "md": ".md", "json": ".json"}
-STYLES = {"helps": "green", "harms": "red", "no clear change": "yellow", "helps and harms": "magenta"}
+STYLES = {
+    "helps": "green",
+    "harms": "red",
+    "no clear change": "yellow",
+    "unchanged": "yellow",
+    "helps and harms": "magenta",
+}
 
 
 def report(
@@ -134,7 +140,7 @@ def _text(found: Report, kind: str) -> str:
 
 def show(found: Report) -> None:
     """The verdicts and the paired differences, for a terminal."""
-    from contrapose.report.wording import SIGNS, changed, over_seeds, reasons
+    from contrapose.report.wording import SIGNS, changed, grounds, over_seeds, reasons
 
     for run in found.runs:
         sign = SIGNS.get(run.verdict.word, "●")
@@ -144,7 +150,9 @@ def show(found: Report) -> None:
         for part in reasons(run):
             console.say(part)
         if run.verdict.advice:
-            console.say(f"what to do: {run.verdict.advice}")
+            console.say(f"What to do: {run.verdict.advice}")
+        for part in grounds(run):
+            console.say(part)
         rows = [
             [score.task, score.metric, *changed(score.difference)]
             for score in run.scores

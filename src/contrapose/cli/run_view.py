@@ -13,23 +13,30 @@ if TYPE_CHECKING:
     from contrapose.train.settings import RunSettings
 
 #: Word of a verdict -> its style.
-STYLES = {"helps": "bold green", "no clear change": "bold yellow", "harms": "bold red"}
+STYLES = {
+    "helps": "bold green",
+    "no clear change": "bold yellow",
+    "unchanged": "bold yellow",
+    "harms": "bold red",
+}
 
 
 def show(run: Run, settings: RunSettings) -> None:
-    """The scores, the verdict, what the model is, and the commands that go on from here."""
+    """What happened, what to do, the numbers, how sure; then what the model is, and the commands that go on."""
     summary = run.summary
+    verdict = summary["verdict"]
+    console.say(verdict["happened"], style=STYLES.get(verdict["word"], ""))
+    if verdict["advice"]:
+        console.say(f"What to do: {verdict['advice']}")
     _scores(summary)
-    verdict = summary.get("verdict") or {}
-    if verdict:
-        console.say(verdict["text"], style=STYLES.get(verdict["word"], ""))
-        if verdict.get("advice"):
-            console.say(f"What to do: {verdict['advice']}")
+    for part in (verdict["number"], verdict["sure"]):
+        if part:
+            console.say(part)
     steps = console.counted(summary["steps"], "step") + (
         ", stopped early" if summary.get("stopped_early") else ""
     )
     speed = f", {summary['rows_per_second']:g} rows per second" if summary.get("rows_per_second") else ""
-    console.say(f"{summary['method']}: {steps}{speed}; the model is {_what_it_is(summary)}")
+    console.say(f"{summary['method']}: {steps}{speed}; the model is {what_it_is(summary)}")
     if summary.get("rows_quarantined"):
         listed = run.folder / "cache" / "corpus" / "quarantine.jsonl"
         console.say(f"{console.counted(summary['rows_quarantined'], 'row')} could not be read; see {listed}")
@@ -40,47 +47,49 @@ def show(run: Run, settings: RunSettings) -> None:
 
 
 def _scores(summary: Mapping[str, Any]) -> None:
-    """The criterion at the start and of the model, as it was blended."""
-    before, blend = summary.get("score_before"), summary.get("blend", 1.0)
-    after = (summary.get("blend_scores") or {}).get(f"{blend:g}", summary.get("score_chosen"))
-    if before is None or after is None:
+    """The criterion at the start and of the model, as it was blended; nothing where the two are one encoder."""
+    from contrapose.train.verdict import is_the_start, places_of, score_of_model
+
+    before, after = summary.get("score_before"), score_of_model(summary)
+    if before is None or after is None or is_the_start(summary):
         return
-    places = (
-        4 if max(abs(before), abs(after)) < 1 else 2
-    )  # a label-free gain is small, a score in points is not
+    places = places_of(before, after)
     numbers = (f"{before:.{places}f}", f"{after:.{places}f}", f"{after - before:+.{places}f}")
-    rows = [[summary["criterion_about"], *numbers]]
     columns = {"measured": "text", "before": "number", "after": "number", "change": "number"}
-    console.show(console.table(columns, rows))
+    console.show(console.table(columns, [[summary["criterion_about"], *numbers]]))
 
 
-def _what_it_is(summary: Mapping[str, Any]) -> str:
+def what_it_is(summary: Mapping[str, Any]) -> str:
     """Which step, and how much of its weights.
 
-    >>> _what_it_is({"chosen_step": 8}), _what_it_is({"chosen_step": 8, "blend": 0.0})
+    >>> what_it_is({"chosen_step": 8}), what_it_is({"chosen_step": 8, "blend": 0.0})
     ('that of step 8', 'the start, unchanged')
     """
-    blend = summary.get("blend", 1.0)
-    if blend == 0:
+    from contrapose.train.verdict import is_the_start
+
+    if is_the_start(summary):
         return "the start, unchanged"
+    blend = summary.get("blend", 1.0)
     share = f", blended with the start ({blend:g} of the trained weights)" if blend < 1 else ""
     return f"that of step {summary['chosen_step']}{share}"
 
 
 def next_steps(run: Run, settings: RunSettings) -> list[str]:
     """Commands: judge both models on labels, look at what changed, use the model."""
+    from contrapose.train.verdict import is_the_start
+
     folder, data = shlex.quote(str(run.folder)), settings.selection.dev_data
     labels = f"--tasks sts,geometry --data {shlex.quote(data)}" if data else "--pairs YOUR_PAIRS.csv"
     about = "" if data else "    # score, text, text; or --labels, --retrieval, --tasks"
     steps = [f"contrapose report {folder} -o report.html"]
-    if run.summary.get("blend") != 0:
-        start = shlex.quote(settings.encoder.model)
+    start, unchanged = shlex.quote(settings.encoder.model), is_the_start(run.summary)
+    if not unchanged:
         steps = [
             f"contrapose evaluate {start} {labels}{about}",
             f"contrapose evaluate {folder} {labels}",
             *steps,
         ]
-    text, model = settings.data.corpus[0], shlex.quote(str(run.model_folder))
+    text, model = settings.data.corpus[0], start if unchanged else shlex.quote(str(run.model_folder))
     if text != "-" and len(settings.data.columns or ()) < 2:
         steps.append(f"contrapose search {model} {shlex.quote(text)} 'what you look for'")
     return steps

@@ -117,6 +117,12 @@ def compare(
         f"better in {counts[0]}, worse in {counts[1]}, no clear change in {counts[2]} of {len(changes)}; "
         f"mean difference {mean_change(changes):+.2f}"
     )
+    if first.body.get("fingerprint") == second.body.get("fingerprint"):
+        console.say(
+            f"Both are evaluations of one encoder ({str(first.body.get('fingerprint'))[:12]}): a run that handed out "
+            "its start left nothing to compare.",
+            style="bold",
+        )
     console.say(
         "Differences are on the same rows (paired bootstrap; p by letting the models change places, corrected for "
         f"{len(changes)} comparisons after Holm).",
@@ -142,8 +148,11 @@ def _name(entry: Entry) -> str:
 
 def _about(entry: Entry) -> str:
     if entry.kind == "run":
+        from contrapose.train.verdict import is_the_start
+
         summary = entry.body.get("summary", {})
-        return f"{summary.get('steps')} steps on {summary.get('rows')} rows; {entry.body.get('folder')}"
+        kept = "; the model is the start, unchanged" if is_the_start(summary) else ""
+        return f"{summary.get('steps')} steps on {summary.get('rows')} rows{kept}; {entry.body.get('folder')}"
     results: list[dict[str, Any]] = entry.body.get("results", [])
     tasks = [result["task"] for result in results]
     shown = [

@@ -22,6 +22,8 @@ def model_card(
     numbers: Sequence[Mapping[str, Any]] = (),
     citation: str = "",
     fingerprint: str = "",
+    outcome: str = "",
+    unchanged: bool = False,
 ) -> str:
     """The text of the card; sections without content are left out.
 
@@ -30,12 +32,16 @@ def model_card(
     data      what it was trained on: files, rows, the corpus fingerprint.
     citation  BibTeX or plain references of the method.
     fingerprint  the encoder's, where the caller has it already.
+    outcome   whether training helped, in sentences.
+    unchanged  the encoder is the one that training began with; the method and its numbers are told as only tried.
     """
+    trained = {**({"method": method} if method else {}), **(hyperparameters or {})}
     sections = [
-        _header(encoder, method),
+        _header(encoder, method, unchanged=unchanged),
+        f"## Did training help?\n\n{outcome}" if outcome else "",
         _use(encoder),
-        _list("How it was trained", {**({"method": method} if method else {}), **(hyperparameters or {})}),
-        _list("Data", data or {}),
+        _list("What was tried, and is not in this model" if unchanged else "How it was trained", trained),
+        _list("Data of what was tried" if unchanged else "Data", data or {}),
         _table("Measurements", numbers),
         _list("Provenance", provenance or {}),
         _list("Vectors", _vectors(encoder, fingerprint)),
@@ -45,18 +51,25 @@ def model_card(
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _header(encoder: Encoder, method: str) -> str:
+def _header(encoder: Encoder, method: str, *, unchanged: bool) -> str:
     tags = ["sentence-similarity", "feature-extraction", "contrapose"]
     tags += ["sentence-transformers"] if encoder.pooling in PORTABLE else []
     library = "sentence-transformers" if encoder.pooling in PORTABLE else "contrapose"
     front = ["---", f"library_name: {library}", "pipeline_tag: sentence-similarity", "tags:"]
     front += [f"- {tag}" for tag in tags] + ["---"]
-    how = f", trained by contrast ({method})" if method else ""
-    return (
-        "\n".join(front)
-        + f"\n\n# A sentence encoder{how}\n\nIt starts from `{encoder.name}` and maps a text to a "
-        + (f"vector of {encoder.width} numbers; the cosine of two vectors says how alike the texts are.")
+    maps = (
+        f"maps a text to a vector of {encoder.width} numbers; "
+        "the cosine of two vectors says how alike the texts are."
     )
+    if unchanged:
+        title, about = (
+            "A sentence encoder, unchanged",
+            f"It is `{encoder.name}` as it was before training, and {maps}",
+        )
+    else:
+        how = f", trained by contrast ({method})" if method else ""
+        title, about = f"A sentence encoder{how}", f"It starts from `{encoder.name}` and {maps}"
+    return "\n".join(front) + f"\n\n# {title}\n\n{about}"
 
 
 def _use(encoder: Encoder) -> str:

@@ -114,15 +114,44 @@ def gain(start: Look, now: Look) -> np.ndarray:
     return change
 
 
+@dataclass(frozen=True)
+class Measure:
+    """What a test is of, and what it means in plain words where it clearly rose, or fell, from the start."""
+
+    name: str
+    rose: str
+    fell: str
+
+
+#: (probe, score of its rows) -> the measure that decides.
+MEASURES: Mapping[tuple[str, str], Measure] = {
+    ("halves", "margin"): Measure(
+        "margin of the halves of a text over others",
+        "the two halves of a text stand out more among other texts than before",
+        "the two halves of a text stand out less among other texts than before",
+    ),
+    ("titles", "margin"): Measure(
+        "margin of title and text over others",
+        "a title and its text stand out more among other texts than before",
+        "a title and its text stand out less among other texts than before",
+    ),
+    ("titles", "reciprocal_rank"): Measure(
+        "reciprocal rank of the text for its title",
+        "titles find their texts better than before",
+        "titles find their texts less well than before",
+    ),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """word: HELPS, UNCLEAR or HARMS; because: the test that decided, ``measured``: what it is of.
+    """word: HELPS, UNCLEAR or HARMS; because: the test that decided, ``measure``: what it is of.
 
-    why: the reason where a clear change decides nothing.
+    why: the reason where a clear change decides nothing; it continues the words of the measure after "but".
     """
 
     word: str
-    measured: str
+    measure: Measure
     because: PairedTest
     why: str = ""
 
@@ -132,31 +161,36 @@ def judge(start: Look, now: Look) -> Judgement | None:
     if now.collapsed:
         return None
     shape = "halves" if "halves" in start.scores else "titles"
-    margin, measured = _test(start, now, shape, "margin"), f"margin of {_SIDES[shape]} over others"
     in_topics = start.topics > DIFFUSE
+    margin = _test(start, now, shape, "margin")
     if in_topics and margin.difference < -MARGIN and in_words(margin) == "worse":
-        return Judgement(word=HARMS, measured=measured, because=margin)
+        return Judgement(word=HARMS, measure=MEASURES[shape, "margin"], because=margin)
     if "titles" not in start.scores:
-        why = "" if in_words(margin) == "no clear change" else _NO_SIGN[in_topics]
-        return Judgement(word=UNCLEAR, measured=measured, because=margin, why=why)
-    ranks, measured = (
-        _test(start, now, "titles", "reciprocal_rank"),
-        "reciprocal rank of the text for its title",
-    )
-    if in_words(ranks) == "worse":
-        return Judgement(word=HARMS, measured=measured, because=ranks)
-    if in_words(ranks) == "better" and not in_topics:
-        return Judgement(word=HELPS, measured=measured, because=ranks)
-    why = _NO_SIGN[True] if in_words(ranks) == "better" else ""
-    return Judgement(word=UNCLEAR, measured=measured, because=ranks, why=why)
+        why = _no_sign(in_words(margin), in_topics=in_topics)
+        return Judgement(word=UNCLEAR, measure=MEASURES["halves", "margin"], because=margin, why=why)
+    ranks, measure = _test(start, now, "titles", "reciprocal_rank"), MEASURES["titles", "reciprocal_rank"]
+    change = in_words(ranks)
+    if change == "worse":
+        return Judgement(word=HARMS, measure=measure, because=ranks)
+    if change == "better" and not in_topics:
+        return Judgement(word=HELPS, measure=measure, because=ranks)
+    return Judgement(word=UNCLEAR, measure=measure, because=ranks, why=_no_sign(change, in_topics=in_topics))
 
 
-#: Whether texts come in topics -> why a clear change of the measure decides nothing.
-_NO_SIGN = {
-    True: "That is clear, but these texts come in topics, where a rise of it was no sure sign of help",
-    False: "That is clear, but these texts are about everything, where it told neither help nor harm",
-}
-_SIDES = {"halves": "the halves of a text", "titles": "title and text"}
+def _no_sign(change: str, *, in_topics: bool) -> str:
+    """Why a change that is clear decides nothing; "" for one that is not clear.
+
+    >>> _no_sign("worse", in_topics=False)
+    'these texts are about everything, where such a fall told neither help nor harm'
+    """
+    if change == "no clear change":
+        return ""
+    if not in_topics:
+        moved = "rise" if change == "better" else "fall"
+        return f"these texts are about everything, where such a {moved} told neither help nor harm"
+    if change == "better":
+        return "these texts come in topics, where such a rise was no sure sign of help"
+    return f"by no more than {MARGIN:g}, and so small a fall was no sure sign of harm"
 
 
 def _test(start: Look, now: Look, kind: str, name: str) -> PairedTest:

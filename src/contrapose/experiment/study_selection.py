@@ -96,7 +96,7 @@ def _verdicts(cases: Sequence[verdicts.Case]) -> list[str]:
     return [
         f"The verdict on the model that a run hands out (--blend auto) is right in {_share(held + starts, len(ends))}, "
         f"each judged with constants that were fitted on the other domains. In {starts} of these runs the start itself "
-        f"was handed out, where 'no clear change' is right of necessity; of the others, {held} of {len(trained)}.",
+        f"was handed out, which is right of necessity; of the others, {held} of {len(trained)}.",
         f"The verdict on all that was trained (--blend 1), likewise: right in {_share(right, len(judged))}; by what it "
         f"said: {each}. It said the opposite of the truth in {opposite}, and named {seen} of the {found[HARMS]} "
         f"harmful runs. By the labels, {found[HELPS]} runs helped, {found[HARMS]} harmed, {found[UNCLEAR]} changed "

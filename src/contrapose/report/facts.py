@@ -48,24 +48,28 @@ def facts_of(
         curves=curves_of(run.rows),
         path=path_of(run.rows),
         own=own,
-        notes=(*run.notes, *bad_steps(run.rows), *notes, *_not_evaluated(run, scores, has_ledger)),
-        commands=_commands(run, scores),
+        notes=(*run.notes, *bad_steps(run.rows), *notes, *_not_evaluated(run, model, scores, has_ledger)),
+        commands=_commands(run, model, scores),
     )
 
 
-def _not_evaluated(run: RunFolder, scores: Sequence[Score], has_ledger: bool) -> list[str]:
+def _not_evaluated(run: RunFolder, model: str, scores: Sequence[Score], has_ledger: bool) -> list[str]:
     if not has_ledger:
         return ["The ledger is switched off (CONTRAPOSE_LEDGER=off), so there is no table of scores"]
     sides = [any(getattr(score, side) is not None for score in scores) for side in ("before", "after")]
     missing = [name for name, there in zip(("start model", "trained model"), sides, strict=True) if not there]
     if not missing:
         return []
+    if model == run.start_fingerprint:
+        return ["No evaluation of the model is in the ledger"]
     return [f"No evaluation of the {' and of the '.join(missing)} is in the ledger"]
 
 
-def _commands(run: RunFolder, scores: Sequence[Score]) -> tuple[str, ...]:
-    """What to run so that the table is filled."""
+def _commands(run: RunFolder, model: str, scores: Sequence[Score]) -> tuple[str, ...]:
+    """What to run so that the table is filled; a model that is its start is evaluated once."""
     models = {"before": run.settings.encoder.model, "after": str(run.folder)}
+    if model == run.start_fingerprint:
+        del models["after"]
     asked = (
         "with the tasks and --data of the other evaluation" if scores else "or --pairs, --labels, --retrieval"
     )

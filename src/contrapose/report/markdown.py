@@ -10,13 +10,14 @@ import re
 from collections.abc import Iterable, Sequence
 
 from contrapose.data.text import printable
+from contrapose.report.how_to_read import HOW, all_unchanged, how
 from contrapose.report.page import title
-from contrapose.report.record import OwnText, Report, RunFacts, Trials
+from contrapose.report.record import Report, RunFacts, Trials
 from contrapose.report.wording import (
-    HOW,
     PANELS,
     SIGNS,
     changed,
+    grounds,
     group_name,
     measured,
     over_seeds,
@@ -26,6 +27,7 @@ from contrapose.report.wording import (
     score,
     short,
     told,
+    unblended,
 )
 
 #: Rows of each list of sentences; the page and the JSON hold more.
@@ -83,7 +85,7 @@ def render(report: Report) -> str:
         lines += _scores(report) + _training(report.runs) + _paths(report.runs)
     for run in report.runs:
         if run.own is not None:
-            lines += [f"## {safe(run.name)}: your text", "", f"{sample_size(run.own)}.", "", *_own(run.own)]
+            lines += [f"## {safe(run.name)}: your text", "", f"{sample_size(run.own)}.", "", *_own(run)]
     for trials in report.trials:
         lines += _trials(trials)
     ledger = (
@@ -104,6 +106,8 @@ def _summary(run: RunFacts) -> list[str]:
         lines += [safe(part, 2000), ""]
     if verdict.advice:
         lines += [f"What to do: {safe(verdict.advice, 1000)}", ""]
+    for part in grounds(run):
+        lines += [safe(part, 2000), ""]
     lines += [", ".join(f"{name} {safe(value)}" for name, value in told(run)), ""]
     return lines + ([*(f"- {safe(note, 500)}" for note in run.notes), ""] if run.notes else [])
 
@@ -127,11 +131,14 @@ def _scores(report: Report) -> list[str]:
             "difference",
             "in words",
         ]
+        if run.start_kept:
+            heads, rows = [*heads[:2], f"{safe(run.start_model)}, unchanged"], [row[:3] for row in rows]
         lines += table(heads, rows)
     commands = dict.fromkeys(command for run in report.runs for command in run.commands)
     if commands:
         lines += ["To fill the table:", "", *(f"    {printable(command, 500)}" for command in commands), ""]
-    return ["## Before and after", "", HOW["scores"], "", *lines] if lines else []
+    heading = "Scores" if all_unchanged(report.runs) else "Before and after"
+    return [f"## {heading}", "", how("scores", report.runs), "", *lines] if lines else []
 
 
 def _training(runs: Sequence[RunFacts]) -> list[str]:
@@ -146,7 +153,10 @@ def _training(runs: Sequence[RunFacts]) -> list[str]:
                     ]
                     rows.append([safe(name.replace("_", " ")), safe(run.name), *ends])
     heads = ["statistic", "run", "first", "last", "lowest", "highest"]
-    return ["## Training", "", *table(heads, rows, numbers=4)] if rows else []
+    if not rows:
+        return []
+    warnings = [line for run in runs if (told := unblended(run)) for line in (safe(told, 500), "")]
+    return ["## Training", "", *warnings, *table(heads, rows, numbers=4)]
 
 
 def _paths(runs: Sequence[RunFacts]) -> list[str]:
@@ -167,23 +177,31 @@ def _paths(runs: Sequence[RunFacts]) -> list[str]:
     ]
 
 
-def _own(own: OwnText) -> list[str]:
+def _own(run: RunFacts) -> list[str]:
+    own = run.own
+    assert own is not None
     before = {each.kind: each for each in own.before}
     rows = [
         [
             each.kind,
-            f"{before[each.kind].median:.3f}" if each.kind in before else "",
+            *([f"{before[each.kind].median:.3f}"] if each.kind in before else []),
             f"{each.median:.3f}",
             f"{each.pairs:,}",
         ]
         for each in own.after
     ]
-    lines = ["### Median cosines", "", *table(["pairs", "before", "after", "how many"], rows, numbers=3)]
+    heads = [
+        "pairs",
+        *(["before", "after"] if before else ["the model" if run.start_kept else "after"]),
+        "how many",
+    ]
+    lines = ["### Median cosines", "", *table(heads, rows, numbers=len(heads) - 1)]
     if own.groups:
         groups = [
             f"{safe(group_name(group.words, place))} ({group.size})" for place, group in enumerate(own.groups)
         ]
-        lines += [f"Groups before training: {'; '.join(groups)}", ""]
+        when = "" if run.start_kept else " before training"
+        lines += [f"Groups{when}: {'; '.join(groups)}", ""]
     if own.kept_share is not None:
         lines += ["### Neighbours gained and lost", ""]
         lines += [f"{100 * own.kept_share:.0f}% of the {own.neighbours} nearest neighbours stayed.", ""]

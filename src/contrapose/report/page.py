@@ -11,6 +11,7 @@ import hashlib
 from importlib.resources import files
 
 from contrapose.report import sections, text_sections
+from contrapose.report.how_to_read import all_unchanged
 from contrapose.report.record import Report
 from contrapose.report.svg import esc
 
@@ -27,6 +28,9 @@ SECTIONS = (
     ("trials", "Sweeps and comparisons", text_sections.trials),
 )
 
+#: Headings that differ where every model is its start.
+HEADINGS_OF_ONE = {"scores": "Scores", "training": "What was tried"}
+
 
 def render(report: Report) -> str:
     """The whole file."""
@@ -35,7 +39,8 @@ def render(report: Report) -> str:
         f"default-src 'none'; style-src 'sha256-{_digest(style)}'; script-src 'sha256-{_digest(script)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
-    built = [(name, heading, build(report)) for name, heading, build in SECTIONS]
+    headings = HEADINGS_OF_ONE if all_unchanged(report.runs) else {}
+    built = [(name, headings.get(name, heading), build(report)) for name, heading, build in SECTIONS]
     shown = [(name, heading, body) for name, heading, body in built if body]
     links = "".join(f'<a href="#{name}">{heading}</a>' for name, heading, _ in shown)
     body = "".join(
@@ -62,6 +67,8 @@ def title(report: Report) -> str:
     """What the report is about, in a few words."""
     if len(report.runs) == 1:
         run = report.runs[0]
+        if run.start_kept:
+            return f"{run.name}: {run.start_model}, unchanged"
         return f"{run.name}: {run.method} from {run.start_model}"
     names = [run.name for run in report.runs] or [trials.name for trials in report.trials]
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""

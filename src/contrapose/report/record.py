@@ -11,17 +11,19 @@ from contrapose.evaluate.results import json_ready
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """word: "helps", "harms", "no clear change", "helps and harms" or "not judged". source: who says so.
+    """word: "helps", "harms", "no clear change", "unchanged", "helps and harms" or "not judged". source: who says so.
 
-    text: why. labelled: what labelled tasks of the ledger say, where the word is the run's own; against: a warning
-    where they contradict it.
+    happened, advice, number, sure: in the order in which they are told. labelled: what labelled tasks of the ledger
+    say, where the word is the run's own; against: a warning where they contradict it.
     """
 
     word: str
-    text: str
+    happened: str
+    advice: str = ""
+    number: str = ""
+    sure: str = ""
     labelled: str = ""
     against: str = ""
-    advice: str = ""
     source: str = ""
 
 

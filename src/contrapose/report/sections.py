@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 from contrapose.report import charts
 from contrapose.report.curves import CRITERION
+from contrapose.report.how_to_read import HOW, all_unchanged, how
 from contrapose.report.record import Report, RunFacts, Score
 from contrapose.report.svg import esc
 from contrapose.report.wording import (
-    HOW,
     PANELS,
     SIGNS,
     Panel,
     changed,
+    grounds,
     measured,
     reasons,
     row_name,
@@ -49,7 +50,9 @@ def _card(run: RunFacts, place: int, *, alone: bool) -> str:
             f"<p{_BOLD if part == verdict.against else ''}><bdi>{esc(part)}</bdi></p>"
             for part in reasons(run)
         )
-        + f"{advice}{source}"
+        + advice
+        + "".join(f"<p><bdi>{esc(part)}</bdi></p>" for part in grounds(run))
+        + source
         + (f'<ul class="notes">{notes}</ul>' if notes else "")
         + f'<details{" open" if alone else ""}><summary>The run</summary><dl class="facts">{facts}</dl></details>'
         + "</article>"
@@ -67,9 +70,10 @@ def scores(report: Report) -> str:
     commands = dict.fromkeys(command for run in report.runs for command in run.commands)
     missing = ""
     if commands:
+        sides = "the model" if all_unchanged(report.runs) else "both sides"
         lines = "\n".join(esc(command) for command in commands)
         missing = (
-            "<p>Numbers here come only from the ledger, and it does not hold both sides yet. Evaluate, then make the "
+            f"<p>Numbers here come only from the ledger, and it does not hold {sides} yet. Evaluate, then make the "
             f'report again:</p><pre>{lines}</pre><p class="source">{HOW["evaluate"]}</p>'
         )
     reach = charts.reach_of([run.scores for run in report.runs])
@@ -83,12 +87,17 @@ def scores(report: Report) -> str:
         if report.comparisons
         else ""
     )
-    return (f'<p class="how">{HOW["scores"]}</p>{tables}{corrected}' if tables else "") + missing + pictures
+    return (
+        (f'<p class="how">{how("scores", report.runs)}</p>{tables}{corrected}' if tables else "")
+        + missing
+        + pictures
+    )
 
 
 def _table(runs: Sequence[tuple[int, RunFacts]], named: bool) -> str:
     """Labelled tasks with their differences; then the geometry, of which there are none."""
     keys: dict[tuple[str, ...], dict[int, Score]] = {}
+    kept = [run.name for _, run in runs if run.start_kept]
     for place, run in runs:
         for score in run.scores:
             key = (score.task, score.metric, score.protocol, score.split)
@@ -106,8 +115,9 @@ def _table(runs: Sequence[tuple[int, RunFacts]], named: bool) -> str:
         side for found in keys.values() for score in found.values() for side in (score.before, score.after)
     }
     entries = sorted({side.entry for side in sides if side is not None})
+    told = f'<p class="source">The model of <bdi>{esc(", ".join(kept))}</bdi> is this start, unchanged.</p>'
     return (
-        f'{drawn}<p class="source">From the ledger, entries {esc(", ".join(entries))}: '
+        f'{drawn}{told if kept else ""}<p class="source">From the ledger, entries {esc(", ".join(entries))}: '
         "<code>contrapose runs show ID</code> prints one whole.</p>"
     )
 
@@ -121,6 +131,7 @@ def _grid(
 ) -> str:
     if not keys:
         return ""
+    start, runs = runs[0][1].start_model, [(place, run) for place, run in runs if not run.start_kept]
     heads = "".join(
         f'<th scope="col" class="num">after<span class="run {charts.run_class(place)}">'
         f"<bdi>{esc(run.name)}</bdi></span></th>"
@@ -129,13 +140,13 @@ def _grid(
     )
     places = [place for place, _ in runs]
     rows = "".join(_row(key, found, places, differences=differences) for key, found in keys.items())
-    start = runs[0][1].start_model
     return (
-        '<div class="scroll" tabindex="0" role="region" aria-label="Scores before and after"><table>'
+        '<div class="scroll" tabindex="0" role="region" aria-label="Scores"><table>'
         + (f"<caption><bdi>{esc(caption)}</bdi></caption>" if caption else "")
         + "<thead><tr>"
         f'<th scope="col">{"task" if differences else "number"}</th>'
-        f'<th scope="col" class="num">before<span class="run none"><bdi>{esc(start)}</bdi></span></th>'
+        f'<th scope="col" class="num">{"before" if runs else "score"}'
+        f'<span class="run none"><bdi>{esc(start)}</bdi></span></th>'
         f"{heads}</tr></thead>"
         f"<tbody>{rows}</tbody></table></div>"
     )

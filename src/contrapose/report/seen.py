@@ -73,6 +73,8 @@ class Seen:
             return None, notes
         self._watcher.phase(f"encoding the text of {self._runs[place].name}")
         model = self._models[place]
+        if start == model:
+            start = None  # the model is its start: one picture shows both
         return own_text(rows, self._encode_with(start) if start else None, self._encode_with(model)), notes
 
     def _encode_with(self, fingerprint: str) -> Any:

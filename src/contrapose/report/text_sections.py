@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from contrapose.report import charts, trial_charts
+from contrapose.report.how_to_read import HOW, how
 from contrapose.report.neighbours import MOST_CHANGES
 from contrapose.report.record import NeighbourChange, OwnText, Report, RunFacts, Suspect, Trials
 from contrapose.report.svg import esc
-from contrapose.report.wording import HOW, METRICS, over_seeds, sample_size, score
+from contrapose.report.wording import METRICS, over_seeds, sample_size, score
 
 
-def _per_run(report: Report, how: str, body: Callable[[OwnText, str], str]) -> str:
+def _per_run(report: Report, name: str, body: Callable[[OwnText, RunFacts], str]) -> str:
     """One part per run with a text; the parts of all runs but the first are folded away."""
-    parts = [(run, body(run.own, run.name)) for run in report.runs if run.own is not None]
+    parts = [(run, body(run.own, run)) for run in report.runs if run.own is not None]
     parts = [(run, part) for run, part in parts if part]
     if not parts:
         return ""
@@ -21,7 +22,7 @@ def _per_run(report: Report, how: str, body: Callable[[OwnText, str], str]) -> s
     told = "".join(
         part if alone else _folded(run, part, opened=number == 0) for number, (run, part) in enumerate(parts)
     )
-    return f'<p class="how">{HOW[how]}</p>{told}'
+    return f'<p class="how">{how(name, report.runs)}</p>{told}'
 
 
 def _folded(run: RunFacts, part: str, *, opened: bool) -> str:
@@ -34,10 +35,10 @@ def cosines(report: Report) -> str:
     return _per_run(report, "cosines", _cosines)
 
 
-def _cosines(own: OwnText, name: str) -> str:
+def _cosines(own: OwnText, run: RunFacts) -> str:
     top = max((max(each.shares) for each in (*own.before, *own.after)), default=1.0)
     panels = charts.cosine_histogram(own.before, own.edges, "before", top) if own.before else ""
-    panels += charts.cosine_histogram(own.after, own.edges, "after", top)
+    panels += charts.cosine_histogram(own.after, own.edges, _after(run), top)
     positives = (
         f"Positives: {esc(own.positives)}."
         if own.positives
@@ -50,25 +51,33 @@ def _cosines(own: OwnText, name: str) -> str:
     )
 
 
+def _after(run: RunFacts) -> str:
+    """What the picture of the model is called."""
+    return "the model, its start" if run.start_kept else "after"
+
+
 def sentence_map(report: Report) -> str:
     return _per_run(report, "map", _map)
 
 
-def _map(own: OwnText, name: str) -> str:
+def _map(own: OwnText, run: RunFacts) -> str:
     pictures = ""
     for plane in own.planes:
         panels = ""
         if plane.before is not None:
             label = f"{plane.method} of {len(own.texts)} sentences with the start model"
             panels += charts.sentence_map(own, plane.before, f"{plane.method}, before", label)
-        label = f"{plane.method} of {len(own.texts)} sentences after training"
-        panels += charts.sentence_map(own, plane.after, f"{plane.method}, after", label)
+        whose = "with the model" if run.start_kept else "after training"
+        label = f"{plane.method} of {len(own.texts)} sentences {whose}"
+        panels += charts.sentence_map(own, plane.after, f"{plane.method}, {_after(run)}", label)
         pictures += f'<div class="panels">{panels}</div><p class="source">{esc(plane.method)}: {esc(plane.about)}.</p>'
     if pictures and len(own.planes) == 1:
         pictures += "<p class=\"source\">A picture by t-SNE as well: <code>pip install 'contrapose[report]'</code></p>"
+    both = any(plane.before is not None for plane in own.planes)
+    turned = " After is turned onto before, which changes no distance." if both else ""
     return (
         f'<div class="seen">{_filter("Light up sentences that hold", "map")}{charts.group_key(own)}{pictures}'
-        f'<p class="source">{esc(sample_size(own))}. After is turned onto before, which changes no distance.</p>'
+        f'<p class="source">{esc(sample_size(own))}.{turned}</p>'
         f"{_texts(own)}</div>"
     )
 
@@ -91,7 +100,7 @@ def neighbours(report: Report) -> str:
     return _per_run(report, "neighbours", _neighbours)
 
 
-def _neighbours(own: OwnText, name: str) -> str:
+def _neighbours(own: OwnText, run: RunFacts) -> str:
     if own.kept_share is None:
         return ""
     rows = "".join(_change(own, change) for change in own.changes)
@@ -130,7 +139,7 @@ def suspects(report: Report) -> str:
     return _per_run(report, "suspects", _suspects)
 
 
-def _suspects(own: OwnText, name: str) -> str:
+def _suspects(own: OwnText, run: RunFacts) -> str:
     if not own.suspects:
         return ""
     rows = "".join(_suspect(own, suspect) for suspect in own.suspects)
@@ -171,15 +180,15 @@ def trials(report: Report) -> str:
 def _trials(found: Trials) -> str:
     drawn = [trial_charts.drawing(found, task) for task in found.tasks]
     kinds = list(dict.fromkeys(kind for kind, _ in drawn))
-    how = "".join(f'<p class="how">{HOW[kind]}</p>' for kind in kinds)
+    reading = "".join(f'<p class="how">{HOW[kind]}</p>' for kind in kinds)
     others = found.varied[2:] if len(found.numeric) >= 2 else ()
     if others:
-        how += f'<p class="how">Each field is also the mean over {esc(", ".join(others))}.</p>'
+        reading += f'<p class="how">Each field is also the mean over {esc(", ".join(others))}.</p>'
     pictures = "".join(picture for _, picture in drawn)
     notes = "".join(f"<li>{esc(note)}</li>" for note in found.notes)
     table = _trial_table(found)
     return (
-        f"<h3><bdi>{esc(found.name)}</bdi></h3><p>{esc(over_seeds(found))}.</p>{how}"
+        f"<h3><bdi>{esc(found.name)}</bdi></h3><p>{esc(over_seeds(found))}.</p>{reading}"
         + (f'<ul class="notes">{notes}</ul>' if notes else "")
         + (f'<div class="panels">{pictures}</div>' if pictures else "")
         + (f"<details><summary>All numbers</summary>{table}</details>" if pictures else table)

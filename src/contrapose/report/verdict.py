@@ -8,6 +8,7 @@ from typing import Any
 from contrapose.report.folders import number
 from contrapose.report.record import Score, Verdict
 from contrapose.report.wording import named
+from contrapose.train.verdict import places_of, score_of_model
 
 #: Longest list of tasks in a sentence.
 MOST_NAMED = 4
@@ -21,10 +22,12 @@ def verdict_of(summary: Mapping[str, Any], scores: Sequence[Score]) -> Verdict:
         measured = own.get("measured")
         return Verdict(
             word=own["word"],
-            text=str(own.get("text") or ""),
+            happened=str(own.get("happened") or own.get("text") or ""),
+            advice=str(own.get("advice") or ""),
+            number=str(own.get("number") or ""),
+            sure=str(own.get("sure") or ""),
             labelled=labelled,
             against=_against(own["word"], scores),
-            advice=str(own.get("advice") or ""),
             source="the run's own measure"
             + (f" ({measured})" if isinstance(measured, str) and measured else "")
             + (", and paired differences in the ledger" if labelled else ""),
@@ -37,11 +40,24 @@ def verdict_of(summary: Mapping[str, Any], scores: Sequence[Score]) -> Verdict:
         word = "helps and harms"
     else:
         word = "helps" if "better" in words else "harms" if "worse" in words else "no clear change"
-    return Verdict(word=word, text=f"{_told(scores)} {_label_free(summary)}".strip(), advice=_ADVICE.get(word, ""),
-                   source="paired differences in the ledger")  # fmt: skip
+    return Verdict(
+        word=word,
+        happened=_HAPPENED[word],
+        advice=_ADVICE.get(word, ""),
+        number=_told(scores),
+        sure=_label_free(summary),
+        source="paired differences in the ledger",
+    )
 
 
+_HAPPENED = {
+    "helps": "On labelled tasks the model is better than its start.",
+    "harms": "On labelled tasks the model is worse than its start.",
+    "helps and harms": "The model is better than its start on some labelled tasks, and worse on others.",
+    "no clear change": "On labelled tasks no difference between the model and its start is clear.",
+}
 _ADVICE = {
+    "helps": "Use the model for tasks like these.",
     "harms": "Use the start model for these tasks, or train less: fewer steps, a lower learning rate, views of "
     "another kind (--views crop, or pairs that belong together).",
     "helps and harms": "Use the trained model only for what it helps with, or train less: fewer steps or a lower "
@@ -89,18 +105,22 @@ def _told(scores: Sequence[Score]) -> str:
 
 def _label_free(summary: Mapping[str, Any]) -> str:
     """What the criterion says, and that it is no proof."""
-    before, after = number(summary.get("score_before")), number(summary.get("score_chosen"))
+    before, after = number(summary.get("score_before")), number(score_of_model(summary))
     if before is None or after is None:
         return ""
     moved = "rose" if after > before else "fell" if after < before else "stayed"
     about = summary.get("criterion_about") or summary.get("criterion") or "the criterion"
-    return f"The score that chose the checkpoint ({about}) {moved} from {before:.3f} to {after:.3f}."
+    places = places_of(before, after)
+    return f"The score that chose the checkpoint ({about}) {moved} from {before:.{places}f} to {after:.{places}f}."
 
 
 def _unjudged(summary: Mapping[str, Any]) -> Verdict:
     known = _label_free(summary)
-    why = "No paired evaluation of the start model and of this model is in the ledger, so nobody knows yet."
-    weak = " That score needs no labels, and alone it does not tell help from harm." if known else ""
     return Verdict(
-        word="not judged", text=f"{why} {known}{weak}".strip(), source="nothing that was measured on labels"
+        word="not judged",
+        happened="Nobody knows yet: no paired evaluation of the start model and of this model is in the ledger.",
+        advice="Evaluate both, with the commands below.",
+        number=known,
+        sure="That score needs no labels, and alone it does not tell help from harm." if known else "",
+        source="nothing that was measured on labels",
     )

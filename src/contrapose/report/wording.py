@@ -9,7 +9,14 @@ from pathlib import PurePath
 from contrapose.report.record import Difference, Measured, OwnText, RunFacts, Score, Trials
 
 #: Verdict -> a sign that says the same without colour.
-SIGNS = {"helps": "▲", "harms": "▼", "no clear change": "●", "helps and harms": "◆", "not judged": "○"}
+SIGNS = {
+    "helps": "▲",
+    "harms": "▼",
+    "no clear change": "●",
+    "unchanged": "=",
+    "helps and harms": "◆",
+    "not judged": "○",
+}
 
 METRICS = {
     "spearman": "Spearman × 100",
@@ -27,37 +34,6 @@ METRICS = {
     "hubness": "hubness, lower is better",
     "positive_rank": "rank of the partner, 1 is best",
 }
-
-HOW = {
-    "scores": "Before is the model the run began with, after is the model it made. Brackets hold 95% intervals: "
-    "another sample of the same size would probably give a number within them. The difference is measured on the "
-    "same rows, so its interval is much narrower than the two single ones suggest, and it is what decides. "
-    "Where it reaches over zero, or where chance could do as much, there is no clear change.",
-    "evaluate": "Rows of your own that somebody judged say most: give --pairs PAIRS.csv (score, text, text), "
-    "--labels TOPICS.csv or --retrieval FOLDER in place of --tasks and --data.",
-    "forest": "Each dot is a difference, its line the 95% interval. Right of the zero line: better after training. "
-    "A hollow dot is no clear change: its line crosses zero, or among so many differences chance could do as much.",
-    "curves": "One point per step. Loss alone says little: look whether the positives stay near (high cosine) while "
-    "the hardest negatives move away.",
-    "plane": "Held-out rows, measured along the run: each line begins at the ring; the large filled mark is the step "
-    "that was chosen. "
-    "Down: texts that belong together come closer. Left: all texts spread out more evenly. Down and left is better in "
-    "both; most runs trade one for the other.",
-    "cosines": "How near pairs are, before and after. Positives should lie right of both kinds of negatives; where "
-    "hardest negatives overlap them, the model cannot tell them apart. Upright lines are medians.",
-    "map": "Every mark is a sentence; near marks are near in meaning for the model, as far as two dimensions can show. "
-    "Colour and shape say which group it lay in before training, so groups that tear apart or merge can be seen. "
-    "Point at a mark to read it; the same sentence lights up in the other picture.",
-    "neighbours": "For each sentence, which of its nearest neighbours are new, and which are no longer among them. "
-    "The most changed sentences come first. Read a few: are the new ones better company?",
-    "suspects": "Different rows that are nearest to each other after training. Where two such rows meet in a batch, "
-    "each is a negative of the other and training pushes them apart; if they mean the same, they are false negatives. "
-    "Many of them call for mixing with care, a larger margin, or removing near-duplicates.",
-    "heat": "Each field is the mean over seeds. The more it stands out from the page, the higher; the best is framed.",
-    "line": "Each dot is the mean over seeds, its bar one standard deviation up and down. Where bars overlap, the "
-    "difference is not clear.",
-    "trials": "Mean ± standard deviation over seeds. A difference smaller than the spread is no clear change.",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -173,24 +149,26 @@ def sentence(run: RunFacts) -> str:
     texts = ", ".join(PurePath(name).name or name for name in run.corpus)
     steps = f" for {run.steps:,} steps" if run.steps is not None else ""
     rows = f" on {run.rows:,} rows" if run.rows is not None else ""
+    if run.start_kept:
+        return f"{run.method} was tried on {run.start_model}{steps}{rows} of {texts}; nothing of it is in the model."
     return f"{run.method} trained {run.start_model}{steps}{rows} of {texts}. {model_is(run)}".strip()
 
 
 def reasons(run: RunFacts) -> list[str]:
-    """The paragraphs beneath the word of the verdict, which is not said again."""
+    """What happened: the paragraphs between the word of the verdict, which is not said again, and what to do."""
     verdict = run.verdict
-    said = verdict.text.removeprefix(f"{verdict.word.capitalize()}: ")
-    return [
-        part
-        for part in (verdict.against, sentence(run), said[:1].upper() + said[1:], verdict.labelled)
-        if part
-    ]
+    said = verdict.happened.removeprefix(f"{verdict.word.capitalize()}: ")
+    return [part for part in (verdict.against, said[:1].upper() + said[1:]) if part]
+
+
+def grounds(run: RunFacts) -> list[str]:
+    """The paragraphs beneath what to do: the numbers, how sure they are, and what was done."""
+    verdict = run.verdict
+    return [part for part in (verdict.number, verdict.sure, verdict.labelled, sentence(run)) if part]
 
 
 def model_is(run: RunFacts) -> str:
     """How much of what was trained is in the model, where it is not all of it."""
-    if run.start_kept:
-        return "Before and after are the same: the model is the start."
     if run.blend is None or run.blend == 1:
         return ""
     trained = 100 * run.blend
@@ -199,17 +177,18 @@ def model_is(run: RunFacts) -> str:
 
 def unblended(run: RunFacts) -> str:
     """A warning beside what was measured along training, where the model is not what training ended with."""
-    share = 0.0 if run.start_kept else run.blend
-    if share in (None, 1.0):
+    if run.start_kept:
+        return f"This is of the encoder in training; the model of {run.name} is the start and holds nothing of it."
+    if run.blend in (None, 1.0):
         return ""
-    return (
-        f"This is of the encoder in training; of its weights the model of {run.name} holds {100 * share:g}%."
-    )
+    return f"This is of the encoder in training; of its weights the model of {run.name} holds {100 * run.blend:g}%."
 
 
 def told(run: RunFacts) -> list[tuple[str, str]]:
     """What a run was told and did: (name, value)."""
     chosen = "" if run.chosen_step in (None, run.steps) else f", the model is step {run.chosen_step}'s"
+    if run.start_kept:
+        chosen = ", none of them in the model"
     facts = [
         ("method", run.method),
         ("start model", run.start_model),

@@ -26,6 +26,8 @@ SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 def blended(start: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
     """Weights with ``share`` of the trained ones; whole numbers (positions, counters) are the trained ones'.
 
+    Share 0 is the start to the bit, whole numbers and the signs of zeros too: it must keep the start's fingerprint.
+
     Raises :class:`UsageError` for a share outside [0, 1] and for weights that do not fit each other.
 
     >>> import torch
@@ -40,6 +42,8 @@ def blended(start: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: f
         raise UsageError(
             "the two encoders have different weights: only a training of the start can be blended"
         )
+    if share == 0:
+        return {name: start[name].to(w.device, w.dtype, copy=True) for name, w in trained.items()}
     return {
         name: start[name].to(w.device, w.dtype).lerp(w, share) if w.is_floating_point() else w.clone()
         for name, w in trained.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from contrapose.durable import write_text
@@ -11,17 +12,33 @@ from contrapose.ledger import record
 from contrapose.train import checkpoint as checkpoints
 from contrapose.train.blend import best_share, blend
 from contrapose.train.prepare import load_encoder
+from contrapose.train.resume import read_record
 from contrapose.train.session import Session, restore
 from contrapose.train.settings import run_folder
 from contrapose.train.track import read_rows, strict_json
-from contrapose.train.verdict import Verdict, judge, start_kept, unjudged
+from contrapose.train.verdict import (
+    Verdict,
+    is_the_start,
+    judge,
+    places_of,
+    score_of_model,
+    start_kept,
+    unjudged,
+)
 
 
 def finish(session: Session, seconds: float) -> None:
     """Export the chosen weights and write the summary. Harmless to repeat."""
     chosen = _choose(session)
     blending, verdict = _against_the_start(session)
-    summary = {**_summary(session, chosen, seconds), **blending, "verdict": verdict.to_json()}
+    models = {
+        "start_fingerprint": read_record(session.folder)["model"],
+        "fingerprint": session.encoder.fingerprint(),
+    }
+    if is_the_start(models):
+        name = session.criterion.name if session.criterion else ""
+        verdict = start_kept(verdict, session.views, blending, name)
+    summary = {**_summary(session, chosen, seconds), **blending, **models, "verdict": verdict.to_json()}
     if session.world.is_first:
         encoder = session.encoder.eval()
         encoder.use_attention("sdpa")
@@ -35,6 +52,7 @@ def finish(session: Session, seconds: float) -> None:
                 "batch_size": session.settings.training.batch_size,
                 "max_length": session.settings.training.max_length,
                 "steps": chosen,
+                "share of the trained weights": summary["blend"],
                 "views": session.views,
                 "seed": session.settings.training.seed,
                 "precision": session.precision,
@@ -44,8 +62,11 @@ def finish(session: Session, seconds: float) -> None:
                 "rows": len(session.corpus),
                 "fingerprint": session.corpus.fingerprint,
             },
-            numbers=_numbers(session, chosen),
+            numbers=_numbers(summary),
             citation=f"{session.recipe.method.paper}\n{session.recipe.method.reference}",
+            fingerprint=models["fingerprint"],
+            outcome=verdict.text,
+            unchanged=is_the_start(summary),
         )
         encoder.save(run_folder(session.settings) / "model", card, provenance=summary)
         write_text(session.folder / "summary.json", strict_json(summary) + "\n")
@@ -62,7 +83,7 @@ def _against_the_start(session: Session) -> tuple[dict[str, Any], Verdict]:
         wanted = "auto" if criterion is not None else 1.0
     trained = _judged(session)
     if wanted == 1:
-        return {"blend": 1.0}, trained
+        return {"blend": 1.0, "blend_scores": {}}, trained
     session.listener.preparing("blending with the start")
     start = load_encoder(session.settings).to(session.encoder.device).state_dict()
     scores: dict[str, float] = {}
@@ -73,9 +94,7 @@ def _against_the_start(session: Session) -> tuple[dict[str, Any], Verdict]:
         share = wanted
     blend(session.encoder, start, share)
     facts = {"blend": share, "blend_scores": scores, "verdict_of_all": trained.to_json()}
-    if share == 0:
-        return facts, start_kept(trained, session.views)
-    return facts, trained if share == 1 else _judged(session)
+    return facts, trained if share in (0, 1) else _judged(session)
 
 
 def _judged(session: Session) -> Verdict:
@@ -127,16 +146,16 @@ def _summary(session: Session, chosen: int, seconds: float) -> dict[str, Any]:
     }
 
 
-def _numbers(session: Session, chosen: int) -> list[dict[str, Any]]:
-    progress = session.progress
-    if session.criterion is None or progress.start_score is None or progress.best_score is None:
+def _numbers(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The criterion at the start and of the model; nothing where the two are one, or the model's was not measured."""
+    before, after = summary["score_before"], score_of_model(summary)
+    if before is None or after is None or is_the_start(summary):
         return []
-    if chosen != progress.best_step:
-        return []
+    places = places_of(before, after)
     return [
         {
-            "measured": session.criterion.about,
-            "before": round(progress.start_score, 3),
-            "after": round(progress.best_score, 3),
+            "measured": summary["criterion_about"],
+            "before": round(before, places),
+            "after": round(after, places),
         }
     ]

@@ -24,6 +24,7 @@ from contrapose.evaluate.labelfree import (
     UNCLEAR,
     Judgement,
     Look,
+    Measure,
     gain,
     judge,
     look,
@@ -36,6 +37,11 @@ MOST_TEXTS, MOST_LETTERS = 1_000, 300_000
 #: The score of an encoder that collapsed: below every score that a working one can get.
 COLLAPSED_SCORE = -1.0
 _WORDS = {"better": HELPS, "worse": HARMS, "no clear change": UNCLEAR}
+STSB_DEV = Measure(
+    "Spearman x 100 on the STS-B development pairs",
+    "the model orders the STS-B development pairs better than its start",
+    "the model orders the STS-B development pairs less well than its start",
+)
 
 
 class Criterion(Protocol):
@@ -58,7 +64,7 @@ class StsbDev:
     """Spearman x 100 on the STS-B development pairs."""
 
     name = "stsb-dev"
-    about = "Spearman x 100 on the STS-B development pairs"
+    about = STSB_DEV.name
 
     def __init__(self, folder: Path) -> None:
         from contrapose.evaluate.sts import sts_dev
@@ -78,7 +84,7 @@ class StsbDev:
         if self._start is None or now is None:
             return None
         test = self._start.change_to(now)
-        return Judgement(word=_WORDS[in_words(test)], measured=self.about, because=test)
+        return Judgement(word=_WORDS[in_words(test)], measure=STSB_DEV, because=test)
 
 
 class LabelFree:

@@ -1,6 +1,7 @@
 """Did training help? The start and the model on the same held-out rows, in words, with the numbers behind them.
 
-What a label-free verdict is worth was measured on labelled domains (docs/studies.md, "selection"), and is told with it.
+Every verdict is told in one order: what happened, what to do, the number, how sure that is. What a label-free verdict
+is worth was measured on labelled domains (docs/studies.md, "selection").
 """
 
 from __future__ import annotations
@@ -9,17 +10,20 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from contrapose.evaluate.labelfree import HARMS, HELPS, UNCLEAR
+from contrapose.evaluate.evidence import in_words
+from contrapose.evaluate.labelfree import HARMS, HELPS, UNCLEAR, Judgement
 
 if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
     from contrapose.train.select import Criterion
 
-UNJUDGED = "not judged"
+UNCHANGED, UNJUDGED = "unchanged", "not judged"
 #: Of label-free verdicts on domains left out when the rule was fitted: (right, said); a test counts them again.
 RELIABILITY: Mapping[str, tuple[int, int]] = {HELPS: (3, 4), UNCLEAR: (15, 23), HARMS: (17, 19)}
+#: Runs on the labelled domains that kept their start; of those where training had harmed; where it had helped.
+KEPT_STARTS = (18, 15, 2)
 
-#: What to try next where training harms, by where the views came from.
+#: What to try next where training harms or is of no use, by where the views came from.
 ADVICE: Mapping[str, str] = {
     "dropout": "Where the text has titles or questions beside it, train on those pairs (--columns title,text); else "
     "try --views crop or a lower --learning-rate, and judge with labels (--dev-data, contrapose evaluate).",
@@ -28,18 +32,24 @@ ADVICE: Mapping[str, str] = {
     "pairs": "See whether the pairs belong together; try a lower --learning-rate or fewer --steps, and judge with "
     "labels (--dev-data, contrapose evaluate).",
 }
+_WITH_LABELS = "evaluate it and the start on labels of your own task (contrapose evaluate)"
+#: Criterion -> where it looks.
+_ON = {"label-free": "held-out text", "stsb-dev": "the STS-B development pairs"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """word: "helps", "no clear change", "harms" or "not judged"; the rest says why, in words and numbers.
+    """word: "helps", "no clear change", "harms", "unchanged" (the model is the start) or "not judged".
 
+    happened, advice, number, sure: the same in sentences, in the order in which they are told; "" where there is none.
     measured: what the numbers are of; difference, low, high, p_value: from the start to the model, over ``rows``.
     """
 
     word: str
-    text: str
+    happened: str
     advice: str = ""
+    number: str = ""
+    sure: str = ""
     measured: str = ""
     difference: float | None = None
     low: float | None = None
@@ -47,25 +57,76 @@ class Verdict:
     p_value: float | None = None
     rows: int = 0
 
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return " ".join(part for part in (self.happened, self.advice, self.number, self.sure) if part)
+
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "text": self.text}
+
+
+def is_the_start(summary: Mapping[str, Any]) -> bool:
+    """Whether the model that a run hands out is the encoder it began with, unchanged: one fingerprint for both.
+
+    >>> is_the_start({"start_fingerprint": "3f", "fingerprint": "3f"}), is_the_start({"blend": 0.5})
+    (True, False)
+    """
+    start, model = summary.get("start_fingerprint"), summary.get("fingerprint")
+    return bool(start == model) if start is not None else summary.get("blend") == 0
+
+
+def score_of_model(summary: Mapping[str, Any]) -> float | None:
+    """The criterion's score of the model as it was blended; None where that was not measured.
+
+    >>> score_of_model({"score_chosen": -0.2, "blend": 0.5, "blend_scores": {"0": 0.0, "0.5": 0.1, "1": -0.2}})
+    0.1
+    """
+    share = summary.get("blend", 1.0)
+    measured = (summary.get("blend_scores") or {}).get(f"{share:g}")
+    return measured if measured is not None or share != 1 else summary.get("score_chosen")
 
 
 def unjudged() -> Verdict:
     """The verdict where nothing can be compared."""
     return Verdict(
         word=UNJUDGED,
-        text="Not judged: no text was held out to compare with the start (too little text, or --criterion none).",
+        happened="Not judged: no text was held out to compare with the start (too little text, or --criterion none).",
+        advice=f"Before you use the model, {_WITH_LABELS}.",
     )
 
 
-def start_kept(trained: Verdict, views: str) -> Verdict:
-    """The verdict on the start itself, where no share of what was trained is expected to be better."""
+def start_kept(trained: Verdict, views: str, blending: Mapping[str, Any], criterion: str) -> Verdict:
+    """The verdict where the model is the start, and why: ``blending`` says how it was made.
+
+    trained: the verdict on all that was trained.
+    """
+    number = trained.number.replace("Measured:", "Measured with all that was trained:", 1)
+    if blending["blend"] != 0:
+        return Verdict(
+            word=UNCHANGED,
+            happened="Your model is unchanged: training moved no weight of it.",
+            advice="Look into metrics.jsonl for skipped steps; else give more --steps or a higher --learning-rate.",
+        )
+    if not blending["blend_scores"]:
+        return Verdict(
+            word=UNCHANGED,
+            happened="Your model is unchanged: --blend 0 asks for the start.",
+            advice="--blend 1 hands out what was trained, and --blend auto chooses.",
+            number=number,
+        )
+    on = _ON[criterion]
+    happened = f"Your model is unchanged: training did not help on {on}."
+    if trained.word == HELPS:
+        happened = f"Your model is unchanged: what was trained is better by one measure on {on}, and worse by another."
+    kept, harmed, helped = KEPT_STARTS
+    told = f"of {kept} runs on labelled domains that ended so, training had harmed in {harmed} and helped in {helped}"
     return Verdict(
-        word=UNCLEAR,
-        text="No clear change: the model is the start, unchanged, since no share of the trained weights is expected "
-        f"to be better (--blend 1 takes them all). Of what was trained: {trained.text}",
-        advice=ADVICE[views],
+        word=UNCHANGED,
+        happened=happened,
+        advice=f"{ADVICE[views]} To have what was trained all the same: --blend 1.",
+        number=number,
+        sure=f"Judged without labels: {told}." if criterion == "label-free" else "",
         measured=trained.measured,
         rows=trained.rows,
     )
@@ -75,23 +136,41 @@ def judge(criterion: Criterion, model: Encoder, precision: str, views: str) -> V
     """The model against the encoder that the run began with, on the criterion's held-out rows, pair by pair."""
     with model.in_mode(training=False):
         found = criterion.judge(model, precision)
+    return told(found, criterion.name, criterion.about, views)
+
+
+def told(found: Judgement | None, criterion: str, about: str, views: str) -> Verdict:
+    """A judgement as sentences; None is that of a collapsed model."""
+    harmed = f"Keep using the start. {ADVICE[views]}"
     if found is None:
-        text = f"Harms: the model, or its start, gives all texts nearly one vector ({criterion.about})."
-        return Verdict(word=HARMS, text=text, advice=ADVICE[views], measured=criterion.about)
-    test = found.because
+        return Verdict(
+            word=HARMS,
+            happened="Training harmed the model: it gives nearly all texts one vector, and cannot tell them apart.",
+            advice=harmed,
+            number=f"Measured: {about}.",
+            measured=about,
+        )
+    test, measure, on = found.because, found.measure, _ON[criterion]
+    clear = {"better": measure.rose, "worse": measure.fell}.get(in_words(test))
+    if found.word == HELPS:
+        happened, advice = f"Training helped: on {on}, {clear}.", f"To be sure, {_WITH_LABELS}."
+    elif found.word == HARMS:
+        happened, advice = f"Training harmed the model: on {on}, {clear}.", harmed
+    else:
+        happened = f"No clear change on {on}: what differs from the start could be chance."
+        if clear:
+            happened = f"No sure sign of help or harm: on {on}, {clear}, but {found.why}."
+        advice = f"Before you use the model in place of the start, {_WITH_LABELS}."
     # Label-free measures are cosines and ranks in [0, 1], where thousandths count; others are points.
-    places = 4 if criterion.name == "label-free" else 2
+    places = 4 if criterion == "label-free" else 2
     change, low, high = (f"{value:+.{places}f}" for value in (test.difference, test.low, test.high))
-    told = (
-        f"{found.word.capitalize()}: {found.measured} {change} [{low}, {high}] over {test.rows} rows.",
-        f"{found.why}." if found.why else "",
-        _worth(criterion.name, found.word),
-    )
     return Verdict(
         word=found.word,
-        text=" ".join(part for part in told if part),
-        advice=ADVICE[views] if found.word == HARMS else "",
-        measured=found.measured,
+        happened=happened,
+        advice=advice,
+        number=f"Measured: {measure.name} {change} [{low}, {high}] over {test.rows} rows.",
+        sure=_sure(criterion, found),
+        measured=measure.name,
         difference=test.difference,
         low=test.low,
         high=test.high,
@@ -100,8 +179,18 @@ def judge(criterion: Criterion, model: Encoder, precision: str, views: str) -> V
     )
 
 
-def _worth(criterion: str, word: str) -> str:
+def _sure(criterion: str, found: Judgement) -> str:
     if criterion != "label-free":
-        return ""
-    right, said = RELIABILITY[word]
-    return f"Judged without labels; on labelled domains such a verdict was right in {right} of {said} runs."
+        test = found.because
+        return f"Judged on labels; in brackets the {test.level:.0%} interval of the difference, p = {test.p_value:.3f}."
+    right, said = RELIABILITY[found.word]
+    return f"Judged without labels: on labelled domains the verdict '{found.word}' was right in {right} of {said} runs."
+
+
+def places_of(*scores: float) -> int:
+    """Decimals with which scores of a criterion are told: a label-free gain is small, a score in points is not.
+
+    >>> places_of(0.0, -0.01005), places_of(78.612, 0.3)
+    (4, 2)
+    """
+    return 4 if max(map(abs, scores), default=0.0) < 1 else 2

@@ -1,0 +1,58 @@
+"""How to read each part of a report: a paragraph above it, for models that were trained and for those that were not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from contrapose.report.record import RunFacts
+
+HOW = {
+    "scores": "Before is the model the run began with, after is the model it made. Brackets hold 95% intervals: "
+    "another sample of the same size would probably give a number within them. The difference is measured on the "
+    "same rows, so its interval is much narrower than the two single ones suggest, and it is what decides. "
+    "Where it reaches over zero, or where chance could do as much, there is no clear change.",
+    "evaluate": "Rows of your own that somebody judged say most: give --pairs PAIRS.csv (score, text, text), "
+    "--labels TOPICS.csv or --retrieval FOLDER in place of --tasks and --data.",
+    "forest": "Each dot is a difference, its line the 95% interval. Right of the zero line: better after training. "
+    "A hollow dot is no clear change: its line crosses zero, or among so many differences chance could do as much.",
+    "curves": "One point per step. Loss alone says little: look whether the positives stay near (high cosine) while "
+    "the hardest negatives move away.",
+    "plane": "Held-out rows, measured along the run: each line begins at the ring; the large filled mark is the step "
+    "that was chosen. "
+    "Down: texts that belong together come closer. Left: all texts spread out more evenly. Down and left is better in "
+    "both; most runs trade one for the other.",
+    "cosines": "How near pairs are, before and after. Positives should lie right of both kinds of negatives; where "
+    "hardest negatives overlap them, the model cannot tell them apart. Upright lines are medians.",
+    "map": "Every mark is a sentence; near marks are near in meaning for the model, as far as two dimensions can show. "
+    "Colour and shape say which group it lay in before training, so groups that tear apart or merge can be seen. "
+    "Point at a mark to read it; the same sentence lights up in the other picture.",
+    "neighbours": "For each sentence, which of its nearest neighbours are new, and which are no longer among them. "
+    "The most changed sentences come first. Read a few: are the new ones better company?",
+    "suspects": "Different rows that are nearest to each other for the model. Where two such rows meet in a batch, "
+    "each is a negative of the other and training pushes them apart; if they mean the same, they are false negatives. "
+    "Many of them call for mixing with care, a larger margin, or removing near-duplicates.",
+    "heat": "Each field is the mean over seeds. The more it stands out from the page, the higher; the best is framed.",
+    "line": "Each dot is the mean over seeds, its bar one standard deviation up and down. Where bars overlap, the "
+    "difference is not clear.",
+    "trials": "Mean ± standard deviation over seeds. A difference smaller than the spread is no clear change.",
+}  # fmt: skip
+
+#: The same for a model that is its start: there is no before and no after.
+HOW_OF_ONE = {
+    "scores": "The model is its start, so one number stands for both. Brackets hold 95% intervals: another sample of "
+    "the same size would probably give a number within them.",
+    "cosines": "How near pairs are. Positives should lie right of both kinds of negatives; where hardest negatives "
+    "overlap them, the model cannot tell them apart. Upright lines are medians.",
+    "map": "Every mark is a sentence; near marks are near in meaning for the model, as far as two dimensions can show. "
+    "Colour and shape say which group it lies in. Point at a mark to read it.",
+}
+
+
+def how(name: str, runs: Sequence[RunFacts]) -> str:
+    """How to read a part of the report about ``runs``."""
+    return HOW_OF_ONE.get(name, HOW[name]) if all_unchanged(runs) else HOW[name]
+
+
+def all_unchanged(runs: Sequence[RunFacts]) -> bool:
+    """Whether every run handed out its start: then nothing has a before and an after."""
+    return bool(runs) and all(run.start_kept for run in runs)
