@@ -13,7 +13,8 @@ import logging
 import os
 import socket
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +29,8 @@ LOCK_NAME = "run.lock"
 
 #: How often, and how many seconds apart, to look again for the content of a lock taken a moment ago.
 _CONTENT_TRIES, _CONTENT_PAUSE = 10, 0.02
+#: Seconds between looks at a lock that is held for a moment.
+_TURN_PAUSE = 0.05
 
 _held: set[int] = set()
 
@@ -120,6 +123,10 @@ class RunLock:
         except OSError as error:  # the kernel has given the lock back all the same
             logger.warning("could not close %s: %s", self.path, error)
 
+    def follow(self, folder: str | os.PathLike[str]) -> None:
+        """The folder was renamed to ``folder`` with the lock in it."""
+        self.path = Path(os.path.abspath(folder)) / LOCK_NAME
+
     def _open_and_lock(self) -> int:
         """A locked descriptor of the file that has the name *now*: a holder deletes its file on release."""
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
@@ -180,6 +187,22 @@ class RunLock:
             f"{holder['started']}. Wait until it ends, stop it ({stop}), or use another folder. "
             f"If you are sure that it is gone, delete {self.path}."
         )
+
+
+@contextmanager
+def turn(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """One process at a time inside the block; the others wait. For what takes a moment, in a folder that is there."""
+    lock = RunLock(folder)
+    while True:
+        try:
+            lock.acquire()
+            break
+        except RunLocked:
+            time.sleep(_TURN_PAUSE)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _holder(descriptor: int, *, patient: bool) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ deleted by the next writer, and what a living one is writing is left alone.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import logging
@@ -20,7 +21,7 @@ from typing import Any
 
 from contrapose import syscalls
 from contrapose.errors import StorageError
-from contrapose.locks import alive, machine
+from contrapose.locks import RunLock, alive, machine
 from contrapose.syscalls import reporting
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,9 @@ BUFFER_SIZE = 1 << 20
 
 #: Seconds after which another machine's temporary file counts as abandoned.
 ABANDONED_AFTER = 24 * 3600
+
+#: What a rename of a folder answers where its new name was taken meanwhile.
+_TAKEN = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}
 
 _TEMPORARY = re.compile(
     r"\.contrapose-(?P<machine>[0-9a-f]{8})-(?P<pid>\d{1,10})-(?P<process>[0-9a-f]{8})-[0-9a-f]{8}\.tmp"
@@ -146,3 +150,57 @@ def discard(path: Path) -> None:
         syscalls.remove(path)
     except OSError as error:
         logger.warning("could not delete the temporary %s: %s", path, error)
+
+
+def locked_folder(folder: str | os.PathLike[str]) -> tuple[RunLock, bool]:
+    """``folder``, made where it is not there, and its lock; and whether it was made. Never waits for a holder.
+
+    A new folder is made and locked under a temporary name, and renamed: whoever made it has its lock from the moment
+    it is there, and so is the only one who may delete it. A folder that its holder deletes while it is being opened
+    here is made anew. Raises :class:`RunLocked` and :class:`StorageError`.
+    """
+    target = Path(os.path.abspath(folder))
+    while True:
+        if not os.path.lexists(target) and (lock := _new_folder(target)):
+            return lock, True
+        lock = RunLock(target)
+        try:
+            lock.acquire()
+        except StorageError as error:
+            vanished = isinstance(error.__cause__, FileNotFoundError) and not target.is_symlink()
+            if not vanished:
+                raise
+        else:
+            return lock, False
+
+
+def _new_folder(target: Path) -> RunLock | None:
+    """The held lock of a new folder, or None where something of that name appeared first."""
+    with reporting(target, "make the folder"):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        sweep(target.parent)
+        staged = temporary(target.parent)
+        try:
+            syscalls.calls.mkdir(staged, 0o777)
+            lock = RunLock(staged)
+            lock.acquire()
+        except BaseException:
+            discard(staged)
+            raise
+        try:
+            syscalls.calls.rename(staged, target)
+        except OSError as error:
+            lock.release()
+            discard(staged)
+            if error.errno in _TAKEN:
+                return None
+            raise
+        lock.follow(target)
+        try:
+            syscalls.sync_folder(target.parent)
+        except BaseException:
+            lock.release()
+            with suppress(OSError):
+                syscalls.calls.rmdir(target)
+            raise
+    return lock

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +22,9 @@ from contrapose.durable import RunLock, remove_tree
 from contrapose.errors import RunLocked
 from contrapose.experiment.ranges import Factor
 from contrapose.experiment.sweep_storage import open_study, quiet_optuna
+from contrapose.locks import turn
 from contrapose.seeds import derive
+from contrapose.staging import locked_folder
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 SEARCHES = ("tpe", "random", "grid")
 JOURNAL = "study.journal"
-#: Optuna's storage may be busy for a moment: seconds between attempts to get the turn to ask.
-PAUSE = 0.05
 
 
 @dataclass(frozen=True)
@@ -136,9 +135,13 @@ class Points:
         for trial in self._trials():
             if trial.state.name == "RUNNING" and self._is_mine(trial):
                 try:
-                    return _point(trial), self._lock(trial.number)
+                    lock = self._lock(trial.number)
                 except RunLocked:
                     continue
+                if not self._finished(trial.number):
+                    return _point(trial), lock
+                remove_tree(self._place(trial.number))  # its process ended it between the look and the lock
+                lock.release()
         return None
 
     def _is_mine(self, trial: FrozenTrial) -> bool:
@@ -155,28 +158,15 @@ class Points:
         return self._folder / "work" / f"point-{number}"
 
     def _lock(self, number: int) -> RunLock:
-        place = self._place(number)
-        place.mkdir(parents=True, exist_ok=True)
-        lock = RunLock(place)
-        lock.acquire()
-        return lock
+        return locked_folder(self._place(number))[0]
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """One process of the folder asks at a time: no setting is taken twice, and none beyond the count."""
         place = self._folder / "work" / "turn"
         place.mkdir(parents=True, exist_ok=True)
-        lock = RunLock(place)
-        while True:
-            try:
-                lock.acquire()
-                break
-            except RunLocked:
-                time.sleep(PAUSE)
-        try:
+        with turn(place):
             yield
-        finally:
-            lock.release()
 
 
 def distribution(factor: Factor) -> BaseDistribution:

@@ -21,9 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from contrapose.durable import RunLock, remove_tree
-from contrapose.errors import RunLocked, StorageError, TrainingDiverged
+from contrapose.durable import remove_tree
+from contrapose.errors import RunLocked, TrainingDiverged
 from contrapose.ledger import Entry, Ledger, environment, record
+from contrapose.staging import locked_folder
 
 #: Seconds between looks at the trials that other processes work on.
 PATIENCE = 2.0
@@ -113,12 +114,7 @@ class Trials:
         """Measure ``trial`` unless another process does or did; whether this one did."""
         place = self.folder / "work" / trial.key
         try:
-            place.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(f"cannot make {place}: {error.strerror}") from error
-        try:
-            lock = RunLock(place)
-            lock.acquire()
+            lock, _ = locked_folder(place)
         except RunLocked:
             return False
         try:

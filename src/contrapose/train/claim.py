@@ -2,39 +2,53 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from contrapose.durable import remove_tree
 from contrapose.errors import ContraposeError, StorageError, UsageError
-from contrapose.locks import RunLock
-from contrapose.train import checkpoint as checkpoints
+from contrapose.staging import locked_folder
 
 
 def claim(folder: Path, *, resume: bool, stack: ExitStack) -> None:
     """Make ``folder`` ours until ``stack`` is closed. Raises RunLocked, UsageError or StorageError, saying why not."""
-    is_new = not folder.exists()
-    make_folder(folder)
+    refuse_a_file(folder)
+    lock, is_new = locked_folder(folder)
+    stack.callback(lock.release)
     if is_new:
-        stack.callback(_remove_unless_begun, folder)
-    stack.enter_context(RunLock(folder))
-    begun = (folder / "metrics.jsonl").exists() or checkpoints.steps_saved(folder / "checkpoints")
-    if begun and not resume:
+        stack.callback(_remove_unless_begun, folder)  # before the release: nobody else can be at work there
+    refuse_another_run(folder, resume=resume)
+
+
+def has_begun(folder: Path) -> bool:
+    """Whether a step was done there, or something measured: what a refused or an interrupted start has not."""
+    return (folder / "metrics.jsonl").exists() or any((folder / "checkpoints").glob("step-*"))
+
+
+def refuse_another_run(folder: Path, *, resume: bool) -> None:
+    """Raise UsageError where a new run would be begun over one that is there."""
+    if has_begun(folder) and not resume:
         raise UsageError(f"{folder} holds a run already: continue it with --resume, or choose another --out")
+
+
+def refuse_a_file(folder: Path) -> None:
+    """Raise UsageError where what ``--out`` names is there and is no folder."""
+    if os.path.lexists(folder) and not os.path.isdir(folder):
+        raise UsageError(f"--out {folder} is a file, not a folder: choose another name")
 
 
 def make_folder(folder: Path) -> None:
     """Make what ``--out`` names, where it is not there. Raises UsageError for a file, StorageError for what failed."""
+    refuse_a_file(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise UsageError(f"--out {folder} is a file, not a folder: choose another name") from None
     except OSError as error:
         raise StorageError(f"cannot make the folder {folder}: {error.strerror}") from None
 
 
 def _remove_unless_begun(folder: Path) -> None:
     """A run that was refused leaves nothing behind: neither its folder nor the corpus that it had read."""
-    if not (folder / "run.json").exists():
+    if not has_begun(folder):
         with suppress(ContraposeError, OSError):
             remove_tree(folder)
