@@ -5,7 +5,6 @@ Configuration is data: validated once at the edge, never changed afterwards, wri
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -13,6 +12,10 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contrapose.errors import UsageError, nearest
+from contrapose.foreign import cannot_be_read, parse_toml, read_text
+
+#: Characters of a wrong value that are shown.
+_SHOWN = 200
 
 
 class Frozen(BaseModel):
@@ -33,6 +36,8 @@ def validate(model: type[Model], values: Mapping[str, Any], *, where: str) -> Mo
         return model.model_validate(dict(values))
     except ValidationError as error:
         raise UsageError(_in_words(model, error, where)) from None
+    except OverflowError:  # pydantic, of a whole number beyond the range of a float
+        raise UsageError(f"{where}: a number is too large") from None
 
 
 def _in_words(model: type[BaseModel], error: ValidationError, where: str) -> str:
@@ -45,9 +50,14 @@ def _in_words(model: type[BaseModel], error: ValidationError, where: str) -> str
             lines.append(f"{where}: unknown key '{name}'{nearest(path[-1], known)} Known: {', '.join(known)}")
         else:
             message = problem["msg"].removeprefix("Value error, ")
-            shown = "" if problem["type"] == "missing" else f" (got {problem['input']!r})"
+            shown = "" if problem["type"] == "missing" else f" (got {_short(problem['input'])})"
             lines.append(f"{where}: {name}: {message}{shown}" if name else f"{where}: {message}")
     return "\n".join(lines)
+
+
+def _short(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
 
 
 def _section(model: type[BaseModel], path: list[str]) -> type[BaseModel]:
@@ -63,14 +73,16 @@ def _section(model: type[BaseModel], path: list[str]) -> type[BaseModel]:
 def read_toml(path: Path) -> dict[str, Any]:
     """The tables of a TOML file; a missing or malformed file is a :class:`UsageError` naming it."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse_toml(read_text(path))
     except FileNotFoundError:
         raise UsageError(f"configuration file not found: {path}") from None
     except IsADirectoryError:
         raise UsageError(f"configuration file is a folder: {path}") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {cannot_be_read(error)}") from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8 text: {error}") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise UsageError(f"{path} is not valid TOML: {error}") from None
 
 
@@ -96,8 +108,8 @@ def parse_value(text: str) -> Any:
     (0.1, True, 'queue')
     """
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return parse_toml(f"value = {text}")["value"]
+    except ValueError:
         return text
 
 

@@ -27,6 +27,7 @@ import numpy as np
 
 from contrapose.durable import append_line, write_bytes
 from contrapose.errors import ContraposeError, CorruptFile, StorageError, UsageError
+from contrapose.foreign import parse_json_object
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,11 @@ VARIABLE = "CONTRAPOSE_LEDGER"
 KINDS = ("run", "evaluation", "trial")
 #: Packages whose versions decide numbers.
 PACKAGES = ("contrapose", "torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "pyarrow")
+#: Parts of an entry that are read again, and the kind that each is of.
+_SHAPE: dict[str, type] = {
+    "summary": dict, "results": list, "environment": dict, "factors": dict, "values": dict, "facts": dict,
+}  # fmt: skip
+_NAMES_OF_RESULT = ("task", "metric", "protocol", "split")
 #: Shortest beginning of an id that is taken for it.
 SHORTEST_ID = 4
 
@@ -135,9 +141,8 @@ class Ledger:
             if not line.strip():
                 continue
             try:
-                body = json.loads(line)
-                yield Entry(str(body.pop("id")), str(body.pop("kind")), str(body.pop("time")), body)
-            except (ValueError, KeyError, AttributeError, TypeError):
+                yield _entry(parse_json_object(line))
+            except (ValueError, KeyError):
                 bad += 1
         if bad:
             logger.warning("%s: %d lines are no entries and were left out", self.path, bad)
@@ -176,6 +181,29 @@ def versions(packages: Sequence[str]) -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "not installed"
     return found
+
+
+def _entry(record: dict[str, Any]) -> Entry:
+    """The entry that a line holds. KeyError where its head is missing, ValueError for a body of another shape."""
+    head = [str(record.pop(name)) for name in ("id", "kind", "time")]
+    for name, kind in _SHAPE.items():
+        if not isinstance(record.get(name, kind()), kind):
+            raise ValueError(f"{name} is of another kind")
+    body: dict[str, Any] = _plain(record)
+    if not all(map(_is_result, body.get("results", ()))):
+        raise ValueError("a result that is none")
+    if not all(isinstance(value, dict) for value in body.get("values", {}).values()):
+        raise ValueError("values that are none")
+    return Entry(*head, body)
+
+
+def _is_result(result: Any) -> bool:
+    """Whether it has what tables and comparisons read; ``value`` is null where it is undefined."""
+    if not isinstance(result, dict) or not isinstance(result.get("details"), dict):
+        return False
+    value = result.get("value", "missing")
+    number = value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+    return number and all(isinstance(result.get(name), str) for name in _NAMES_OF_RESULT)
 
 
 def _plain(value: Any) -> Any:

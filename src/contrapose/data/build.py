@@ -109,6 +109,7 @@ class Builder:
             "quarantined": self.quarantine.bad,
             "by_reason": dict(self.quarantine.by_reason.most_common()),
             "examples": tuple(str(example) for example in self.quarantine.examples),
+            "notices": tuple(self.quarantine.notices),
             "seconds": round(self._seconds, 3),
         }
 

@@ -19,6 +19,7 @@ from contrapose.data.rowfile import RowFile
 from contrapose.data.sources import STDIN, sources_fingerprint
 from contrapose.data.text import printable
 from contrapose.errors import CorruptFile, DataError, UsageError
+from contrapose.foreign import read_json_object
 from contrapose.seeds import derive
 
 #: Raised when the files of a corpus change their form; older ones are then built again.
@@ -42,6 +43,7 @@ class Account:
     quarantined: int
     by_reason: dict[str, int] = field(default_factory=dict)
     examples: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
     seconds: float = field(default=0.0, compare=False)
 
     def lines(self) -> list[str]:
@@ -63,7 +65,7 @@ class Account:
         width = len(f"{self.read:,}")
         lines = [f"{name:<12} {count:>{width},}" for name, count in shown.items()]
         lines += [f"  {reason}: {count:,}" for reason, count in self.by_reason.items()]
-        return lines + [f"  {example}" for example in self.examples]
+        return [*lines, *(f"  {example}" for example in self.examples), *self.notices]
 
 
 class Corpus:
@@ -80,7 +82,8 @@ class Corpus:
         self.sources_fingerprint: str = about["sources"]
         self.settings: dict[str, Any] = about["settings"]
         account = dict(about["account"])
-        self.account = Account(**{**account, "examples": tuple(account["examples"])})
+        texts = {name: tuple(account.get(name, ())) for name in ("examples", "notices")}
+        self.account = Account(**{**account, **texts})
         self._rows = rows
 
     @classmethod
@@ -222,7 +225,7 @@ def _existing(folder: Path, about: dict[str, Any]) -> Corpus | None:
 def _read_about(folder: Path) -> dict[str, Any]:
     path = folder / ABOUT
     try:
-        about = json.loads(path.read_bytes())
+        about = read_json_object(path)
         if about["version"] != VERSION:
             raise CorruptFile(
                 f"{path} is of version {about['version']}, not {VERSION}. Build the corpus again"
@@ -234,6 +237,6 @@ def _read_about(folder: Path) -> dict[str, Any]:
         raise DataError(f"there is no corpus in {printable(folder, 300)}: it has no {ABOUT}") from None
     except OSError as error:
         raise CorruptFile(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError):
         raise CorruptFile(f"{path} is damaged. Build the corpus again") from None
-    return about  # type: ignore[no-any-return]
+    return about

@@ -1,18 +1,24 @@
-"""Tables as text: csv (quoted) and tsv (never quoted), with or without a header line."""
+"""Tables as text: csv (quoted, its delimiter found) and tsv (never quoted), with or without a header line."""
 
 from __future__ import annotations
 
 import csv
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from contrapose.data.columns import KNOWN_NAMES, SINGLE_TEXT, find_plan, no_plan, roles
+from contrapose.data.delimiters import DELIMITERS, ONE_COLUMN, declared_delimiter, find_delimiter
 from contrapose.data.formats_text import Row
 from contrapose.data.lines import Limits, Line, decoded_lines
 from contrapose.data.quarantine import Quarantine
 from contrapose.data.sources import Source
 from contrapose.errors import DataError
+
+
+#: Lines, and characters of them, that the delimiter of a csv is found by.
+LOOK_AHEAD, LOOK_AHEAD_CHARACTERS = 200, 1 << 20
 
 
 class Record(NamedTuple):
@@ -43,8 +49,12 @@ def read_tsv(
 def read_csv(
     source: Source, given: Sequence[str] | None, quarantine: Quarantine, limits: Limits
 ) -> Iterator[Row]:
-    """Comma-separated, cells may be quoted and then hold commas, doubled quotes and line ends (RFC 4180)."""
-    records = _csv_records(source, quarantine, limits)
+    """Cells may be quoted and then hold delimiters, doubled quotes and line ends (RFC 4180)."""
+
+    def is_header(cells: Sequence[str]) -> bool:
+        return find_plan(cells, given, textual=()) is not None
+
+    records = csv_records(source, quarantine, limits, is_header)
     return _rows(records, source, given, quarantine, limits)
 
 
@@ -86,11 +96,14 @@ def _layout(cells: tuple[str, ...], source: Source, given: Sequence[str] | None,
     plan = find_plan(cells, given, textual=())
     if plan is not None:
         return _Layout(tuple(cells.index(key) for key in plan.keys), plan.names, width, header=True)
-    if given is not None and all(
-        name.isascii() and name.isdigit() and 1 <= int(name) <= width for name in given
-    ):
+    if given is not None and all(_is_position(name, width) for name in given):
         return _Layout(tuple(int(name) - 1 for name in given), roles(len(given)), width, header=False)
     raise no_plan(source.shown, cells, given)
+
+
+def _is_position(name: str, width: int) -> bool:
+    # The bound on the length keeps int() from refusing thousands of digits.
+    return name.isascii() and name.isdigit() and len(name) <= len(str(width)) and 1 <= int(name) <= width
 
 
 class _Pulled:
@@ -149,9 +162,26 @@ class _Pulled:
         return self.waiting.popleft() if self.waiting else next(self._lines, None)
 
 
-def _csv_records(source: Source, quarantine: Quarantine, limits: Limits) -> Iterator[Record]:
-    """Records that may run over several lines. A broken one costs its first line only; the rest is read again."""
-    pulled = _Pulled(decoded_lines(source, quarantine, limits), limits)
+def csv_records(
+    source: Source, quarantine: Quarantine, limits: Limits, is_header: Callable[[Sequence[str]], bool]
+) -> Iterator[Record]:
+    """Records that may run over several lines. A broken one costs its first line only; the rest is read again.
+
+    The delimiter is found by the first lines (``is_header``: see :func:`find_delimiter`). One that the suffix does
+    not promise is told to ``quarantine``, the account of what was read.
+    """
+    lines = decoded_lines(source, quarantine, limits)
+    first, whole = _look_ahead(lines)
+    delimiter = declared_delimiter(first[0].text) if first else ""
+    if delimiter:
+        first = first[1:]
+    else:
+        delimiter = find_delimiter([line.text for line in first], is_header, whole=whole)
+    if delimiter in DELIMITERS and delimiter != ",":
+        quarantine.note(f"{source.shown}: its columns are separated by {DELIMITERS[delimiter]}")
+    elif delimiter == ONE_COLUMN and any("," in line.text for line in first):
+        quarantine.note(f"{source.shown}: one column; commas are part of its texts")
+    pulled = _Pulled(chain(first, lines), limits)
     while (line := pulled.begin()) is not None:
         if not line.text.strip():
             pulled.waiting.popleft()
@@ -159,13 +189,25 @@ def _csv_records(source: Source, quarantine: Quarantine, limits: Limits) -> Iter
             continue
         if '"' not in line.text:
             pulled.waiting.popleft()
-            yield Record(line, tuple(line.text.split(",")))
+            yield Record(line, tuple(line.text.split(delimiter)))
             continue
         try:
-            cells = next(csv.reader(pulled, strict=True))
+            cells = next(csv.reader(pulled, delimiter=delimiter, strict=True))
         except (csv.Error, StopIteration) as error:
             detail = "a quote is never closed" if pulled.starved else str(error)
             quarantine.reject(source.name, line.number, line.byte_offset, "invalid csv", detail)
             pulled.give_back()
         else:
             yield Record(line, tuple(cells))
+
+
+def _look_ahead(lines: Iterator[Line]) -> tuple[list[Line], bool]:
+    """The first lines, and whether they are all there are."""
+    first: list[Line] = []
+    characters = 0
+    for line in lines:
+        first.append(line)
+        characters += len(line.text)
+        if len(first) == LOOK_AHEAD or characters >= LOOK_AHEAD_CHARACTERS:
+            return first, False
+    return first, True

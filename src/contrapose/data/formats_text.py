@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
@@ -13,6 +12,7 @@ from contrapose.data.lines import Limits, Line, decoded_lines
 from contrapose.data.quarantine import Quarantine
 from contrapose.data.sources import Source
 from contrapose.errors import UsageError
+from contrapose.foreign import parse_json
 
 #: Records looked at before the columns of a jsonl file are decided, by majority: its first record may be a bad one.
 LOOK_AHEAD = 1_000
@@ -85,12 +85,9 @@ def _parsed(source: Source, quarantine: Quarantine, limits: Limits) -> Iterator[
             yield _Record(line, None)
             continue
         try:
-            value = json.loads(line.text)
-        except RecursionError:
-            quarantine.reject(source.name, line.number, line.byte_offset, "invalid JSON", "nested too deeply")
-        except ValueError as error:  # JSONDecodeError, and integers of more digits than Python converts
-            detail = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-            quarantine.reject(source.name, line.number, line.byte_offset, "invalid JSON", detail)
+            value = parse_json(line.text)
+        except ValueError as error:
+            quarantine.reject(source.name, line.number, line.byte_offset, "invalid JSON", str(error))
         else:
             if isinstance(value, dict | str):
                 yield _Record(line, value)

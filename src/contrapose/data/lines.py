@@ -33,7 +33,7 @@ class Limits:
     max_expansion: float = 200.0
     #: Expanded bytes up to which any ratio is accepted.
     free_expansion_bytes: int = 64 << 20
-    #: Expanded bytes of one file, whatever the ratio.
+    #: Bytes of one file of lines, unpacked, whatever the ratio: an input without end is refused here at last.
     max_expanded_bytes: int = 1 << 40
     #: Columns of a table.
     max_columns: int = 10_000
@@ -131,10 +131,12 @@ def _standard_input() -> io.BufferedReader[Any]:
     return stream if hasattr(stream, "peek") else io.BufferedReader(stream)
 
 
-def decoded_lines(source: Source, quarantine: Quarantine, limits: Limits = DEFAULT_LIMITS) -> Iterator[Line]:
+def decoded_lines(
+    source: Source, quarantine: Quarantine, limits: Limits = DEFAULT_LIMITS, encoding: str = "utf-8"
+) -> Iterator[Line]:
     """The lines of a text file, one at a time. Ends may be LF or CRLF; a byte order mark is dropped.
 
-    A line that is too long or not UTF-8 is quarantined and the next one is fine. A gz file that breaks off gives the
+    A line that is too long or not in its encoding is quarantined and the next one is fine. A gz file that breaks off gives the
     lines before the break and one record. Memory: one line of at most ``limits.max_line_bytes``.
     """
     number = offset = 0
@@ -144,13 +146,18 @@ def decoded_lines(source: Source, quarantine: Quarantine, limits: Limits = DEFAU
             while data := stream.readline(limits.max_line_bytes + 2):
                 number, start = number + 1, offset
                 offset += len(data)
+                if offset > limits.max_expanded_bytes:
+                    raise DataError(
+                        f"{source.shown} has more than {limits.max_expanded_bytes >> 20:,} MiB of text; so much is "
+                        "not read from one file of this kind. Cut it into parts"
+                    )
                 if len(data) > limits.max_line_bytes and not data.endswith(b"\n"):
                     offset += _skip_line(stream)
                     detail = f"{offset - start:,} bytes, limit {limits.max_line_bytes:,}"
                     quarantine.reject(source.name, number, start, "line too long", detail)
                     continue
                 try:
-                    text = data.decode("utf-8").rstrip("\r\n")
+                    text = data.decode(encoding).rstrip("\r\n")
                 except UnicodeDecodeError as error:
                     detail = f"byte 0x{data[error.start]:02x} at {start + error.start}"
                     quarantine.reject(source.name, number, start, "invalid UTF-8", detail)

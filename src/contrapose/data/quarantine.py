@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from contrapose.data.text import printable
-from contrapose.errors import TooManyBadRows, UsageError
+from contrapose.errors import DataError, TooManyBadRows, UsageError
 
 #: Records that are written down. Counting goes on after that; a broken file of millions of lines fills no disk.
 MAX_RECORDS = 10_000
@@ -88,6 +88,7 @@ class Quarantine:
         self.by_reason: Counter[str] = Counter()
         self.records: list[BadRow] = []
         self.examples: list[BadRow] = []
+        self.notices: list[str] = []
         self._written = 0
 
     @property
@@ -116,6 +117,10 @@ class Quarantine:
         if self.read >= self.check_after:
             self._check()
 
+    def note(self, notice: str) -> None:
+        """Keep something that whoever reads the account should know of a file that could be read."""
+        self.notices.append(notice)
+
     def finish(self) -> None:
         """Check the share once more, now that every row was seen; short inputs are judged only here."""
         self._check()
@@ -137,4 +142,25 @@ class Quarantine:
             f"{self.bad:,} of the first {self.read:,} rows cannot be read, more than the allowed share of "
             f"{self.max_bad_share:g}: {reasons}. For example:\n{examples}\n"
             "Check that the file is what its name says; to train on the readable rows, raise max_bad_share."
+        )
+
+
+class BadLine(DataError):
+    """A row that cannot be read, where every row counts."""
+
+    def __init__(self, record: BadRow) -> None:
+        detail = f": {printable(record.detail)}" if record.detail else ""
+        super().__init__(f"{printable(record.file, 300)}:{record.line}: {record.reason}{detail}")
+        self.record = record
+
+
+class NoneBad(Quarantine):
+    """For data that is measured on: a row left out would change the number, so the first bad one is an error."""
+
+    def reject(
+        self, file: str, line: int, byte_offset: int | None, reason: str, detail: str = "", *, rows: int = 1
+    ) -> None:
+        """Raise :class:`BadLine`."""
+        raise BadLine(
+            BadRow(file=file, line=line, byte_offset=byte_offset, reason=reason, detail=detail, rows=rows)
         )

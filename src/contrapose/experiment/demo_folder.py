@@ -12,13 +12,13 @@ started anew. Only what the demo itself wrote is deleted, and a folder without i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from contrapose.durable import remove_tree, write_json
 from contrapose.errors import UsageError
+from contrapose.foreign import read_json_object
 from contrapose.syscalls import reporting
 
 MARK = "demo.json"
@@ -87,10 +87,9 @@ class DemoFolder:
 
     def _mark(self) -> dict[str, Any]:
         try:
-            mark = json.loads((self.path / MARK).read_text(encoding="utf-8"))
+            return read_json_object(self.path / MARK)
         except (OSError, ValueError):
             return {}
-        return mark if isinstance(mark, dict) else {}
 
     def _write_mark(self, asked: Mapping[str, Any], *, finished: bool) -> None:
         write_json(self.path / MARK, {"asked": dict(asked), "finished": finished})

@@ -9,6 +9,7 @@ from typing import Any
 
 from contrapose.durable import write_json
 from contrapose.errors import CorruptFile, StorageError, UsageError
+from contrapose.foreign import cannot_be_read, read_json_object
 from contrapose.train.claim import make_folder
 
 NAME = "experiment.json"
@@ -48,13 +49,13 @@ def claim(folder: str | Path, kind: str, setting: Mapping[str, Any]) -> Path:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        return read_json_object(path)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, TypeError) as error:
-        raise CorruptFile(f"{path} is no record of an experiment ({error}): choose another --out") from None
+    except ValueError as error:
+        raise CorruptFile(f"{path} is no record of an experiment ({cannot_be_read(error)}): choose another --out") from None
 
 
 def _nothing_done(folder: Path) -> bool:

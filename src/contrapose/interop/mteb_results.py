@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,6 +14,7 @@ from contrapose.evaluate.evidence import Evidence
 from contrapose.evaluate.metrics import ndcg
 from contrapose.evaluate.results import Result
 from contrapose.evaluate.vectors import SPREAD_OF_COLLAPSE
+from contrapose.foreign import read_json_object
 from contrapose.interop.mteb_local import DEFAULT, LocalData
 
 PROTOCOL = "mteb"
@@ -131,7 +131,7 @@ def _evidence(result: Result, task: Any, local: LocalData | None, predictions: P
     else:
         return None
     try:
-        kept = json.loads((predictions / task.prediction_file_name).read_text(encoding="utf-8"))
+        kept = read_json_object(predictions / task.prediction_file_name)
         found = _of_rows(task.metadata.type, part, kept[subset][result.split])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

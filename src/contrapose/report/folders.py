@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from contrapose.config import read_toml
 from contrapose.data.text import printable
 from contrapose.errors import ContraposeError, CorruptFile, UsageError
+from contrapose.foreign import cannot_be_read, read_json_object
 
 if TYPE_CHECKING:
     from contrapose.train.settings import RunSettings
@@ -88,12 +88,11 @@ def _settings(folder: Path) -> RunSettings:
 
 def _summary(path: Path) -> dict[str, Any]:
     try:
-        read = json.loads(path.read_text(encoding="utf-8"))
+        return read_json_object(path)
     except (OSError, ValueError) as error:
-        raise CorruptFile(f"{path} cannot be read ({error}); finish the run again with --resume") from None
-    if not isinstance(read, dict):
-        raise CorruptFile(f"{path} is damaged: it holds no JSON object; finish the run again with --resume")
-    return read
+        raise CorruptFile(
+            f"{path} cannot be read ({cannot_be_read(error)}); finish the run again with --resume"
+        ) from None
 
 
 def read_metrics(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
@@ -119,6 +118,10 @@ def number(value: Any) -> float | None:
     >>> number(1), number("NaN"), number(True), number(float("inf"))
     (1.0, None, None, None)
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None

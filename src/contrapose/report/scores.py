@@ -21,8 +21,6 @@ logger = logging.getLogger(__name__)
 
 #: (task, metric, protocol, split, fingerprint of the data): two numbers with the same one may stand side by side.
 Key = tuple[str, str, str, str, str]
-#: What a result needs to be a number that can be compared.
-NEEDED = ("task", "metric", "protocol", "split", "value")
 
 
 def scores_of(ledger: Ledger, start: str, model: str) -> tuple[list[Score], list[PairedTest]]:
@@ -31,7 +29,7 @@ def scores_of(ledger: Ledger, start: str, model: str) -> tuple[list[Score], list
     The newest number of each task counts. Differences carry the uncorrected p-value until :func:`corrected`. A model
     that is its start has none.
     """
-    entries = [entry for entry in ledger.entries("evaluation") if _well_formed(entry)]
+    entries = [entry for entry in ledger.entries("evaluation") if "results" in entry.body]
     old, new = (_newest(entries, fingerprint) for fingerprint in (start, model))
     pairs = dict.fromkeys((old[key][0].id, new[key][0].id) for key in old if key in new and start != model)
     by_id = {entry.id: entry for entry in entries}
@@ -76,16 +74,6 @@ def corrected(
 
 def _in_words(difference: Difference, test: PairedTest, p_corrected: float) -> Difference:
     return replace(difference, p_corrected=p_corrected, words=in_words(test, p_corrected))
-
-
-def _well_formed(entry: Entry) -> bool:
-    results = entry.body.get("results")
-    return isinstance(results, list) and all(
-        isinstance(result, Mapping)
-        and all(name in result for name in NEEDED)
-        and isinstance(result.get("details"), Mapping)
-        for result in results
-    )
 
 
 def _newest(entries: Iterable[Entry], fingerprint: str) -> dict[Key, tuple[Entry, Mapping[str, Any]]]:

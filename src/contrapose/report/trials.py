@@ -10,6 +10,7 @@ from typing import Any
 
 from contrapose.data.text import printable
 from contrapose.errors import CorruptFile
+from contrapose.foreign import parse_json
 from contrapose.report.folders import TRIALS, number
 from contrapose.report.record import Cell, Trials, TrialTask
 
@@ -48,7 +49,7 @@ def open_trials(folder: Path) -> Trials:
 
 def _trial(line: str) -> dict[str, Any] | None:
     try:
-        read = json.loads(line)
+        read = parse_json(line)
     except ValueError:
         return None
     ok = isinstance(read, dict) and all(isinstance(read.get(key), dict) for key in ("factors", "values"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contrapose.errors import CorruptFile
+from contrapose.foreign import cannot_be_read, read_json_object
 from contrapose.train.settings import RunSettings, nested, resolve
 
 if TYPE_CHECKING:
@@ -41,10 +41,10 @@ class Run:
     def summary(self) -> dict[str, Any]:
         """Steps, scores, speed and data of the run, as written at its end."""
         try:
-            return dict(json.loads((self.folder / "summary.json").read_text(encoding="utf-8")))
+            return read_json_object(self.folder / "summary.json")
         except (OSError, ValueError) as error:
             raise CorruptFile(
-                f"{self.folder} has no readable summary.json ({error}): the run is not finished"
+                f"{self.folder} has no readable summary.json ({cannot_be_read(error)}): the run is not finished"
             ) from None
 
     @cached_property

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from contrapose.durable import remove_tree, verify_tree, write_tree
 from contrapose.errors import CorruptCheckpoint, StorageError
+from contrapose.foreign import cannot_be_read, read_json_object
 from contrapose.syscalls import reporting
 
 _NAME = re.compile(r"step-(\d{8})")
@@ -79,7 +80,10 @@ def load(checkpoints: Path, step: int) -> Checkpoint:
         tensors = {
             kind: tensors_from_bytes((folder / f"{kind}.safetensors").read_bytes()) for kind in _TENSOR_FILES
         }
-        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        try:
+            state = read_json_object(folder / "state.json")
+        except ValueError as error:
+            raise CorruptCheckpoint(f"{folder / 'state.json'} is damaged: {cannot_be_read(error)}") from None
     if state.pop("step", None) != step:
         raise CorruptCheckpoint(f"{folder / 'state.json'} is of another step than its folder's name says")
     return Checkpoint(step=step, state=state, **tensors)

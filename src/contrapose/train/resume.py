@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from contrapose.data.sources import sources_fingerprint
 from contrapose.durable import write_json
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import ContraposeError, CorruptFile, ResumeRefused
+from contrapose.foreign import cannot_be_read, read_json_object
 from contrapose.train.settings import RunSettings
 
 #: Sections and keys that may differ between a run and its continuation, because no result depends on them.
@@ -58,12 +58,11 @@ def check_method_file(folder: Path, sha256: str | None) -> None:
 
 def _read_object(path: Path) -> dict[str, Any]:
     try:
-        read = json.loads(path.read_text(encoding="utf-8"))
+        return read_json_object(path)
     except (OSError, ValueError) as error:
-        raise CorruptFile(f"{path} cannot be read ({error}): this is not the folder of a run") from None
-    if not isinstance(read, dict):
-        raise CorruptFile(f"{path} is damaged: it holds no JSON object")
-    return read
+        raise CorruptFile(
+            f"{path} cannot be read ({cannot_be_read(error)}): this is not the folder of a run"
+        ) from None
 
 
 def check_resumable(

@@ -20,6 +20,7 @@ from torch import Tensor
 from contrapose import syscalls
 from contrapose.durable import append_line, write_text
 from contrapose.errors import MissingExtra
+from contrapose.foreign import parse_json_object
 
 logger = logging.getLogger(__name__)
 
@@ -127,10 +128,10 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     rows = []
     for line in text.splitlines():
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
+            row = parse_json_object(line)
+        except ValueError:
             continue
-        if isinstance(row, dict) and isinstance(row.get("step"), int):
+        if isinstance(row.get("step"), int):
             rows.append(row)
     return rows
 
