@@ -92,14 +92,22 @@ def new_file(path: Path, told: Path) -> Iterator[Sink]:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     with reporting(told):
         descriptor = syscalls.uninterrupted(lambda: syscalls.calls.open(path, flags))
+    with sinking(descriptor, told, sync=True) as sink:
+        yield sink
+
+
+@contextmanager
+def sinking(descriptor: int, told: Path, *, sync: bool) -> Iterator[Sink]:
+    """What is written goes into an open file, which is closed at the end of the block; ``sync``: once the disk has it."""
     sink = Sink(descriptor, told)
     try:
         yield sink
         sink.close()
         if sink.failure:  # whoever wrote swallowed it; the bytes are missing all the same
             raise sink.failure
-        with reporting(told):
-            syscalls.uninterrupted(lambda: syscalls.calls.fsync(descriptor))
+        if sync:
+            with reporting(told):
+                syscalls.uninterrupted(lambda: syscalls.calls.fsync(descriptor))
     except BaseException:
         sink.abandon()
         with suppress(OSError):

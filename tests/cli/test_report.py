@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -41,10 +42,45 @@ def test_a_page_is_written_and_the_verdict_is_told(contrapose: Command, run: Pat
 def test_without_out_the_page_is_report_html_and_is_replaced(
     contrapose: Command, run: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "report.html").write_text("old")
-    assert contrapose("report", run, "--sample", 0, "-q").code == 0
-    assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
+    for _ in range(2):
+        assert contrapose("report", run, "--sample", 0, "-q").code == 0
+        assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+@pytest.mark.parametrize("name", ["report.html", "mine.md", "mine.json"])
+def test_a_file_that_is_no_report_is_replaced_only_by_force(
+    contrapose: Command, run: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_text("my own")
+    arguments = ["report", run, "--sample", 0, "-q", *(["-o", name] if name != "report.html" else [])]
+    done = contrapose(*arguments)
+    assert (done.code, (tmp_path / name).read_text()) == (2, "my own")
+    assert f"{name} exists and was not made by contrapose" in done.err
+    assert "--force" in done.err
+    assert contrapose(*arguments, "--force").code == 0
+    assert contrapose(*arguments).code == 0, "a report is known again in every format"
+    assert (tmp_path / name).read_text() != "my own"
+
+
+def test_a_link_stays_a_link_and_a_device_a_device(contrapose: Command, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "report.html").symlink_to("kept/page.html")
+    (tmp_path / "nowhere.html").symlink_to(os.devnull)
+    for name in ("report.html", "report.html", "nowhere.html"):
+        done = contrapose("report", run, "--sample", 0, "-o", name)
+        assert (done.code, f"wrote {name}" in done.out) == (0, True), done.err
+        assert (tmp_path / name).is_symlink()
+    assert (tmp_path / "kept" / "page.html").read_text().startswith("<!doctype html>")
+    assert Path(os.devnull).is_char_device()
+
+
+def test_standard_output_by_its_name_gets_the_report_alone(
+    contrapose: Command, run: Path, tmp_path: Path
+) -> None:
+    done = contrapose("report", run, "--sample", 0, "-o", "/dev/stdout", "--format", "json")
+    assert done.json["generator"] == "contrapose"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_json_is_the_record_and_writes_no_file(contrapose: Command, run: Path, tmp_path: Path) -> None:

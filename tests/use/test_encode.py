@@ -125,7 +125,7 @@ def test_an_overwrite_takes_the_old_list_of_bad_rows_away(tmp_path: Path) -> Non
 def test_an_existing_output_is_refused_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "out.npy").write_bytes(b"precious")
     encoder = HashEncoder()
-    with pytest.raises(UsageError, match=r"exists already.*--overwrite"):
+    with pytest.raises(UsageError, match=r"exists already.*--force"):
         bulk_encode(encoder, lines_file(tmp_path, ["a"]), tmp_path / "out.npy")
     assert (tmp_path / "out.npy").read_bytes() == b"precious"
     assert encoder.calls == []

@@ -12,6 +12,7 @@ from contrapose.cli.failures import PARTIAL
 from contrapose.cli.options import (
     Columns,
     Device,
+    Force,
     Json,
     Model,
     Precision,
@@ -49,7 +50,7 @@ def encode(
     ],
     columns: Columns = None,
     normalize: Annotated[bool, typer.Option(help="Unit vectors: a dot product is then the cosine.")] = True,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+    force: Force = False,
     precision: Precision = "fp32",
     device: Device = "auto",
     quiet: Quiet = False,
@@ -74,7 +75,7 @@ def encode(
             output,
             columns=split_words(columns) or None,
             normalize=normalize,
-            overwrite=overwrite,
+            overwrite=force,
             precision=precision,
             progress=counter.advance,
         )

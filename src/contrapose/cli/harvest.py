@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from contrapose.cli import console
-from contrapose.cli.options import Json, Quiet, examples, one_of
+from contrapose.cli.options import Force, Json, Quiet, examples, one_of
 from contrapose.errors import UsageError
 
 EXAMPLES = examples(
@@ -45,7 +45,7 @@ def python(
         ),
     ] = "sentences",
     pairs: Annotated[bool, typer.Option("--pairs", help="The same as --kind pairs.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+    force: Force = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -56,7 +56,7 @@ def python(
     one_of("--kind", kind, KINDS)
     if pairs and kind == "names":
         raise UsageError("--pairs and --kind names contradict each other: give one")
-    _check_free(Path(output), overwrite)
+    _check_free(Path(output), force)
     with files_counted("reading sources", quiet=quiet or json) as progress:
         num_rows, account = write_harvest(sources, output, kind="pairs" if pairs else kind, progress=progress)
     if json:
@@ -71,10 +71,11 @@ def python(
         console.suggest(f"contrapose train {shlex.quote(output)} --out runs/harvest --max-length 48")
 
 
-def _check_free(output: Path, overwrite: bool) -> None:
+def _check_free(output: Path, force: bool) -> None:
+    """The name says parquet, and nothing of that name is lost. A folder that is missing is made later."""
+    from contrapose.outputs import check_output
+
     if output.suffix.lower() != ".parquet":
         raise UsageError(f"--output {output}: the name must end in .parquet")
-    if output.is_dir():
-        raise UsageError(f"--output {output} is a folder: name a file in it")
-    if output.exists() and not overwrite:
-        raise UsageError(f"{output} exists already. Choose another name, or replace it with --overwrite")
+    if output.parent.is_dir():
+        check_output(output, force=force, option="--output")

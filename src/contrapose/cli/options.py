@@ -22,6 +22,7 @@ Json = Annotated[
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="No progress; warnings, errors and the result only.")
 ]
+Force = Annotated[bool, typer.Option("--force", "--overwrite", help="Replace the file of that name.")]
 Precision = Annotated[
     str, typer.Option(help="fp32, or bf16: faster where the processor has it, slightly rounded.")
 ]

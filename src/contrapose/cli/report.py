@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from contrapose.cli import console
-from contrapose.cli.options import Json, Quiet, examples, one_of
+from contrapose.cli.options import Force, Json, Quiet, examples, one_of
 from contrapose.cli.progress import moving_bar
 from contrapose.cli.remaining import in_words
-from contrapose.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -65,6 +64,7 @@ def report(
             help="Rows of each run's own text to look at; 0 leaves your text out of the report.", min=0
         ),
     ] = 500,
+    force: Force = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -74,21 +74,26 @@ def report(
     contrapose evaluate minilm ..., contrapose evaluate RUN ... with the same tasks and data.
     """
     from contrapose.ledger import Ledger
+    from contrapose.outputs import check_output, write_output
     from contrapose.report.gather import gather
 
     kind = _format(format_, out)
     place = _place(out, kind)
+    writes = place is not None and not (json and out is None)
+    if place is not None and writes:
+        check_output(place, force=force, replace_own=True)
     with watching(quiet=quiet or json) as view:
         found = gather(runs, Ledger.usual(), sample=sample, watcher=view)
-    if place is not None and not (json and out is None):
-        _write(found, kind, place)
+    text = _text(found, kind) if not json or writes else ""
+    if place is not None and writes:
+        write_output(place, text)
     if json:
         console.show_json(found.to_json())
     elif place is None:
-        typer.echo(_text(found, kind), nl=False)
+        typer.echo(text, nl=False)
     else:
         show(found)
-        console.say(f"wrote {place} ({place.stat().st_size / 1024:,.0f} KiB)")
+        console.say(f"wrote {place} ({len(text.encode()) / 1024:,.0f} KiB)")
         if not quiet:
             console.suggest(*_next(found, place))
 
@@ -101,34 +106,22 @@ def _format(given: str | None, out: str | None) -> str:
 
 
 def _place(out: str | None, kind: str) -> Path | None:
-    """Where to write; None for standard output. Checked before anything is computed."""
+    """Where to write; None for standard output."""
+    from contrapose.outputs import check_path, is_standard_output
+
     if out is None:
         return Path("report.html") if kind == "html" else None
-    if "\0" in out or not out:
-        raise UsageError("--out: a path cannot be empty or hold a NUL character")
-    place = Path(out).expanduser()
-    if place.is_dir():
-        raise UsageError(
-            f"--out {out} is a folder: name a file in it, such as {Path(out) / ('report' + FORMATS[kind])}"
-        )
-    if not place.parent.is_dir():
-        raise UsageError(
-            f"--out {out}: there is no folder {place.parent}; make it first: mkdir -p {place.parent}"
-        )
-    return place
-
-
-def _write(found: Report, kind: str, place: Path) -> None:
-    from contrapose.durable import write_text
-
-    write_text(place, _text(found, kind))
+    check_path(out, "--out")
+    return None if is_standard_output(out) else Path(out)
 
 
 def _text(found: Report, kind: str) -> str:
     import json as jsons
 
+    from contrapose.outputs import MARKS
+
     if kind == "json":
-        return jsons.dumps(found.to_json(), indent=1, allow_nan=False) + "\n"
+        return f"{{\n {MARKS['json']},\n" + jsons.dumps(found.to_json(), indent=1, allow_nan=False)[2:] + "\n"
     if kind == "md":
         from contrapose.report import markdown
 

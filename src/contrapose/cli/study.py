@@ -83,6 +83,7 @@ def study(
         batch_size=batch_size,
         learning_rate=learning_rate,
     )
+    _refuse_foreign(Path(out), chosen.name)
     muted = console.muted("contrapose.evaluate.suite")
     with muted, watching(out, TrialsView(quiet=quiet or json, score=_score)) as view:
         rows = [entry.body for entry in run_study(name, setup, view, view)]
@@ -130,13 +131,24 @@ def _score(row: Any) -> str:
     return f"mean STS {points(score(row))}" if row["values"] else "looked at"
 
 
+def _refuse_foreign(out: Path, name: str) -> None:
+    """An answer is written anew; a user's own file of its name is not."""
+    from contrapose.outputs import is_own
+
+    answer = out / f"{name}.md"
+    if answer.exists() and not (out / f"{name}.jsonl").exists() and not is_own(answer):
+        raise UsageError(f"{answer} exists and was not made by contrapose: choose another --out")
+
+
 def _written(chosen: Study, studies: AllRows, out: Path) -> list[Path]:
     """The answer as Markdown, and its figure where matplotlib is installed."""
     from contrapose.errors import MissingExtra
     from contrapose.experiment.study_figures import svg
     from contrapose.experiment.study_report import figure_path, section, written
+    from contrapose.outputs import MARKS
 
-    files = {f"{chosen.name}.md": "\n".join([f"# {chosen.name}", "", *section(chosen, studies)]) + "\n"}
+    lines = [f"# {chosen.name}", "", *section(chosen, studies), "", MARKS["md"], ""]
+    files = {f"{chosen.name}.md": "\n".join(lines)}
     try:
         files[figure_path(chosen.name)] = svg(chosen.figure(studies[chosen.name], studies))
     except MissingExtra as missing:

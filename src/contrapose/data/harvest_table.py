@@ -65,18 +65,18 @@ def pair_rows(pairs: Iterable[Pair]) -> dict[str, list[str]]:
 
 
 def write_parquet(out: str | Path, columns: dict[str, list[str]]) -> None:
-    """Write columns of texts, atomically; the folder is made where it is missing."""
+    """Write columns of texts, whole or not at all; the folder is made where it is missing."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from contrapose.durable import atomic_file
+    from contrapose.outputs import output_file
     from contrapose.syscalls import reporting
 
     path = Path(out)
     with reporting(path.parent, "make the folder"):
         path.parent.mkdir(parents=True, exist_ok=True)
     table: Any = pa.table({name: pa.array(texts, pa.string()) for name, texts in columns.items()})
-    with atomic_file(path) as file:
+    with output_file(path) as file:
         _write(pq, table, file)
 
 

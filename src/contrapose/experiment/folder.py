@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from contrapose.foreign import cannot_be_read, read_json_object
 from contrapose.train.claim import make_folder
 
 NAME = "experiment.json"
+#: What experiments write at their end. A folder that holds one, and no experiment, would lose it.
+RESULTS = ("results.md", "results.json", "comparison.png", "comparison.svg", "sensitivity.png", "sensitivity.svg")
 
 
 def claim(folder: str | Path, kind: str, setting: Mapping[str, Any]) -> Path:
@@ -64,9 +67,9 @@ def _nothing_done(folder: Path) -> bool:
 
 
 def _refuse_foreign(folder: Path) -> None:
-    """A training run's folder, or a folder of trials without a record, is not a place for an experiment."""
-    for name in ("run.json", "config.toml", "trials.jsonl"):
-        if (folder / name).exists():
+    """A training run's folder, trials without a record, or a user's own results: no place for an experiment."""
+    for name in ("run.json", "config.toml", "trials.jsonl", *RESULTS):
+        if os.path.lexists(folder / name):
             raise UsageError(f"{folder} holds something else already ({name}): choose another --out")
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from contrapose.data.text import printable
+from contrapose.outputs import MARKS
 from contrapose.report.how_to_read import HOW, all_unchanged, how
 from contrapose.report.page import title
 from contrapose.report.record import Report, RunFacts, Trials
@@ -93,7 +94,7 @@ def render(report: Report) -> str:
         if report.ledger
         else "No ledger was looked at."
     )
-    return "\n".join([*lines, "---", ledger, ""])
+    return "\n".join([*lines, "---", ledger, "", MARKS["md"], ""])
 
 
 def _summary(run: RunFacts) -> list[str]:

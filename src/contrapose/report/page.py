@@ -10,6 +10,7 @@ import base64
 import hashlib
 from importlib.resources import files
 
+from contrapose.outputs import MARKS
 from contrapose.report import sections, text_sections
 from contrapose.report.how_to_read import all_unchanged
 from contrapose.report.record import Report
@@ -52,7 +53,7 @@ def render(report: Report) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n<meta name="referrer" content="no-referrer">\n'
-        f'<meta name="generator" content="contrapose {esc(report.version)}">\n<link rel="icon" href="data:,">\n'
+        f'{MARKS["html"]}{esc(report.version)}">\n<link rel="icon" href="data:,">\n'
         f"<title>{esc(title(report))}</title>\n<style>{style}</style>\n</head>\n<body>\n"
         f'<header><p class="eyebrow">contrapose report</p><h1><bdi>{esc(title(report))}</bdi></h1>'
         f'<p class="source">{esc(report.made)} · contrapose {esc(report.version)}</p>'

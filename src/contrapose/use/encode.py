@@ -22,6 +22,7 @@ import numpy as np
 from contrapose import durable, syscalls
 from contrapose.data.quarantine import Quarantine
 from contrapose.errors import EmptyCorpus, UsageError, nearest
+from contrapose.outputs import check_output, followed, output_file
 from contrapose.use.rows import Chunk, Progress, Sources, TextEncoder, encoded_chunks
 
 #: Rows encoded, and written as one row group, at a time: 12 MB of vectors at width 384.
@@ -118,7 +119,7 @@ def bulk_encode(
     """
     output = Path(output)
     write = _writer(output)
-    _check_free(output, overwrite)
+    check_output(output, force=overwrite, option="--output")
     started = monotonic()
     quarantine = Quarantine(max_bad_share=max_bad_share)
     chunks = encoded_chunks(
@@ -131,7 +132,7 @@ def bulk_encode(
         precision=precision,
         progress=progress,
     )
-    with durable.atomic_file(output) as file:
+    with output_file(output) as file:
         rows = write(file, chunks, encoder.width, output)
         if rows == 0:
             raise EmptyCorpus(_nothing_read(sources, quarantine))
@@ -159,17 +160,10 @@ def _writer(output: Path) -> Writer:
     return writers[suffix]
 
 
-def _check_free(output: Path, overwrite: bool) -> None:
-    if output.is_dir():
-        raise UsageError(f"{output} is a folder; name a file in it, for example {output / 'vectors.npy'}")
-    if output.exists() and not overwrite:
-        raise UsageError(f"{output} exists already. Choose another name, or replace it with --overwrite")
-
-
 def _write_npy(file: BinaryIO, chunks: Iterator[Chunk], width: int, output: Path) -> int:
     """The header holds the number of rows, which is known last: the vectors wait in a nameless file beside it."""
     rows = 0
-    with SpooledTemporaryFile(max_size=SPOOLED_BYTES, dir=str(output.parent)) as spool:
+    with SpooledTemporaryFile(max_size=SPOOLED_BYTES, dir=str(followed(output).parent)) as spool:
         for chunk in chunks:
             with syscalls.reporting(output):
                 spool.write(np.ascontiguousarray(chunk.vectors_ND, dtype="<f4").tobytes())
