@@ -62,7 +62,15 @@ MACHINES = {
     "avx2": Machine(
         environment={**AVX2, "OMP_NUM_THREADS": "1", "LANG": "C", "LC_ALL": "C", "TZ": "Asia/Kathmandu"}
     ),
-    "old": Machine(environment={**OLD, "OMP_NUM_THREADS": "4", "LC_ALL": "C.UTF-8", "TZ": "Pacific/Apia"}),
+    "old": Machine(
+        environment={
+            **OLD,
+            "OMP_NUM_THREADS": "4",
+            "LC_ALL": "C.UTF-8",
+            "TZ": "Pacific/Apia",
+            "FORCE_COLOR": "1",
+        }
+    ),
     "shuffled": Machine(
         environment={"OMP_NUM_THREADS": "2", "PYTHONHASHSEED": "3", "NO_COLOR": "1", "COLUMNS": "60"},
         arguments=("-p", "randomly"),
