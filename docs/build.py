@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import demo, transfer  # noqa: E402
-from benchmarks.quality import read, table  # noqa: E402
+from benchmarks.quality import read, table, transfer_table  # noqa: E402
 
 from contrapose.experiment.studies import study_named  # noqa: E402
 from contrapose.experiment.study_report import FIGURES, PAGE, render  # noqa: E402
@@ -31,7 +31,9 @@ def pages() -> dict[Path, str]:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     readme = between(readme, "methods", methods_table())
     readme = between(readme, "demo", demo.table(read(RESULTS / "demo.jsonl")))
-    readme = between(readme, "quality", table(read(RESULTS / "quality.jsonl")))
+    quality = read(RESULTS / "quality.jsonl")
+    readme = between(readme, "quality", table(quality))
+    readme = between(readme, "quality-transfer", transfer_table(quality))
     readme = between(readme, "speed", speed_table(RESULTS / "speed.json"))
     found = json.loads((RESULTS / "transfer.json").read_text(encoding="utf-8"))
     readme = between(readme, "transfer", transfer.table(found))

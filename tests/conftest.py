@@ -1,16 +1,40 @@
-"""What every test may rely on: few threads, no network, and the shared evaluation data where there is any."""
+"""What every test may rely on, on whatever machine: few threads, no network, no downloaded models, a terminal of no
+special kind, not one of several processes, and the shared evaluation data where there is any."""
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
+import pytest
+from hypothesis import HealthCheck, settings
+
 os.environ.setdefault("OMP_NUM_THREADS", "2")
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["CONTRAPOSE_LEDGER"] = "off"  # tests of the ledger switch it on, in a folder of their own
+#: What shells, terminals, services that run tests, and launchers of processes set. A test that needs one sets it.
+SURROUNDINGS = (
+    "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "FORCE_COLOR", "GITHUB_ACTIONS", "LINES", "NO_COLOR", "PY_COLORS",
+    "TERMINAL_WIDTH", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "JUPYTER_COLUMNS", "JUPYTER_LINES",
+    "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "RANK", "WORLD_SIZE",
+)  # fmt: skip
+for name in SURROUNDINGS:
+    os.environ.pop(name, None)
+os.environ["TERM"] = "xterm"
+os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="contrapose-no-hub-")
+atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
+for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE"):
+    os.environ.pop(name, None)
 
-import pytest
+# No example is too slow for a machine that does other work, and every machine is asked the same examples.
+settings.register_profile(
+    "anywhere", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
+)
+settings.load_profile("anywhere")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -63,8 +63,13 @@ MACHINES = {
         environment={**AVX2, "OMP_NUM_THREADS": "1", "LANG": "C", "LC_ALL": "C", "TZ": "Asia/Kathmandu"}
     ),
     "old": Machine(
-        environment={**OLD, "OMP_NUM_THREADS": "4", "LC_ALL": "C.UTF-8", "TZ": "Pacific/Apia"},
-        arguments=("-n", "0"),
+        environment={
+            **OLD,
+            "OMP_NUM_THREADS": "4",
+            "LC_ALL": "C.UTF-8",
+            "TZ": "Pacific/Apia",
+            "FORCE_COLOR": "1",
+        }
     ),
     "shuffled": Machine(
         environment={"OMP_NUM_THREADS": "2", "PYTHONHASHSEED": "3", "NO_COLOR": "1", "COLUMNS": "60"},
@@ -95,8 +100,8 @@ def main(arguments: list[str]) -> int:
 
 def run(machine: Machine, arguments: list[str]) -> bool:
     """Whether the suite holds on it; its last lines are printed."""
-    environment = {name: value for name, value in os.environ.items() if machine.environment.get(name, value)}
-    environment |= {name: value for name, value in machine.environment.items() if value is not None}
+    wanted = {**os.environ, **machine.environment}
+    environment = {name: value for name, value in wanted.items() if value is not None}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *machine.arguments, *arguments]
     if machine.as_nobody:
         command = [*_becoming_nobody(), *command]

@@ -120,3 +120,25 @@ def test_continued_training_has_only_its_rest_left(time):
         time.passes(1)
         fresh.stepped(1.0)
     assert fresh.remaining() == pytest.approx(30 * 1.0 + AROUND_STEPS, abs=0.1)
+
+
+def test_the_longest_texts_come_first_and_are_counted_as_long_as_they_are(time):
+    """Half of the work is in a tenth of the texts: after those, the other half is left and not nine tenths."""
+    fresh = clock(time, evaluations=1, trainings=0, lengths=[9] * 100 + [1] * 900)
+    fresh.begin_evaluation()
+    time.passes(10)
+    fresh.encoded(100)
+    assert fresh.remaining() == pytest.approx(10)
+    assert fresh.is_sure
+
+
+def test_a_demo_of_other_steps_is_told_from_its_beginning(time):
+    fresh = clock(time, lengths=[1] * 1000)
+    assert fresh.seconds_of(50) is None
+    time.passes(7)
+    fresh.begin_evaluation()
+    time.passes(20)
+    fresh.encoded(1000)
+    fresh.end_evaluation()
+    step = 20 / 1000 * 10 * STEP_IN_TEXTS
+    assert fresh.seconds_of(50) == pytest.approx(7 + 3 * 20 + 2 * (50 * step + AROUND_STEPS))

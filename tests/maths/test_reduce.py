@@ -12,7 +12,7 @@ from contrapose.maths.reduce import softmax_loss, to_logits
 from contrapose.maths.scores import Columns, ScoreTable, score_table
 from tests.reference import loops
 
-few = settings(deadline=None, derandomize=True, max_examples=25)
+few = settings(max_examples=25)
 
 
 def table(valid: list[list[bool]], log_weight: torch.Tensor | None = None) -> ScoreTable:

@@ -48,7 +48,7 @@ def test_no_weight_anywhere_is_none() -> None:
     )
 
 
-@settings(deadline=None, derandomize=True, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(1, 5), st.integers(0, 4), st.data())
 def test_the_positive_counts_whatever_the_mask_says_and_is_never_a_negative(
     rows: int, more: int, data: st.DataObject

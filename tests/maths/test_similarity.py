@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from contrapose.maths.similarity import at_least_fp32, cosine_table, paired_cosine, unit
 from tests.reference import loops
 
-few = settings(deadline=None, derandomize=True, max_examples=25)
+few = settings(max_examples=25)
 #: 0, or far enough from it that its square is a number.
 entries = st.floats(-100, 100).map(lambda value: value if abs(value) > 1e-3 else 0.0)
 

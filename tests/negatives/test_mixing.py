@@ -14,7 +14,7 @@ from contrapose.negatives.mixing import MixedNegatives, mix
 from contrapose.objectives.contract import Candidates, Views
 from tests.reference import loops
 
-few = settings(deadline=None, derandomize=True, max_examples=25)
+few = settings(max_examples=25)
 
 
 def views(rows: int, width: int = 4, seed: int = 0, step: int = 0) -> Views:

@@ -21,7 +21,7 @@ def views(rows: int, first: int = 1, texts: bool = True) -> Views:
     return Views.pair(vectors * 3, vectors * 5, text_ids=ids)
 
 
-@settings(deadline=None, derandomize=True, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 9), st.lists(st.integers(1, 12), max_size=6))
 def test_holds_exactly_the_last_positives(size: int, batches: list[int]) -> None:
     """Against a deque: no row of a batch is dropped when the cursor wraps, also where a batch is larger than it."""
@@ -37,7 +37,7 @@ def test_holds_exactly_the_last_positives(size: int, batches: list[int]) -> None
             torch.testing.assert_close(vector, views(1, text).anchor[0] / 3)
 
 
-@settings(deadline=None, derandomize=True, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(1, 7), st.lists(st.integers(1, 9), min_size=1, max_size=4), st.integers(1, 9))
 def test_a_reloaded_queue_goes_on_where_it_was(size: int, batches: list[int], more: int) -> None:
     queue, first = Queue(width=2, queue_size=size), 1

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from contrapose.objectives.catalogue import loss
 from tests.reference import loops
 
-few = settings(deadline=None, derandomize=True, max_examples=20)
+few = settings(max_examples=20)
 
 
 def close_views(rows: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:

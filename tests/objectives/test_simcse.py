@@ -14,7 +14,7 @@ from contrapose.objectives.contract import Candidates, Views
 from contrapose.objectives.simcse import simcse
 from tests.reference import loops
 
-few = settings(deadline=None, derandomize=True, max_examples=25)
+few = settings(max_examples=25)
 
 
 def vectors(*shape: int, seed: int) -> torch.Tensor:

@@ -14,7 +14,7 @@ from contrapose.objectives.simcse import simcse
 from contrapose.positives.mixing import MixedPositive
 from tests.reference import loops
 
-few = settings(deadline=None, derandomize=True, max_examples=25)
+few = settings(max_examples=25)
 
 
 def plane(*angles: float) -> torch.Tensor:

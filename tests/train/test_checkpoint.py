@@ -186,7 +186,7 @@ ACTIONS = st.lists(
 
 
 @given(actions=ACTIONS, keep=st.integers(2, 3))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_the_newest_good_ones_and_the_best_are_never_pruned(
     tmp_path_factory: pytest.TempPathFactory, actions: list[Action], keep: int
 ) -> None:
