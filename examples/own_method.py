@@ -1,14 +1,13 @@
-"""A method of your own is one file: an equation, and a record that names it.
+"""A method of your own is one file: an equation, and a record that names it. Nothing else is edited.
 
 Here: a hinge on the hardest negative,  loss_i = max(0, margin + max_j cos(a_i, p_j) - cos(a_i, p_i)),  j != i.
 
-Every argument after the star is a hyperparameter with its default, range and help text. To see the method in
-`contrapose methods` and to train with `--method hardest-hinge`, let your package offer it in its pyproject.toml:
+Every argument after the star is a hyperparameter with its default, range and help text. Use the file as it is:
 
-    [project.entry-points."contrapose.methods"]
-    hardest-hinge = "own_method:METHOD"
+    contrapose train notes.txt --method own_method.py --out runs/hinge
+    python -m contrapose.testing own_method.py          the rules that every method keeps
 
-Run:  python examples/own_method.py
+docs/adding-a-method.md says how a package offers a method by its name. Run:  python examples/own_method.py
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from typing import Annotated
 import torch
 from pydantic import Field
 
+from contrapose.maths.reduce import to_logits
 from contrapose.objectives.contract import Candidates, Method, Outcome, Views
 from contrapose.objectives.in_batch import in_batch_table
 from contrapose.objectives.objective import Objective
@@ -32,16 +32,19 @@ def hardest_hinge(
     margin: Annotated[float, Field(ge=0, le=2, description="by how much the positive must win")] = 0.2,
 ) -> Outcome:
     table = in_batch_table(views, candidates)  # queues and mixtures come as further columns
-    hardest_B = table.cosine_BC.masked_fill(~table.negative_BC, -2).max(1).values
+    logits_BC = to_logits(table.cosine_BC, table, temperature=1.0)  # what repeats the anchor is struck out
+    hardest_B = (
+        logits_BC.masked_fill(~table.negative_BC, -9).max(1).values
+    )  # none: below any cosine less margin
     own_B = table.cosine_BC.gather(1, table.positive_B[:, None]).squeeze(1)
-    return Outcome(loss_B=(margin + hardest_B - own_B).relu(), logits_BC=table.cosine_BC, table=table)
+    return Outcome(loss_B=(margin + hardest_B - own_B).relu(), logits_BC=logits_BC, table=table)
 
 
 METHOD = Method(
     name="hardest-hinge",
     idea="The positive must beat the hardest negative by a margin.",
-    paper="yours",
-    reference="https://example.org",
+    paper="Faghri, Fleet, Kiros, Fidler 2018, VSE++: Improving Visual-Semantic Embeddings (BMVC)",
+    reference="https://arxiv.org/abs/1707.05612",
     objective=hardest_hinge,
 )
 

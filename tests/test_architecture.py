@@ -25,7 +25,7 @@ FLOORS = {
     "objectives.contract": 2,
     "negatives": 3, "positives": 3, "text": 3, "data": 3, "regularizers": 3,
     "encoder": 4, "objectives": 4,
-    "evaluate": 5,
+    "evaluate": 5, "testing": 5,
     "train": 6,
     "use": 7, "interop": 7, "experiment": 7,
     "report": 8,

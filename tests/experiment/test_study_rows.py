@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from contrapose.experiment import study_ablation, study_divergence, study_dynamics, study_mixing
+from contrapose.experiment import (
+    study_ablation,
+    study_divergence,
+    study_dynamics,
+    study_mixing,
+    study_mixing_look,
+    study_mixing_words,
+)
 from contrapose.experiment.study_noise import Noise, in_words, noise_alone, noise_paired, paired
 from contrapose.experiment.study_rows import correlation, points, score, start_score
 
@@ -171,14 +178,35 @@ def test_mixing_says_closer_only_where_the_interval_leaves_out_zero() -> None:
         "mixed": 9,
         "before": 0.9,
         "closer": 0.4,
+        "share": 0.3,
     }
     closer = {**cell, "after": 0.95, "change": 0.05, "low": 0.04, "high": 0.06}
     unclear = {**cell, "after": 0.9, "change": 0.0, "low": -0.01, "high": 0.01}
     further = {**cell, "after": 0.85, "change": -0.05, "low": -0.06, "high": -0.04}
     for found, words in ((closer, "closer to"), (unclear, "no clearly different"), (further, "further from")):
-        grid = [{**found, "gap_threshold": threshold} for threshold in (0.1, 1.0)]
+        grid = [
+            {**found, "gap_threshold": threshold, "near_mode": way}
+            for threshold in (0.1, 0.6, 1.0)
+            for way in study_mixing_look.MODES
+        ]
         look = {**row(80.0), "factors": {"look": "the start"}, "facts": {"grid": grid}}
-        assert words in study_mixing.answer([look], {"mixing": [look]}).words[0]
+        told = study_mixing.answer([look], {"mixing": [look]}).words
+        assert told[0].count(words) == len(study_mixing_words.WAYS) == 3
+        conclusion = next(line for line in told if line.startswith("So, at a threshold of 1"))
+        assert conclusion.count("with 1 of 1 encoders") == (3 if words == "closer to" else 0)
+
+
+def test_mixing_says_of_a_search_that_takes_no_share_that_it_left_the_positive_alone() -> None:
+    grid = [
+        {"near_mode": way, "gap_threshold": threshold, "near": 1.0, "over": 0.0, "far": 0.0, "mixed": 0}
+        for way in study_mixing_look.MODES
+        for threshold in (0.1, 1.0)
+    ]
+    look = {**row(80.0), "factors": {"look": "the start"}, "facts": {"grid": grid}}
+    told = study_mixing.answer([look], {"mixing": [look]})
+    assert "by search left as it is" in told.words[0]
+    assert "by search with 0 of 1 encoders (left alone with 1)" in told.words[2]
+    assert {line[6] for line in told.table} == {"–"}
 
 
 def test_divergence_counts_a_run_once_however_many_studies_hold_it() -> None:

@@ -19,7 +19,9 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "own_method.py"
 RECORD = """
 from contrapose.objectives.contract import Method
 from contrapose.objectives.simcse import simcse
-METHOD = Method(name="{name}", idea="Mine.", paper="Me 2026, Mine", reference="https://example.org", objective=simcse{more})
+METHOD = Method(
+    name="{name}", idea="Mine.", paper="Me 2026, Mine", reference="https://example.org", objective=simcse{more}
+)
 """
 
 

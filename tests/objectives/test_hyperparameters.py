@@ -65,7 +65,7 @@ def without_default(views: object, *, margin: float) -> None: ...
 
 @pytest.mark.parametrize("wrong", [untyped, without_default])
 def test_a_number_without_type_or_default_is_refused_by_name(wrong: Any) -> None:
-    with pytest.raises(UsageError, match="'margin' of .* needs a type and a default"):
+    with pytest.raises(UsageError, match=r"'margin' of .* needs a type and a default"):
         hyperparameters_of(wrong)
 
 

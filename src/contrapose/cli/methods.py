@@ -9,23 +9,25 @@ import typer
 
 from contrapose.cli import console
 from contrapose.cli.options import Json, examples
-from contrapose.errors import UsageError, nearest
 
-EXAMPLES = examples("contrapose methods", "contrapose methods hncse-hnm", "contrapose methods --json")
+EXAMPLES = examples(
+    "contrapose methods",
+    "contrapose methods hncse-hnm",
+    "contrapose methods own_method.py",
+    "contrapose methods --json",
+)
 
 
 def methods(
-    name: Annotated[str | None, typer.Argument(help="Only this one, in full.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Only this one, or a FILE.py of yours, in full.", show_default=False)
+    ] = None,
     json: Json = False,
 ) -> None:
     """List the methods, their papers, their parts and numbers."""
     from contrapose.objectives.catalogue import all_parts, describe
 
-    described = describe()
-    known = {method["name"]: method for method in described}
-    if name is not None and name not in known:
-        raise UsageError(f"unknown method '{name}'{nearest(name, list(known))} Known: {', '.join(known)}")
-    shown = described if name is None else [known[name]]
+    shown = describe() if name is None else describe(name)
     if json:
         console.show_json(shown)
     elif name is None:
@@ -33,9 +35,12 @@ def methods(
         console.show(console.table({"method": "name", "parts": "text", "idea": "text"}, rows))
         console.say(f"Parts that --with adds to a method: {', '.join(all_parts())}")
         console.say("In full, with paper and numbers: contrapose methods NAME")
+        console.say(
+            "All numbers of a paper: contrapose train --recipe NAME; a method of yours: --method FILE.py"
+        )
         console.suggest("contrapose train YOUR_TEXT.txt --method hncse-hnm --out runs/mine")
     else:
-        show_one(known[name])
+        show_one(shown[0])
 
 
 def show_one(method: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from contrapose.cli import console, run_view
 from contrapose.cli.failures import PARTIAL
 from contrapose.cli.options import Json, Quiet, examples, split_words
 from contrapose.errors import UsageError
+from contrapose.experiment.recipes import RECIPES, Recipe, departures, recipe_named
 
 if TYPE_CHECKING:
     from contrapose.train.settings import RunSettings
@@ -22,6 +23,7 @@ EXAMPLES = examples(
     "--batch-size 64 --dev-data data/senteval",
     "contrapose train pairs.csv --columns title,body --method focal-infonce --with mixed-negatives --set k=5 "
     "--out runs/pairs",
+    "contrapose train --recipe simcse/bert-base wiki1m_for_simcse.txt --dev-data data/senteval",
     "contrapose train --out runs/notes --resume",
 )
 
@@ -45,7 +47,16 @@ def train(
     ] = None,
     model: Annotated[str | None, option("minilm (default), a folder, or a hub name.", METHOD)] = None,
     method: Annotated[
-        str | None, option("hncse-hnm (default), or another of `contrapose methods`.", METHOD)
+        str | None,
+        option("hncse-hnm (default), another of `contrapose methods`, or a FILE.py of yours.", METHOD),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        option(
+            f"All numbers of a paper, under which options go: {', '.join(each.name for each in RECIPES)}.",
+            METHOD,
+            metavar="NAME",
+        ),
     ] = None,
     with_: Annotated[
         list[str] | None, option("Parts to add to the method.", METHOD, "--with", metavar="PART,...")
@@ -121,7 +132,8 @@ def train(
     """Train a sentence encoder on your own text; no labels are needed.
 
     The run's folder gets config.toml, env.json, metrics.jsonl, checkpoints/ and model/. A configuration file, then
-    flags, then --set: what comes later wins. Exit code 3 means that it is done, and that rows could not be read.
+    flags, then --set: what comes later wins, and each over --recipe. Exit code 3 means that it is done, and that rows
+    could not be read.
     """
     from contrapose.config import parse_value
 
@@ -137,29 +149,42 @@ def train(
     }  # fmt: skip
     from contrapose.data.sources import find_sources
 
-    settings = settings_from(config, flags, set_ or (), resume=resume)
+    chosen = None if recipe is None else recipe_named(recipe)
+    settings = settings_from(config, flags, set_ or (), recipe=chosen, resume=resume)
+    for departure in departures(chosen, settings) if chosen is not None else ():
+        console.tell(f"note: not the paper's recipe: {departure}", style="yellow")
     find_sources([name for name in settings.data.corpus if name != "-"] or "-")
     run_and_tell(settings, resume=resume, quiet=quiet or json, as_json=json)
 
 
 def settings_from(
-    config: str | None, flags: Mapping[str, Any], assignments: Sequence[str], *, resume: bool = False
+    config: str | None,
+    flags: Mapping[str, Any],
+    assignments: Sequence[str],
+    *,
+    recipe: Recipe | None = None,
+    resume: bool = False,
 ) -> RunSettings:
-    """The settings of a run: the file's, flags on top, ``--set`` on top of those.
+    """The settings of a run: the recipe's, the file's, flags, ``--set``; each goes before those named earlier.
 
     A run that is resumed by its folder alone takes the configuration that it was begun with.
     """
     from contrapose.config import merge
     from contrapose.train.settings import nested, parse_assignments, resolve
 
-    begun = Path(flags["out"] or "", "config.toml")
-    if resume and config is None and flags["out"] and not flags["corpus"] and begun.is_file():
+    out = flags["out"] or (recipe.preset(dev_data=False)["out"] if recipe is not None else "")
+    begun = Path(out, "config.toml")
+    if resume and config is None and out and not flags["corpus"] and begun.is_file():
         config = str(begun)
     try:
         options = merge(nested(flags), nested(parse_assignments(assignments)))
     except (TypeError, AttributeError):
         raise UsageError(f"--set: these contradict each other: {', '.join(assignments)}") from None
     base = _without_rivals(_tables(config), options) if config is not None else {}
+    if recipe is not None:
+        above = merge(base, options)
+        dev_data = above.get("selection", {}).get("dev_data") is not None
+        base = merge(_without_rivals(nested(recipe.preset(dev_data=dev_data)), above), base)
     return resolve(base, options, where=f"{config} and options" if config else "options")
 
 

@@ -11,9 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from contrapose.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from contrapose.train.settings import RunSettings
 
 CORPUS = "wiki1m_for_simcse.txt"
 CORPUS_ROWS = 1_000_000
@@ -80,6 +84,18 @@ class Recipe:
         own = {"batch_size": self.batch_size, "learning_rate": self.learning_rate}
         return {**_SHARED, **own, **self.numbers}
 
+    def preset(self, *, dev_data: bool) -> dict[str, Any]:
+        """Options of ``train`` for the whole recipe, handed out as trained and not blended with the start: the best
+        checkpoint by STS-B where its development set is given, as published, else the last step."""
+        chosen = {"blend": 1.0} if dev_data else {"blend": 1.0, "criterion": "none"}
+        return {
+            "model": self.backbone,
+            "method": self.method,
+            "out": f"runs/{self.name}",
+            **self.options,
+            **chosen,
+        }
+
     @property
     def recomputed(self) -> float | None:
         """The mean of the seven columns."""
@@ -109,6 +125,58 @@ class Recipe:
         return f"the printed average {self.average:.2f} is not that of its columns, {mean:.2f}"
 
 
+#: What of a run's settings a recipe says nothing about, or what changes no result.
+_FREE = {"out", "saving", "data.corpus", "data.columns", "selection.dev_data", "training.seed", "training.device",
+         "training.precision", "training.chunk_size", "training.length_groups"}  # fmt: skip
+
+
+def departures(recipe: Recipe, settings: RunSettings) -> list[str]:
+    """What makes a run with these settings another experiment than the recipe's; empty for the recipe itself."""
+    from contrapose.train.settings import nested, resolve
+
+    given = settings.selection.dev_data
+    published = resolve(
+        nested({**recipe.preset(dev_data=given is not None), "corpus": (CORPUS,), "dev_data": given})
+    )
+    before, now = (_flat(_in_full(each)) for each in (published, settings))
+    if Path(settings.encoder.model).name == recipe.backbone.partition("/")[2]:
+        del now["encoder.model"]  # a folder of the backbone's own name is a downloaded copy
+    found = [
+        f"{name.rpartition('.')[2]} {value} in place of {before.get(name)}"
+        for name, value in now.items()
+        if value != before.get(name) and name not in ("training.steps", "training.epochs")
+    ]
+    if settings.training.steps is not None:
+        found.append(f"{settings.training.steps} steps in place of one epoch")
+    elif settings.training.epochs != published.training.epochs:
+        found.append(f"{settings.training.epochs:g} epochs in place of one")
+    if [Path(name).name for name in settings.data.corpus] != [CORPUS]:
+        found.append(f"text {', '.join(settings.data.corpus)} in place of {CORPUS}")
+    if settings.selection.criterion == "none":
+        found.append("the last step in place of the best by STS-B (give SentEval's folder with --dev-data)")
+    return found
+
+
+def _in_full(settings: RunSettings) -> dict[str, Any]:
+    """With every number of the method, those that are not given at their defaults."""
+    from contrapose.objectives import catalogue
+
+    method = settings.method
+    numbers = catalogue.recipe(method.name, method.parts, method.hyperparameters).hyperparameters
+    return settings.model_copy(
+        update={"method": method.model_copy(update={"hyperparameters": numbers.model_dump()})}
+    ).model_dump()
+
+
+def _flat(table: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        name = f"{above}{key}"
+        if name not in _FREE:
+            flat |= _flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return flat
+
+
 def _row(*scores: float) -> dict[str, float]:
     return dict(zip(TASKS, scores, strict=True))
 
@@ -136,7 +204,7 @@ def _focal(
 def _hncse(method: str, numbers: Mapping[str, Any]) -> Recipe:
     return Recipe(
         name=f"{method}/bert-base", method=method, backbone=_BERT_BASE, batch_size=64, learning_rate=3e-5,
-        numbers={"temperature": 0.05, **numbers}, source=_HNCSE, notes=(_HNCSE_NOTE,),
+        numbers={"temperature": 0.05, "raw_vectors": True, **numbers}, source=_HNCSE, notes=(_HNCSE_NOTE,),
     )  # fmt: skip
 
 

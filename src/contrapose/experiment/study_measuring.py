@@ -41,6 +41,7 @@ WATCHED = (
     "accuracy",
     "grad_norm",
     "share_near",
+    "mixing_share",
     "share_over",
     "mixture_difficulty",
     "mixture_diversity",

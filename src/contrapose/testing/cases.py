@@ -1,7 +1,7 @@
-"""What the contract suite runs over: every method, every choice of every switch, every combination with other parts.
+"""What the rules are tried on: a method, every choice of every switch, every other part and every pair of them.
 
-All of it is read from the catalogue, so a new file in objectives/, negatives/ or positives/ is covered without editing
-a test. Two tables below may need a line for a new part: a choice that needs a companion, and coefficients that carry
+All of it is read from the method's record and the catalogue, so a new method or part is covered without editing
+anything. Two tables below may need a line for a new part: a choice that needs a companion, and coefficients that carry
 no gradient.
 """
 
@@ -10,37 +10,45 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, combinations
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import torch
 from torch import Tensor
 
-from contrapose.objectives.catalogue import Recipe, all_methods, all_parts, recipe
+from contrapose.objectives.catalogue import Recipe, all_parts, method_named, recipe
 from contrapose.objectives.contract import Loss, Views
 from contrapose.objectives.objective import Objective
+from contrapose.objectives.plugins import is_file
 
 WIDTH = 5
 ROWS = 6
 
 #: A choice that is refused without another number.
-COMPANIONS: Mapping[str, Mapping[str, Any]] = {"pool": {"pool_queue_size": 8}}
+COMPANIONS: Mapping[str, Mapping[str, Any]] = {
+    "pool": {"pool_queue_size": 8},
+    "search_objective": {"near_mode": "search"},
+}
 #: part -> the function whose result is a constant to the gradient, replayed while numbers are perturbed.
 NO_GRADIENT: Mapping[str, str] = {"mixed-positive": "_shares"}
 
 
 @dataclass(frozen=True)
 class Case:
+    """A method by name or file, with parts that are not its own and numbers that are not its defaults."""
+
     method: str
     parts: tuple[str, ...] = ()
     numbers: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         named = [f"{name}={value}" for name, value in self.numbers.items()]
-        return "+".join([self.method, *self.parts]) + (f"[{','.join(named)}]" if named else "")
+        method = Path(self.method).name if is_file(self.method) else self.method
+        return "+".join([method, *self.parts]) + (f"[{','.join(named)}]" if named else "")
 
     @property
     def all_parts(self) -> tuple[str, ...]:
-        return (*all_methods()[self.method].parts, *self.parts)
+        return (*method_named(self.method).parts, *self.parts)
 
     @property
     def detaches(self) -> bool:
@@ -55,14 +63,19 @@ class Case:
         return objective
 
 
-_checked: dict[str, Recipe] = {}
-
-
 def checked(case: Case) -> Recipe:
     """The recipe of a case, looked up once; building an objective from it is cheap."""
-    if str(case) not in _checked:
-        _checked[str(case)] = recipe(case.method, case.parts, case.numbers)
-    return _checked[str(case)]
+    key = (
+        case.method,
+        case.parts,
+        tuple(sorted((name, repr(value)) for name, value in case.numbers.items())),
+    )
+    if key not in _checked:
+        _checked[key] = recipe(case.method, case.parts, case.numbers)
+    return _checked[key]
+
+
+_checked: dict[Any, Recipe] = {}
 
 
 def choices(annotation: Any) -> tuple[Any, ...]:
@@ -79,22 +92,22 @@ def switched(method: str) -> Iterator[Case]:
     numbers = recipe(method).hyperparameters
     for name, described in type(numbers).model_fields.items():
         for choice in choices(described.annotation):
-            if choice != getattr(numbers, name) and getattr(numbers, name) is not None:
+            may_be_given = getattr(numbers, name) is not None or name in COMPANIONS
+            if choice != getattr(numbers, name) and may_be_given:
                 yield Case(method, (), {name: choice, **COMPANIONS.get(name, {})})
 
 
 def combined(method: str) -> Iterator[Case]:
-    """The method with every set of parts that are not its own."""
-    others = [name for name in all_parts() if name not in all_methods()[method].parts]
-    for size in range(1, len(others) + 1):
+    """The method with every part that is not its own, and with every pair of them."""
+    others = [name for name in all_parts() if name not in method_named(method).parts]
+    for size in (1, 2):
         for parts in combinations(others, size):
             yield Case(method, parts)
 
 
-METHODS = [Case(name) for name in all_methods()]
-SWITCHED = [case for name in all_methods() for case in switched(name)]
-COMBINED = [case for name in all_methods() for case in combined(name)]
-CASES = [*METHODS, *SWITCHED, *COMBINED]
+def cases_of(method: str) -> list[Case]:
+    """As it is, each switch, each part and pair."""
+    return [Case(method), *switched(method), *combined(method)]
 
 
 def batch(
@@ -132,3 +145,10 @@ def with_gradient(views: Views) -> Views:
 def gradients(loss: Loss, views: Views) -> tuple[Tensor, Tensor]:
     anchor, positive = torch.autograd.grad(loss.total, [views.anchor, views.positive])
     return anchor, positive
+
+
+def is_random(case: Case) -> bool:
+    """Whether another step gives the same views another loss."""
+    objective = case.build()
+    first, second = (objective(batch(step=step), with_stats=False) for step in (0, 1))
+    return not torch.equal(first.total, second.total)
