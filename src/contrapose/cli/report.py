@@ -15,10 +15,12 @@ from contrapose.cli.options import Json, Quiet, examples, one_of
 from contrapose.cli.progress import moving_bar
 from contrapose.cli.remaining import in_words
 from contrapose.errors import UsageError
+from contrapose.paths import expanded
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from contrapose.ledger import Ledger
     from contrapose.report.record import Report
 
 EXAMPLES = examples(
@@ -67,13 +69,12 @@ def report(
     The file opens without a network. Scores come only from the ledger, so evaluate both models first:
     contrapose evaluate minilm ..., contrapose evaluate RUN ... with the same tasks and data.
     """
-    from contrapose.ledger import Ledger
     from contrapose.report.gather import gather
 
     kind = _format(format_, out)
     place = _place(out, kind)
     with watching(quiet=quiet or json) as view:
-        found = gather(runs, Ledger.usual(), sample=sample, watcher=view)
+        found = gather(runs, _ledger(), sample=sample, watcher=view)
     if place is not None and not (json and out is None):
         _write(found, kind, place)
     if json:
@@ -85,6 +86,17 @@ def report(
         console.say(f"wrote {place} ({place.stat().st_size / 1024:,.0f} KiB)")
         if not quiet:
             console.suggest(*_next(found, place))
+
+
+def _ledger() -> Ledger | None:
+    """The user's; without one the report has no scores, and everything else."""
+    from contrapose.ledger import Ledger
+
+    try:
+        return Ledger.usual()
+    except UsageError as error:
+        console.tell(f"warning: no scores, for there is no ledger: {error}", style="yellow")
+        return None
 
 
 def _format(given: str | None, out: str | None) -> str:
@@ -100,7 +112,7 @@ def _place(out: str | None, kind: str) -> Path | None:
         return Path("report.html") if kind == "html" else None
     if "\0" in out or not out:
         raise UsageError("--out: a path cannot be empty or hold a NUL character")
-    place = Path(out).expanduser()
+    place = expanded(out)
     if place.is_dir():
         raise UsageError(
             f"--out {out} is a folder: name a file in it, such as {Path(out) / ('report' + FORMATS[kind])}"

@@ -12,6 +12,7 @@ from contrapose.cli import console, run_view
 from contrapose.cli.failures import PARTIAL
 from contrapose.cli.options import Json, Quiet, examples, split_words
 from contrapose.errors import UsageError
+from contrapose.paths import expanded
 
 if TYPE_CHECKING:
     from contrapose.train.settings import RunSettings
@@ -135,10 +136,7 @@ def train(
         "blend": None if blend is None else parse_value(blend), "save_every": save_every,
         "tensorboard": tensorboard or None,
     }  # fmt: skip
-    from contrapose.data.sources import find_sources
-
     settings = settings_from(config, flags, set_ or (), resume=resume)
-    find_sources([name for name in settings.data.corpus if name != "-"] or "-")
     run_and_tell(settings, resume=resume, quiet=quiet or json, as_json=json)
 
 
@@ -167,7 +165,7 @@ def _tables(config: str) -> dict[str, Any]:
     from contrapose.config import read_toml
     from contrapose.train.settings import SECTIONS
 
-    tables = read_toml(Path(config).expanduser())
+    tables = read_toml(expanded(config))
     for section in SECTIONS:
         if not isinstance(tables.get(section, {}), dict):
             raise UsageError(f"{config}: '{section}' must be a table: write [{section}] above its keys")

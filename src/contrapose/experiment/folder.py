@@ -9,6 +9,7 @@ from typing import Any
 
 from contrapose.durable import write_json
 from contrapose.errors import CorruptFile, StorageError, UsageError
+from contrapose.paths import expanded
 from contrapose.train.claim import make_folder
 
 NAME = "experiment.json"
@@ -30,7 +31,7 @@ def claim(folder: str | Path, kind: str, setting: Mapping[str, Any]) -> Path:
     ...
     contrapose.errors.UsageError: ... holds a comparison with other settings (steps: 10 there, 20 now). ...
     """
-    folder = Path(folder).expanduser()
+    folder = expanded(folder)
     mine = json.loads(json.dumps({"kind": kind, **setting}, default=str))
     make_folder(folder)
     there = _read(folder / NAME)
