@@ -28,6 +28,7 @@ import numpy as np
 from contrapose.durable import append_line, write_bytes
 from contrapose.errors import ContraposeError, CorruptFile, StorageError, UsageError
 from contrapose.foreign import parse_json_object
+from contrapose.paths import expanded
 
 logger = logging.getLogger(__name__)
 
@@ -68,17 +69,35 @@ class Ledger:
 
     @classmethod
     def usual(cls) -> Ledger | None:
+        """Raises :class:`UsageError` where no place can be told: no home folder, and none named instead."""
         given = os.environ.get(VARIABLE, "")
         if given.lower() in ("off", "0", "none"):
             return None
-        if given:
-            return cls(given)
-        home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-        return cls(Path(home) / "contrapose" / "ledger")
+        try:
+            if given:
+                return cls(expanded(given))
+            home = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+            return cls(expanded(home) / "contrapose" / "ledger")
+        except UsageError as error:
+            raise UsageError(f"{error}. Set {VARIABLE} to a folder, or to off") from None
 
     @property
     def path(self) -> Path:
         return self.folder / self._name
+
+    def why_not_writable(self) -> str:
+        """What stands in the way of an entry as far as can be seen without writing; "" where nothing does."""
+        place = self.path if os.path.lexists(self.path) else self.folder
+        while not os.path.lexists(place):
+            place = place.parent
+        if place == self.path:
+            fits, kind = os.path.isfile(place), "file"
+        else:
+            fits, kind = os.path.isdir(place), "folder"
+        if not fits:
+            return f"{place} is no {kind}"
+        allowed = os.access(place, os.W_OK if kind == "file" else os.W_OK | os.X_OK)
+        return "" if allowed else f"{place} may not be written"
 
     def append(
         self, kind: str, body: Mapping[str, Any], evidence: Mapping[str, np.ndarray] | None = None
@@ -152,14 +171,23 @@ def record(
     kind: str, body: Mapping[str, Any], evidence: Mapping[str, np.ndarray] | None = None
 ) -> Entry | None:
     """Append to the user's ledger, with the environment; None where there is none or it cannot be written."""
-    ledger = Ledger.usual()
-    if ledger is None:
-        return None
     try:
+        ledger = Ledger.usual()
+        if ledger is None:
+            return None
         return ledger.append(kind, {**body, "environment": environment()}, evidence)
     except ContraposeError as error:
         logger.warning("not recorded in the ledger: %s", error)
         return None
+
+
+def why_not_recorded() -> str:
+    """Why the user's ledger will take no entry, asked before work begins; "" where it will, or is switched off."""
+    try:
+        ledger = Ledger.usual()
+    except UsageError as error:
+        return str(error)
+    return "" if ledger is None else ledger.why_not_writable()
 
 
 def environment() -> dict[str, Any]:

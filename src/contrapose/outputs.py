@@ -20,6 +20,7 @@ from typing import BinaryIO, cast
 from contrapose import syscalls
 from contrapose.durable import AnyPath, atomic_file
 from contrapose.errors import UsageError
+from contrapose.paths import expanded
 from contrapose.staging import sinking
 from contrapose.syscalls import reporting
 
@@ -110,7 +111,7 @@ def is_own(path: Path) -> bool:
 
 def followed(path: AnyPath) -> Path:
     """Where a path leads when the links of its last part are followed; that need not exist. An open file stays as named."""
-    place = Path(os.path.abspath(Path(path).expanduser()))
+    place = Path(os.path.abspath(expanded(os.fspath(path))))
     for _ in range(MOST_LINKS):
         if _open_file(place) is not None or not place.is_symlink():
             return place

@@ -158,6 +158,9 @@ def test_of_several_processes_the_first_tells_a_wrong_option(
 ) -> None:
     assert contrapose("train", "a.txt").err
     monkeypatch.setenv("RANK", "1")
+    assert contrapose("train", "a.txt").err, "a RANK that nobody's WORLD_SIZE speaks of silences nothing"
+    for name, value in (("WORLD_SIZE", "2"), ("MASTER_ADDR", "localhost"), ("MASTER_PORT", "29500")):
+        monkeypatch.setenv(name, value)
     assert contrapose("train", "a.txt") == (2, "", "")
 
 

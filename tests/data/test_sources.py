@@ -95,3 +95,66 @@ def test_gz_suffixes_are_recognised_in_any_case(tmp_path):
     (tmp_path / "A.TXT.GZ").write_bytes(gzip.compress(b"x"))
     (source,) = find_sources(tmp_path / "A.TXT.GZ")
     assert (source.format, source.compressed) == ("txt", True)
+
+
+def test_folders_that_contrapose_made_are_left_out_of_a_search_and_counted(tmp_path, caplog):
+    for name in (
+        "notes.txt",
+        "run/run.json",
+        "run/metrics.jsonl",
+        "run/cache/corpus/quarantine.jsonl",
+        "deep/at-work/run.lock",
+        "deep/at-work/timings.jsonl",
+        "deep/b.txt",
+        "sweep/experiment.json",
+        "sweep/trials.jsonl",
+        "demo/demo.json",
+        "demo/pairs.parquet",
+        "ledger/ledger.jsonl",
+        "study/mixing.jsonl",
+        "study/evidence/a.safetensors",
+        "mine/evidence/c.txt",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).touch()
+    (tmp_path / "ledger" / "evidence").mkdir()
+    expected = ["b.txt", "c.txt", "notes.txt"]
+    for search in (tmp_path, f"{tmp_path}/**/*.*", f"{tmp_path}/**"):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            assert sorted(names(find_sources([search]))) == expected
+        assert "left out 7 files in 6 folders that contrapose made itself" in caplog.text, caplog.text
+    caplog.clear()
+    find_sources([tmp_path / "deep" / "b.txt", tmp_path / "demo" / "pairs.parquet"])
+    assert not caplog.text, "what is named is read"
+    assert names(find_sources([f"{tmp_path}/demo/*.parquet"])) == ["pairs.parquet"], "its folder is named"
+
+
+def test_a_folder_of_contrapose_itself_is_refused_as_text(tmp_path):
+    (tmp_path / "run.json").touch()
+    (tmp_path / "metrics.jsonl").touch()
+    with pytest.raises(UsageError, match=r"contrapose made \(it holds run.json\)"):
+        find_sources(tmp_path)
+
+
+def test_the_folder_that_is_about_to_be_made_is_left_out_before_it_is_there(tmp_path):
+    (tmp_path / "a.txt").touch()
+    out = tmp_path / "sub" / ".." / "run"
+    assert names(find_sources([tmp_path], out=out)) == ["a.txt"]
+    (tmp_path / "run" / "cache").mkdir(parents=True)
+    (tmp_path / "run" / "cache" / "b.jsonl").touch()
+    assert names(find_sources([tmp_path], out=tmp_path / "run")) == ["a.txt"]
+    assert names(find_sources([f"{tmp_path}/**/*.*"], out=tmp_path / "run")) == ["a.txt"]
+    for search in (tmp_path, f"{tmp_path}/*.txt"):
+        with pytest.raises(UsageError, match="is the folder that the text is read from"):
+            find_sources([search], out=tmp_path)
+    assert names(find_sources([tmp_path / "a.txt"], out=tmp_path)) == ["a.txt"]
+
+
+def test_a_search_that_finds_only_what_contrapose_made_says_so(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").touch()
+    (tmp_path / "run" / "metrics.jsonl").touch()
+    for search in (tmp_path, f"{tmp_path}/*/*"):
+        with pytest.raises(DataError, match=r"known kind.*left out 1 file in 1 folder"):
+            find_sources([search])

@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from contrapose.config import read_toml
+from contrapose.durable import MANIFEST_NAME
 from contrapose.errors import CorruptCheckpoint, CorruptFile, ResumeRefused, UsageError
 from contrapose.train.checkpoint import folder_of, load, steps_saved
 from contrapose.train.progress import Progress
+from contrapose.train.resume import read_record
 from contrapose.train.track import read_rows
-from tests.train.runs import Killed, Place, Witness, outcome, plain_bert, run_tiny, texts
+from tests.train.runs import Killed, Place, Witness, outcome, plain_bert, run_tiny, step_rows, texts
 
 QUEUE_POOL = {"pool": "batch+queue", "pool_queue_size": 20}
 CASES: dict[str, dict[str, Any]] = {
@@ -86,7 +89,11 @@ def begin(place: Place, folder: Path, **options: Any) -> Path:
     ("changed", "named"),
     [
         ({"learning_rate": 2e-3}, r"training.learning_rate was 0.001 and is 0.002"),
-        ({"steps": 13}, r"training.steps was 12 and is 13"),
+        (
+            {"steps": 11},
+            r"training.steps was 12 and is 11: 11 steps instead of 12 \(a run can be made longer, not",
+        ),
+        ({"steps": 13, "seed": 1}, r"training.seed was 0 and is 1\. Give"),
         ({"seed": 1, "batch_size": 9}, r"batch_size was 8 and is 9; training.seed was 0 and is 1"),
         ({"method": "focal-infonce"}, r"method.name was 'simcse' and is 'focal-infonce'"),
         ({"temperature": 0.1}, r"method.hyperparameters.temperature was 0.05 and is 0.1"),
@@ -121,6 +128,188 @@ def test_the_same_corpus_under_another_name_is_accepted(place: Place, tmp_path: 
     moved.parent.mkdir()
     shutil.copy2(place.sentences, moved)
     run_tiny(place, folder, corpus=moved, resume=True)
+
+
+def damaged(folder: Path, how: str) -> None:
+    copy = folder / "cache" / "corpus"
+    if how == "gone":
+        shutil.rmtree(folder / "cache")
+    elif how == "without its manifest":
+        (copy / MANIFEST_NAME).unlink()
+    elif how == "its rows":
+        rows = copy / "corpus.arrow"
+        data = bytearray(rows.read_bytes())
+        data[len(data) // 2] ^= 1
+        rows.write_bytes(data)
+    else:
+        (copy / "corpus.json").write_text("{")
+
+
+DAMAGE = ["gone", "without its manifest", "its rows", "its record"]
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_copy_of_the_corpus_is_built_again_from_the_files(
+    place: Place, tmp_path: Path, how: str
+) -> None:
+    whole = run_tiny(place, tmp_path / "whole")
+    folder = begin(place, tmp_path / "run")
+    damaged(folder, how)
+    witness = Witness()
+    run_tiny(place, folder, resume=True, listener=witness)
+    assert sum("it is built again from the files" in notice for notice in witness.notices) == 1
+    assert outcome(folder) == outcome(whole.folder)
+
+
+def test_a_run_whose_corpus_files_are_gone_goes_on_with_its_copy(place: Place, tmp_path: Path) -> None:
+    whole = run_tiny(place, tmp_path / "whole")
+    mine = Path(shutil.copy(place.sentences, tmp_path / "mine.txt"))
+    folder = begin(place, tmp_path / "run", corpus=mine)
+    mine.unlink()
+    witness = Witness()
+    run_tiny(place, folder, corpus=mine, resume=True, listener=witness)
+    assert [notice for notice in witness.notices if "no such file" in notice and "own copy" in notice]
+    assert outcome(folder) == outcome(whole.folder)
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_neither_copy_nor_files_is_one_clear_error(place: Place, tmp_path: Path, how: str) -> None:
+    mine = Path(shutil.copy(place.sentences, tmp_path / "mine.txt"))
+    folder = begin(place, tmp_path / "run", corpus=mine)
+    damaged(folder, how)
+    mine.unlink()
+    with pytest.raises(
+        ResumeRefused, match=r"damaged .* cannot be built again: no such file .*mine\.txt.*Restore"
+    ):
+        run_tiny(place, folder, corpus=mine, resume=True)
+    shutil.copy(place.documents, mine)
+    with pytest.raises(ResumeRefused, match=r"corpus files changed .* \(and the run's own copy is damaged"):
+        run_tiny(place, folder, corpus=mine, resume=True)
+    shutil.copy(place.sentences, mine)
+    run_tiny(place, folder, corpus=mine, resume=True)
+
+
+def test_a_copy_that_a_start_left_before_its_record_is_not_taken_for_another_corpus(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run_tiny(place, tmp_path / "whole")
+    (tmp_path / "run").mkdir()
+
+    def die(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("contrapose.train.prepare.write_record", die)
+        with pytest.raises(Killed):
+            run_tiny(place, tmp_path / "run", corpus=place.documents)
+    assert (tmp_path / "run" / "cache" / "corpus" / "corpus.json").exists()
+    run_tiny(place, tmp_path / "run", resume=True)
+    assert outcome(tmp_path / "run") == outcome(whole.folder)
+
+
+@pytest.mark.parametrize("how", ["its rows", "gone"])
+def test_a_damaged_copy_that_a_start_left_is_not_used_by_the_next(
+    place: Place, tmp_path: Path, how: str
+) -> None:
+    whole = run_tiny(place, tmp_path / "whole")
+    folder = begin(place, tmp_path / "run")
+    damaged(folder, how)
+    for name in ("metrics.jsonl", "run.json"):
+        (folder / name).unlink()
+    shutil.rmtree(folder / "checkpoints")
+    run_tiny(place, folder)
+    assert outcome(folder) == outcome(whole.folder)
+
+
+@pytest.mark.parametrize("search", [".", "**/*.*", "**"])
+def test_a_run_inside_the_folder_that_it_reads_is_resumed_to_the_bit(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, search: str
+) -> None:
+    (tmp_path / "sub").mkdir()
+    shutil.copy(place.sentences, tmp_path / "sub" / "mine.txt")
+    monkeypatch.chdir(tmp_path)
+    whole = run_tiny(place, Path("whole"), corpus=search)
+    assert whole.summary["rows"] == 108
+    begin(place, Path("run"), corpus=search)
+    assert (Path("run") / "metrics.jsonl").exists()
+    run_tiny(place, Path("run"), corpus=search, resume=True)
+    assert outcome(Path("run")) == outcome(whole.folder)
+
+
+def test_a_run_into_the_folder_that_it_reads_is_refused_before_it_writes(
+    place: Place, tmp_path: Path
+) -> None:
+    shutil.copy(place.sentences, tmp_path / "mine.txt")
+    with pytest.raises(UsageError, match="is the folder that the text is read from"):
+        run_tiny(place, tmp_path, corpus=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+LONGER: dict[str, Any] = {"method": "hncse-hnm", "parts": ("queue",), **QUEUE_POOL}
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_run_is_lengthened_and_says_at_which_rates(place: Place, tmp_path: Path, finished: bool) -> None:
+    folder = tmp_path / "run"
+    if finished:
+        run_tiny(place, folder, **LONGER)
+    else:
+        begin(place, folder, **LONGER)
+    done = steps_saved(folder / "checkpoints")[-1]
+    witness = Witness()
+    run = run_tiny(place, folder, resume=True, listener=witness, **LONGER, steps=24)
+    assert witness.steps == list(range(done + 1, 25))
+    (told,) = [notice for notice in witness.notices if "to step 24; it was to have 12" in notice]
+    rates = {row["step"]: row["learning_rate"] for row in step_rows(folder)}
+    assert rates[done] == pytest.approx(1e-3 * (12 - done + 1) / 12)
+    assert rates[done + 1] == pytest.approx(1e-3 * (24 - done) / 24)
+    assert f"{rates[done + 1]:.3g} at the next step" in told
+    assert run.summary["steps"] == 24
+    record = read_record(folder)
+    assert record["lengthened"] == [{"after": done, "from": 12, "to": 24}]
+    assert read_toml(folder / "config.toml")["training"]["steps"] == 24
+    with pytest.raises(ResumeRefused, match="longer, not shorter"):
+        run_tiny(place, folder, resume=True, **LONGER)
+
+
+def test_a_lengthened_run_that_is_killed_and_resumed_leaves_the_bytes_of_one_that_was_not(
+    place: Place, tmp_path: Path
+) -> None:
+    for name in ("whole", "cut"):
+        run_tiny(place, tmp_path / name, **LONGER)
+    run_tiny(place, tmp_path / "whole", resume=True, **LONGER, steps=24)
+    for kill_at in (13, 17, 22):
+        with pytest.raises(Killed):
+            run_tiny(place, tmp_path / "cut", resume=True, listener=Witness(kill_at), **LONGER, steps=24)
+    run_tiny(place, tmp_path / "cut", resume=True, **LONGER, steps=24)
+    assert outcome(tmp_path / "cut") == outcome(tmp_path / "whole")
+    assert len(read_record(tmp_path / "cut")["lengthened"]) == 1
+
+
+def test_epochs_can_be_more_too_and_the_same_length_in_other_words_is_the_same_run(
+    place: Place, tmp_path: Path
+) -> None:
+    run = run_tiny(place, tmp_path / "run", steps=None)  # one epoch of 108 rows
+    assert run.summary["steps"] == 14
+    before = outcome(run.folder)
+    for same in ({"epochs": 1.0}, {"steps": 14}):
+        run_tiny(place, run.folder, resume=True, **{"steps": None, **same})
+        assert outcome(run.folder) == before
+    for shorter in ({"epochs": 0.5}, {"steps": 13}):
+        with pytest.raises(ResumeRefused, match="longer, not shorter"):
+            run_tiny(place, run.folder, resume=True, **{"steps": None, **shorter})
+    assert run_tiny(place, run.folder, resume=True, steps=None, epochs=2).summary["steps"] == 27
+
+
+def test_a_run_that_stopped_early_is_not_lengthened(place: Place, tmp_path: Path, many: Path) -> None:
+    options: dict[str, Any] = {
+        "corpus": many, "criterion": "label-free", "eval_every": 1, "patience": 1, "learning_rate": 0.5, "steps": 40,
+    }  # fmt: skip
+    run = run_tiny(place, tmp_path / "run", **options)
+    assert run.summary["stopped_early"]
+    with pytest.raises(ResumeRefused, match=r"stopped early after step \d+.*--model"):
+        run_tiny(place, run.folder, resume=True, **{**options, "steps": 50})
+    assert read_record(run.folder)["length"]["steps"] == 40
 
 
 def test_another_model_is_refused(place: Place, tmp_path: Path) -> None:

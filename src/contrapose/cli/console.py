@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from contrapose.data.text import printable
+from contrapose.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,8 +27,13 @@ LONGEST_LINE = 2_000
 
 
 def is_first_process() -> bool:
-    """Of the processes that torchrun started, the first one speaks."""
-    return os.environ.get("RANK", "0") == "0"
+    """Of the processes that torchrun started, the first one speaks; so does one that knows not which it is."""
+    from contrapose.train.launch import launched
+
+    try:
+        return launched().rank == 0
+    except UsageError:
+        return True
 
 
 @cache
@@ -100,11 +105,20 @@ def show(thing: Any) -> None:
 
 
 class _Teller(logging.Handler):
-    """Warnings of the library as lines on standard error, above a progress bar where there is one."""
+    """Warnings of the library as lines on standard error, above a progress bar where there is one.
+
+    The same line is told once, though a command may look at the same thing twice.
+    """
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self._told: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        if is_first_process():
-            tell(f"{record.levelname.lower()}: {record.getMessage()}", style="yellow")
+        line = f"{record.levelname.lower()}: {record.getMessage()}"
+        if line not in self._told and is_first_process():
+            self._told.add(line)
+            tell(line, style="yellow")
 
 
 def counted(number: int, thing: str) -> str:

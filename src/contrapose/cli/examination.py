@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from contrapose.errors import ContraposeError
+from contrapose.paths import expanded
 
 #: extra -> module that it brings, and what it is for
 EXTRAS = {
@@ -137,7 +138,7 @@ def _data(found: Examination, given: Sequence[str]) -> None:
 def data_folders(given: Sequence[str] = ()) -> list[Path]:
     """Where evaluation data is looked for: the places given, CONTRAPOSE_DATA, ``data`` here, ``../shared/data``."""
     named = [*given, os.environ.get("CONTRAPOSE_DATA", ""), "data", "../shared/data"]
-    places = [Path(name).expanduser() for name in named if name]
+    places = [expanded(name) for name in named if name]
     return list(dict.fromkeys(place / below for place in places for below in ("", "senteval")))
 
 

@@ -1,4 +1,4 @@
-"""The training loop's listener, drawn by :class:`contrapose.cli.progress.TrainingView`. This file imports torch."""
+"""The training loop's listener, drawn by :class:`contrapose.cli.progress.TrainingView`."""
 
 from __future__ import annotations
 

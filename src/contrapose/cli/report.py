@@ -14,10 +14,12 @@ from contrapose.cli import console
 from contrapose.cli.options import Force, Json, Quiet, examples, one_of
 from contrapose.cli.progress import moving_bar
 from contrapose.cli.remaining import in_words
+from contrapose.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from contrapose.ledger import Ledger
     from contrapose.report.record import Report
 
 EXAMPLES = examples(
@@ -73,7 +75,6 @@ def report(
     The file opens without a network. Scores come only from the ledger, so evaluate both models first:
     contrapose evaluate minilm ..., contrapose evaluate RUN ... with the same tasks and data.
     """
-    from contrapose.ledger import Ledger
     from contrapose.outputs import check_output, write_output
     from contrapose.report.gather import gather
 
@@ -83,7 +84,7 @@ def report(
     if place is not None and writes:
         check_output(place, force=force, replace_own=True)
     with watching(quiet=quiet or json) as view:
-        found = gather(runs, Ledger.usual(), sample=sample, watcher=view)
+        found = gather(runs, _ledger(), sample=sample, watcher=view)
     text = _text(found, kind) if not json or writes else ""
     if place is not None and writes:
         write_output(place, text)
@@ -96,6 +97,17 @@ def report(
         console.say(f"wrote {place} ({len(text.encode()) / 1024:,.0f} KiB)")
         if not quiet:
             console.suggest(*_next(found, place))
+
+
+def _ledger() -> Ledger | None:
+    """The user's; without one the report has no scores, and everything else."""
+    from contrapose.ledger import Ledger
+
+    try:
+        return Ledger.usual()
+    except UsageError as error:
+        console.tell(f"warning: no scores, for there is no ledger: {error}", style="yellow")
+        return None
 
 
 def _format(given: str | None, out: str | None) -> str:

@@ -13,6 +13,7 @@ from contrapose.cli.failures import PARTIAL
 from contrapose.cli.options import Json, Quiet, examples, split_words
 from contrapose.errors import UsageError
 from contrapose.experiment.recipes import RECIPES, Recipe, departures, recipe_named
+from contrapose.paths import expanded
 
 if TYPE_CHECKING:
     from contrapose.train.settings import RunSettings
@@ -147,13 +148,10 @@ def train(
         "blend": None if blend is None else parse_value(blend), "save_every": save_every,
         "tensorboard": tensorboard or None,
     }  # fmt: skip
-    from contrapose.data.sources import find_sources
-
     chosen = None if recipe is None else recipe_named(recipe)
     settings = settings_from(config, flags, set_ or (), recipe=chosen, resume=resume)
     for departure in departures(chosen, settings) if chosen is not None else ():
         console.tell(f"note: not the paper's recipe: {departure}", style="yellow")
-    find_sources([name for name in settings.data.corpus if name != "-"] or "-")
     run_and_tell(settings, resume=resume, quiet=quiet or json, as_json=json)
 
 
@@ -192,7 +190,7 @@ def _tables(config: str) -> dict[str, Any]:
     from contrapose.config import read_toml
     from contrapose.train.settings import SECTIONS
 
-    tables = read_toml(Path(config).expanduser())
+    tables = read_toml(expanded(config))
     for section in SECTIONS:
         if not isinstance(tables.get(section, {}), dict):
             raise UsageError(f"{config}: '{section}' must be a table: write [{section}] above its keys")

@@ -18,7 +18,7 @@ from contrapose.data.quarantine import Quarantine
 from contrapose.data.rowfile import RowFile
 from contrapose.data.sources import STDIN, sources_fingerprint
 from contrapose.data.text import printable
-from contrapose.errors import CorruptFile, DataError, UsageError
+from contrapose.errors import CorruptFile, DataError, StorageError, UsageError
 from contrapose.foreign import read_json_object
 from contrapose.seeds import derive
 
@@ -215,8 +215,8 @@ def _make_parent(folder: Path) -> None:
 def _existing(folder: Path, about: dict[str, Any]) -> Corpus | None:
     """The corpus in ``folder`` if it was built from the same content in the same way and is not damaged."""
     try:
-        corpus = Corpus.open(folder)
-    except (DataError, CorruptFile):
+        corpus = Corpus.open(folder, verify=True)
+    except (DataError, CorruptFile, StorageError):
         return None
     same = corpus.sources_fingerprint == about["sources"] and corpus.settings == about["settings"]
     return corpus if same else None

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from contrapose.data.docstrings import describe
 from contrapose.errors import UsageError
+from contrapose.paths import expanded
 
 #: The word that stands for the standard library of the running Python.
 STANDARD_LIBRARY = "stdlib"
@@ -148,7 +149,7 @@ def _sources(target: str | Path) -> Iterator[tuple[Path, Path]]:
 def _locate(target: str | Path) -> list[Path]:
     if target == STANDARD_LIBRARY and not Path(STANDARD_LIBRARY).exists():
         return [Path(sysconfig.get_paths()["stdlib"])]
-    path = Path(target).expanduser()
+    path = expanded(target)
     if not str(target):
         raise UsageError("an empty name is no folder, file or package")
     if path.is_dir() or (path.is_file() and path.suffix == ".py"):

@@ -8,8 +8,10 @@ import logging
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
+from contrapose.data.own_folders import OwnFolders
 from contrapose.data.text import printable
 from contrapose.errors import DataError, UsageError
 
@@ -42,26 +44,35 @@ class Source:
         return printable(self.name, limit=300)
 
 
-def find_sources(sources: Sequence[str | Path] | str | Path) -> list[Source]:
+def find_sources(
+    sources: Sequence[str | Path] | str | Path, *, out: str | Path | None = None
+) -> list[Source]:
     """Every file that ``sources`` name, in order: folders are searched through (sorted, hidden names left out).
 
-    Raises :class:`DataError` when a name leads to no readable file, or to a file of an unknown kind. A file that is
-    named twice is read once, with a warning.
+    Folders that contrapose made itself (runs, experiments, ledgers) are left out of the search, and so is ``out``,
+    where one is about to be made: a run's logs are no text. They are counted in a warning.
+
+    Raises :class:`DataError` when a name leads to no readable file, or to a file of an unknown kind;
+    :class:`UsageError` for a folder that is ``out`` or contrapose's own. A file that is named twice is read once, with
+    a warning.
     """
     names = [sources] if isinstance(sources, str | Path) else list(sources)
     if not names:
         raise UsageError("no input was named: give files, folders, globs, or - for standard input")
     found: dict[str, Source] = {}
+    search = OwnFolders(out)
     for name in names:
-        for source in _expand(name):
+        for source in _expand(name, search):
             key = STDIN if source.path is None else os.path.realpath(source.path)
             if key in found:
                 logger.warning("%s is named twice; it is read once", source.shown)
             found.setdefault(key, source)
+    if search.left_out:
+        logger.warning("%s", search.account())
     return list(found.values())
 
 
-def _expand(name: str | Path) -> Iterable[Source]:
+def _expand(name: str | Path, search: OwnFolders) -> Iterable[Source]:
     text = os.fspath(name)
     if text == STDIN:
         return [Source(None, "txt", compressed=False)]
@@ -70,7 +81,7 @@ def _expand(name: str | Path) -> Iterable[Source]:
     path = Path(text)
     try:
         if path.is_dir():
-            return _in_folder(path)
+            return _in_folder(path, search)
         if path.exists():
             return [_required(path)]
         matches = sorted(glob.glob(text, recursive=True)) if glob.has_magic(text) else []
@@ -78,26 +89,44 @@ def _expand(name: str | Path) -> Iterable[Source]:
         raise DataError(f"cannot look at {printable(text, 300)}: {error.strerror}") from None
     if not matches:
         raise DataError(f"no such file or folder: {printable(text, 300)}")
+    base = _before_magic(path)
+    search.refuse_out(base)
     files = [source for match in matches if (source := _recognised(Path(match)))]
-    if not files:
+    kept = [source for source in files if source.path and search.keeps(source.path, below=base)]
+    if not kept:
         raise DataError(
-            f"none of the {len(matches)} matches of {printable(text, 300)} is of a known kind: {KNOWN}"
+            f"none of the {len(matches)} matches of {printable(text, 300)} is of a known kind: {KNOWN}{search.also()}"
         )
-    return files
+    return kept
 
 
-def _in_folder(folder: Path) -> list[Source]:
+def _before_magic(path: Path) -> Path:
+    """The folder that a glob begins in: the part that names it as it is."""
+    plain = [*takewhile(lambda part: not glob.has_magic(part), path.parts)]
+    return Path(*plain)
+
+
+def _in_folder(folder: Path, search: OwnFolders) -> list[Source]:
     def refuse(error: OSError) -> None:
         raise DataError(f"cannot read folder {printable(error.filename, 300)}: {error.strerror}") from None
 
-    files = []
+    search.refuse(folder)
+    found = []
     for parent, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        files += [Path(parent, name) for name in names if not name.startswith(".")]
-    recognised = [source for path in sorted(files) if (source := _recognised(path))]
-    if not recognised:
-        raise DataError(f"folder {printable(folder, 300)} holds no file of a known kind: {KNOWN}")
-    return recognised
+        files = [Path(parent, name) for name in names if not name.startswith(".")]
+        found += [source for path in files if (source := _recognised(path))]
+    kept = [source for source in sorted(found, key=_path) if search.keeps(_path(source), below=folder)]
+    if not kept:
+        raise DataError(
+            f"folder {printable(folder, 300)} holds no file of a known kind: {KNOWN}{search.also()}"
+        )
+    return kept
+
+
+def _path(source: Source) -> Path:
+    assert source.path is not None
+    return source.path
 
 
 def _recognised(path: Path) -> Source | None:

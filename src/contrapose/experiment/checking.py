@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from contrapose.errors import DataError, UsageError
 from contrapose.experiment.measuring import UNTRAINED, Setting
+from contrapose.paths import expanded
 from contrapose.train.settings import nested, resolve, section_of
 
 #: Options that an experiment says itself.
@@ -64,7 +64,7 @@ def check_setting(setting: Setting) -> None:
     find_sources(setting.corpus)
     if not setting.tasks:
         return
-    folders = [Path(folder).expanduser() for folder in setting.data]
+    folders = [expanded(folder) for folder in setting.data]
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"--data {folder}: no such folder")

@@ -19,6 +19,7 @@ from typing import Any
 from contrapose.durable import remove_tree, write_json
 from contrapose.errors import UsageError
 from contrapose.foreign import read_json_object
+from contrapose.paths import expanded
 from contrapose.syscalls import reporting
 
 MARK = "demo.json"
@@ -33,7 +34,7 @@ class DemoFolder:
     """The output folder at ``path``."""
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path).expanduser()
+        self.path = expanded(path)
 
     def run(self, stage: str) -> Path:
         return self.path / RUNS[stage]

@@ -11,6 +11,7 @@ from typing import Any
 from contrapose.durable import write_json
 from contrapose.errors import CorruptFile, StorageError, UsageError
 from contrapose.foreign import cannot_be_read, read_json_object
+from contrapose.paths import expanded
 from contrapose.train.claim import make_folder
 
 NAME = "experiment.json"
@@ -34,7 +35,7 @@ def claim(folder: str | Path, kind: str, setting: Mapping[str, Any]) -> Path:
     ...
     contrapose.errors.UsageError: ... holds a comparison with other settings (steps: 10 there, 20 now). ...
     """
-    folder = Path(folder).expanduser()
+    folder = expanded(folder)
     mine = json.loads(json.dumps({"kind": kind, **setting}, default=str))
     make_folder(folder)
     there = _read(folder / NAME)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from contrapose.durable import remove_tree
 from contrapose.errors import ResumeRefused
 from contrapose.experiment.trials import Measured, Trial
+from contrapose.paths import expanded
 
 if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
@@ -166,7 +167,7 @@ def _identity_of(model: str) -> str:
     """A name says which model it is; a folder says it by its weights."""
     from contrapose.durable import sha256_file
 
-    weights = Path(model).expanduser() / "model.safetensors"
+    weights = expanded(model) / "model.safetensors"
     return f"sha256 {sha256_file(weights)}" if weights.is_file() else model
 
 

@@ -17,6 +17,7 @@ from contrapose.experiment.measuring import Setting, train_and_evaluate
 from contrapose.experiment.recipes import CORPUS, CORPUS_ADDRESS, CORPUS_ROWS, SEEDS, TASKS, TRANSFER, Recipe
 from contrapose.experiment.standings import Standing, standings
 from contrapose.experiment.trials import Measured, Trial, Trials, TrialWatcher
+from contrapose.paths import expanded
 
 if TYPE_CHECKING:
     from contrapose.train.track import Listener
@@ -100,7 +101,7 @@ class Reproduction:
         ]
 
     def _no_corpus(self) -> str:
-        if Path(self.corpus).expanduser().exists():
+        if expanded(self.corpus).exists():
             return ""
         return (
             f"- the text: {self.corpus} is not here. Download {CORPUS_ADDRESS} into this folder, or say where it is: "
@@ -219,6 +220,4 @@ def _of_text(wanted: Reproduction, sizes: set[Any]) -> list[str]:
 
 def _with_benchmark(folders: Sequence[str]) -> str | None:
     """The first folder that holds the development set which chooses the checkpoint."""
-    return next(
-        (name for name in folders if (Path(name).expanduser() / "STS" / "STSBenchmark").is_dir()), None
-    )
+    return next((name for name in folders if (expanded(name) / "STS" / "STSBenchmark").is_dir()), None)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from contrapose.errors import UsageError
 from contrapose.ledger import versions
+from contrapose.paths import expanded
 from contrapose.report.facts import facts_of
 from contrapose.report.folders import RunFolder, is_trials, open_run
 from contrapose.report.own_text import SAMPLE
@@ -40,7 +41,7 @@ def gather(
     :class:`CorruptFile` for a damaged one.
     """
     watcher = watcher or Silent()
-    places = [Path(folder).expanduser() for folder in dict.fromkeys(map(str, folders))]
+    places = [expanded(folder) for folder in dict.fromkeys(map(str, folders))]
     if not places:
         raise UsageError("no folder: give the folders of runs, sweeps or comparisons")
     if sample < 0 or 0 < sample < 3:

@@ -84,14 +84,18 @@ def train(
 
 def train_with(settings: RunSettings, *, resume: bool = False, listener: Listener | None = None) -> Run:
     """Train as the settings say; see :func:`train`."""
-    from contrapose.train import loop
-    from contrapose.train.finish import finish
-    from contrapose.train.prepare import prepare
+    from contrapose.train.preflight import preflight
     from contrapose.train.track import Listener
 
     began = time.perf_counter()
+    listener = listener or Listener()
+    cleared = preflight(settings, resume=resume, notice=listener.notice)  # before torch is imported
+    from contrapose.train import loop
+    from contrapose.train.finish import finish
+    from contrapose.train.prepare import prepare
+
     with ExitStack() as stack:
-        session: Session = prepare(settings, resume=resume, listener=listener or Listener(), stack=stack)
+        session: Session = prepare(settings, cleared, resume=resume, listener=listener, stack=stack)
         stack.callback(session.metrics.close)
         loop.run(session)
         finish(session, time.perf_counter() - began)

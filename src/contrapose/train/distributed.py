@@ -16,7 +16,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from contrapose.data.text import printable
 from contrapose.errors import UsageError
+from contrapose.train.launch import launched
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,22 @@ class World:
 
     @classmethod
     def join(cls) -> World:
-        """Join the group that ``torchrun`` announces through the environment; alone where there is none."""
-        size = int(os.environ.get("WORLD_SIZE", "1"))
-        if size == 1:
+        """Join the group that ``torchrun`` announces through the environment; alone where there is none.
+
+        Raises UsageError for an announcement that cannot be meant, and where the others are not found.
+        """
+        launch = launched()
+        if launch.size == 1:
             return cls()
         if not dist.is_initialized():
-            dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+            try:
+                dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+            except (ValueError, RuntimeError, OSError) as error:
+                place = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+                raise UsageError(
+                    f"process {launch.rank} of {launch.size} cannot join the others at {printable(place, 300)}: "
+                    f"{printable(str(error).splitlines()[0], 300)}. Start all of them with torchrun"
+                ) from None
         return cls(rank=dist.get_rank(), size=dist.get_world_size())
 
     def leave(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from typing import Any
 
@@ -11,11 +10,17 @@ import torch
 from contrapose.errors import UsageError
 from contrapose.ledger import PACKAGES, versions
 from contrapose.train.distributed import World
+from contrapose.train.launch import launched
 
 
 def pick_device(name: str, world: World | None = None) -> torch.device:
     """The device to compute on; ``auto`` is a GPU where there is one."""
-    local = int(os.environ.get("LOCAL_RANK", "0")) if world and world.size > 1 else 0
+    local = launched().local_rank if world and world.size > 1 else 0
+    if torch.cuda.is_available() and local >= torch.cuda.device_count() and name in ("auto", "cuda"):
+        raise UsageError(
+            f"this is process {local} of this machine (LOCAL_RANK), and torch sees {torch.cuda.device_count()} GPU: "
+            "start as many processes as there are GPUs, or use --device cpu"
+        )
     if name == "auto":
         return torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
     try:

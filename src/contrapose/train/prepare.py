@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from pathlib import Path
 
-from contrapose.data.corpus import Corpus, build_corpus
-from contrapose.data.sources import find_sources
+from contrapose.config import to_toml
+from contrapose.data.corpus import Corpus
 from contrapose.durable import write_json, write_text
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.views import require_dropout, view_cosine
-from contrapose.errors import UsageError
+from contrapose.errors import ResumeRefused, UsageError
 from contrapose.objectives.catalogue import Recipe, recipe
 from contrapose.objectives.objective import Objective
 from contrapose.seeds import derive
-from contrapose.syscalls import reporting
 from contrapose.train.batches import Batches, choose_views
 from contrapose.train.chunks import CPU_GROUPS, GPU_GROUPS
 from contrapose.train.claim import claim
+from contrapose.train.corpus_copy import build, make_good, place_of
 from contrapose.train.distributed import World
 from contrapose.train.environment import describe_environment, pick_device, pick_precision
-from contrapose.train.optimizer import make_optimizer, trainable
+from contrapose.train.launch import launched
+from contrapose.train.optimizer import learning_rate, make_optimizer, trainable
+from contrapose.train.preflight import Cleared, has_record
 from contrapose.train.progress import Progress
-from contrapose.train.resume import check_method_file, check_resumable, write_record
+from contrapose.train.resume import (
+    check_begun_with,
+    check_method_file,
+    check_settings,
+    steps_before,
+    write_longer,
+    write_record,
+)
 from contrapose.train.select import choose_criterion
 from contrapose.train.session import Session, go_back
 from contrapose.train.settings import RunSettings, evaluation_interval, run_folder, steps_of
@@ -35,29 +43,38 @@ MEASURED_TEXTS = 64
 IDENTICAL_VIEWS = 0.99999
 
 
-def prepare(settings: RunSettings, *, resume: bool, listener: Listener, stack: ExitStack) -> Session:
+def prepare(
+    settings: RunSettings, cleared: Cleared, *, resume: bool, listener: Listener, stack: ExitStack
+) -> Session:
     """Check everything, build the corpus, load the encoder, and go back to the newest checkpoint where resuming.
 
-    What must be released at the end (the run's lock, the process group) is pushed on ``stack``.
+    cleared: what :func:`contrapose.train.preflight.preflight` found. What must be released at the end (the run's lock,
+    the process group) is pushed on ``stack``.
     """
     made = recipe(settings.method.name, settings.method.parts, settings.method.hyperparameters)
     if resume:
         check_method_file(run_folder(settings), made.file_sha256)
     settings = _with_all_numbers(settings, made)
-    if "-" not in settings.data.corpus:
-        find_sources(settings.data.corpus)
-    world = World.join()
+    folder = run_folder(settings)
+    world = _join(listener)
     stack.callback(world.leave)
     world.rows(settings.training.batch_size)
-    folder = run_folder(settings)
     if world.is_first:
         claim(folder, resume=resume, stack=stack)
     world.wait()
+    goes_on = resume and has_record(folder)
+    if goes_on:
+        check_settings(folder, settings, complete=True)
     device = pick_device(settings.training.device, world)
     bf16 = pick_precision(settings.training.precision, device)
+    if goes_on and world.is_first:
+        make_good(folder, settings, cleared, listener)
     listener.preparing(f"loading {settings.encoder.model}")
     encoder = load_encoder(settings).to(device)
-    corpus = _corpus(settings, folder, world, resume, listener)
+    if not goes_on and world.is_first:
+        build(folder, settings, cleared, listener)
+    world.wait()
+    corpus = Corpus.open(place_of(folder))
     views = choose_views(settings.data.views, corpus.columns)
     held_out_rows = min(settings.data.held_out_rows, len(corpus) // 10)
     rows, held_out = corpus.split_held_out(held_out_rows, derive(settings.training.seed, "held-out") >> 1)
@@ -122,10 +139,19 @@ def prepare(settings: RunSettings, *, resume: bool, listener: Listener, stack: E
         facts=facts,
     )
     if world.is_first:
-        _write_down(session, resume)
+        _write_down(session, goes_on=goes_on)
     if resume:
         go_back(session)
+    if goes_on and world.is_first:
+        _lengthen(session)
     return session
+
+
+def _join(listener: Listener) -> World:
+    others = launched().size - 1
+    if others:
+        listener.preparing(f"waiting for the other {others} processes")
+    return World.join()
 
 
 def _with_all_numbers(settings: RunSettings, made: Recipe) -> RunSettings:
@@ -157,32 +183,6 @@ def load_encoder(settings: RunSettings) -> Encoder:
     )
 
 
-def _corpus(settings: RunSettings, folder: Path, world: World, resume: bool, listener: Listener) -> Corpus:
-    """Built once by the first process; the others open what it built."""
-    place = folder / "cache" / "corpus"
-    if world.is_first:
-        listener.preparing("reading the corpus")
-        data = settings.data
-        if resume and (place / "corpus.json").exists():
-            # The record of the run says which data it was begun with; check_resumable compares.
-            Corpus.open(place, verify=True)
-        else:
-            with reporting(place.parent):
-                place.parent.mkdir(exist_ok=True)
-            build_corpus(
-                data.corpus,
-                place,
-                columns=data.columns,
-                min_words=data.min_words,
-                max_characters=data.max_characters,
-                deduplicate=data.deduplicate,
-                max_bad_share=data.max_bad_share,
-                progress=listener.reading,
-            )
-    world.wait()
-    return Corpus.open(place)
-
-
 def _measured_views(
     encoder: Encoder, batches: Batches, views: str, settings: RunSettings
 ) -> dict[str, float]:
@@ -200,27 +200,39 @@ def _measured_views(
     return {"view_cosine": cosine}
 
 
-def _write_down(session: Session, resume: bool) -> None:
+def _write_down(session: Session, *, goes_on: bool) -> None:
     """config.toml, env.json and the record that a continuation is compared with."""
-    from contrapose.config import to_toml
-
+    folder, settings = session.folder, session.settings
     environment = describe_environment(session.encoder.device, session.world.size)
-    if resume and (session.folder / "run.json").exists():
-        check_resumable(
-            session.folder,
-            session.settings,
-            session.corpus,
-            session.encoder,
-            environment,
-            session.listener.notice,
-        )
+    if goes_on:
+        notice = session.listener.notice
+        check_begun_with(folder, settings, session.corpus, session.encoder, environment, notice)
         return
-    write_text(session.folder / "config.toml", to_toml(session.settings))
-    write_json(session.folder / "env.json", environment)
+    write_text(folder / "config.toml", to_toml(settings))
+    write_json(folder / "env.json", environment)
+    rows, steps = session.facts["rows"], session.num_steps
+    method_file = session.recipe.file_sha256
     write_record(
-        session.folder,
-        session.settings,
-        session.corpus,
-        session.encoder,
-        method_file=session.recipe.file_sha256,
+        folder, settings, session.corpus, session.encoder, rows=rows, steps=steps, method_file=method_file
     )
+
+
+def _lengthen(session: Session) -> None:
+    """Where the run is given more steps than it had: say what that means, and write it down."""
+    before, now, done = steps_before(session.folder), session.num_steps, session.progress.step
+    if before is None or now <= before:
+        return
+    if session.progress.stopped_early:
+        raise ResumeRefused(
+            f"the run stopped early after step {done}, because its score rose no more, so more steps change nothing. "
+            f"To train on from it, start a new run with --model {session.folder / 'model'} and another --out"
+        )
+    training = session.settings.training
+    session.listener.notice(
+        f"the run goes on after step {done} to step {now}; it was to have {before}. The learning rate is from here on "
+        f"that of a run of {now} steps: {learning_rate(done, now, training):.3g} at the next step. The steps before "
+        f"had the rates of {before} steps, so a run that is begun with {now} ends otherwise"
+    )
+    # The configuration first: a kill in between leaves a longer one, which lengthens the run again.
+    write_text(session.folder / "config.toml", to_toml(session.settings))
+    write_longer(session.folder, session.settings, after=done, steps=now)

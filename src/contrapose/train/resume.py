@@ -1,38 +1,70 @@
-"""May this run go on? Only with the settings, the data and the model it was begun with."""
+"""May this run go on? Only with the settings, the data and the model it was begun with; to more steps, if asked.
+
+What can be compared without torch is compared by :func:`check_settings`, before anything is loaded.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from contrapose.data.corpus import Corpus
-from contrapose.data.sources import sources_fingerprint
 from contrapose.durable import write_json
-from contrapose.encoder.encoder import Encoder
-from contrapose.errors import ContraposeError, CorruptFile, ResumeRefused
+from contrapose.errors import CorruptFile, ResumeRefused
 from contrapose.foreign import cannot_be_read, read_json_object
-from contrapose.train.settings import RunSettings
+from contrapose.train.settings import RunSettings, steps_of
+
+if TYPE_CHECKING:
+    from contrapose.data.corpus import Corpus
+    from contrapose.encoder.encoder import Encoder
 
 #: Sections and keys that may differ between a run and its continuation, because no result depends on them.
 FREE = ("out", "saving", "data.corpus")
+#: How long the run is: may become more.
+LENGTH = ("training.steps", "training.epochs")
 #: What of the environment decides the last bits of a sum.
 BITS_DEPEND_ON = ("versions", "device", "cpu_capability", "threads", "processes")
 
 
 def write_record(
-    folder: Path, settings: RunSettings, corpus: Corpus, encoder: Encoder, *, method_file: str | None = None
+    folder: Path,
+    settings: RunSettings,
+    corpus: Corpus,
+    encoder: Encoder,
+    *,
+    rows: int,
+    steps: int,
+    method_file: str | None = None,
 ) -> None:
-    """What a continuation is compared with. method_file: the sha256 of the file the method was read from, if any."""
+    """What a continuation is compared with.
+
+    rows: that are trained on; steps: that the run has; method_file: the sha256 of the file the method was read from.
+    """
     record: dict[str, Any] = {
         "settings": settings.model_dump(mode="json"),
         "corpus": corpus.fingerprint,
         "sources": corpus.sources_fingerprint,
         "model": encoder.fingerprint(),
         "model_name": encoder.name,
+        "length": {"rows": rows, "steps": steps},
     }
     if method_file is not None:
         record["method_file"] = method_file
+    write_json(folder / "run.json", record)
+
+
+def write_longer(folder: Path, settings: RunSettings, *, after: int, steps: int) -> None:
+    """The run has ``steps`` steps from its step ``after`` on; how long it was meant to be is kept."""
+    record = read_record(folder)
+    earlier = [
+        *record.get("lengthened", []),
+        {"after": after, "from": record["length"]["steps"], "to": steps},
+    ]
+    record |= {
+        "settings": settings.model_dump(mode="json"),
+        "length": {**record["length"], "steps": steps},
+        "lengthened": earlier,
+    }
     write_json(folder / "run.json", record)
 
 
@@ -41,6 +73,8 @@ def read_record(folder: Path) -> dict[str, Any]:
     record = _read_object(folder / "run.json")
     if missing := [key for key in ("settings", "corpus", "sources", "model") if key not in record]:
         raise CorruptFile(f"{folder / 'run.json'} is not the record of a run: it has no {', '.join(missing)}")
+    if not isinstance(record["settings"], dict):
+        raise CorruptFile(f"{folder / 'run.json'} is damaged: its settings are no JSON object")
     return record
 
 
@@ -65,7 +99,52 @@ def _read_object(path: Path) -> dict[str, Any]:
         ) from None
 
 
-def check_resumable(
+def check_settings(folder: Path, settings: RunSettings, *, complete: bool) -> None:
+    """Raise ResumeRefused, naming every setting that the run was begun with and that is another now.
+
+    complete: whether ``settings`` hold every hyperparameter of the method; if not, those that were not given are
+    left for later. The number of steps may be more than it was.
+    """
+    record = read_record(folder)
+    before, now = record["settings"], settings.model_dump(mode="json")
+    differences = _differences(before, now)
+    if not complete:
+        given = now["method"]["hyperparameters"]
+        start = "method.hyperparameters."
+        differences = {
+            name: told
+            for name, told in differences.items()
+            if not name.startswith(start) or name.removeprefix(start) in given
+        }
+    changed_length = [name for name in LENGTH if name in differences]
+    if changed_length and (length := _length(record)):
+        steps = steps_of(settings, length["rows"])
+        told = [differences.pop(name) for name in changed_length]
+        if steps < length["steps"]:
+            differences["length"] = f"{'; '.join(told)}: {steps} steps instead of {length['steps']}"
+    if differences:
+        shorter = " (a run can be made longer, not shorter)" if "length" in differences else ""
+        raise ResumeRefused(
+            f"{folder} was begun with other settings, so it cannot be continued: "
+            f"{'; '.join(differences.values())}{shorter}. "
+            "Give the settings it was begun with (they are in its config.toml), or another --out"
+        )
+
+
+def _length(record: Mapping[str, Any]) -> dict[str, int] | None:
+    """Rows and steps of the run; None in the record of a version that did not keep them."""
+    length = record.get("length")
+    known = isinstance(length, dict) and all(type(length.get(key)) is int for key in ("rows", "steps"))
+    return length if known else None
+
+
+def steps_before(folder: Path) -> int | None:
+    """How many steps the run was to have until now; None where its record does not say."""
+    length = _length(read_record(folder))
+    return None if length is None else length["steps"]
+
+
+def check_begun_with(
     folder: Path,
     settings: RunSettings,
     corpus: Corpus,
@@ -73,17 +152,10 @@ def check_resumable(
     environment: Mapping[str, Any],
     notice: Callable[[str], None],
 ) -> None:
-    """Raise ResumeRefused, naming every difference; tell of differences that only change the last bits."""
+    """Raise ResumeRefused for another corpus or model; tell of differences that only change the last bits."""
     record = read_record(folder)
-    differences = _differences(record["settings"], settings.model_dump(mode="json"))
-    if differences:
-        raise ResumeRefused(
-            f"{folder} was begun with other settings, so it cannot be continued: {'; '.join(differences)}. "
-            "Give the settings it was begun with (they are in its config.toml), or another --out"
-        )
     if corpus.fingerprint != record["corpus"]:
         raise ResumeRefused(f"the corpus in {folder / 'cache'} is not the one the run was begun with")
-    _check_sources(settings, record, notice)
     if encoder.fingerprint() != record["model"]:
         raise ResumeRefused(
             f"the model '{settings.encoder.model}' is not the one the run was begun with (its weights, tokenizer or "
@@ -98,32 +170,16 @@ def check_resumable(
         )
 
 
-def _check_sources(settings: RunSettings, record: Mapping[str, Any], notice: Callable[[str], None]) -> None:
-    if "-" in settings.data.corpus:
-        return
-    try:
-        now = sources_fingerprint(settings.data.corpus)
-    except ContraposeError as error:
-        notice(
-            f"the corpus files cannot be compared with those of the start ({error}); the run's own copy is used"
-        )
-        return
-    if now != record["sources"]:
-        raise ResumeRefused(
-            "the corpus files changed since the run was begun, so it cannot be continued: "
-            "restore them, or start a new run with another --out"
-        )
-
-
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> list[str]:
-    found = []
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> dict[str, str]:
+    """Name -> what it was and is, of every setting that may not differ, and of the run's length."""
+    found = {}
     for key in sorted(set(before) | set(now)):
         name = f"{path}{key}"
         old, new = before.get(key), now.get(key)
         if name in FREE or old == new:
             continue
         if isinstance(old, Mapping) and isinstance(new, Mapping):
-            found += _differences(old, new, f"{name}.")
+            found |= _differences(old, new, f"{name}.")
         else:
-            found.append(f"{name} was {old!r} and is {new!r}")
+            found[name] = f"{name} was {old!r} and is {new!r}"
     return found

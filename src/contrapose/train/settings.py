@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 
 from contrapose.config import Frozen, merge, parse_value, validate
 from contrapose.errors import UsageError, nearest
+from contrapose.paths import expanded
 
 #: A label-free or STS-B score is taken this often by default: four times in a short run, as SimCSE in a long one.
 LONGEST_EVALUATION_INTERVAL = 125
@@ -279,4 +280,4 @@ def evaluation_interval(settings: RunSettings, num_steps: int) -> int:
 
 
 def run_folder(settings: RunSettings) -> Path:
-    return Path(settings.out).expanduser()
+    return expanded(settings.out)

@@ -11,16 +11,17 @@ import logging
 import math
 import os
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from contrapose import syscalls
 from contrapose.durable import append_line, write_text
 from contrapose.errors import MissingExtra
 from contrapose.foreign import parse_json_object
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,9 @@ class Listener:
     def started(self, first_step: int, num_steps: int, facts: Mapping[str, Any]) -> None:
         """Training begins, at ``first_step`` steps done; ``facts`` are worth showing."""
 
+    def stopping(self) -> None:
+        """Ctrl-C or SIGTERM came in a step; told at once, from a thread of its own, while the step goes on."""
+
     def stepped(self, step: int, row: Mapping[str, Any]) -> None:
         """Step ``step`` (from 1) is done."""
 
@@ -56,6 +60,8 @@ def numbers(tensors: Mapping[str, Tensor]) -> dict[str, float]:
     """Scalars as floats, with one wait for the device instead of one each."""
     if not tensors:
         return {}
+    import torch
+
     stacked = torch.stack([tensor.detach().double().reshape(()) for tensor in tensors.values()])
     return dict(zip(tensors, stacked.tolist(), strict=True))
 
@@ -134,6 +140,12 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         if isinstance(row.get("step"), int):
             rows.append(row)
     return rows
+
+
+def require_tensorboard() -> None:
+    """Raise MissingExtra where ``--tensorboard`` cannot be done; loads nothing."""
+    if find_spec("tensorboard") is None:
+        raise MissingExtra("--tensorboard", "tensorboard", "tensorboard")
 
 
 def _summary_writer(folder: Path) -> Any:
