@@ -136,8 +136,8 @@ def decoded_lines(
 ) -> Iterator[Line]:
     """The lines of a text file, one at a time. Ends may be LF or CRLF; a byte order mark is dropped.
 
-    A line that is too long or not in its encoding is quarantined and the next one is fine. A gz file that breaks off gives the
-    lines before the break and one record. Memory: one line of at most ``limits.max_line_bytes``.
+    A line that is too long or not in its encoding is quarantined and the next one is fine. A gz file that breaks off
+    gives the lines before the break and one record. Memory: one line of at most ``limits.max_line_bytes``.
     """
     number = offset = 0
     try:

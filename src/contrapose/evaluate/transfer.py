@@ -22,6 +22,7 @@ from contrapose.errors import DataError, UsageError, nearest
 from contrapose.evaluate.encoding import Encodings
 from contrapose.evaluate.evidence import Evidence
 from contrapose.evaluate.logistic import Recipe, fit_all
+from contrapose.evaluate.published import other_rows_than_published
 from contrapose.evaluate.results import Result
 from contrapose.evaluate.senteval_transfer import LabelledTexts
 from contrapose.evaluate.task import OnData
@@ -94,6 +95,11 @@ class TransferTask(OnData):
             "classes": list(self.data.class_names),
             "chance": 100 * float(best_constant),
         }
+        if self.data.latin_1:
+            details["read_as_latin_1"] = ", ".join(self.data.latin_1)
+        parts, counts = np.unique(self.data.split, return_counts=True)
+        found_rows = dict(zip(parts.tolist(), counts.tolist(), strict=True))
+        details |= other_rows_than_published(self.name, found_rows, "rows", exact=False)
         if is_one_point(features_ND):
             details["collapsed"] = True
             return [self._result(float("nan"), int(tested_N.sum()), encodings.model, details)]
