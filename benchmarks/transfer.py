@@ -29,14 +29,13 @@ import torch
 
 from benchmarks.rivals import one_classifier
 from contrapose.evaluate.encoding import encode_once
+from contrapose.evaluate.folds import set_aside, stratified_folds
 from contrapose.evaluate.senteval_transfer import TRANSFER_TASKS, read_transfer
 from contrapose.evaluate.transfer import (
     DEV_SHARE,
     PROTOCOLS,
     WEIGHT_DECAYS,
     TransferTask,
-    set_aside,
-    stratified_folds,
 )
 
 PROTOCOL = PROTOCOLS["senteval-transfer"]

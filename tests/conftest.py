@@ -4,10 +4,13 @@ special kind, not one of several processes, and the shared evaluation data where
 from __future__ import annotations
 
 import atexit
+import builtins
+import io
 import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -52,3 +55,19 @@ def shared_data() -> Path:
     if not place.is_dir():
         pytest.skip(f"no evaluation data at {place}; set CONTRAPOSE_DATA to its folder")
     return place
+
+
+@pytest.fixture
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files below ``tmp_path`` that were opened since, by whatever way."""
+    names: list[str] = []
+    real = io.open
+
+    def watched(file: Any, *args: Any, **options: Any) -> Any:
+        if not isinstance(file, int) and Path(os.fsdecode(file)).is_relative_to(tmp_path):
+            names.append(Path(os.fsdecode(file)).name)
+        return real(file, *args, **options)
+
+    monkeypatch.setattr(builtins, "open", watched)
+    monkeypatch.setattr(io, "open", watched)
+    return names

@@ -113,8 +113,11 @@ def test_retrieval_files_that_are_missing_empty_or_not_text_are_named(tmp_path: 
     content = path.read_bytes()
     for damaged, message in (
         (b"", "the file is empty" if "jsonl" in name else "no query has a relevant document"),
-        (content[: len(content) // 2], "cannot be read" if ".gz" in name else None),
-        (content[:40] + bytes([255] * 9) + content[49:], "cannot be read" if ".gz" in name else "not UTF-8"),
+        (content[: len(content) // 2], "damaged gzip data" if ".gz" in name else None),
+        (
+            content[:40] + bytes([255] * 9) + content[49:],
+            "damaged gzip data" if ".gz" in name else "invalid UTF-8",
+        ),
     ):
         path.write_bytes(gzip.compress(b"") if not damaged and ".gz" in name else damaged)
         if message:

@@ -109,7 +109,7 @@ def spoil(path: Path, line: int, change) -> None:
         ),
         ("STS.input.images.txt", lambda line: line + b"\tc", r"images\.txt:2: 3 columns instead of 2"),
         ("STS.input.images.txt", lambda line: b"\tb", r"images\.txt:2: an empty sentence"),
-        ("STS.input.images.txt", lambda line: b"\xff\tb", r"images\.txt:2: not UTF-8"),
+        ("STS.input.images.txt", lambda line: b"\xff\tb", r"images\.txt:2: invalid UTF-8"),
     ],
 )
 def test_malformed_line_of_a_year_is_named(tmp_path: Path, file: str, change, message: str) -> None:

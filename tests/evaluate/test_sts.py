@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import builtins
 import math
 from pathlib import Path
 
@@ -81,13 +80,10 @@ def test_every_sentence_of_all_tasks_is_encoded_once_and_unnormalised(tmp_path: 
     assert encoder.options == [{"normalize": False, "precision": "bf16"}]
 
 
-def test_selection_opens_no_test_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_selection_opens_no_test_file(tmp_path: Path, opened: list[str]) -> None:
     write_benchmark(tmp_path, "dev")
     write_benchmark(tmp_path, "test")
-    opened: list[str] = []
-    real = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda path: opened.append(path.name) or real(path))
-    monkeypatch.setattr(builtins, "open", lambda *args, **kwargs: pytest.fail(f"opened {args[0]}"))
+    opened.clear()
     result = sts_dev(tmp_path).evaluate(random_directions())
     assert opened == ["sts-dev.csv"]
     assert (result.split, result.task, result.rows) == ("dev", "STS-B", 12)

@@ -74,17 +74,15 @@ def test_collapsed_encoder_gives_null_everywhere_and_no_crash(data: Path) -> Non
     assert found.value("geometry", "effective_rank") == 1.0
 
 
-def test_dev_split_reads_no_test_file(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened: list[str] = []
-    real = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda path: opened.append(path.name) or real(path))
+def test_dev_split_reads_no_test_file(data: Path, opened: list[str]) -> None:
+    opened.clear()  # the folder was just written
     found = evaluate(random_directions(), data=data, split="dev")
     assert set(opened) == {"sts-dev.csv", "SICK_trial.txt"}
     assert {result.split for result in found.results} == {"dev"}
     assert {result.task for result in found.results} == {"STS-B", "SICK-R", "geometry"}
 
 
-def test_dev_split_opens_no_test_file_of_any_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dev_split_opens_no_test_file_of_any_layout(tmp_path: Path, opened: list[str]) -> None:
     """Also none of a table whose kind is read off its rows, and none of whose split says so only by having no other."""
     write_benchmark(write_transfer(tmp_path), "dev")
     write_sick(tmp_path, "SICK_trial.txt")
@@ -93,10 +91,8 @@ def test_dev_split_opens_no_test_file_of_any_layout(tmp_path: Path, monkeypatch:
     (library / "qrels/dev.tsv").write_text((library / "qrels/test.tsv").read_text())
     write_tables(tmp_path)
     (tmp_path / "topics/dev.tsv").write_text((tmp_path / "topics/test.tsv").read_text())
-    opened: list[str] = []
-    real = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda path: opened.append(path.name) or real(path))
     groups = ["sts", "crosslingual", "retrieval", "clustering", "geometry"]
+    opened.clear()
     found = evaluate(random_directions(), groups, tmp_path, split="dev")
     assert not found.problems
     assert {result.split for result in found.results} == {"dev"}

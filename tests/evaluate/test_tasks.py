@@ -11,6 +11,7 @@ import pytest
 from contrapose.evaluate.senteval import STS_TASKS, YEARS
 from contrapose.evaluate.senteval_transfer import TRANSFER_TASKS
 from contrapose.evaluate.suite import Evaluation, evaluate
+from contrapose.evaluate.transfer import PROTOCOLS as TRANSFER_PROTOCOLS
 from tests.evaluate.fakes import (
     FakeEncoder,
     constant,
@@ -226,7 +227,7 @@ def test_a_query_that_is_a_document_does_not_find_itself(tmp_path: Path) -> None
     assert found.value("set", "mrr@10") == 100
 
 
-@pytest.mark.parametrize("protocol", ["senteval-transfer", "senteval-transfer-fast"])
+@pytest.mark.parametrize("protocol", list(TRANSFER_PROTOCOLS))
 def test_transfer_is_repeatable(tmp_path: Path, protocol: str) -> None:
     root = write_transfer(tmp_path)
     first, again = (

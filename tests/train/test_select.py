@@ -40,11 +40,9 @@ def dev_data(tmp_path: Path) -> Path:
 
 
 def test_training_with_a_development_criterion_opens_no_test_file(
-    place: Place, dev_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Place, dev_data: Path, tmp_path: Path, opened: list[str]
 ) -> None:
-    opened: list[str] = []
-    real = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda path: opened.append(path.name) or real(path))
+    opened.clear()
     options = OPTIONS | {"criterion": "stsb-dev", "dev_data": str(dev_data), "eval_every": 4}
     run = train(str(place.sentences), model=str(place.model), out=str(tmp_path / "run"), **options)
     assert "sts-dev.csv" in opened

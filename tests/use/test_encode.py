@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from pathlib import Path
 
@@ -100,16 +101,17 @@ def test_parquet_has_text_and_fixed_size_float32(tmp_path: Path) -> None:
 
 def test_unreadable_rows_are_left_out_counted_and_listed(tmp_path: Path) -> None:
     source = tmp_path / "in.txt"
-    source.write_bytes(b"good\n\xff\xfe bad\nfine\n")
+    source.write_bytes(b"good\n\xff\xfe bad\nfine\n\xff\n")
     summary = bulk_encode(HashEncoder(), source, tmp_path / "out.npy", normalize=False)
     np.testing.assert_array_equal(
         np.load(tmp_path / "out.npy"), np.stack([vector_of("good"), vector_of("fine")])
     )
-    assert (summary.rows, summary.quarantined, summary.exit_code) == (2, 1, 3)
+    assert (summary.rows, summary.quarantined, summary.exit_code) == (2, 2, 3)
     listed = (tmp_path / "out.npy.quarantine.jsonl").read_text()
-    assert '"line": 2' in listed
+    assert [json.loads(line)["line"] for line in listed.splitlines()] == [2, 4]
+    assert listed.endswith("\n")
     assert "invalid UTF-8" in listed
-    assert "1 rows could not be read" in summary.lines()[1]
+    assert "2 rows could not be read" in summary.lines()[1]
     assert summary.to_json()["quarantine_file"] == str(tmp_path / "out.npy.quarantine.jsonl")
 
 

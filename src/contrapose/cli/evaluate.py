@@ -108,7 +108,11 @@ def evaluate(
     ] = None,
     protocol: Annotated[str, typer.Option(help="senteval-all or senteval-mean.")] = "senteval-all",
     transfer_protocol: Annotated[
-        str, typer.Option(help="senteval-transfer to report; senteval-transfer-fast while developing.")
+        str,
+        typer.Option(
+            help="senteval-transfer to report; senteval-transfer-official to compare with SentEval's own numbers; "
+            "senteval-transfer-fast while developing."
+        ),
     ] = "senteval-transfer",
     split: Annotated[str, typer.Option(help="test to report; dev or train to choose.")] = "test",
     list_: Annotated[
@@ -250,6 +254,8 @@ def _own_text(files: Sequence[str] | None, columns: str | None) -> tuple[dict[st
     rows = [
         row.texts for row in read_rows(files, columns=split_words(columns) or None, quarantine=quarantine)
     ]
+    for notice in quarantine.notices:
+        console.tell(notice, style="dim")
     filled = [texts for texts in rows if texts and all(text.strip() for text in texts[:2])]
     own = {
         "texts": [texts[0] for texts in filled if len(texts) == 1],

@@ -40,6 +40,8 @@ def show(found: Evaluation) -> None:
             "text": "name",
         }
         console.show(console.table(columns, rows, title=title))
+    for notice in dict.fromkeys(line for result in found.results for line in _notices(result)):
+        console.say(notice, style="dim")
     for mean in found.averages:
         interval = f" {_brackets(mean.interval, mean.protocol)}" if mean.interval else ""
         console.say(
@@ -83,6 +85,12 @@ def explain(found: Evaluation, encoder: Any) -> None:
         )
 
 
+def _notices(result: Result) -> list[str]:
+    """What a person should know of how its file was read."""
+    notices: list[str] = result.details.get("notices", [])
+    return notices
+
+
 def _own_words(result: Result) -> bool:
     return result.protocol in ("geometry", "beir", "mteb")
 
@@ -91,7 +99,7 @@ def _details(result: Result) -> str:
     of_split = "" if result.split == "all" else f" of the {result.split} split"
     shown = [f"{result.rows:,} rows{of_split}, {result.text} text"]
     for key, value in result.details.items():
-        if key in ("definition", "subsets", "interval", "data_fingerprint", "statistic"):
+        if key in ("definition", "subsets", "interval", "data_fingerprint", "statistic", "notices"):
             continue
         words = f"{value:.4g}" if isinstance(value, float) else str(value)
         shown.append(f"{key.replace('_', ' ')} {words}")

@@ -91,6 +91,8 @@ def search(
         if not quiet:
             own = "YOUR_TEXT.txt" if corpus == "-" else shlex.quote(corpus)
             console.suggest(f"contrapose train {own} --out runs/mine    # then search with runs/mine")
+    for notice in quarantine.notices:
+        console.tell(notice, style="dim")
     if quarantine.bad:
         console.tell(
             f"{console.counted(quarantine.bad, 'row')} could not be read, for example {quarantine.examples[0]}",

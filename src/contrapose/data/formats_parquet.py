@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import struct
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from contrapose.data.columns import Plan, cell_text, find_plan, no_plan
 from contrapose.data.formats_text import Row
 from contrapose.data.lines import BLOCK, DAMAGE, Limits, open_source
+from contrapose.data.parquet_bounds import batch_rows, check_expansion, check_footer, check_sizes
+from contrapose.data.parquet_pages import DamagedPage
 from contrapose.data.quarantine import Quarantine
 from contrapose.data.sources import Source
 from contrapose.data.text import printable
@@ -20,11 +21,6 @@ from contrapose.errors import DataError
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
-
-MAGIC = b"PAR1"
-
-#: Rows unpacked at a time. With texts at the length of the line limit this is still within a gigabyte.
-BATCH_ROWS = 512
 
 
 def read_parquet(
@@ -40,7 +36,7 @@ def read_parquet(
 
     try:
         with _seekable(source, limits) as handle:
-            _check_footer(handle, source, limits)
+            check_footer(handle, source, limits)
             try:
                 file = pq.ParquetFile(handle, buffer_size=BLOCK, pre_buffer=False)
             except (pa.ArrowException, OSError) as error:
@@ -48,8 +44,11 @@ def read_parquet(
                     f"{source.shown} is not a readable parquet file: {_first_line(error)}"
                 ) from None
             plan = _plan(file, source, given, limits)
-            _check_sizes(file, plan, source, limits)
-            yield from _row_groups(file, plan, source, quarantine, limits)
+            check_sizes(file, plan, source, limits)
+            lists = [key for key in plan.keys if _is_list_of_text(file.schema_arrow.field(key).type)]
+            if lists:
+                file = _with_numbered_lists(handle, file, lists)
+            yield from _row_groups(handle, file, plan, source, quarantine, limits)
     except OSError as error:
         raise DataError(f"cannot read {source.shown}: {error.strerror or _first_line(error)}") from None
 
@@ -70,23 +69,6 @@ def _seekable(source: Source, limits: Limits) -> Iterator[BinaryIO]:
                 f"{source.shown} is damaged gzip data, and parquet cannot be read in part: {error}"
             ) from None
         yield unpacked
-
-
-def _check_footer(handle: BinaryIO, source: Source, limits: Limits) -> None:
-    size = handle.seek(0, 2)
-    handle.seek(max(0, size - 8))
-    tail = handle.read(8)
-    handle.seek(0)
-    if len(tail) < 8 or tail[4:] != MAGIC:
-        raise DataError(f"{source.shown} is not a parquet file, or it breaks off: its end mark is missing")
-    (footer,) = struct.unpack("<I", tail[:4])
-    if footer > size - 8:
-        raise DataError(f"{source.shown} is damaged: its footer claims {footer:,} bytes of {size:,}")
-    if footer > limits.max_footer_bytes:
-        raise DataError(
-            f"{source.shown} has a footer of {footer:,} bytes (limit {limits.max_footer_bytes:,}): too many columns "
-            "or row groups. Write only the columns of text to a new file"
-        )
 
 
 def _plan(file: pq.ParquetFile, source: Source, given: Sequence[str] | None, limits: Limits) -> Plan:
@@ -124,46 +106,38 @@ def _is_list_of_text(kind: pa.DataType) -> bool:
     return bool((types.is_list(kind) or types.is_large_list(kind)) and _is_text(kind.value_type))
 
 
-def _check_sizes(file: pq.ParquetFile, plan: Plan, source: Source, limits: Limits) -> None:
-    """Refuse what is declared too large before it is unpacked."""
-    metadata = file.metadata
-    if metadata.num_rows > limits.max_declared_rows:
-        raise DataError(
-            f"{source.shown} declares {metadata.num_rows:,} rows; at most {limits.max_declared_rows:,} are read "
-            "from one file. Split it"
-        )
-    wanted = set(plan.keys)
-    for group_index in range(metadata.num_row_groups):
-        group = metadata.row_group(group_index)
-        for column_index in range(group.num_columns):
-            chunk = group.column(column_index)
-            size, packed = chunk.total_uncompressed_size, max(1, chunk.total_compressed_size)
-            bomb = size > limits.free_expansion_bytes and size > limits.max_expansion * packed
-            if bomb and chunk.path_in_schema.split(".")[0] in wanted:
-                raise DataError(
-                    f"{source.shown}: row group {group_index} grows from {packed:,} to {size:,} bytes when unpacked; "
-                    "this is not how text compresses"
-                )
+def _with_numbered_lists(handle: BinaryIO, file: pq.ParquetFile, lists: Sequence[str]) -> pq.ParquetFile:
+    """The file read so that texts in lists stay numbers of a dictionary: a row may hold any number of them."""
+    import pyarrow.parquet as pq
+
+    paths = [file.schema.column(index).path for index in range(len(file.schema))]
+    leaves = [path for path in paths if path.split(".")[0] in lists]
+    return pq.ParquetFile(
+        handle, metadata=file.metadata, read_dictionary=leaves, buffer_size=BLOCK, pre_buffer=False
+    )
 
 
 def _row_groups(
-    file: pq.ParquetFile, plan: Plan, source: Source, quarantine: Quarantine, limits: Limits
+    handle: BinaryIO, file: pq.ParquetFile, plan: Plan, source: Source, quarantine: Quarantine, limits: Limits
 ) -> Iterator[Row]:
     import pyarrow as pa
 
-    before = 0
+    before = unpacked = 0
     for group in range(file.metadata.num_row_groups):
         declared, given_rows = file.metadata.row_group(group).num_rows, 0
         try:
-            batches = file.iter_batches(BATCH_ROWS, [group], columns=list(plan.keys), use_threads=False)
+            num_rows = batch_rows(handle, file.metadata.row_group(group), plan, source, limits)
+            batches = file.iter_batches(num_rows, [group], columns=list(plan.keys), use_threads=False)
             for batch in batches:
+                unpacked += batch.nbytes
+                check_expansion(unpacked, handle, source, limits)
                 cells = [_cells(batch.column(batch.schema.get_field_index(key))) for key in plan.keys]
                 for row in zip(*cells, strict=True):
                     given_rows += 1
                     texts = _texts(row, plan, source, before + given_rows, quarantine, limits)
                     if texts is not None:
                         yield Row(texts, source.name, before + given_rows, plan.names)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, DamagedPage, OSError) as error:
             lost = max(1, declared - given_rows)
             detail = f"row group {group}: {_first_line(error)}"
             quarantine.reject(
@@ -174,10 +148,23 @@ def _row_groups(
 
 def _cells(column: Any) -> list[Any]:
     """The values of a column; a value that is not UTF-8 becomes the error that says so."""
+    import pyarrow.types as types
+
+    if types.is_list(column.type) or types.is_large_list(column.type):
+        return _first_of_lists(column)
     try:
         return column.to_pylist()  # type: ignore[no-any-return]
     except UnicodeDecodeError:
         return [_cell(value) for value in column]
+
+
+def _first_of_lists(column: Any) -> list[Any]:
+    """Of each list the first text, which is the one that counts; the others are not unpacked."""
+    offsets = column.offsets.to_pylist()
+    return [
+        ([_cell(column.values[first])] if first < after else []) if row.is_valid else None
+        for row, first, after in zip(column, offsets, offsets[1:], strict=False)
+    ]
 
 
 def _cell(value: Any) -> Any:
@@ -192,7 +179,7 @@ def _texts(
 ) -> tuple[str, ...] | None:
     texts = []
     for role, key, value in zip(plan.names, plan.keys, row, strict=True):
-        if isinstance(value, UnicodeDecodeError):
+        if isinstance(value[0] if isinstance(value, list) and value else value, UnicodeDecodeError):
             quarantine.reject(source.name, number, None, "invalid UTF-8", f"in {key}")
             return None
         text, wrong = cell_text(value, role)

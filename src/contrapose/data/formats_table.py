@@ -16,7 +16,6 @@ from contrapose.data.quarantine import Quarantine
 from contrapose.data.sources import Source
 from contrapose.errors import DataError
 
-
 #: Lines, and characters of them, that the delimiter of a csv is found by.
 LOOK_AHEAD, LOOK_AHEAD_CHARACTERS = 200, 1 << 20
 

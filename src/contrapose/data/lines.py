@@ -41,6 +41,10 @@ class Limits:
     max_declared_rows: int = 500_000_000
     #: Bytes of a parquet footer, which is held in memory as a whole.
     max_footer_bytes: int = 32 << 20
+    #: Unpacked bytes of a parquet page; writers make pages of a megabyte.
+    max_page_bytes: int = 256 << 20
+    #: Values of a list column in one row group: a few bytes each, all of which may belong to one row.
+    max_list_values: int = 32_000_000
 
 
 DEFAULT_LIMITS = Limits()
@@ -136,8 +140,8 @@ def decoded_lines(
 ) -> Iterator[Line]:
     """The lines of a text file, one at a time. Ends may be LF or CRLF; a byte order mark is dropped.
 
-    A line that is too long or not in its encoding is quarantined and the next one is fine. A gz file that breaks off gives the
-    lines before the break and one record. Memory: one line of at most ``limits.max_line_bytes``.
+    A line that is too long or not in its encoding is quarantined and the next one is fine. A gz file that breaks off
+    gives the lines before the break and one record. Memory: one line of at most ``limits.max_line_bytes``.
     """
     number = offset = 0
     try:
@@ -146,15 +150,17 @@ def decoded_lines(
             while data := stream.readline(limits.max_line_bytes + 2):
                 number, start = number + 1, offset
                 offset += len(data)
+                if len(data) > limits.max_line_bytes and not data.endswith(b"\n"):
+                    detail = f"more than {limits.max_line_bytes:,} bytes"
+                    quarantine.reject(source.name, number, start, "line too long", detail)
+                    offset += _skip_line(stream, limits.max_expanded_bytes - offset)
+                    data = b""
                 if offset > limits.max_expanded_bytes:
                     raise DataError(
                         f"{source.shown} has more than {limits.max_expanded_bytes >> 20:,} MiB of text; so much is "
                         "not read from one file of this kind. Cut it into parts"
                     )
-                if len(data) > limits.max_line_bytes and not data.endswith(b"\n"):
-                    offset += _skip_line(stream)
-                    detail = f"{offset - start:,} bytes, limit {limits.max_line_bytes:,}"
-                    quarantine.reject(source.name, number, start, "line too long", detail)
+                if not data:
                     continue
                 try:
                     text = data.decode(encoding).rstrip("\r\n")
@@ -180,10 +186,10 @@ def _refuse_utf16(stream: io.BufferedReader[Any], source: Source) -> None:
         )
 
 
-def _skip_line(stream: io.BufferedReader[Any]) -> int:
-    """Read to the end of the line without keeping it; returns the bytes skipped."""
+def _skip_line(stream: io.BufferedReader[Any], most: int) -> int:
+    """Read to the end of the line, or beyond ``most`` bytes, without keeping them; returns the bytes skipped."""
     skipped = 0
-    while data := stream.readline(BLOCK):
+    while skipped <= most and (data := stream.readline(BLOCK)):
         skipped += len(data)
         if data.endswith(b"\n"):
             break

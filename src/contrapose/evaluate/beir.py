@@ -10,16 +10,19 @@ asked. A document with the query's own id is not counted (BEIR's rule for sets w
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import json
-import zlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from contrapose.data.columns import cell_text
 from contrapose.errors import DataError, UsageError
-from contrapose.evaluate.senteval import read_lines
+from contrapose.evaluate.files import COLLECTION, lines_of, read_lines
+from contrapose.foreign import parse_json
+
+#: A gain has a digit or two; int() would take digits of other scripts, and thousands of them.
+_GAIN = re.compile(r"-?[0-9]{1,9}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,26 +95,21 @@ def _one_of(folder: Path, name: str) -> Path:
 
 
 def _records(path: Path, digest: hashlib._Hash) -> Iterator[tuple[str, dict[str, object]]]:
-    try:
-        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be read ({error})") from None
-    digest.update(raw)
-    if not raw.strip():
-        raise DataError(f"{path}: the file is empty")
-    for number, line in enumerate(raw.split(b"\n"), start=1):
-        if not line.strip():
+    empty = True
+    for line in lines_of(path, COLLECTION):
+        digest.update(line.text.encode() + b"\n")
+        if not line.text.strip():
             continue
-        place = f"{path}:{number}"
+        empty, place = False, f"{path}:{line.number}"
         try:
-            record = json.loads(line)
-        except UnicodeDecodeError as error:
-            raise DataError(f"{place}: not UTF-8 text ({error.reason})") from None
+            record = parse_json(line.text)
         except ValueError as error:
             raise DataError(f"{place}: not JSON ({error})") from None
         if not isinstance(record, dict):
             raise DataError(f"{place}: expected an object with _id and text")
         yield place, record
+    if empty:
+        raise DataError(f"{path}: the file is empty")
 
 
 def _id(record: dict[str, object], place: str) -> str:
@@ -122,9 +120,10 @@ def _id(record: dict[str, object], place: str) -> str:
 
 def _text(record: dict[str, object], name: str, place: str, default: str | None = None) -> str:
     value = default if record.get(name) is None else record[name]
-    if not isinstance(value, str):
-        raise DataError(f"{place}: no text under '{name}'")
-    return value.strip()
+    text, wrong = cell_text(value, "text")
+    if wrong:
+        raise DataError(f"{place}: no text under '{name}': it is {wrong}")
+    return text.strip()
 
 
 def _add(table: dict[str, str], key: str, text: str, place: str) -> None:
@@ -138,7 +137,7 @@ def _gains(
 ) -> dict[str, dict[str, int]]:
     gains: dict[str, dict[str, int]] = {}
     lines = read_lines(path)
-    digest.update(path.read_bytes())
+    digest.update("\n".join((*lines, "")).encode())
     for number, line in enumerate(lines, start=1):
         columns = line.split("\t")
         if columns == [""] or (number == 1 and not _is_gain(columns[-1])):
@@ -159,4 +158,4 @@ def _gains(
 
 
 def _is_gain(cell: str) -> bool:
-    return cell.removeprefix("-").isdigit()
+    return _GAIN.fullmatch(cell) is not None

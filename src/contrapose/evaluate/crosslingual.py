@@ -14,7 +14,8 @@ import re
 from pathlib import Path
 
 from contrapose.errors import DataError
-from contrapose.evaluate.senteval import StsData, check_enough, pairs_of, read_lines, score_of, text_form
+from contrapose.evaluate.files import read_lines
+from contrapose.evaluate.senteval import StsData, check_enough, pairs_of, score_of, text_form
 
 _SPLITS = {"train": "train", "dev": "dev", "trial": "dev", "validation": "dev", "test": "test"}
 _LANGUAGES = re.compile(r"[a-z]{2,3}(-[a-z]{2,3})?")
@@ -25,7 +26,7 @@ def crosslingual_files(folder: str | Path, split: str = "test") -> dict[str, Pat
     found = {}
     for path in sorted([*Path(folder).glob("*.tsv"), *Path(folder).glob("*/*.tsv")]):
         first, _, languages = path.stem.partition(".")
-        if not _LANGUAGES.fullmatch(languages):
+        if not _LANGUAGES.fullmatch(languages) or not path.is_file():
             continue
         group = path.parent.name.upper()
         if first in _SPLITS:

@@ -11,16 +11,22 @@ from contrapose.evaluate.judged import CLUSTERING_ITERATIONS, CLUSTERING_RESAMPL
 from contrapose.evaluate.results import Result
 from contrapose.evaluate.sts import PROTOCOLS as STS
 from contrapose.evaluate.transfer import DEV_SHARE, WEIGHT_DECAYS
+from contrapose.evaluate.transfer import PROTOCOLS as TRANSFER
 
 _SPEARMAN = (
     "equal values share their mean rank; vectors as they are pooled, cosine in fp64; no regressor on top"
 )
 _TRANSFER = (
     "logistic regression on vectors that are not normalised, a pair as [|u - v|, u * v]; weight decay chosen of "
-    f"{', '.join(f'{decay:g}' for decay in WEIGHT_DECAYS)} by folds of the rows learnt from, of which {DEV_SHARE:.0%} "
-    "stop each training (SST2: its development rows choose and stop); accuracy over all test rows together; of equal "
-    "logits the first class; chance: the best constant answer. One departure from SentEval: all classifiers share "
-    "their mini-batches, so each gets the batch size on average"
+    f"{', '.join(f'{decay:g}' for decay in WEIGHT_DECAYS)} by folds of the rows learnt from (SST2: by its development "
+    "rows, which stop the training too); the final training is stopped by "
+    f"{DEV_SHARE:.0%} of its rows; accuracy over all test rows together; of equal logits the first class; chance: the "
+    "best constant answer. Departures from SentEval: all classifiers share their mini-batches, so each gets the batch "
+    "size on average; folds are drawn by a generator of our own"
+)
+_STOPPED_APART = (
+    f"; trainings that choose the weight decay are stopped by {DEV_SHARE:.0%} of the rows they learn from, and not by "
+    "the fold that scores them as in SentEval (senteval-transfer-official does as SentEval)"
 )
 _QUANTILES = "2.5% and 97.5% quantiles"
 
@@ -57,7 +63,7 @@ def _more(result: Result) -> str:
     if result.metric == "positive_rank":
         return "the sentence itself is not ranked; others as near as the partner count as nearer"
     if result.protocol.startswith("senteval-transfer"):
-        return _TRANSFER
+        return _TRANSFER + ("" if TRANSFER[result.protocol].stop_on_fold else _STOPPED_APART)
     return {
         "duplicate-pairs": "pairs of equal cosine enter together; chance: the share of true pairs",
         "clustering": f"{CLUSTERING_SEEDS} seeds, {CLUSTERING_ITERATIONS} iterations",

@@ -117,7 +117,8 @@ def _tables(folder: Path, split: str) -> Iterator[Source]:
     """Tables right in a folder. ``test``, ``dev`` and ``train`` are splits of one task that has the folder's name."""
     by_task: dict[str, dict[str, Path]] = {}
     for path in sorted([*folder.glob("*.tsv"), *folder.glob("*.csv")]):
-        if "." in path.stem:  # test.en-de.tsv: a language pair
+        # test.en-de.tsv is a language pair; a pipe of such a name would be waited for.
+        if "." in path.stem or not path.is_file():
             continue
         is_split = path.stem in ("test", "dev", "train")
         by_task.setdefault(folder.name if is_split else path.stem, {})[path.stem if is_split else "test"] = (

@@ -52,6 +52,7 @@ class PairsTask(OnData):
         details: dict[str, Any] = {
             "data_fingerprint": self.data.fingerprint,
             "definition": PROTOCOLS[protocol],
+            **_notices(self.data),
         }
         if self.data.is_binary:
             details["chance"] = 100 * float(gold_N.mean())
@@ -94,6 +95,7 @@ class ClusteringTask(OnData):
             "data_fingerprint": self.data.fingerprint,
             "definition": PROTOCOLS["clustering"],
             "classes": len(names),
+            **_notices(self.data),
         }
         if is_one_point(unit_ND):
             details["collapsed"] = True
@@ -117,6 +119,10 @@ class ClusteringTask(OnData):
                 details=details,
             )
         ]
+
+
+def _notices(data: JudgedTexts) -> dict[str, Any]:
+    return {"notices": list(data.notices)} if data.notices else {}
 
 
 def _with_interval(class_N: np.ndarray, clusterings: Sequence[np.ndarray]) -> tuple[float, list[float]]:

@@ -3,30 +3,57 @@
     label <tab> text                       texts with a class       (clustering)
     label <tab> text <tab> text            pairs with a score       (0 and 1 only: duplicates or not)
 
-``.csv`` is read with quotes, ``.tsv`` without. A header is optional; where there is one, columns are found by their
-names (score, label, gold, similarity; text, sentence, question, title, ... with or without numbers), in any order.
+``.csv`` is read with quotes, by the delimiter that its header or its rows show; ``.tsv`` by tabs, without quotes. A
+header is optional; where there is one, columns are found by their names (score, label, gold, similarity; text,
+sentence, question, title, ... with or without numbers), in any order.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from contrapose.data.formats_table import csv_records
+from contrapose.data.quarantine import BadLine, NoneBad, Quarantine
 from contrapose.errors import DataError
-from contrapose.evaluate.senteval import read_lines
+from contrapose.evaluate.files import TABLE, lines_of, source_of
 
-_LABEL_NAMES = ("score", "label", "gold", "similarity", "is_duplicate", "class", "tag", "category", "topic")
-_TEXT_NAMES = (
-    *("text", "sentence", "question", "title", "query", "anchor", "positive", "sent", "document"),
-    *("first", "second", "left", "right", "a", "b", "sentence_a", "sentence_b", "premise", "hypothesis"),
+_LABEL_NAMES = frozenset(
+    ("score", "label", "gold", "similarity", "is_duplicate", "class", "tag", "category", "topic")
 )
+_TEXT_NAMES = frozenset(
+    (
+        "text",
+        "sentence",
+        "question",
+        "title",
+        "query",
+        "anchor",
+        "positive",
+        "sent",
+        "document",
+        "first",
+        "second",
+        "left",
+        "right",
+        "a",
+        "b",
+        "sentence_a",
+        "sentence_b",
+        "premise",
+        "hypothesis",
+    )
+)
+
+
+#: Rows that tell what a table holds.
+_LOOKED_AT = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +66,7 @@ class JudgedTexts:
     labels: tuple[str, ...]
     folder: str
     fingerprint: str
+    notices: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.first)
@@ -64,7 +92,8 @@ def read_judged(path: str | Path, task: str | None = None, *, pairs: bool | None
     Raises :class:`DataError`, with file and line, for what does not fit.
     """
     path = Path(path)
-    rows = _rows(path)
+    account = NoneBad()
+    rows = list(_rows(path, account))
     label_at, text_at, start = _columns(path, rows)
     if pairs is not None and pairs != (len(text_at) == 2):
         wanted = "two texts and a score" if pairs else "one text and a label"
@@ -102,42 +131,53 @@ def read_judged(path: str | Path, task: str | None = None, *, pairs: bool | None
         labels=labels,
         folder=path.parent.name,
         fingerprint=hashlib.sha256(repr(found).encode()).hexdigest(),
+        notices=tuple(account.notices),
     )
 
 
 def kind_of(path: Path) -> str:
     """ "pairs", "clustering" (texts with a class) or "" (something else), by the first rows of a table."""
     try:
-        rows = _rows(path)
+        rows = list(islice(_rows(path, NoneBad()), _LOOKED_AT + 1))
         label_at, text_at, start = _columns(path, rows)
     except DataError:
         return ""
     if len(text_at) == 1:
         return "clustering"
-    scores = [row[label_at] for _, row in rows[start : start + 20] if len(row) > label_at]
+    scores = [row[label_at] for _, row in rows[start : start + _LOOKED_AT] if len(row) > label_at]
     return "pairs" if scores and all(math.isfinite(_number(score)) for score in scores) else ""
 
 
-def _rows(path: Path) -> list[tuple[int, list[str]]]:
-    lines = read_lines(path)
-    if path.suffix != ".csv":
-        return [(number, line.split("\t")) for number, line in enumerate(lines, start=1) if line.strip()]
-    reader = csv.reader(io.StringIO("\n".join(lines)), strict=True)
-    found = []
-    try:
-        for row in reader:
-            if row:
-                found.append((reader.line_num, row))
-    except csv.Error as error:
-        raise DataError(f"{path}:{reader.line_num}: {error}. Is a quote left open?") from None
-    return found
+def _rows(path: Path, account: Quarantine) -> Iterator[tuple[int, list[str]]]:
+    """(line, cells) of every record that is not blank."""
+    if path.name.removesuffix(".gz").endswith(".csv"):
+        try:
+            for line, cells in csv_records(source_of(path), account, TABLE, _is_header):
+                if cells:
+                    yield line.number, list(cells)
+        except BadLine as error:
+            hint = ". Is a quote left open?" if error.record.reason == "invalid csv" else ""
+            raise DataError(f"{error}{hint}") from None
+        return
+    for line in lines_of(path):
+        if line.text.strip():
+            yield line.number, line.text.split("\t")
+
+
+def _is_header(cells: Sequence[str]) -> bool:
+    names = _names(cells)
+    return not _LABEL_NAMES.isdisjoint(names) and not _TEXT_NAMES.isdisjoint(names)
+
+
+def _names(cells: Sequence[str]) -> list[str]:
+    return [cell.strip().lower().rstrip("0123456789_ -") for cell in cells]
 
 
 def _columns(path: Path, rows: Sequence[tuple[int, list[str]]]) -> tuple[int, list[int], int]:
     """Where the label and the texts are, and how many rows are header."""
     if not rows:
         raise DataError(f"{path}: no rows")
-    names = [cell.strip().lower().rstrip("0123456789_ -") for cell in rows[0][1]]
+    names = _names(rows[0][1])
     labels = [at for at, name in enumerate(names) if name in _LABEL_NAMES]
     texts = [at for at, name in enumerate(names) if name in _TEXT_NAMES]
     if labels and texts:
@@ -154,7 +194,7 @@ def _columns(path: Path, rows: Sequence[tuple[int, list[str]]]) -> tuple[int, li
 
 
 def _hint(path: Path) -> str:
-    return ". A text with a comma needs quotes" if path.suffix == ".csv" else ""
+    return ". A text with a comma or a semicolon may need quotes" if path.suffix == ".csv" else ""
 
 
 def _number(cell: str) -> float:

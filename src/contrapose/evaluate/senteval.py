@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from contrapose.errors import DataError, UsageError, nearest
+from contrapose.evaluate.files import read_lines
 
 #: The parts of each year. STS13's fourth part (SMT) is not free and not part of SentEval.
 YEARS: dict[str, tuple[str, ...]] = {
@@ -43,8 +44,6 @@ SINGLE_FILES: dict[str, dict[str, str]] = {
 }
 #: In the order in which papers print them.
 STS_TASKS: tuple[str, ...] = (*YEARS, *SINGLE_FILES)
-#: Scored pairs of the test splits behind every published number.
-PUBLISHED_ROWS = dict(zip(STS_TASKS, (3108, 1500, 3750, 3000, 1186, 1379, 4927), strict=True))
 SICK_COLUMNS = ("sentence_A", "sentence_B", "relatedness_score")
 
 
@@ -176,22 +175,6 @@ def root_in(folder: Path, relative: Sequence[str]) -> Path | None:
         if any((root / name).is_file() for name in relative):
             return root
     return None
-
-
-def read_lines(path: Path) -> list[str]:
-    """The lines of a UTF-8 file, split at line feeds only: some sentences hold other separators."""
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}). Is the data folder complete?") from None
-    try:
-        lines = raw.decode("utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}:{line}: not UTF-8 text ({error.reason})") from None
-    if lines[-1] == "":
-        lines.pop()
-    return [line.removesuffix("\r") for line in lines]
 
 
 def _scored_lines(name: str, inputs: tuple[Path, list[str]], scores: tuple[Path, list[str]]) -> Pairs:

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from contrapose.errors import DataError, UsageError, nearest
-from contrapose.evaluate.senteval import find_root, read_lines, text_form
+from contrapose.evaluate.files import Lines, read_lines, read_lines_of_any_age
+from contrapose.evaluate.senteval import find_root, text_form
 
 #: Task -> its files, by class or by split.
 CLASS_FILES = {
@@ -31,12 +32,17 @@ SPLIT_FILES = {
     "TREC": {"train": "TREC/train_5500.label", "test": "TREC/TREC_10.label"},
     "MRPC": {"train": "MRPC/msr_paraphrase_train.txt", "test": "MRPC/msr_paraphrase_test.txt"},
 }
+#: Tasks whose files were made in latin-1; SentEval's own loaders read these so, all others as UTF-8.
+LATIN_1_TASKS = (*CLASS_FILES, "TREC")
 TRANSFER_TASKS = (*CLASS_FILES, *SPLIT_FILES)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledTexts:
-    """Texts (or pairs of texts: ``second``) with classes 0 .. C-1; ``split`` of each row: all, train, dev or test."""
+    """Texts (or pairs of texts: ``second``) with classes 0 .. C-1; ``split`` of each row: all, train, dev or test.
+
+    latin_1: files that were no UTF-8 and were read as what they were made in.
+    """
 
     task: str
     first: tuple[str, ...]
@@ -47,6 +53,7 @@ class LabelledTexts:
     text: str
     folder: str
     fingerprint: str
+    latin_1: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.first)
@@ -86,7 +93,8 @@ def read_transfer(folder: str | Path | Sequence[str | Path], task: str) -> Label
     files = CLASS_FILES[task] if task in CLASS_FILES else tuple(SPLIT_FILES[task].values())
     folders = [Path(folder)] if isinstance(folder, (str, Path)) else [Path(item) for item in folder]
     root = find_root(folders, list(files), task)
-    contents = [read_lines(root / name) for name in files]
+    read = [_lines(task, root / name) for name in files]
+    contents = [lines for lines, _ in read]
     digest = hashlib.sha256()
     for name, lines in zip(files, contents, strict=True):
         digest.update("\n".join((name, *lines, "")).encode())
@@ -111,7 +119,12 @@ def read_transfer(folder: str | Path | Sequence[str | Path], task: str) -> Label
         text=text_form(first),
         folder=root.name,
         fingerprint=digest.hexdigest(),
+        latin_1=tuple(name for name, of in zip(files, read, strict=True) if of.encoding == "latin-1"),
     )
+
+
+def _lines(task: str, path: Path) -> Lines:
+    return read_lines_of_any_age(path) if task in LATIN_1_TASKS else Lines(read_lines(path), "utf-8")
 
 
 def _parts(task: str) -> tuple[str, ...]:

@@ -13,7 +13,6 @@ selecting a checkpoint reads :func:`sts_dev` and nothing else.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -25,15 +24,14 @@ import numpy as np
 from contrapose.errors import UsageError, nearest
 from contrapose.evaluate.encoding import Encodes, Encodings, encode_once
 from contrapose.evaluate.evidence import Evidence
+from contrapose.evaluate.published import other_rows_than_published
 from contrapose.evaluate.results import Result
-from contrapose.evaluate.senteval import PUBLISHED_ROWS, STS_TASKS, Pairs, StsData, read_sts
+from contrapose.evaluate.senteval import STS_TASKS, Pairs, StsData, read_sts
 from contrapose.evaluate.statistics import spearman
 from contrapose.evaluate.task import OnData
 from contrapose.evaluate.vectors import SPREAD_OF_COLLAPSE
 
 __all__ = ["PROTOCOLS", "STS_TASKS", "StsTask", "read_sts", "row_cosine", "sts", "sts_dev"]
-
-logger = logging.getLogger(__name__)
 
 PROTOCOLS = {
     "senteval-all": "Spearman x 100 between cosine and gold score over all pairs of the task together",
@@ -90,7 +88,8 @@ class StsTask(OnData):
         if evidence is not None:
             found = evidence.interval()
             details["interval"] = [found.low, found.high]
-        details.update(_other_rows_than_published(self.data))
+        found_rows = {self.data.split: len(self.data)}
+        details.update(other_rows_than_published(self.name, found_rows, "scored pairs", exact=True))
         return [
             Result(
                 task=self.name,
@@ -152,17 +151,6 @@ def row_cosine(first_ND: np.ndarray, second_ND: np.ndarray) -> np.ndarray:
     length_N = np.linalg.norm(first_ND, axis=1) * np.linalg.norm(second_ND, axis=1)
     cosine_N: np.ndarray = np.divide(dot_N, length_N, out=np.zeros_like(dot_N), where=length_N > 0)
     return cosine_N
-
-
-def _other_rows_than_published(data: StsData) -> dict[str, int]:
-    published = PUBLISHED_ROWS.get(data.task)
-    if published is None or data.split != "test" or len(data) == published:
-        return {}
-    logger.warning(
-        "%s has %d scored pairs here, %d behind published numbers: do not compare the two",
-        data.task, len(data), published,
-    )  # fmt: skip
-    return {"published_rows": published}
 
 
 def _undefined(cosines: Sequence[np.ndarray], subsets: Sequence[Pairs], *, pooled: bool) -> dict[str, Any]:

@@ -107,7 +107,8 @@ def evaluate(
     (STS12, TREC, STSB.en-de, a folder's name ...).
     data: a data folder, or several, each recognised by its layout; a task is taken from the first that holds it.
     protocol: "senteval-all" or "senteval-mean", see :mod:`contrapose.evaluate.sts`.
-    transfer_protocol: "senteval-transfer" or "senteval-transfer-fast", see :mod:`contrapose.evaluate.transfer`.
+    transfer_protocol: "senteval-transfer", "senteval-transfer-official" (stopped as SentEval stops) or
+        "senteval-transfer-fast", see :mod:`contrapose.evaluate.transfer`.
     split: "test" for numbers to report, "dev" or "train" for choosing; a group then means its tasks that have it.
     texts, pairs: the user's own for "geometry", in place of STS-B.
     own: further tasks, read by the caller or still to be read.

@@ -59,7 +59,9 @@ def _read(path: Path) -> dict[str, Any] | None:
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from None
     except ValueError as error:
-        raise CorruptFile(f"{path} is no record of an experiment ({cannot_be_read(error)}): choose another --out") from None
+        raise CorruptFile(
+            f"{path} is no record of an experiment ({cannot_be_read(error)}): choose another --out"
+        ) from None
 
 
 def _nothing_done(folder: Path) -> bool:

@@ -45,6 +45,7 @@ class Summary:
     quarantined: int = 0
     reasons: dict[str, int]
     quarantine_file: Path | None = None
+    notices: tuple[str, ...] = ()
     seconds: float = 0.0
 
     @property
@@ -62,7 +63,7 @@ class Summary:
                 f"{self.quarantined:,} rows could not be read and have no vector ({reasons}); "
                 f"listed with file and line in {self.quarantine_file}"
             )
-        return told
+        return [*told, *self.notices]
 
     def to_json(self) -> dict[str, Any]:
         """The account for programs."""
@@ -74,6 +75,7 @@ class Summary:
             "quarantined": self.quarantined,
             "reasons": self.reasons,
             "quarantine_file": None if self.quarantine_file is None else str(self.quarantine_file),
+            "notices": list(self.notices),
             "seconds": round(self.seconds, 3),
         }
 
@@ -143,6 +145,7 @@ def bulk_encode(
         normalize=normalize,
         quarantined=quarantine.bad,
         reasons=dict(quarantine.by_reason.most_common()),
+        notices=tuple(quarantine.notices),
     )
     listed = _list_quarantined(output, quarantine)
     return replace(summary, quarantine_file=listed, seconds=monotonic() - started)
@@ -201,7 +204,7 @@ def _list_quarantined(output: Path, quarantine: Quarantine) -> Path | None:
     """Write the list of rows without a vector, or take away the one that an overwritten output left."""
     path = output.with_name(output.name + ".quarantine.jsonl")
     if quarantine.bad:
-        durable.write_text(path, "".join(record.to_json() for record in quarantine.records))
+        durable.write_text(path, "".join(f"{record.to_json()}\n" for record in quarantine.records))
         return path
     with syscalls.reporting(path, "delete"):
         syscalls.remove(path)
