@@ -112,7 +112,14 @@ def test_no_texts_give_an_empty_array_and_odd_options_are_refused(bert: Encoder)
     with pytest.raises(UsageError, match="at least 1"):
         bert.encode(["a"], tokens_per_batch=0)
     with pytest.raises(UsageError, match=r"\[text\]"):
-        bert.encode("one text")
+        bert.encode(b"bytes")  # type: ignore[arg-type]
+
+
+def test_one_text_gives_one_vector(bert: Encoder) -> None:
+    vector = bert.encode("a cat", normalize=True)
+    assert vector.shape == (bert.width,)
+    assert (vector == bert.encode(["a cat"], normalize=True)[0]).all()
+    assert np.linalg.norm(vector) == pytest.approx(1)
 
 
 def test_batches_hold_every_row_once_within_the_budget() -> None:
