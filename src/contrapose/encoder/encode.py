@@ -103,7 +103,6 @@ def by_length(token_ids: Sequence[Sequence[int]], tokens_per_batch: int) -> Iter
 def _for_use(encoder: Encoder) -> Encoder:
     """A copy for this call, which shares the weights: evaluation mode, fused attention, untouched by other threads."""
     copied = at_rest(encoder)
-    if copied.attention != "sdpa":
-        with_own_configs(copied)
-        copied.use_attention("sdpa")
+    with_own_configs(copied)
+    copied.use_attention("sdpa")
     return copied

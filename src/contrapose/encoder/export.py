@@ -55,7 +55,9 @@ def save(encoder: Encoder, folder: Path, card: str, provenance: dict[str, Any]) 
     if encoder.pooling in PORTABLE:
         files |= _pipeline_files(encoder)
     files[OWN_FILE] = _json(record)
-    files["README.md"] = (card or model_card(encoder, provenance, fingerprint=record["fingerprint"])).encode()
+    files["README.md"] = (card or model_card(encoder, provenance, fingerprint=record["fingerprint"])).encode(
+        "utf-8", "replace"
+    )
     durable.write_tree(folder, files, replace=folder.exists())
 
 
