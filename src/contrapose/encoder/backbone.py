@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from contrapose.encoder.tokens import is_panic
+from contrapose.encoder.tokens import is_panic, reason_of
 from contrapose.encoder.weights import outline, read_pooler, refuse_larger_model, refuse_other_weights
 from contrapose.errors import ContraposeError, ModelError, UsageError
 from contrapose.seeds import seeded
@@ -80,8 +80,7 @@ def load_backbone(folder: Path, name: str, dropout: float | None = None) -> Load
         except BaseException as error:
             if not isinstance(error, Exception) and not is_panic(error):
                 raise
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise ModelError(f"cannot load '{name}' from {folder}: {reason[:400]}") from error
+            raise ModelError(f"cannot load '{name}' from {folder}: {reason_of(error)}") from error
     refuse_other_weights(report, backbone, name)
     _check_vocabulary(backbone, tokenizer, name)
     return Loaded(backbone.eval(), tokenizer, pooler)
@@ -108,11 +107,21 @@ def has_pooling_switch(architecture: Any) -> bool:
 
 def _check_vocabulary(backbone: Any, tokenizer: Any, name: str) -> None:
     rows = backbone.get_input_embeddings().num_embeddings
-    ids = tokenizer.get_vocab().values()
-    if len(tokenizer) > rows or max(ids, default=0) >= rows:
+    if len(tokenizer) > rows:
         raise ModelError(
-            f"the tokenizer of '{name}' knows {len(tokenizer)} tokens with numbers up to {max(ids, default=0)}, the "
-            f"model only {rows}: they do not belong together"
+            f"the tokenizer of '{name}' knows {len(tokenizer)} tokens, the model only {rows}: "
+            "they do not belong together"
+        )
+    if 2 * len(tokenizer) < rows:  # tables are padded, by a few hundred rows at most
+        raise ModelError(
+            f"the tokenizer of '{name}' knows {len(tokenizer)} tokens, the model {rows}: most words would be unknown. "
+            "The folder's vocabulary is missing or cut"
+        )
+    # A vocabulary need not count without gaps.
+    if (largest := max(tokenizer.get_vocab().values(), default=0)) >= rows:
+        raise ModelError(
+            f"the tokenizer of '{name}' has a token with the number {largest}, the model only {rows}: "
+            "they do not belong together"
         )
 
 

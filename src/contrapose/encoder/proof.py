@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contrapose.encoder.safety import allowed_root
+from contrapose.encoder.tokens import reason_of
 from contrapose.errors import ContraposeError, CorruptCheckpoint, CorruptFile, ModelError
 from contrapose.manifests import MANIFEST_NAME, is_tree, verify_members
 
@@ -53,10 +54,10 @@ def check_encodes(encoder: Encoder) -> None:
             raise ModelError(f"it gives vectors of shape {vectors.shape[1:]} instead of ({encoder.width},)")
     except MemoryError:
         raise
+    except ContraposeError as error:
+        raise ModelError(f"'{encoder.name}' was loaded but cannot encode a text: {error}") from error
     except Exception as error:  # torch and transformers raise nearly everything on a configuration that is odd
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        told = reason if isinstance(error, ContraposeError) else f"{type(error).__name__}: {reason}"
         raise ModelError(
-            f"'{encoder.name}' was loaded but cannot encode a text: {told[:400]}. Its config.json, tokenizer and "
-            "weights do not belong together, or hold odd values."
+            f"'{encoder.name}' was loaded but cannot encode a text ({type(error).__name__}: {reason_of(error)}). Its "
+            "config.json, tokenizer and weights do not belong together, or hold odd values."
         ) from error

@@ -74,11 +74,15 @@ def tokenizer_faults() -> Iterator[None]:
             isinstance(error, Exception) or is_panic(error)
         ):
             raise
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(
-            f"the model's tokenizer cannot encode this text: {reason[:300]}. Its files are damaged or do not belong "
-            "together; take them from where the model comes from."
+            f"the model's tokenizer cannot encode this text: {reason_of(error)}. Its files are damaged or do not "
+            "belong together; take them from where the model comes from."
         ) from None
+
+
+def reason_of(error: BaseException) -> str:
+    """What a foreign error says, on one line and without its full stop."""
+    return (" ".join(str(error).split()) or type(error).__name__)[:400].rstrip(".")
 
 
 def is_panic(error: BaseException) -> bool:
