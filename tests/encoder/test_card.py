@@ -92,5 +92,11 @@ def test_a_name_of_a_file_or_model_is_shown_letter_by_letter(bert: Encoder, name
 
 
 def test_plain_names_stay_as_they_are() -> None:
-    for name in ("learning_rate", "runs/my-run/model", "tickets 2024.csv", "caf\u00e9 \u6771\u4eac", "a+b=c, (d)!"):
+    for name in (
+        "learning_rate",
+        "runs/my-run/model",
+        "tickets 2024.csv",
+        "caf\u00e9 \u6771\u4eac",
+        "a+b=c, (d)!",
+    ):
         assert plain(name) == name

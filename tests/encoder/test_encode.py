@@ -192,7 +192,9 @@ def test_a_thread_that_trains_keeps_its_dropout_while_another_encodes(bert: Enco
     assert set(seen) == {(False, True)}
 
 
-def test_a_mode_that_another_thread_switches_is_not_seen(bert: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mode_that_another_thread_switches_is_not_seen(
+    bert: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     expected = bert.encode(TEXTS)
     tokenize = Encoder.token_ids
 

@@ -86,7 +86,9 @@ def test_an_odd_number_in_the_configuration_is_one_clear_error(
 
 
 @pytest.mark.parametrize(
-    "changes", [{"return_dict": False}, {"output_attentions": True}, {"num_labels": 7}, {"use_cache": True}], ids=str
+    "changes",
+    [{"return_dict": False}, {"output_attentions": True}, {"num_labels": 7}, {"use_cache": True}],
+    ids=str,
 )
 def test_settings_that_change_no_vector_are_taken(model: Path, changes: dict[str, object]) -> None:
     expected = Encoder.load(model).encode(["a cat"])
@@ -214,7 +216,9 @@ def test_rules_that_blow_text_up_are_refused_by_reading_them(
 def test_added_tokens_are_counted_wherever_a_folder_lists_them(model: Path, file: str) -> None:
     tokens = {str(number): {"content": f"t{number}"} for number in range(MOST_ADDED_TOKENS + 1)}
     if file == "added_tokens.json":
-        (model / file).write_text(json.dumps({f"t{number}": number for number in range(MOST_ADDED_TOKENS + 1)}))
+        (model / file).write_text(
+            json.dumps({f"t{number}": number for number in range(MOST_ADDED_TOKENS + 1)})
+        )
     else:
         edit(model / file, added_tokens_decoder=tokens)
     with pytest.raises(ModelError, match=rf"{file} adds 50001 tokens"):
@@ -261,7 +265,10 @@ def test_a_rule_that_makes_text_longer_is_bounded_by_what_it_makes(model: Path) 
 CHARSMAP_OF_8_GB = "/////w=="
 
 DEADLY: list[tuple[Callable[[dict[str, Any]], object], str]] = [
-    (lambda r: r.update(normalizer={"type": "Precompiled", "precompiled_charsmap": CHARSMAP_OF_8_GB}), "memory"),
+    (
+        lambda r: r.update(normalizer={"type": "Precompiled", "precompiled_charsmap": CHARSMAP_OF_8_GB}),
+        "memory",
+    ),
     (lambda r: r.update(normalizer={"type": "Precompiled", "precompiled_charsmap": "AAAA"}), "panic"),
     (lambda r: r.update(pre_tokenizer={"type": "FixedLength", "length": 0}), "chunk size must be non-zero"),
     (lambda r: r.update(post_processor={**template("D", "A", ids=[1]), "special_tokens": {}}), "panic"),
@@ -299,7 +306,9 @@ def test_a_child_that_works_without_end_is_stopped(model: Path, monkeypatch: pyt
         tokenizer_trial.try_tokenizer(model)
 
 
-def test_what_passed_is_not_tried_again_and_what_changed_is(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_passed_is_not_tried_again_and_what_changed_is(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tried: list[Path] = []
     monkeypatch.setattr(tokenizer_trial, "_passed", set())
     monkeypatch.setattr(tokenizer_trial, "_run", tried.append)
@@ -327,7 +336,7 @@ def test_the_embedded_encoder_is_not_tried_and_a_folder_of_its_name_is(
 def test_a_panic_at_a_text_that_the_trial_did_not_hold_is_an_error_for_users(model: Path) -> None:
     rewrite_tokenizer(model, lambda record: record.update(normalizer=replacing("(q+q+)+y", "z", "Regex")))
     encoder = Encoder.load(model)
-    with pytest.raises(ModelError, match="tokenizer cannot encode this text: .*retry-limit"):
+    with pytest.raises(ModelError, match=r"tokenizer cannot encode this text: .*retry-limit"):
         encoder.encode(["a cat", "q" * 300])
     assert encoder.encode(["a cat"]).shape == (1, 32)
 

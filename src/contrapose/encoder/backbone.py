@@ -154,7 +154,9 @@ def width_of(backbone: Any, name: str) -> int:
     """D, as the model's configuration says."""
     width = getattr(backbone.config, "hidden_size", None)
     if not isinstance(width, int) or width < 1:
-        raise ModelError(f"config.json of '{name}' does not say how wide its vectors are (hidden_size: {width!r})")
+        raise ModelError(
+            f"config.json of '{name}' does not say how wide its vectors are (hidden_size: {width!r})"
+        )
     return width
 
 

@@ -11,7 +11,7 @@ from contrapose.errors import ModelError
 
 #: How often a part of a model may be repeated: the deepest known encoders have 60 layers, the widest 512 experts.
 MOST_PARTS = 1_024
-#: Keys that say how often a part is built, under the names that architectures have for it; and those that only sound so.
+#: Keys that say how often a part is built, under the names that architectures have for it, and those that sound so.
 _COUNTS = re.compile(r"layer|group|expert|block|stage|depth|heads|n_head")
 _SIZES = re.compile(r"size|dim|vocab|position|token|index|ids")
 

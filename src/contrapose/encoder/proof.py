@@ -56,7 +56,9 @@ def check_encodes(encoder: Encoder) -> None:
         raise
     except ContraposeError as error:
         raise ModelError(f"'{encoder.name}' was loaded but cannot encode a text: {error}") from error
-    except Exception as error:  # torch and transformers raise nearly everything on a configuration that is odd
+    except (
+        Exception
+    ) as error:  # torch and transformers raise nearly everything on a configuration that is odd
         raise ModelError(
             f"'{encoder.name}' was loaded but cannot encode a text ({type(error).__name__}: {reason_of(error)}). Its "
             "config.json, tokenizer and weights do not belong together, or hold odd values."

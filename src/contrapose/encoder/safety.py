@@ -172,7 +172,9 @@ def _check_tokenizer(backbone: Path) -> None:
     for name, keys in _ADDED_IN.items():
         described = read_json(backbone / name)
         lists = [described] if not keys else [described.get(key) for key in keys]
-        check_added_tokens(sum(len(part) for part in lists if isinstance(part, (list, dict))), backbone / name)
+        check_added_tokens(
+            sum(len(part) for part in lists if isinstance(part, (list, dict))), backbone / name
+        )
     if not any(
         (backbone / name).is_file() for name in ("tokenizer.json", "vocab.txt", "vocab.json")
     ) and not any(backbone.glob("*.model")):

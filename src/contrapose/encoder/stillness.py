@@ -20,7 +20,7 @@ SomeModule = TypeVar("SomeModule", bound=nn.Module)
 
 
 def at_rest(module: SomeModule) -> SomeModule:
-    """A copy of ``module`` in evaluation mode that shares its tensors; nothing done to the copy's modes is seen outside.
+    """A copy of ``module`` in evaluation mode that shares its tensors; what is done to its modes is not seen outside.
 
     >>> layer = nn.Dropout(0.5).train()
     >>> at_rest(layer).training, layer.training

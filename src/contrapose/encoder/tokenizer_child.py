@@ -35,7 +35,9 @@ def _load(path: str) -> Any:
         return Tokenizer.from_file(path)
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False).backend_tokenizer
+    return AutoTokenizer.from_pretrained(
+        path, local_files_only=True, trust_remote_code=False
+    ).backend_tokenizer
 
 
 def _use(tokenizer: Any, texts: list[str]) -> None:

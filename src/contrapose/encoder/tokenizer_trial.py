@@ -31,7 +31,8 @@ TEXTS = (
     "A cat sits on the mat.",
     "x" * 4_096,
     "ab " * 2_000,
-    "\u0141\u00f3d\u017a \u6771\u4eac \u05d0\u05d1 \u0939\u093f \u01c2 \ufdfa \U0001f600\u200d\U0001f4bb \x00 \t\n e\u0301\u0301",
+    "\u0141\u00f3d\u017a \u6771\u4eac \u05d0\u05d1 \u0939\u093f \u01c2 \ufdfa",
+    "\U0001f600\u200d\U0001f4bb \x00 \t\n e\u0301\u0301",
 )
 
 _passed: set[str] = set()
@@ -65,7 +66,9 @@ def _run(path: Path) -> None:
         "path": str(path.absolute()),
         "texts": TEXTS,
         "seconds": SECONDS,
-        "bytes": BYTES if path.is_file() else 4 * BYTES,  # transformers, with all it imports, for want of a file
+        "bytes": BYTES
+        if path.is_file()
+        else 4 * BYTES,  # transformers, with all it imports, for want of a file
         "search_path": [place for place in sys.path if place],
     }
     child = Path(__file__).with_name("tokenizer_child.py")
@@ -80,7 +83,9 @@ def _run(path: Path) -> None:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise ModelError(f"{path}: this tokenizer does not come to an end; the model was not loaded") from None
+        raise ModelError(
+            f"{path}: this tokenizer does not come to an end; the model was not loaded"
+        ) from None
     if ended.returncode != 0:
         raise ModelError(
             f"{path}: this tokenizer {_what_happened(ended.returncode, ended.stderr)}, so the model was not loaded. "

@@ -66,7 +66,7 @@ def tokenize(tokenizer: Any, texts: list[str], max_length: int) -> list[list[int
 
 @contextmanager
 def tokenizer_faults() -> Iterator[None]:
-    """What a tokenizer raises at a text it cannot take becomes a :class:`ModelError`; so does a panic of its library."""
+    """What a tokenizer raises at a text that it cannot take is a :class:`ModelError`; so is a panic of its library."""
     try:
         yield
     except BaseException as error:
@@ -91,7 +91,7 @@ def is_panic(error: BaseException) -> bool:
 
 
 def _is_plain(tokenizer: Any) -> bool:
-    """Whether the tokenizer does no more than its backend; some classes of transformers put work of their own on top."""
+    """Whether the tokenizer does no more than its backend; some classes of transformers put their own work on top."""
     from transformers import PreTrainedTokenizerFast
 
     return isinstance(tokenizer, PreTrainedTokenizerFast) and all(
