@@ -12,7 +12,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from io import BufferedReader
@@ -92,20 +92,26 @@ def is_tree(folder: Path) -> bool:
         return file.read(len(_HEAD)) == _HEAD
 
 
-def verify_members(folder: Path) -> dict[str, ManifestEntry]:
-    """Check every file that the manifest of ``folder`` lists; the entries by name."""
+def verify_members(
+    folder: Path, *, leave_out: Collection[str] = (), root: Path | None = None
+) -> dict[str, ManifestEntry]:
+    """Check every file that the manifest of ``folder`` lists; the entries by name.
+
+    ``leave_out``: files that may differ. ``root``: where links may lead, if not only inside ``folder``.
+    """
     with reporting(folder, "read"):
         os.stat(folder)
-    entries = _read_manifest(folder)
-    root = os.path.realpath(folder)
+    place = os.path.realpath(folder if root is None else root)
+    entries = _read_manifest(folder, place)
     for entry in entries.values():
-        _verify_member(folder / entry.name, root, entry)
+        if entry.name not in leave_out:
+            _verify_member(folder / entry.name, place, entry)
     return entries
 
 
-def _read_manifest(folder: Path) -> dict[str, ManifestEntry]:
+def _read_manifest(folder: Path, root: str) -> dict[str, ManifestEntry]:
     path = folder / MANIFEST_NAME
-    with _open_regular(path, os.path.realpath(folder)) as file:
+    with _open_regular(path, root) as file:
         content = file.read(LARGEST_MANIFEST)
     try:
         manifest = json.loads(content.decode("ascii"))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +114,14 @@ def test_no_texts_give_an_empty_array_and_odd_options_are_refused(bert: Encoder)
     with pytest.raises(UsageError, match="at least 1"):
         bert.encode(["a"], tokens_per_batch=0)
     with pytest.raises(UsageError, match=r"\[text\]"):
-        bert.encode("one text")
+        bert.encode(b"bytes")  # type: ignore[arg-type]
+
+
+def test_one_text_gives_one_vector(bert: Encoder) -> None:
+    vector = bert.encode("a cat", normalize=True)
+    assert vector.shape == (bert.width,)
+    assert (vector == bert.encode(["a cat"], normalize=True)[0]).all()
+    assert np.linalg.norm(vector) == pytest.approx(1)
 
 
 def test_batches_hold_every_row_once_within_the_budget() -> None:
@@ -130,3 +139,80 @@ def test_distinct_texts_and_rows_rebuild_the_list() -> None:
     distinct, rows = distinct_texts(TEXTS)
     assert [distinct[row] for row in rows] == TEXTS
     assert len(set(distinct)) == len(distinct)
+
+
+def in_threads(*works: Callable[[], None]) -> None:
+    """Run all at once; raise the first thing that any of them raised."""
+    faults: list[BaseException] = []
+
+    def run(work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as fault:
+            faults.append(fault)
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if faults:
+        raise faults[0]
+
+
+@pytest.mark.parametrize("pooling", ["cls", "avg_first_last"])
+def test_encoding_from_many_threads_equals_encoding_alone_whatever_the_mode(
+    bert_folder: Path, pooling: str
+) -> None:
+    encoder = Encoder.load(bert_folder, pooling=pooling)
+    expected = encoder.encode(TEXTS)
+    encoder.train()
+    encoder.use_attention("eager")
+    modes = [module.training for module in encoder.modules()]
+    assert encoder.dropout_probability() > 0
+
+    def work() -> None:
+        for _ in range(6):
+            assert (encoder.encode(TEXTS) == expected).all()
+
+    in_threads(*[work] * 4)
+    assert [module.training for module in encoder.modules()] == modes
+    assert encoder.attention == "eager"
+
+
+def test_a_thread_that_trains_keeps_its_dropout_while_another_encodes(bert: Encoder) -> None:
+    """Seen from inside a forward pass of the encoding: that is when the mode used to be switched for all."""
+    bert.train()
+    seen: list[tuple[bool, bool]] = []
+    bert.backbone.embeddings.register_forward_hook(
+        lambda module, args, output: seen.append((module.training, bert.backbone.embeddings.training))
+    )
+    bert.encode(TEXTS)
+    assert seen
+    assert set(seen) == {(False, True)}
+
+
+def test_a_mode_that_another_thread_switches_is_not_seen(
+    bert: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = bert.encode(TEXTS)
+    tokenize = Encoder.token_ids
+
+    def tokenize_while_training_begins(encoder: Encoder, texts, max_length=None):
+        bert.train()
+        bert.use_attention("eager")
+        return tokenize(encoder, texts, max_length)
+
+    monkeypatch.setattr(Encoder, "token_ids", tokenize_while_training_begins)
+    assert (bert.encode(TEXTS) == expected).all()
+    assert bert.training
+
+
+def test_encoding_sees_the_weights_of_the_moment(bert: Encoder, bert_folder: Path) -> None:
+    before = bert.encode(TEXTS)
+    with torch.no_grad():
+        bert.backbone.get_input_embeddings().weight.mul_(1.5)
+    after = bert.encode(TEXTS)
+    assert np.abs(after - before).max() > 1e-3
+    bert.backbone.load_state_dict(Encoder.load(bert_folder).backbone.state_dict(), assign=True)
+    assert (bert.encode(TEXTS) == before).all()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -129,12 +130,47 @@ def test_a_missing_weight_is_an_error_that_names_it(tmp_path: Path) -> None:
         Encoder.load(folder)
 
 
+@pytest.mark.parametrize("masked_lm", [False, True], ids=["plain", "prefixed"])
+def test_a_configuration_with_fewer_layers_than_the_weights_is_an_error(
+    tmp_path: Path, masked_lm: bool
+) -> None:
+    folder = tiny_bert(tmp_path / "model", masked_lm=masked_lm)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 1}))
+    with pytest.raises(ModelError, match=r"hold encoder\.layer\.1\..* and \d+ more.*smaller model"):
+        Encoder.load(folder)
+
+
+def test_a_weight_of_the_encoders_own_that_has_no_place_is_an_error_and_what_is_of_heads_is_not(
+    tmp_path: Path,
+) -> None:
+    folder = tiny_bert(tmp_path / "model")
+    heads = {
+        name: torch.ones(2)
+        for name in (
+            "cls.predictions.bias",
+            "lm_head.bias",
+            "classifier.weight",
+            "qa_outputs.bias",
+            "embeddings.position_ids",
+            "bert.pooler.extra.bias",
+        )
+    }
+    expected = Encoder.load(folder).fingerprint()
+    rewrite(folder, lambda weights: weights | heads)
+    assert Encoder.load(folder).fingerprint() == expected
+    rewrite(folder, lambda weights: weights | {"embeddings.second_norm.weight": torch.ones(2)})
+    with pytest.raises(ModelError, match=r"hold embeddings\.second_norm\.weight"):
+        Encoder.load(folder)
+
+
 def test_the_unused_pooler_may_be_missing_and_is_never_made(tmp_path: Path) -> None:
     folder = tiny_bert(tmp_path / "model")
     rewrite(
         folder, lambda weights: {key: value for key, value in weights.items() if not key.startswith("pooler")}
     )
     encoder = Encoder.load(folder)
+    assert encoder.pooler == {}
     assert not any("pooler" in key for key in encoder.state_dict())
 
 

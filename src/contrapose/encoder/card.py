@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +48,7 @@ def model_card(
         _list("Provenance", provenance or {}),
         _list("Vectors", _vectors(encoder, fingerprint)),
         _list("Made with", versions()),
-        f"## Citation\n\n```\n{citation.strip()}\n```" if citation else "",
+        f"## Citation\n\n{_fenced(citation.strip())}" if citation else "",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -64,11 +66,11 @@ def _header(encoder: Encoder, method: str, *, unchanged: bool) -> str:
     if unchanged:
         title, about = (
             "A sentence encoder, unchanged",
-            f"It is `{encoder.name}` as it was before training, and {maps}",
+            f"It is {_code(encoder.name)} as it was before training, and {maps}",
         )
     else:
-        how = f", trained by contrast ({method})" if method else ""
-        title, about = f"A sentence encoder{how}", f"It starts from `{encoder.name}` and {maps}"
+        how = f", trained by contrast ({plain(method)})" if method else ""
+        title, about = f"A sentence encoder{how}", f"It starts from {_code(encoder.name)} and {maps}"
     return "\n".join(front) + f"\n\n# {title}\n\n{about}"
 
 
@@ -100,21 +102,72 @@ def _vectors(encoder: Encoder, fingerprint: str) -> dict[str, Any]:
 def _list(title: str, entries: Mapping[str, Any]) -> str:
     if not entries:
         return ""
-    return f"## {title}\n\n" + "\n".join(f"- {key}: {_shown(value)}" for key, value in entries.items())
+    return f"## {title}\n\n" + "\n".join(
+        f"- {plain(str(key))}: {_shown(value)}" for key, value in entries.items()
+    )
 
 
 def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return ""
     columns = list(rows[0])
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    lines += ["| " + " | ".join(_shown(row.get(column, "")) for column in columns) + " |" for row in rows]
+    lines = ["| " + " | ".join(map(plain, columns)) + " |", "|" + "---|" * len(columns)]
+    lines += [
+        "| " + " | ".join(_shown(row.get(column, ""), in_table=True) for column in columns) + " |"
+        for row in rows
+    ]
     return f"## {title}\n\n" + "\n".join(lines)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, *, in_table: bool = False) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, (dict, list, tuple)):
-        return f"`{json.dumps(value, ensure_ascii=False)}`"
-    return str(value).replace("\n", " ").replace("|", "\\|")
+        code = _code(json.dumps(value, ensure_ascii=False, default=str))
+        return code.replace("|", "\\|") if in_table else code
+    return plain(str(value))
+
+
+def plain(text: str) -> str:
+    """``text`` so that a page shows it letter by letter: no markup, no HTML, no link, on one line.
+
+    >>> plain("[me](javascript:alert(1)) <b>")
+    '\\\\[me\\\\](javascript:alert(1)) &lt;b&gt;'
+    >>> plain("learning_rate")
+    'learning_rate'
+    """
+    text = _one_line(text).strip().replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = _MARKUP.sub(r"\\\g<0>", text)
+    # Pages turn addresses into links without being asked.
+    return re.sub(r"(?i)(www)\.", r"\1&#46;", text.replace("://", "&#58;//"))
+
+
+#: Signs that start something in Markdown, or in the mathematics of some pages. An underscore inside a word does not.
+_MARKUP = re.compile(r"[\\`*\[\]|~#$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+
+
+def _one_line(text: str) -> str:
+    """No line ends, control signs or signs that turn the direction of writing; no halves of characters."""
+    text = "".join(" " if unicodedata.category(sign) in _UNSEEN else sign for sign in text)
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+_UNSEEN = ("Cc", "Cf", "Zl", "Zp")
+
+
+def _code(text: str) -> str:
+    """``text`` between backticks, more of them than it holds in a row itself."""
+    text = _one_line(text).strip()
+    ticks = "`" * (_longest_run(text) + 1)
+    room = " " if text.startswith("`") or text.endswith("`") or not text else ""
+    return f"{ticks}{room}{text}{room}{ticks}"
+
+
+def _fenced(text: str) -> str:
+    text = "\n".join(map(_one_line, text.splitlines()))
+    fence = "`" * max(3, _longest_run(text) + 1)
+    return f"{fence}\n{text}\n{fence}"
+
+
+def _longest_run(text: str) -> int:
+    return max(map(len, re.findall("`+", text)), default=0)

@@ -7,12 +7,12 @@ padding is masked, and each row is computed alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from contrapose.encoder.stillness import at_rest, with_own_configs
 from contrapose.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,7 +49,9 @@ def encode(
     distinct, rows = distinct_texts(texts)
     repeats = np.bincount(rows, minlength=len(distinct))
     vectors = np.zeros((len(distinct), encoder.width), dtype=np.float32)
-    with _for_use(encoder, precision):
+    encoder = _for_use(encoder)
+    lower = torch.autocast(encoder.device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+    with torch.inference_mode(), lower:
         for start in range(0, len(distinct), TEXTS_PER_WINDOW):
             token_ids = encoder.token_ids(distinct[start : start + TEXTS_PER_WINDOW])
             for batch in by_length(token_ids, tokens_per_batch):
@@ -98,14 +100,9 @@ def by_length(token_ids: Sequence[Sequence[int]], tokens_per_batch: int) -> Iter
         start += size
 
 
-@contextmanager
-def _for_use(encoder: Encoder, precision: str) -> Iterator[None]:
-    """Evaluation mode, no gradients, fused attention, the asked precision; all as before after the block."""
-    attention = encoder.attention
-    encoder.use_attention("sdpa")
-    lower = torch.autocast(encoder.device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
-    try:
-        with encoder.in_mode(training=False), torch.inference_mode(), lower:
-            yield
-    finally:
-        encoder.use_attention(attention)
+def _for_use(encoder: Encoder) -> Encoder:
+    """A copy for this call, which shares the weights: evaluation mode, fused attention, untouched by other threads."""
+    copied = at_rest(encoder)
+    with_own_configs(copied)
+    copied.use_attention("sdpa")
+    return copied

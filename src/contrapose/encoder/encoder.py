@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from contrapose.encoder import backbone as backbones
 from contrapose.encoder.heads import build_head
 from contrapose.encoder.pooling import check_pooling, needs_layers, pool
-from contrapose.encoder.tokens import CHARACTERS_PER_TOKEN, clean, smallest_length, tokenize
+from contrapose.encoder.tokenizer_rules import NOTABLE_GROWTH, normalizer_growth
+from contrapose.encoder.tokens import CHARACTERS_PER_TOKEN, clean, cut_to_growth, smallest_length, tokenize
 from contrapose.errors import UsageError
 
 #: The tokenizers of transformers say "no limit" with a number like 10**30.
@@ -28,8 +29,8 @@ FALLBACK_LENGTH = 512
 class Encoder(nn.Module):
     """A transformers encoder, its tokenizer and its pooling.
 
-    Made by :meth:`load`. The mode (``train()``, ``eval()``) is the caller's affair, except that :meth:`encode` always
-    runs in evaluation mode and puts the mode back.
+    Made by :meth:`load`. The mode (``train()``, ``eval()``) is the caller's affair; :meth:`encode` neither reads nor
+    changes it.
 
     width       D of the vectors
     max_length  tokens kept when encoding; training may cut shorter
@@ -37,6 +38,7 @@ class Encoder(nn.Module):
     head        a train-only module (D -> D) or None; never applied by :meth:`pooled`, never saved
     normalize   the folder asks for unit vectors
     kind        "sentence" (the folder names a pooling) or "masked-lm"
+    pooler      weights of the start's own pooling layer: never used, saved again for other programs
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Encoder(nn.Module):
         kind: str = "sentence",
         lower_case: bool = False,
         prompt: str = "",
+        pooler: Mapping[str, Tensor] | None = None,
     ) -> None:
         super().__init__()
         if head is not None and pooling == "cls_before_pooler":
@@ -68,6 +71,8 @@ class Encoder(nn.Module):
         self.kind = kind
         self.lower_case = lower_case
         self.prompt = prompt
+        self.pooler = dict(pooler or {})
+        self._growth = normalizer_growth(tokenizer)
 
     @classmethod
     def load(
@@ -91,20 +96,26 @@ class Encoder(nn.Module):
         pickle, paths that lead out), :class:`CorruptFile` (damaged weights), :class:`ModelError` (anything else).
         """
         from contrapose.encoder.layout import read_layout
+        from contrapose.encoder.proof import check_encodes, verify_saved
         from contrapose.encoder.safety import inspect_folder
         from contrapose.encoder.source import resolve
+        from contrapose.encoder.tokenizer_trial import try_tokenizer
 
         if pooling is not None:
             check_pooling(pooling)
         source = resolve(model, revision)
         inspect_folder(source.folder, fetched=source.fetched)
+        verify_saved(source.folder, fetched=source.fetched)
         layout = read_layout(source.folder, source.name)
-        network, tokenizer = backbones.load_backbone(layout.backbone, source.name, dropout)
+        if not source.embedded:
+            try_tokenizer(layout.backbone)
+        network, tokenizer, pooler = backbones.load_backbone(layout.backbone, source.name, dropout)
         chosen_pooling = pooling or layout.pooling
-        width = int(network.config.hidden_size)
-        return cls(
+        width = backbones.width_of(network, source.name)
+        encoder = cls(
             network,
             tokenizer,
+            pooler=pooler,
             pooling=chosen_pooling,
             head=build_head(head or _preset_head(layout.kind, chosen_pooling), width, head_seed),
             normalize=layout.normalize,
@@ -114,6 +125,8 @@ class Encoder(nn.Module):
             lower_case=layout.lower_case,
             prompt=layout.prompt,
         ).eval()
+        check_encodes(encoder)
+        return encoder
 
     @property
     def width(self) -> int:
@@ -136,7 +149,10 @@ class Encoder(nn.Module):
             raise UsageError(
                 f"max_length must be between {smallest} and {longest} for '{self.name}', got {limit}"
             )
-        ready = clean(texts, limit * CHARACTERS_PER_TOKEN, prompt=self.prompt, lower_case=self.lower_case)
+        most = limit * CHARACTERS_PER_TOKEN
+        ready = clean(texts, most, prompt=self.prompt, lower_case=self.lower_case)
+        if self._growth > NOTABLE_GROWTH:
+            ready = [cut_to_growth(self.tokenizer.backend_tokenizer.normalizer, text, most) for text in ready]
         return tokenize(self.tokenizer, ready, limit)
 
     def pooled(self, token_ids: Sequence[Sequence[int]]) -> Tensor:
@@ -164,7 +180,7 @@ class Encoder(nn.Module):
 
     def encode(
         self,
-        texts: Sequence[str],
+        texts: Sequence[str] | str,
         *,
         normalize: bool | None = None,
         precision: str = "fp32",
@@ -172,7 +188,9 @@ class Encoder(nn.Module):
         progress: Callable[[int], None] | None = None,
         use_head: bool = False,
     ) -> np.ndarray:
-        """(N, D) float32, one row per text in the order given; every distinct text is encoded once.
+        """(N, D) float32, one row per text in the order given; every distinct text is encoded once. One text: (D,).
+
+        A function of the weights alone: the same from any number of threads, whatever mode the encoder is in.
 
         normalize         unit vectors: True, False, or None for what the model's folder says
         precision         "fp32", or "bf16" (faster where the processor has it; cosines move by about 1e-3)
@@ -183,15 +201,16 @@ class Encoder(nn.Module):
         """
         from contrapose.encoder.encode import encode
 
-        return encode(
+        vectors = encode(
             self,
-            texts,
+            [texts] if isinstance(texts, str) else texts,
             normalize=self.normalize if normalize is None else normalize,
             precision=precision,
             tokens_per_batch=tokens_per_batch,
             progress=progress,
             use_head=use_head,
         )
+        return vectors[0] if isinstance(texts, str) else vectors
 
     @contextmanager
     def in_mode(self, *, training: bool) -> Iterator[None]:

@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from contrapose import durable
+from contrapose.encoder.backbone import has_pooling_switch
 
 if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
@@ -48,21 +49,24 @@ def save(encoder: Encoder, folder: Path, card: str, provenance: dict[str, Any]) 
     from contrapose.encoder.card import model_card
 
     record = _own_record(encoder, provenance)
-    files: dict[str, bytes | Any] = {"model.safetensors": partial(_write_weights, encoder.backbone)}
+    files: dict[str, bytes | Any] = {"model.safetensors": partial(_write_weights, encoder)}
     files |= _tokenizer_files(encoder)
     files["config.json"] = _json(_config(encoder))
     if encoder.pooling in PORTABLE:
         files |= _pipeline_files(encoder)
     files[OWN_FILE] = _json(record)
-    files["README.md"] = (card or model_card(encoder, provenance, fingerprint=record["fingerprint"])).encode()
+    files["README.md"] = (card or model_card(encoder, provenance, fingerprint=record["fingerprint"])).encode(
+        "utf-8", "replace"
+    )
     durable.write_tree(folder, files, replace=folder.exists())
 
 
-def _write_weights(backbone: Any, file: BinaryIO) -> None:
+def _write_weights(encoder: Encoder, file: BinaryIO) -> None:
     from safetensors.torch import save as to_bytes
 
-    tied = set(getattr(backbone, "all_tied_weights_keys", None) or ())
-    kept = {key: tensor for key, tensor in backbone.state_dict().items() if key not in tied}
+    tied = set(getattr(encoder.backbone, "all_tied_weights_keys", None) or ())
+    kept = {key: tensor for key, tensor in encoder.backbone.state_dict().items() if key not in tied}
+    kept |= encoder.pooler
     # A copy of each: safetensors refuses views and shared memory.
     copies = {key: tensor.detach().to("cpu").clone().contiguous() for key, tensor in kept.items()}
     file.write(to_bytes(copies, metadata={"format": "pt"}))
@@ -102,7 +106,12 @@ def _pipeline_files(encoder: Encoder) -> dict[str, bytes]:
         "modules.json": _json(modules),
         "1_Pooling/config.json": _json({"word_embedding_dimension": encoder.width, **modes}),
         "sentence_bert_config.json": _json(
-            {"max_seq_length": encoder.max_length, "do_lower_case": encoder.lower_case}
+            {
+                "max_seq_length": encoder.max_length,
+                "do_lower_case": encoder.lower_case,
+                # A pooling layer that the start did not have would be made up at random, and reported as missing.
+                **({"model_args": {"add_pooling_layer": False}} if _lacks_pooler(encoder) else {}),
+            }
         ),
         "config_sentence_transformers.json": _json(
             {
@@ -113,6 +122,10 @@ def _pipeline_files(encoder: Encoder) -> dict[str, bytes]:
             }
         ),
     }
+
+
+def _lacks_pooler(encoder: Encoder) -> bool:
+    return not encoder.pooler and has_pooling_switch(type(encoder.backbone))
 
 
 def _own_record(encoder: Encoder, provenance: dict[str, Any]) -> dict[str, Any]:
@@ -143,4 +156,7 @@ def versions() -> dict[str, str]:
 
 
 def _json(value: Any) -> bytes:
-    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+    try:
+        return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+    except UnicodeEncodeError:  # half a character, which a foreign config.json can hold and UTF-8 cannot
+        return (json.dumps(value, indent=2) + "\n").encode("ascii")

@@ -35,6 +35,14 @@ ZIP_MAGIC = b"PK\x03\x04"
 NUMPY_MAGIC = b"\x93NUMPY"
 
 
+def count_numbers(path: Path) -> int:
+    """How many numbers a safetensors file holds, by its header."""
+    with path.open("rb") as file:
+        length = struct.unpack("<Q", file.read(8))[0]
+        tensors = _parse(path, file, min(length, LARGEST_HEADER))
+    return sum(math.prod(entry["shape"]) for entry in tensors.values())
+
+
 def check_safetensors(path: Path) -> None:
     """Nothing if the header is sound; else :class:`CorruptFile`, or :class:`UnsafeModel` for a renamed pickle."""
     size = path.stat().st_size

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contrapose.encoder.config_rules import check_prompt
 from contrapose.encoder.pooling import check_pooling
 from contrapose.errors import ModelError, UnsafeModel, UsageError
 
@@ -161,21 +162,25 @@ def _transformer_settings(backbone: Path, folder: Path, name: str) -> dict[str, 
     prompts, default = saved.get("prompts") or {}, saved.get("default_prompt_name")
     prompt = prompts.get(default, "") if isinstance(prompts, dict) and isinstance(default, str) else ""
     limit = config.get("max_seq_length")
-    if limit is not None and (not isinstance(limit, int) or limit < 1):
+    if limit is not None and (type(limit) is not int or limit < 1):
         raise ModelError(f"'{name}': max_seq_length is {limit!r}, expected a positive number")
-    if not isinstance(prompt, str):
-        raise ModelError(f"'{name}': its default prompt is no text")
-    return {"max_length": limit, "lower_case": bool(config.get("do_lower_case", False)), "prompt": prompt}
+    return {
+        "max_length": limit,
+        "lower_case": bool(config.get("do_lower_case", False)),
+        "prompt": check_prompt(prompt, name),
+    }
 
 
 def _own_settings(own: dict[str, Any], folder: Path) -> dict[str, Any]:
     try:
+        if int(own["max_length"]) < 1:
+            raise ValueError(f"max_length is {own['max_length']}")
         return {
             "pooling": check_pooling(str(own["pooling"])),
             "normalize": bool(own["normalize"]),
             "max_length": int(own["max_length"]),
             "lower_case": bool(own["lower_case"]),
-            "prompt": str(own["prompt"]),
+            "prompt": check_prompt(own["prompt"], "contrapose.json"),
         }
-    except (KeyError, TypeError, ValueError, UsageError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, ModelError, UsageError) as error:
         raise ModelError(f"{folder / 'contrapose.json'} is damaged: {error}") from None

@@ -12,9 +12,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from contrapose.encoder.config_rules import check_config_numbers, check_tokenizer_config
 from contrapose.encoder.headers import NUMPY_MAGIC, PICKLE_MAGIC, ZIP_MAGIC, check_safetensors
 from contrapose.encoder.layout import module_folders, read_json
 from contrapose.encoder.source import FETCHED, NOT_FETCHED
+from contrapose.encoder.tokenizer_rules import check_added_tokens, check_tokenizer_rules
 from contrapose.errors import ModelError, UnsafeModel
 
 #: Names of files that are, or may hold, pickles.
@@ -37,7 +39,6 @@ PLAIN_NOTES = ("_name_or_path", "_commit_hash", "_num_labels", "_from_model_conf
 LARGEST_JSON = 4 * 2**20
 LARGEST_TOKENIZER = 128 * 2**20
 MOST_FILES = 10_000
-MOST_LAYERS = 1_024
 
 _SHARD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.safetensors", re.ASCII)
 
@@ -62,7 +63,7 @@ def inspect_folder(folder: Path, *, fetched: bool = False) -> None:
 
 
 def _files(folder: Path, fetched: bool) -> list[Path]:
-    root = _allowed_root(folder)
+    root = allowed_root(folder)
     found: list[Path] = []
     for path in folder.rglob("*"):
         if len(found) >= MOST_FILES:
@@ -70,7 +71,7 @@ def _files(folder: Path, fetched: bool) -> list[Path]:
         relative = path.relative_to(folder).as_posix()
         if fetched and not _would_be_fetched(relative):
             continue
-        if path.is_symlink() and not path.resolve().is_relative_to(root):
+        if path.is_symlink() and not _target(path).is_relative_to(root):
             raise UnsafeModel(f"{path} is a link that leads out of the model folder")
         if path.is_file():
             found.append(path)
@@ -79,7 +80,14 @@ def _files(folder: Path, fetched: bool) -> list[Path]:
     return found
 
 
-def _allowed_root(folder: Path) -> Path:
+def _target(link: Path) -> Path:
+    try:
+        return link.resolve(strict=True)
+    except (OSError, RuntimeError):  # RuntimeError: a loop, up to Python 3.12
+        raise UnsafeModel(f"{link} is a link that leads nowhere, or round in a circle") from None
+
+
+def allowed_root(folder: Path) -> Path:
     """Where links may lead: the folder, or for a snapshot in the hub's cache (snapshots/COMMIT) the model's blobs."""
     blobs = folder.parent.parent / "blobs"
     if folder.parent.name == "snapshots" and blobs.is_dir():
@@ -129,9 +137,7 @@ def _check_config(backbone: Path) -> None:
     _refuse_code(config, path)
     if not isinstance(config.get("model_type"), str):
         raise ModelError(f"{path} does not say its model_type")
-    for key, value in _entries(config):
-        if "layers" in key and isinstance(value, int) and value > MOST_LAYERS:
-            raise ModelError(f"{path}: {key} is {value}; at most {MOST_LAYERS} are accepted")
+    check_config_numbers(_entries(config), path)
 
 
 def _refuse_code(config: dict[str, Any], path: Path) -> None:
@@ -162,11 +168,26 @@ def _check_tokenizer(backbone: Path) -> None:
     path = backbone / "tokenizer_config.json"
     config = read_json(path)
     _refuse_tokenizer_code(config, path)
+    check_tokenizer_config(config, path)
+    for name, keys in _ADDED_IN.items():
+        described = read_json(backbone / name)
+        lists = [described] if not keys else [described.get(key) for key in keys]
+        check_added_tokens(
+            sum(len(part) for part in lists if isinstance(part, (list, dict))), backbone / name
+        )
     if not any(
         (backbone / name).is_file() for name in ("tokenizer.json", "vocab.txt", "vocab.json")
     ) and not any(backbone.glob("*.model")):
         raise ModelError(f"{backbone} holds no tokenizer (tokenizer.json, vocab.txt, vocab.json or *.model)")
-    read_json(backbone / "tokenizer.json")
+    check_tokenizer_rules(read_json(backbone / "tokenizer.json"), backbone / "tokenizer.json")
+
+
+#: Where a folder lists tokens that are added to the vocabulary, and under which keys; none: the whole file is the list.
+_ADDED_IN: dict[str, tuple[str, ...]] = {
+    "tokenizer_config.json": ("added_tokens_decoder", "additional_special_tokens", "extra_special_tokens"),
+    "special_tokens_map.json": ("additional_special_tokens",),
+    "added_tokens.json": (),
+}
 
 
 def _refuse_tokenizer_code(config: dict[str, Any], path: Path) -> None:

@@ -39,11 +39,16 @@ LONGEST_NAME = 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A folder to load from. ``fetched``: from the hub's cache, where only the files of ``FETCHED`` are looked at."""
+    """A folder to load from.
+
+    fetched   from the hub's cache, where only the files of ``FETCHED`` are looked at
+    embedded  part of an installed package, which is code that runs here anyway
+    """
 
     name: str
     folder: Path
     fetched: bool = False
+    embedded: bool = False
 
 
 def resolve(model: str | Path, revision: str | None = None) -> Source:
@@ -60,7 +65,7 @@ def resolve(model: str | Path, revision: str | None = None) -> Source:
     if revision is not None and (not _REVISION.fullmatch(revision) or ".." in revision):
         raise UsageError(f"not a revision: {revision[:60]!r}. Give a branch, a tag or a commit.")
     if text == EMBEDDED and not isinstance(model, Path):
-        return Source(name=EMBEDDED, folder=_embedded_folder())
+        return Source(name=EMBEDDED, folder=_embedded_folder(), embedded=True)
     if "://" in text:
         raise UsageError(
             f"a model is named by a folder or a hub name like org/name, not by an address: {text[:80]!r}"
