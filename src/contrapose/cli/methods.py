@@ -10,6 +10,7 @@ import typer
 from contrapose.cli import console
 from contrapose.cli.options import Json, examples
 from contrapose.errors import UsageError, nearest
+from contrapose.hints import YOUR_TEXT, command, free_folder
 
 EXAMPLES = examples("contrapose methods", "contrapose methods hncse-hnm", "contrapose methods --json")
 
@@ -33,7 +34,7 @@ def methods(
         console.show(console.table({"method": "name", "parts": "text", "idea": "text"}, rows))
         console.say(f"Parts that --with adds to a method: {', '.join(all_parts())}")
         console.say("In full, with paper and numbers: contrapose methods NAME")
-        console.suggest("contrapose train YOUR_TEXT.txt --method hncse-hnm --out runs/mine")
+        console.suggest(command("train", YOUR_TEXT, method="hncse-hnm", out=free_folder("runs/mine")))
     else:
         show_one(known[name])
 
