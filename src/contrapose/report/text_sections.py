@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from contrapose.installing import install_command
 from contrapose.report import charts, trial_charts
 from contrapose.report.neighbours import MOST_CHANGES
 from contrapose.report.record import NeighbourChange, OwnText, Report, RunFacts, Suspect, Trials
@@ -65,7 +66,8 @@ def _map(own: OwnText, name: str) -> str:
         panels += charts.sentence_map(own, plane.after, f"{plane.method}, after", label)
         pictures += f'<div class="panels">{panels}</div><p class="source">{esc(plane.method)}: {esc(plane.about)}.</p>'
     if pictures and len(own.planes) == 1:
-        pictures += "<p class=\"source\">A picture by t-SNE as well: <code>pip install 'contrapose[report]'</code></p>"
+        line = esc(install_command("report", anywhere=True))
+        pictures += f'<p class="source">A picture by t-SNE as well: <code>{line}</code></p>'
     return (
         f'<div class="seen">{_filter("Light up sentences that hold", "map")}{charts.group_key(own)}{pictures}'
         f'<p class="source">{esc(sample_size(own))}. After is turned onto before, which changes no distance.</p>'
