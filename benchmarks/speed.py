@@ -88,7 +88,9 @@ def training(corpus: str, steps: int, rounds: int = ROUNDS) -> dict[str, Any]:
     result: dict[str, Any] = {"contrapose, sentences/s": _rate(ours)}
     for name, theirs in seconds.items():
         if not theirs:
-            result[name] = "not measured: pip install 'contrapose[st]'"
+            from contrapose.installing import install_command
+
+            result[name] = f"not measured: {install_command('st')}"
             continue
         ratios = [their / our for their, our in zip(theirs, ours, strict=True)]
         result[f"{name}, sentences/s"] = _rate(theirs)

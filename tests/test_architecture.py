@@ -20,6 +20,7 @@ HOUSE = Path(contrapose.__file__).parent
 #: module or package -> floor; the longest prefix counts. Imports go to a lower floor, or stay inside the room.
 FLOORS = {
     "errors": 0, "shapes": 0, "seeds": 0, "durable": 0, "config": 0,
+    "hints": 0, "installing": 0, "rooms": 0,
     "foreign": 0, "locks": 0, "outputs": 0, "ledger": 0, "manifests": 0, "paths": 0, "staging": 0, "syscalls": 0,
     "maths": 1,
     "objectives.contract": 2,

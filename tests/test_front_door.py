@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import pydoc
 import subprocess
 import sys
 from pathlib import Path
@@ -73,3 +75,48 @@ def test_train_encode_evaluate_from_python(tmp_path: Path) -> None:
     assert by_folder.value("geometry", "uniformity") == pytest.approx(
         by_encoder.value("geometry", "uniformity")
     )
+
+
+def test_help_shows_the_signature_and_what_each_argument_is() -> None:
+    for name, words in {
+        "train": (
+            "train(corpus: ",
+            "steps: 'int | None' = None",
+            "learning_rate: ",
+            "rows per step",
+            "-> 'Run'",
+        ),
+        "evaluate": ("evaluate(encoder: ", "tasks: ", "split: ", "groups", "-> 'Evaluation'"),
+        "loss": ("loss(method: 'str'", "anchor: ", "-> 'Loss'"),
+        "methods": ("-> 'list[dict[str, Any]]'",),
+        "Encoder": ("class Encoder", "encode(self, ", "load("),
+    }.items():
+        shown = pydoc.plain(pydoc.render_doc(getattr(contrapose, name)))
+        assert not [word for word in words if word not in shown], name
+        assert "*args" not in shown.partition("\n\nclass ")[0] or name == "Encoder"
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate"])
+def test_a_room_has_the_signature_of_its_function_and_stays_a_module(name: str) -> None:
+    room = getattr(contrapose, name)
+    signature = inspect.signature(room)
+    assert signature == inspect.signature(getattr(room, name))
+    wide = {each.name for each in signature.parameters.values() if each.kind is each.VAR_POSITIONAL}
+    assert wide == set()
+    assert inspect.ismodule(room)
+    assert name in dir(room)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = room.nothing
+
+
+def test_train_names_every_option_of_the_command_line() -> None:
+    from contrapose.cli.train import train as verb
+
+    flags = set(inspect.signature(verb).parameters) - {"with_", "config", "set_", "quiet", "json"}
+    assert flags - {"resume"} <= set(inspect.signature(contrapose.train).parameters)
+
+
+def test_evaluate_takes_one_task_by_its_name(tmp_path: Path) -> None:
+    model = tiny_bert(tmp_path / "tiny")
+    found = contrapose.evaluate(model, tasks="geometry", texts=list(SENTENCES))
+    assert {result.task for result in found.results} == {"geometry"}

@@ -11,15 +11,22 @@ from pathlib import Path
 import pytest
 
 from contrapose.errors import StorageError, UsageError
-from contrapose.outputs import MARKS, check_output, followed, is_own, is_standard_output, output_file, write_output
+from contrapose.outputs import (
+    MARKS,
+    check_output,
+    followed,
+    is_own,
+    is_standard_output,
+    output_file,
+    write_output,
+)
 
 
 def test_a_regular_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
     place = tmp_path / "a.html"
     place.write_text("old")
-    with pytest.raises(RuntimeError), output_file(place) as file:
-        file.write(b"half")
-        raise RuntimeError
+    with pytest.raises(ZeroDivisionError), output_file(place) as file:
+        file.write(b"half" * (1 // 0))
     assert place.read_text() == "old"
     write_output(place, "new")
     assert (place.read_text(), os.listdir(tmp_path)) == ("new", ["a.html"])
@@ -83,7 +90,9 @@ def test_standard_output_that_goes_to_a_file_is_added_to(tmp_path: Path) -> None
     """Replacing the file behind it would lose what stands there; opening it anew would write over it."""
     log = tmp_path / "log"
     log.write_text("before\n")
-    code = "import sys\nfrom contrapose.outputs import write_output\nwrite_output(sys.argv[1], 'page\\n')\nprint('after')"
+    code = (
+        "import sys\nfrom contrapose.outputs import *\nwrite_output(sys.argv[1], 'page\\n')\nprint('after')"
+    )
     for name in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
         assert is_standard_output(name)
         with log.open("a") as stream:
@@ -108,7 +117,9 @@ def test_what_contrapose_did_not_make_is_refused_unless_forced(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("kind", MARKS)
-def test_what_bears_a_mark_at_either_end_is_replaced_only_where_that_is_meant(tmp_path: Path, kind: str) -> None:
+def test_what_bears_a_mark_at_either_end_is_replaced_only_where_that_is_meant(
+    tmp_path: Path, kind: str
+) -> None:
     place = tmp_path / f"report.{kind}"
     for text in (f"{MARKS[kind]}{'x' * 10_000}", f"{'x' * 10_000}{MARKS[kind]}\n"):
         place.write_text(text)

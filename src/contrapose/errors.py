@@ -24,8 +24,10 @@ class MissingExtra(UsageError):
     """A feature needs an optional dependency; the message holds the command that installs it."""
 
     def __init__(self, feature: str, extra: str, package: str) -> None:
+        from contrapose.installing import install_command
+
         super().__init__(
-            f"{feature} needs the package '{package}'. Install it with: pip install 'contrapose[{extra}]'"
+            f"{feature} needs the package '{package}'. Install it with: {install_command(extra)}"
         )
 
 

@@ -1,8 +1,8 @@
 """The one file that a person names with ``-o``: written whole, where they meant it, and never over what is theirs.
 
-A regular file appears at once or not at all. A symbolic link is followed: what it points to is replaced, and the link
-stays. What is no regular file (a device, a named pipe, ``/dev/stdout``) is written through, because a rename would put a
-file in its place. An existing file is refused, unless contrapose made it or the person says ``--force``.
+A regular file appears at once or not at all. A symbolic link is followed: what it points to is replaced, and the
+link stays. What is no regular file (a device, a named pipe, ``/dev/stdout``) is written through, because a rename
+would put a file in its place. An existing file is refused, unless contrapose made it or the person says ``--force``.
 
 How a file is known as made by contrapose: a report says so in its own text (:data:`MARKS`), so the same command writes
 it anew. Vectors and corpora are refused always: to make them again may take hours, and arrays have no place for a mark.
@@ -33,13 +33,17 @@ MARKS = {
 MARKED_BYTES = 4096
 
 #: Names of the process's own open files. Opening one anew would begin at the start of the file behind it.
-_OPEN_FILE = re.compile(r"/dev/(?:std(?P<name>in|out|err)|fd/(?P<fd>\d+))|/proc/(?:self|\d+)/fd/(?P<proc>\d+)")
+_OPEN_FILE = re.compile(
+    r"/dev/(?:std(?P<name>in|out|err)|fd/(?P<fd>\d+))|/proc/(?:self|\d+)/fd/(?P<proc>\d+)"
+)
 _STANDARD = {"in": 0, "out": 1, "err": 2}
 #: Links that lead to links; as many as Linux follows.
 MOST_LINKS = 40
 
 
-def check_output(path: AnyPath, *, force: bool = False, replace_own: bool = False, option: str = "--out") -> None:
+def check_output(
+    path: AnyPath, *, force: bool = False, replace_own: bool = False, option: str = "--out"
+) -> None:
     """Raise :class:`UsageError` where ``path`` cannot be written or may not be replaced, before any work is done.
 
     force         the person says that an existing file may go
@@ -110,7 +114,7 @@ def is_own(path: Path) -> bool:
 
 
 def followed(path: AnyPath) -> Path:
-    """Where a path leads when the links of its last part are followed; that need not exist. An open file stays as named."""
+    """Where a path leads when the links of its last part are followed. An open file of this process stays as named."""
     place = Path(os.path.abspath(expanded(os.fspath(path))))
     for _ in range(MOST_LINKS):
         if _open_file(place) is not None or not place.is_symlink():

@@ -98,7 +98,7 @@ def new_file(path: Path, told: Path) -> Iterator[Sink]:
 
 @contextmanager
 def sinking(descriptor: int, told: Path, *, sync: bool) -> Iterator[Sink]:
-    """What is written goes into an open file, which is closed at the end of the block; ``sync``: once the disk has it."""
+    """What is written goes into an open file, which the end of the block closes; ``sync``: once the disk has it."""
     sink = Sink(descriptor, told)
     try:
         yield sink

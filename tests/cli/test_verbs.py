@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import Command
+from tests.tiny import SENTENCES
 
 
 @pytest.fixture
@@ -186,3 +187,20 @@ def test_demo_passes_its_options_on(
     assert done.json == {"model": "x"}
     assert (seen["settings"].steps, seen["settings"].seed, seen["settings"].method) == (3, 4, "hncse-hnm")
     assert seen["show_result"] is False
+
+
+def test_search_reads_several_files_before_the_query(
+    contrapose: Command, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a shell makes of notes/*.txt: the second and third file are text, and no queries."""
+    monkeypatch.chdir(tmp_path)
+    for number, text in enumerate(SENTENCES[:3]):
+        (tmp_path / f"{number}.txt").write_text(f"{text}\n")
+    done = contrapose("search", tiny, "0.txt", "1.txt", "2.txt", SENTENCES[2], "--json")
+    assert (done.code, done.json["rows"], done.json["corpus"]) == (0, 3, ["0.txt", "1.txt", "2.txt"])
+    assert [query["query"] for query in done.json["queries"]] == [SENTENCES[2]]
+    assert done.json["queries"][0]["hits"][0]["file"] == "2.txt"
+    told = contrapose("search", tiny, "0.txt", "1.txt", SENTENCES[2])
+    assert told.err.startswith("searching 0.txt, 1.txt for 1 query\n")
+    wrong = contrapose("search", tiny, "0.txt", "3.txt", SENTENCES[2])
+    assert (wrong.code, "no such file or folder: 3.txt" in wrong.err) == (1, True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,10 +19,13 @@ from contrapose.cli.experiment_options import (
     Set,
     Steps,
     Tasks,
+    can_be_measured,
+    given_again,
     setting_of,
     training_options,
 )
 from contrapose.cli.options import Json, Quiet, examples, one_of, split_words
+from contrapose.hints import command, free_folder
 
 if TYPE_CHECKING:
     from contrapose.experiment.compare import Compared
@@ -128,11 +130,31 @@ def _table(header: list[str], rows: list[list[str]], title: str) -> Any:
 
 
 def _suggest(compared: Compared) -> None:
-    comparison = compared.comparison
-    corpus = " ".join(shlex.quote(name) for name in comparison.setting.corpus)
-    data = " ".join(f"--data {shlex.quote(folder)}" for folder in comparison.setting.data)
-    method = comparison.methods[-1]
-    console.suggest(
-        f"contrapose sweep {corpus} --method {method} --over learning_rate=3e-6..1e-4 {data}",
-        f"contrapose train {corpus} --method {method} --out {shlex.quote(str(Path('runs') / method))}",
+    """The last method's learning rate swept, judged on dev; and one run of it for use, trained as it was here."""
+    from importlib.util import find_spec
+
+    from contrapose.experiment.checking import options_for
+
+    asked = compared.comparison
+    method, setting = asked.methods[-1], asked.setting
+    steady = {name: value for name, value in asked.options.items() if name != "learning_rate"}
+    mine = options_for(method, asked.options)
+    chosen_on_dev = replace(setting, split="dev")
+    hints = []
+    if find_spec("optuna") is not None and can_be_measured(chosen_on_dev, [method], steady):
+        hints.append(
+            command(
+                "sweep",
+                *setting.corpus,
+                method=method,
+                over="learning_rate=3e-6..1e-4",
+                **given_again(setting, options_for(method, steady)),
+                out=free_folder("runs/sweep"),
+            )
+        )
+    training = given_again(setting, {"blend": 1.0, **mine})
+    training |= {"data": None, "tasks": None}  # it is trained here, not judged
+    hints.append(
+        command("train", *setting.corpus, method=method, **training, out=free_folder(f"runs/{method}"))
     )
+    console.suggest(*hints)

@@ -121,12 +121,12 @@ class _Teller(logging.Handler):
             tell(line, style="yellow")
 
 
-def counted(number: int, thing: str) -> str:
+def counted(number: int, thing: str, things: str = "") -> str:
     """
-    >>> counted(1, "row"), counted(2000, "row")
-    ('1 row', '2,000 rows')
+    >>> counted(1, "row"), counted(2000, "row"), counted(2, "query", "queries")
+    ('1 row', '2,000 rows', '2 queries')
     """
-    return f"{number:,} {thing}" + ("" if number == 1 else "s")
+    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Annotated
 
 import typer
@@ -21,6 +20,7 @@ from contrapose.cli.options import (
     one_of,
     split_words,
 )
+from contrapose.hints import YOUR_TEXT, command
 
 EXAMPLES = examples(
     "contrapose encode minilm notes.txt -o vectors.npy",
@@ -85,8 +85,7 @@ def encode(
         for line in summary.lines():
             console.say(line)
         if not quiet:
-            console.suggest(
-                f"contrapose search {shlex.quote(model)} {shlex.quote(input[0])} 'what you look for'"
-            )
+            corpora = [YOUR_TEXT if name == "-" else name for name in input]
+            console.suggest(command("search", model, *corpora, "what you look for", columns=columns))
     if summary.quarantined:
         raise typer.Exit(PARTIAL)

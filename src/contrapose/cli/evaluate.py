@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from contrapose.cli.options import (
     split_words,
 )
 from contrapose.errors import UsageError
+from contrapose.hints import YOUR_TEXT, command, free_folder
 
 if TYPE_CHECKING:
     from contrapose.cli.models import LazyEncoder
@@ -185,9 +185,9 @@ def evaluate(
 def _next_step(model: str) -> str:
     """Of a run, what changed by it; of any other model, a training that starts from it."""
     if (Path(model) / "summary.json").is_file():
-        return f"contrapose report {shlex.quote(model)} -o report.html"
-    train = f"contrapose train YOUR_TEXT.txt --model {shlex.quote(model)} --out runs/mine"
-    return f"{train}    # then evaluate runs/mine the same way"
+        return command("report", model, out="report.html")
+    place = free_folder("runs/mine")
+    return command("train", YOUR_TEXT, model=model, out=place, about=f"then evaluate {place} the same way")
 
 
 def _in_bf16(precision: str, device: str) -> bool:

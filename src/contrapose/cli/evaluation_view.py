@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contrapose.cli import console
+from contrapose.hints import command
 
 if TYPE_CHECKING:
     from contrapose.evaluate.results import Average, Result
@@ -135,8 +136,10 @@ def list_tasks(folders: Sequence[str], *, json: bool) -> None:
     console.show(console.table({"group": "name", "task": "name", "splits": "name", "where": "text"}, rows))
     for group in dict.fromkeys(s.group for s in sources):
         console.say(f"{group}: {GROUPS[group]}", style="dim")
-    groups = ",".join(dict.fromkeys(s.group for s in sources))
-    console.suggest(f"contrapose evaluate minilm --tasks {groups} --data {folders[0]}")
+    split = "test" if any("test" in s.splits for s in sources) else sources[0].splits[0]
+    groups = ",".join(dict.fromkeys(s.group for s in sources if split in s.splits))
+    other = split if split != "test" else None
+    console.suggest(command("evaluate", "minilm", tasks=groups, data=list(folders), split=other))
 
 
 def _over(mean: Average) -> str:

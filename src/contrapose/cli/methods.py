@@ -9,6 +9,7 @@ import typer
 
 from contrapose.cli import console
 from contrapose.cli.options import Json, examples
+from contrapose.hints import YOUR_TEXT, command, free_folder
 
 EXAMPLES = examples(
     "contrapose methods",
@@ -38,7 +39,7 @@ def methods(
         console.say(
             "All numbers of a paper: contrapose train --recipe NAME; a method of yours: --method FILE.py"
         )
-        console.suggest("contrapose train YOUR_TEXT.txt --method hncse-hnm --out runs/mine")
+        console.suggest(command("train", YOUR_TEXT, method="hncse-hnm", out=free_folder("runs/mine")))
     else:
         show_one(shown[0])
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contrapose.errors import UsageError
+from contrapose.hints import command
 
 if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
@@ -26,7 +27,8 @@ def model_place(name: str) -> str:
         return name
     if not (folder / "model").is_dir():
         raise UsageError(
-            f"{name} is a run without a model: it is not finished. Go on with: contrapose train --out {name} --resume"
+            f"{name} is a run without a model: it is not finished. "
+            f"Go on with: {command('train', out=name, resume=True)}"
         )
     return str(folder / "model")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -180,7 +181,7 @@ def show(found: Report) -> None:
 
 def _next(found: Report, place: Path) -> list[str]:
     commands = dict.fromkeys(command for run in found.runs for command in run.commands)
-    return [*commands, f"xdg-open {place}"]
+    return [*commands, *([f"xdg-open {shlex.quote(str(place))}"] if place.is_file() else [])]
 
 
 class View:

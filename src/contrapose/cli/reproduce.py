@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +11,7 @@ import typer
 from contrapose.cli import console
 from contrapose.cli.experiment_options import Data
 from contrapose.cli.options import Json, Quiet, examples, split_words
+from contrapose.hints import SENTEVAL, command, free_folder
 
 if TYPE_CHECKING:
     from contrapose.experiment.reproduce import Reproduced
@@ -106,7 +107,7 @@ def reproduce(
 
 
 def _list(json: bool) -> None:
-    from contrapose.experiment.recipes import RECIPES
+    from contrapose.experiment.recipes import CORPUS, RECIPES
     from contrapose.experiment.reproduce_report import recipe_json
 
     if json:
@@ -132,8 +133,8 @@ def _list(json: bool) -> None:
         style="dim",
     )
     console.suggest(
-        f"contrapose reproduce {RECIPES[0].name} --corpus wiki1m_for_simcse.txt --data SENTEVAL",
-        "contrapose reproduce --json    # recipes, sources, what the papers report",
+        command("reproduce", RECIPES[0].name, corpus=CORPUS, data=[SENTEVAL]),
+        command("reproduce", json=True, about="recipes, sources, what the papers report"),
     )
 
 
@@ -152,11 +153,15 @@ def show(found: Reproduced) -> None:
 
 
 def _suggest(found: Reproduced) -> None:
+    from contrapose.experiment.recipes import CORPUS
+
     wanted = found.reproduction
     if found.departures:
-        data = " ".join(f"--data {shlex.quote(folder)}" for folder in wanted.data)
-        console.suggest(
-            f"contrapose reproduce {wanted.recipe.name} --corpus wiki1m_for_simcse.txt {data}    # the recipe itself"
-        )
+        name = wanted.recipe.name
+        corpus = wanted.corpus if Path(wanted.corpus).name == CORPUS else CORPUS
+        recipe = {"corpus": corpus, "data": wanted.data, **wanted.options}
+        place = free_folder(f"runs/reproduce/{name}")
+        elsewhere = place if place != f"runs/reproduce/{name}" else None
+        console.suggest(command("reproduce", name, **recipe, out=elsewhere, about="the recipe itself"))
     else:
-        console.suggest("contrapose runs --kind trial")
+        console.suggest(command("runs", kind="trial"))

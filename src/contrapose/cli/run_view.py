@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from contrapose.cli import console
+from contrapose.hints import command
 
 if TYPE_CHECKING:
     from contrapose.train.api import Run
@@ -42,8 +43,8 @@ def show(run: Run, settings: RunSettings) -> None:
         console.say(f"{console.counted(summary['rows_quarantined'], 'row')} could not be read; see {listed}")
     console.say(f"model: {run.model_folder}", style="bold")
     console.say("Try next:")
-    for command in next_steps(run, settings):
-        console.say(f"  {command}")
+    for step in next_steps(run, settings):
+        console.say(f"  {step}")
 
 
 def _scores(summary: Mapping[str, Any]) -> None:
@@ -82,14 +83,26 @@ def next_steps(run: Run, settings: RunSettings) -> list[str]:
     labels = f"--tasks sts,geometry --data {shlex.quote(data)}" if data else "--pairs YOUR_PAIRS.csv"
     about = "" if data else "    # score, text, text; or --labels, --retrieval, --tasks"
     steps = [f"contrapose report {folder} -o report.html"]
-    start, unchanged = shlex.quote(settings.encoder.model), is_the_start(run.summary)
+    start, unchanged = settings.encoder.model, is_the_start(run.summary)
     if not unchanged:
         steps = [
-            f"contrapose evaluate {start} {labels}{about}",
+            f"contrapose evaluate {shlex.quote(start)} {labels}{about}",
             f"contrapose evaluate {folder} {labels}",
             *steps,
         ]
-    text, model = settings.data.corpus[0], start if unchanged else shlex.quote(str(run.model_folder))
-    if text != "-" and len(settings.data.columns or ()) < 2:
-        steps.append(f"contrapose search {model} {shlex.quote(text)} 'what you look for'")
+    model, columns = start if unchanged else run.model_folder, settings.data.columns or ()
+    if "-" not in settings.data.corpus and (columns or not _is_pairs(run)):
+        texts = settings.data.corpus
+        steps.append(command("search", model, *texts, "what you look for", columns=(*columns, None)[0]))
     return steps
+
+
+def _is_pairs(run: Run) -> bool:
+    """Whether the rows of the run's corpus have several texts; which column a search should read is then not known."""
+    from contrapose.data.corpus import Corpus
+    from contrapose.errors import ContraposeError
+
+    try:
+        return len(Corpus.open(run.folder / "cache" / "corpus").columns) > 1
+    except ContraposeError:
+        return False

@@ -9,6 +9,7 @@ import typer
 from contrapose.cli import console
 from contrapose.cli.options import Json, examples, one_of, paragraphs
 from contrapose.errors import UsageError
+from contrapose.hints import SENTEVAL, command
 
 if TYPE_CHECKING:
     from contrapose.ledger import Entry, Ledger
@@ -42,6 +43,7 @@ def runs(
         return
     import json as jsons
 
+    from contrapose.experiment.comparison import pair_to_compare
     from contrapose.ledger import KINDS
 
     if kind is not None:
@@ -58,16 +60,16 @@ def runs(
         return
     if not shown:
         console.say(f"nothing in {ledger.path}" + (" that matches" if match or kind else " yet"))
-        console.suggest("contrapose evaluate minilm --data SENTEVAL")
+        console.suggest(command("evaluate", "minilm", data=[SENTEVAL]))
         return
     rows = [[entry.id, entry.time, entry.kind, _name(entry), _about(entry)] for entry in shown]
     columns = {"id": "name", "time": "name", "kind": "name", "what": "name", "numbers": "text"}
     console.show(console.table(columns, rows, title=f"{len(shown)} of {len(found)} entries of {ledger.path}"))
-    evaluations = [entry.id for entry in shown if entry.kind == "evaluation"]
-    if len(evaluations) > 1:
-        console.suggest(f"contrapose runs compare {evaluations[-2]} {evaluations[-1]}")
+    pair = pair_to_compare(ledger, shown)
+    if pair is not None:
+        console.suggest(command("runs compare", pair[0].id, pair[1].id))
     else:
-        console.suggest(f"contrapose runs show {shown[-1].id}")
+        console.suggest(command("runs show", shown[-1].id))
 
 
 def show(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,26 +21,27 @@ from contrapose.cli.options import (
     split_words,
 )
 from contrapose.errors import UsageError
+from contrapose.hints import YOUR_TEXT, command, fitting_batch_size, free_folder
 
 if TYPE_CHECKING:
     from contrapose.use.search import Hit
 
 EXAMPLES = examples(
     'contrapose search minilm notes.txt "when is the next train" --top 5',
+    'contrapose search runs/notes notes/*.txt "how do I renew a certificate"',
     'contrapose search runs/notes corpus.jsonl "first query" "second query" --columns body --json',
 )
 
 
 def search(
     model: Model,
-    corpus: Annotated[
-        str,
+    arguments: Annotated[
+        list[str],
         typer.Argument(
-            help="A file, folder or glob of text; - is standard input.", metavar="CORPUS", show_default=False
+            help="Files, folders or globs of text (- is standard input), and behind them what to look for.",
+            metavar="CORPUS... QUERY...",
+            show_default=False,
         ),
-    ],
-    query: Annotated[
-        list[str], typer.Argument(help="What to look for.", metavar="QUERY...", show_default=False)
     ],
     top: Annotated[int, typer.Option("--top", "-k", help="Hits per query.")] = 5,
     columns: Columns = None,
@@ -50,7 +50,9 @@ def search(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Search a corpus by meaning; exact: every row is compared.
+    """Search text by meaning; exact: every row is compared.
+
+    Arguments that lead to files are searched through, all others are queries.
 
     Exit code 3 means that some rows could not be read and were not searched.
     """
@@ -58,20 +60,26 @@ def search(
     from contrapose.cli.progress import counting
     from contrapose.data.quarantine import Quarantine
     from contrapose.data.sources import find_sources
+    from contrapose.use.arguments import split_arguments
     from contrapose.use.search import checked_queries
     from contrapose.use.search import search as search_rows
 
     one_of("--precision", precision, ("fp32", "bf16"))
     if top < 1:
         raise UsageError(f"--top must be at least 1, got {top}")
-    queries = checked_queries(query)
-    find_sources(corpus)
+    corpora, words = split_arguments(arguments)
+    queries = checked_queries(words)
+    find_sources(corpora)
+    if len(corpora) > 1 and not (quiet or json):
+        console.tell(
+            f"searching {', '.join(corpora)} for {console.counted(len(queries), 'query', 'queries')}"
+        )
     quarantine = Quarantine()
     encoder = LazyEncoder(model, device)
     with counting("encoding the corpus", quiet=quiet or json) as counter:
         found = search_rows(
             encoder,
-            corpus,
+            corpora,
             queries,
             top,
             columns=split_words(columns) or None,
@@ -85,12 +93,15 @@ def search(
             for text, hits in zip(queries, found, strict=True)
         ]
         facts = {"rows": quarantine.good, "quarantined": quarantine.bad}
-        console.show_json({"model": model, "corpus": corpus, **facts, "queries": answers})
+        console.show_json({"model": model, "corpus": corpora, **facts, "queries": answers})
     else:
         show(queries, found)
         if not quiet:
-            own = "YOUR_TEXT.txt" if corpus == "-" else shlex.quote(corpus)
-            console.suggest(f"contrapose train {own} --out runs/mine    # then search with runs/mine")
+            own = [YOUR_TEXT if name == "-" else name for name in corpora]
+            place = free_folder("runs/mine")
+            size = fitting_batch_size(quarantine.good)
+            about = f"then search with {place}"
+            console.suggest(command("train", *own, columns=columns, batch_size=size, out=place, about=about))
     for notice in quarantine.notices:
         console.tell(notice, style="dim")
     if quarantine.bad:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Annotated
 
 import typer
 
 from contrapose.cli import console
 from contrapose.cli.options import Device, Json, Model, Precision, examples, one_of
+from contrapose.hints import YOUR_TEXT, command
 
 EXAMPLES = examples(
     'contrapose similarity minilm "a man plays the guitar" "someone is making music"',
@@ -26,6 +26,7 @@ def similarity(
 ) -> None:
     """The cosine of two texts: 1 is the same direction, 0 is nothing in common."""
     from contrapose.cli.models import LazyEncoder
+    from contrapose.use.arguments import could_be_file
     from contrapose.use.similarity import similarity as cosine_of
 
     one_of("--precision", precision, ("fp32", "bf16"))
@@ -34,4 +35,5 @@ def similarity(
         console.show_json({"model": model, "a": first, "b": second, "cosine": cosine})
     else:
         console.say(f"{cosine:.4f}")
-        console.suggest(f"contrapose search {shlex.quote(model)} YOUR_TEXT.txt {shlex.quote(first)}")
+        query = first if could_be_file(first) is None else "what you look for"
+        console.suggest(command("search", model, YOUR_TEXT, query))

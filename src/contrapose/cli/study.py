@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,9 +10,11 @@ import typer
 from contrapose.cli import console
 from contrapose.cli.options import Json, Quiet, examples
 from contrapose.errors import UsageError
+from contrapose.hints import SENTEVAL, YOUR_TEXT, command
 
 if TYPE_CHECKING:
     from contrapose.experiment.study import AllRows, Answer, Study
+    from contrapose.experiment.study_setup import Setup
 
 EXAMPLES = examples(
     "contrapose study",
@@ -97,7 +98,7 @@ def study(
     show(chosen, answer)
     console.say(f"written: {', '.join(str(path) for path in files)}")
     if not quiet:
-        _suggest(name, tuple(corpus or ()), tuple(data or ()), out)
+        _suggest(chosen, setup)
 
 
 def show(chosen: Study, answer: Answer) -> None:
@@ -121,7 +122,7 @@ def _list(json: bool) -> None:
         return
     rows = [[each.name, each.question] for each in STUDIES.values()]
     console.show(console.table({"study": "name", "question": "text"}, rows))
-    console.suggest("contrapose study ablation sentences.txt --data SENTEVAL")
+    console.suggest(command("study", "ablation", YOUR_TEXT, data=[SENTEVAL]))
 
 
 def _score(row: Any) -> str:
@@ -167,13 +168,15 @@ def _as_json(chosen: Study, answer: Answer, studies: AllRows, files: list[Path])
     }
 
 
-def _suggest(name: str, corpus: tuple[str, ...], data: tuple[str, ...], out: str) -> None:
+def _suggest(chosen: Study, setup: Setup) -> None:
     """The ablation measures the luck of the seed, and divergence reads what all others measured."""
-    another = "divergence" if name == "ablation" else "ablation"
-    words = [
-        *(corpus[:1] or ["sentences.txt"]),
-        *(word for folder in data for word in ("--data", folder)),
-        "--out",
-        out,
-    ]
-    console.suggest(f"contrapose study {another} {' '.join(map(shlex.quote, words))}")
+    from contrapose.experiment.studies import STUDIES
+
+    another = "divergence" if chosen.name == "ablation" else "ablation"
+    if not chosen.corpora:  # its texts and data are its own
+        console.suggest(STUDIES[another].command)
+        return
+    defaults = {"model": "minilm", "steps": 60, "seeds": 2, "batch_size": 64, "learning_rate": 2e-5}
+    given = {name: getattr(setup, name) for name in defaults}
+    changed = {name: value for name, value in given.items() if value != defaults[name]}
+    console.suggest(command("study", another, *setup.corpora[:1], data=setup.data, **changed, out=setup.out))

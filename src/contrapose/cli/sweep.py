@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,10 +19,13 @@ from contrapose.cli.experiment_options import (
     Set,
     Steps,
     Tasks,
+    can_be_measured,
+    given_again,
     setting_of,
     training_options,
 )
 from contrapose.cli.options import Json, Quiet, examples, one_of
+from contrapose.hints import command, free_folder
 
 if TYPE_CHECKING:
     from contrapose.experiment.sensitivity import Sensitivity
@@ -36,6 +39,9 @@ EXAMPLES = examples(
     "contrapose sweep notes.txt --method hncse-hnm --over learning_rate=1e-6..1e-4 --search grid --points 7",
     "contrapose sweep corpus/ --method simcse --over temperature=0.01..1 --storage postgresql://host/sweeps",
 )
+
+#: Below this the luck of a seed is not known well.
+ENOUGH_SEEDS = 3
 
 
 def sweep(
@@ -126,15 +132,39 @@ def show(swept: Swept, found: Sensitivity) -> None:
 
 
 def _suggest(swept: Swept, found: Sensitivity) -> None:
-    """More seeds where the noise is unknown; else the chosen setting against the defaults on a test split."""
-    asked, corpus = swept.sweep, " ".join(shlex.quote(name) for name in swept.sweep.setting.corpus)
-    data = "".join(f" --data {shlex.quote(folder)}" for folder in asked.setting.data)
-    if asked.seeds < 3:
-        console.suggest(
-            f"contrapose sweep {corpus} --method {asked.method} --over {shlex.quote(asked.over)}{data} --seeds 3 "
-            f"--out {shlex.quote(str(swept.folder))}    # with the other options as before: what is measured is kept"
+    """More seeds where the noise is unknown; else the chosen setting against the start, on test where that is."""
+    asked = swept.sweep
+    setting, method = asked.setting, asked.method
+    if asked.seeds < ENOUGH_SEEDS:
+        again = command(
+            "sweep",
+            *setting.corpus,
+            method=method,
+            over=asked.over,
+            search=asked.search if asked.search != "tpe" else None,
+            trials=asked.trials if asked.trials != 20 else None,
+            points=asked.per_range if asked.per_range != 5 else None,
+            seeds=ENOUGH_SEEDS,
+            **given_again(setting, asked.options),
+            storage=asked.storage,
+            out=swept.folder,
+            about="what is measured is kept",
         )
+        console.suggest(again)
         return
     chosen = found.better[0] if found.better else found.default or found.best
-    numbers = " ".join(f"--set {name}={value}" for name, value in chosen.values.items())
-    console.suggest(f"contrapose compare {corpus} --methods {asked.method} --baseline start {numbers}{data}")
+    options = {**asked.options, **chosen.values}
+    judged = replace(setting, split="test")
+    if setting.data and can_be_measured(judged, [method], options):
+        hint = command(
+            "compare",
+            *setting.corpus,
+            methods=method,
+            baseline="start",
+            **given_again(judged, options),
+            out=free_folder("runs/compare"),
+        )
+    else:
+        shared = given_again(setting, {"blend": 1.0, **options}) | {"data": None, "tasks": None}
+        hint = command("train", *setting.corpus, method=method, **shared, out=free_folder(f"runs/{method}"))
+    console.suggest(hint)

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,8 @@ class Evaluation:
 
 
 def evaluate(
-    encoder: Encodes,
-    tasks: Sequence[str] = ("sts", "geometry"),
+    encoder: Encodes | str | PathLike[str],
+    tasks: str | Sequence[str] = ("sts", "geometry"),
     data: str | Path | Sequence[str | Path] | None = None,
     *,
     protocol: str = "senteval-all",
@@ -101,10 +102,10 @@ def evaluate(
     progress: Callable[[int], None] | None = None,
     announce: Callable[[int], None] | None = None,
 ) -> Evaluation:
-    """Evaluate ``encoder`` (an Encoder, or a function from texts to vectors) on ``tasks``.
+    """Evaluate ``encoder`` (an Encoder, a model's folder or name, or a function from texts to vectors) on ``tasks``.
 
-    tasks: groups ("sts", "transfer", "crosslingual", "retrieval", "pairs", "clustering", "geometry") and single names
-    (STS12, TREC, STSB.en-de, a folder's name ...).
+    tasks: one or several: groups ("sts", "transfer", "crosslingual", "retrieval", "pairs", "clustering", "geometry")
+    and single names (STS12, TREC, STSB.en-de, a folder's name ...).
     data: a data folder, or several, each recognised by its layout; a task is taken from the first that holds it.
     protocol: "senteval-all" or "senteval-mean", see :mod:`contrapose.evaluate.sts`.
     transfer_protocol: "senteval-transfer", "senteval-transfer-official" (stopped as SentEval stops) or
@@ -117,6 +118,7 @@ def evaluate(
     A task without its data becomes a :class:`Problem`. Raises :class:`UsageError` for an unknown task, protocol or
     split and for a data folder that is missing.
     """
+    tasks = [tasks] if isinstance(tasks, str) else list(tasks)
     check_protocol(protocol)
     known_transfer_protocol(transfer_protocol)
     folders = _folders(data)
@@ -127,6 +129,10 @@ def evaluate(
         raise UsageError("own texts are used by the task 'geometry' only; add it to the tasks")
     if data is None and any(name != "geometry" or not own_texts for name in names):
         raise UsageError("these tasks need the folder of SentEval's data: give data=FOLDER (--data FOLDER)")
+    if isinstance(encoder, str | PathLike):
+        from contrapose.encoder.encoder import Encoder
+
+        encoder = Encoder.load(fspath(encoder))
     protocols = Protocols(sts=protocol, transfer=transfer_protocol)
     prepared: list[Task] = []
     problems = []

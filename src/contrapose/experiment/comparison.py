@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +60,55 @@ def compare_evaluations(ledger: Ledger, before: Entry, after: Entry) -> list[Cha
         for key, test, p_corrected in zip(shared, tests, corrected, strict=True)
         for task, metric, protocol, _ in [key]
     ]
+
+
+def pair_to_compare(ledger: Ledger, entries: Sequence[Entry]) -> tuple[Entry, Entry] | None:
+    """The newest two evaluations among ``entries`` (oldest first) that can be compared: what was before, what after.
+
+    A model that was trained from another comes after it, whichever was evaluated first, and such a pair goes before
+    pairs that time alone puts in an order. What was trained from what is known from the runs of the whole ledger.
+    """
+    evaluations = [entry for entry in entries if entry.kind == "evaluation"]
+    shared = {entry.id: set(_numbers(ledger, entry)) for entry in evaluations}
+    pairs = [
+        (earlier, later)
+        for place, later in reversed(list(enumerate(evaluations)))
+        for earlier in reversed(evaluations[:place])
+        if _model(earlier) != _model(later) and shared[earlier.id] & shared[later.id]
+    ]
+    parents = _trained_from(ledger)
+    for earlier, later in pairs:
+        for before, after in ((earlier, later), (later, earlier)):
+            if _comes_from(_model(after), _model(before), parents):
+                return before, after
+    return pairs[0] if pairs else None
+
+
+def _trained_from(ledger: Ledger) -> dict[str, set[str]]:
+    """Fingerprint of a model -> those of the models that runs which made it began with."""
+    parents: dict[str, set[str]] = {}
+    for run in ledger.entries("run"):
+        summary = run.body.get("summary") or {}
+        start, made = summary.get("start_fingerprint"), summary.get("fingerprint")
+        if start and made and start != made:
+            parents.setdefault(str(made), set()).add(str(start))
+    return parents
+
+
+def _comes_from(model: str, start: str, parents: Mapping[str, set[str]]) -> bool:
+    """Whether ``model`` was trained from ``start``, over any number of runs."""
+    seen, waiting = {model}, [model]
+    while waiting:
+        for parent in parents.get(waiting.pop(), set()) - seen:
+            if parent == start:
+                return True
+            seen.add(parent)
+            waiting.append(parent)
+    return False
+
+
+def _model(entry: Entry) -> str:
+    return str(entry.body.get("fingerprint"))
 
 
 def _numbers(ledger: Ledger, entry: Entry) -> dict[tuple[str, str, str, str], Evidence]:

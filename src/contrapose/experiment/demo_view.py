@@ -6,7 +6,6 @@ terminal there is no moving bar: each part is one line with the time. Tables fit
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from contrapose.evaluate.statistics import Interval
 from contrapose.experiment.demo import run_demo
 from contrapose.experiment.demo_result import STAGES, DemoResult, DemoSettings
 from contrapose.experiment.questions import TASKS, Answer, Sheet, verdict
+from contrapose.hints import YOUR_TEXT, command, free_folder
 
 #: Colour of each stage; the words say the same without it.
 COLOURS = {"before": "dim", "sentences": "cyan", "pairs": "green"}
@@ -228,12 +228,11 @@ def _answer(answer: Answer, *, new: bool) -> Text:
 
 def _what_next(result: DemoResult) -> Iterator[Text]:
     model, folder = result.folder.model("pairs"), result.folder.path
-    search = f"contrapose search {shlex.quote(str(model))} {shlex.quote(str(result.folder.library))}"
+    search = command("search", model, result.folder.library, "split text at commas", top=5)
+    train = command("train", YOUR_TEXT, model="minilm", method="hncse-hnm", out=free_folder("my-run"))
     yield Text.assemble(
         "The model is in ", (str(model), "bold"), f", the numbers in {folder / 'result.json'}."
     )
     yield Text(f"It took {result.seconds / 60:.1f} minutes. Try next:")
-    yield Text(f"  {search} 'split text at commas' --top 5", style="bold")
-    yield Text(
-        "  contrapose train YOUR_TEXT.txt --model minilm --method hncse-hnm --out my-run", style="bold"
-    )
+    yield Text(f"  {search}", style="bold")
+    yield Text(f"  {train}", style="bold")

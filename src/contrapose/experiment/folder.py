@@ -16,7 +16,14 @@ from contrapose.train.claim import make_folder
 
 NAME = "experiment.json"
 #: What experiments write at their end. A folder that holds one, and no experiment, would lose it.
-RESULTS = ("results.md", "results.json", "comparison.png", "comparison.svg", "sensitivity.png", "sensitivity.svg")
+RESULTS = (
+    "results.md",
+    "results.json",
+    "comparison.png",
+    "comparison.svg",
+    "sensitivity.png",
+    "sensitivity.svg",
+)
 
 
 def claim(folder: str | Path, kind: str, setting: Mapping[str, Any]) -> Path:

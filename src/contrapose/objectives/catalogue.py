@@ -25,6 +25,7 @@ import contrapose.positives
 from contrapose.config import Frozen, validate
 from contrapose.errors import UsageError, nearest
 from contrapose.objectives.contract import Loss, Method, NegativeSource, Part, PositiveMixer, Views
+from contrapose.objectives.door import check_vectors
 from contrapose.objectives.hyperparameters import combine, hyperparameters_of, values_for
 from contrapose.objectives.objective import Objective
 from contrapose.objectives.plugins import GROUP, is_file, method_of_file, method_of_package
@@ -200,10 +201,13 @@ def loss(
 ) -> Loss:
     """The loss of a method on plain tensors, (B, D) each; ``negatives`` (B, D), (B, K, D) or a list of (B, D).
 
+    Raises UsageError for an unknown method, part or number, and for what is no batch of floating-point vectors.
+
     >>> import torch
     >>> loss("focal-infonce", torch.eye(3), torch.eye(3), temperature=1.0, margin=0.3).total
     tensor(0.5514)
     """
+    check_vectors(anchor, positive, negatives)
     views = Views.pair(anchor, positive, negatives, seed=seed)
     objective = recipe(method, parts, hyperparameters).build(width=anchor.shape[1])
     return cast("Loss", objective.to(anchor.device)(views))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from contrapose.hints import YOUR_DATA, command
 from contrapose.report.curves import bad_steps, curves_of, path_of
 from contrapose.report.folders import RunFolder, number
 from contrapose.report.record import OwnText, RunFacts, Score
@@ -74,7 +74,7 @@ def _commands(run: RunFolder, model: str, scores: Sequence[Score]) -> tuple[str,
         "with the tasks and --data of the other evaluation" if scores else "or --pairs, --labels, --retrieval"
     )
     return tuple(
-        f"contrapose evaluate {shlex.quote(model)} --tasks sts,geometry --data YOUR_DATA    # {asked}"
+        command("evaluate", model, tasks="sts,geometry", data=[YOUR_DATA], about=asked)
         for side, model in models.items()
         if not any(getattr(score, side) is not None for score in scores)
     )

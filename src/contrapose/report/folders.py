@@ -11,6 +11,7 @@ from contrapose.config import read_toml
 from contrapose.data.text import printable
 from contrapose.errors import ContraposeError, CorruptFile, UsageError
 from contrapose.foreign import cannot_be_read, read_json_object
+from contrapose.hints import command
 
 if TYPE_CHECKING:
     from contrapose.train.settings import RunSettings
@@ -61,7 +62,7 @@ def open_run(folder: Path) -> RunFolder:
         raise UsageError(
             f"{shown} is a run that is not finished: it has no "
             f"{'model' if (folder / 'summary.json').exists() else 'summary.json'}. Go on with: "
-            f"contrapose train --out {shown} --resume"
+            f"{command('train', out=shown, resume=True)}"
         )
     rows, notes = read_metrics(folder / "metrics.jsonl")
     return RunFolder(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from contrapose.installing import install_command
 from contrapose.report import charts, trial_charts
 from contrapose.report.how_to_read import HOW, how
 from contrapose.report.neighbours import MOST_CHANGES
@@ -72,7 +73,8 @@ def _map(own: OwnText, run: RunFacts) -> str:
         panels += charts.sentence_map(own, plane.after, f"{plane.method}, {_after(run)}", label)
         pictures += f'<div class="panels">{panels}</div><p class="source">{esc(plane.method)}: {esc(plane.about)}.</p>'
     if pictures and len(own.planes) == 1:
-        pictures += "<p class=\"source\">A picture by t-SNE as well: <code>pip install 'contrapose[report]'</code></p>"
+        line = esc(install_command("report", anywhere=True))
+        pictures += f'<p class="source">A picture by t-SNE as well: <code>{line}</code></p>'
     both = any(plane.before is not None for plane in own.planes)
     turned = " After is turned onto before, which changes no distance." if both else ""
     return (

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from contrapose.train.track import Listener
 
 
+#: Arguments of :func:`train` that are no option of the configuration, or are said in another form.
+_OWN = ("corpus", "model", "method", "out", "resume", "listener", "more")
+
+
 @dataclass(frozen=True)
 class Run:
     """A finished run: its folder, what it measured, and the encoder it made."""
@@ -61,25 +65,72 @@ def train(
     model: str | Path = "minilm",
     method: str = "hncse-hnm",
     out: str | Path,
+    parts: Sequence[str] | None = None,
+    steps: int | None = None,
+    epochs: float | None = None,
+    batch_size: int | None = None,
+    chunk_size: int | None = None,
+    learning_rate: float | None = None,
+    max_length: int | None = None,
+    seed: int | None = None,
+    precision: str | None = None,
+    device: str | None = None,
+    views: str | None = None,
+    columns: Sequence[str] | None = None,
+    held_out_rows: int | None = None,
+    pooling: str | None = None,
+    head: str | None = None,
+    dropout: float | None = None,
+    criterion: str | None = None,
+    dev_data: str | Path | None = None,
+    eval_every: int | None = None,
+    patience: int | None = None,
+    blend: float | str | None = None,
+    save_every: int | None = None,
+    tensorboard: bool | None = None,
     resume: bool = False,
     listener: Listener | None = None,
-    **options: Any,
+    **more: Any,
 ) -> Run:
-    """Train a sentence encoder on text.
+    """Train a sentence encoder on text. An option that is None keeps its default.
 
-    corpus   a file, folder or glob of text, or several
-    model    ``minilm``, a folder, or a hub name
-    method   see ``contrapose.methods()``
-    out      the run's folder: config.toml, env.json, metrics.jsonl, checkpoints/, model/
-    resume   go on from the newest checkpoint in ``out``
-    options  any key of the configuration (``steps``, ``batch_size``, ``views``, ``dev_data``, ``parts`` ...); a name
-             that no section has is a hyperparameter of the method (``margin``, ``k`` ...)
+    corpus         a file, folder or glob of text, or several
+    model          ``minilm``, a folder, or a hub name
+    method         see ``contrapose.methods()``
+    out            the run's folder: config.toml, env.json, metrics.jsonl, checkpoints/, model/
+    parts          parts to add to the method, such as ``["queue"]``
+    steps          steps to train; or ``epochs``, passes over the text (1)
+    batch_size     rows per step: more rows, more negatives (64)
+    chunk_size     texts per forward pass: less memory, the same result (all)
+    learning_rate  1e-5
+    max_length     tokens kept of a text in training (32)
+    seed           0
+    precision      ``auto``, ``fp32`` or ``bf16``
+    device         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``
+    views          where the second view comes from: ``auto``, ``dropout``, ``crop`` or ``pairs``
+    columns        columns to read: the text, or anchor, positive and negatives
+    held_out_rows  rows kept from training, to choose without labels (1,000)
+    pooling        ``cls``, ``cls_before_pooler``, ``avg``, ``avg_first_last`` or ``avg_top2`` (the model's)
+    head           train-only projection: ``none``, ``linear-tanh`` or ``mlp-bn`` (by the model)
+    dropout        replaces every dropout of the model
+    criterion      what chooses: ``auto``, ``stsb-dev``, ``label-free``, or ``none`` for the last step
+    dev_data       SentEval folder; its STS-B development set then chooses
+    eval_every     steps between evaluations (a quarter of the run, 125 at most)
+    patience       stop after so many evaluations without a new best
+    blend          share of the trained weights in the model, 0 to 1, or ``auto``: chosen by the criterion
+    save_every     steps between checkpoints (100)
+    tensorboard    write TensorBoard files too
+    resume         go on from the newest checkpoint in ``out``
+    more           any other key of the configuration (``warmup_steps``, ``keep`` ...); a name that no section has is
+                   a hyperparameter of the method (``margin``, ``k`` ...)
 
     Raises UsageError for a wrong option before anything is loaded, and the errors of reading, training and saving.
     """
+    options = {name: value for name, value in locals().items() if name not in _OWN}
     paths = [corpus] if isinstance(corpus, str | Path) else list(corpus)
     given = {"corpus": tuple(str(path) for path in paths), "model": str(model), "method": method, "out": out}
-    return train_with(resolve(nested({**given, **options})), resume=resume, listener=listener)
+    plain = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
+    return train_with(resolve(nested({**given, **plain, **more})), resume=resume, listener=listener)
 
 
 def train_with(settings: RunSettings, *, resume: bool = False, listener: Listener | None = None) -> Run:

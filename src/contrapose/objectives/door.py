@@ -1,0 +1,63 @@
+"""What a user may hand to :func:`contrapose.loss`: checked once, at the door, so that a mistake is told by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from contrapose.errors import UsageError
+
+
+def check_vectors(anchor: Any, positive: Any, negatives: Any = None) -> None:
+    """Raise :class:`UsageError` for what is no batch: floating-point tensors (B, D), at least one row each."""
+    _check_one("anchor", anchor)
+    shape = tuple(anchor.shape)
+    _check_one("positive", positive, shape)
+    if negatives is None:
+        return
+    if isinstance(negatives, Tensor):
+        if negatives.dim() != 3:
+            _check_one("negatives", negatives, shape)
+        elif (negatives.shape[0], negatives.shape[2]) != shape:
+            expected = f"({shape[0]}, K, {shape[1]})"
+            raise UsageError(
+                f"negatives have shape {tuple(negatives.shape)}, and anchor {shape}: expected {expected}"
+            )
+        else:
+            _check_kind("negatives", negatives)
+    elif isinstance(negatives, Sequence) and not isinstance(negatives, str):
+        for number, negative in enumerate(negatives, start=1):
+            _check_one(f"negative {number}", negative, shape)
+    else:
+        raise UsageError(
+            f"negatives is {_kind(negatives)}: give a tensor (B, D) or (B, K, D), or a list of (B, D)"
+        )
+
+
+def _check_one(name: str, vectors: Any, shape: tuple[int, ...] | None = None) -> None:
+    if not isinstance(vectors, Tensor):
+        raise UsageError(
+            f"{name} is {_kind(vectors)}: give a tensor (B, D), for example torch.as_tensor(vectors)"
+        )
+    _check_kind(name, vectors)
+    if vectors.dim() != 2 or 0 in vectors.shape:
+        raise UsageError(
+            f"{name} has shape {tuple(vectors.shape)}: give (B, D), a vector of D numbers for each of B rows, both at "
+            "least 1"
+        )
+    if shape is not None and tuple(vectors.shape) != shape:
+        raise UsageError(f"{name} has shape {tuple(vectors.shape)}, and anchor {shape}: they must be equal")
+
+
+def _check_kind(name: str, vectors: Tensor) -> None:
+    if not torch.is_floating_point(vectors):
+        raise UsageError(
+            f"{name} holds {str(vectors.dtype).removeprefix('torch.')}, and a loss needs floating point: {name}.float()"
+        )
+
+
+def _kind(value: Any) -> str:
+    return f"a {type(value).__name__}" if value is not None else "None"
