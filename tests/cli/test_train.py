@@ -171,7 +171,7 @@ def test_a_run_that_hands_out_its_start_says_so_first_and_everywhere(
     assert "trained by contrast" in (tmp_path / "run2" / "model" / "README.md").read_text()
     summary = Run(tmp_path / "run").summary
     assert summary["fingerprint"] == summary["start_fingerprint"] == Encoder.load(str(tiny)).fingerprint()
-    listed = [line for line in contrapose("runs", "--json").json]
+    listed = contrapose("runs", "--json").json
     kept = [e["summary"]["fingerprint"] == e["summary"]["start_fingerprint"] for e in listed]
     assert kept == [True, True, False]
     shown = " ".join(contrapose("runs").out.split())
@@ -183,7 +183,9 @@ def test_two_evaluations_of_a_start_and_of_the_run_that_kept_it_are_said_to_be_o
 ) -> None:
     monkeypatch.setenv("CONTRAPOSE_LEDGER", str(tmp_path / "ledger"))
     pairs = tmp_path / "pairs.csv"
-    pairs.write_text("score,a,b\n" + "".join(f"{n % 5},{SENTENCES[n]},{SENTENCES[n + 1]}\n" for n in range(12)))
+    pairs.write_text(
+        "score,a,b\n" + "".join(f"{n % 5},{SENTENCES[n]},{SENTENCES[n + 1]}\n" for n in range(12))
+    )
     for _ in range(2):
         assert contrapose("evaluate", tiny, "--pairs", pairs, "--quiet").code == 0
     before, after = (entry["id"] for entry in contrapose("runs", "--json").json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -45,17 +46,38 @@ def test_a_model_that_is_the_start_is_called_so_and_compared_with_nothing(start_
     assert score.difference is None
     assert score.before == score.after
     assert run.commands == ()
-    assert run.verdict.word == "no clear change"
+    assert run.verdict.word == "unchanged"
     assert run.own is not None
-    assert run.own.kept_share == 1.0
+    assert run.own.before == ()
+    assert run.own.kept_share is None
+    assert [plane.before for plane in run.own.planes] == [None] * len(run.own.planes)
 
 
 def test_the_page_of_a_start_that_was_kept_says_that_nothing_changed(start_kept: Report) -> None:
+    """Once, and first; nothing on it speaks of a before and an after, and each thing is drawn once."""
+    for told in (page.render(start_kept), markdown.render(start_kept)):
+        words = re.sub(r"<(style|script)>.*?</\1>|<[^>]*>", " ", told, flags=re.DOTALL)
+        assert words.count("Your model is unchanged") == 1
+        assert (
+            words.index("Your model is unchanged") < words.index("What to do") < words.index("was tried on")
+        )
+        assert "holds nothing of it" in words
+        contradicting = ("Before and after", "after training", "a blend", "trained the", " 2 of", "gained")
+        assert not [phrase for phrase in contradicting if phrase in words]
     html = page.render(start_kept)
-    assert "Before and after are the same: the model is the start." in html
-    assert "the same model" in html
-    assert "holds 0%" in html
-    assert "Before and after are the same" in markdown.render(start_kept)
+    assert html.count('class="chart map"') == len(start_kept.runs[0].own.planes)
+    assert html.count("Cosines the model, its start") == 1
+    assert 'id="neighbours"' not in html
+
+
+def test_beside_a_run_that_kept_its_start_the_others_keep_their_before_and_after(
+    world: World, start_kept: Report
+) -> None:
+    both = replace(world.report, runs=(*world.report.runs, *start_kept.runs))
+    html = page.render(both)
+    assert "Before and after" in html
+    assert "Your model is unchanged" in html
+    assert f"The model of <bdi>{start_kept.runs[0].name}</bdi> is this start, unchanged." in html
 
 
 def test_the_share_of_the_trained_weights_is_said(world: World, tmp_path: Path) -> None:

@@ -33,14 +33,14 @@ def test_the_word_follows_from_the_differences(words: list[str], word: str) -> N
 
 def test_the_numbers_stand_behind_the_word() -> None:
     found = verdict_of({}, [score("a", "better"), score("b", "no clear change")])
-    assert "better on 1 (a +1.50 [+0.50, +2.50])" in found.text
-    assert "no clear change on 1 (b +0.10 [-0.90, +1.10])" in found.text
-    assert "inside its noise is no clear change" in found.text
+    assert "better on 1 (a +1.50 [+0.50, +2.50])" in found.number
+    assert "no clear change on 1 (b +0.10 [-0.90, +1.10])" in found.number
+    assert "inside its noise is no clear change" in found.number
 
 
 def test_measures_of_one_task_are_told_apart_and_not_counted_as_tasks() -> None:
     found = [replace(score("cranfield", "better"), metric=metric) for metric in ("ndcg@10", "recall@100")]
-    told = verdict_of({}, found).text
+    told = verdict_of({}, found).number
     assert "Measured on 1 labelled task by 2 measures" in told
     assert "cranfield nDCG@10 +1.50" in told
     assert "cranfield recall@100 +1.50" in told
@@ -49,13 +49,23 @@ def test_measures_of_one_task_are_told_apart_and_not_counted_as_tasks() -> None:
 def test_a_score_without_labels_alone_is_no_verdict() -> None:
     found = verdict_of({"score_before": 1.0, "score_chosen": 2.0, "criterion_about": "x"}, [])
     assert found.word == "not judged"
-    assert "(x) rose from 1.000 to 2.000" in found.text
+    assert "(x) rose from 1.00 to 2.00" in found.number
+    assert "does not tell help from harm" in found.sure
 
 
 def test_the_run_s_own_verdict_stands_first() -> None:
-    own = {"verdict": {"word": "harms", "text": "It fell.", "advice": "Stop."}}
+    own = {
+        "verdict": {
+            "word": "harms",
+            "happened": "It fell.",
+            "advice": "Stop.",
+            "number": "-1.",
+            "sure": "Quite.",
+        }
+    }
     found = verdict_of(own, [score("a", "better")])
-    assert (found.word, found.text, found.advice) == ("harms", "It fell.", "Stop.")
+    assert (found.word, found.happened, found.advice) == ("harms", "It fell.", "Stop.")
+    assert (found.number, found.sure) == ("-1.", "Quite.")
     assert found.labelled.startswith("Measured on 1 labelled task")
     assert found.source == "the run's own measure, and paired differences in the ledger"
 

@@ -115,7 +115,9 @@ def test_a_collapsed_model_is_called_so() -> None:
 
 
 def kept(blending: dict[str, object], trained: str = HARMS, criterion: str = "label-free") -> Verdict:
-    whole = Verdict(word=trained, happened="x", number="Measured: margin -0.0100 [-0.0200, -0.0010] over 9 rows.")
+    whole = Verdict(
+        word=trained, happened="x", number="Measured: margin -0.0100 [-0.0200, -0.0010] over 9 rows."
+    )
     return start_kept(whole, "dropout", blending, criterion)
 
 
@@ -162,4 +164,6 @@ def test_the_score_of_a_blend_is_never_that_of_all_that_was_trained() -> None:
 
 def test_numbers_of_the_table_are_plain() -> None:
     """The table above is made of changes that are what they are called."""
-    assert all(np.sign(CHANGES[name]) == sign for name, sign in (("rise", 1), ("small fall", -1), ("no change", 0)))
+    assert all(
+        np.sign(CHANGES[name]) == sign for name, sign in (("rise", 1), ("small fall", -1), ("no change", 0))
+    )

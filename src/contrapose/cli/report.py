@@ -177,6 +177,10 @@ def show(found: Report) -> None:
             console.say(f"note: {note}", style="yellow")
     for trials in found.trials:
         console.say(f"{trials.name}: {over_seeds(trials)}")
+        for line in trials.said:
+            console.say(line)
+        for note in trials.notes:
+            console.say(f"note: {note}", style="yellow")
 
 
 def _next(found: Report, place: Path) -> list[str]:

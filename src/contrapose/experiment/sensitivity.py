@@ -80,8 +80,10 @@ class Sensitivity:
 
     @property
     def region(self) -> list[Setting]:
-        """The best, and what cannot be told from it."""
-        return [setting for setting in self.whole if setting.near or setting is self.best]
+        """The best, and what cannot be told from it; none where that is unknown. Words and pictures both read this."""
+        if any(setting.near is None for setting in self.whole):
+            return []
+        return [setting for setting in self.whole if setting.near]
 
     @property
     def better(self) -> list[Setting]:
@@ -143,10 +145,8 @@ def _near(
     """Whether ``other`` may be as good as ``best``: by the rows where there are any, else by the noise of seeds."""
     if not other.whole:
         return False
-    if other is best:
-        return True
     if of_best and of_other:
-        return compare_methods(of_best, of_other, level=LEVEL).high >= 0
+        return other is best or compare_methods(of_best, of_other, level=LEVEL).high >= 0
     if noise is None:
         return None
     reach = 2 * noise * math.sqrt(1 / len(best.scores) + 1 / len(other.scores))
@@ -222,7 +222,7 @@ def told(found: Sensitivity) -> list[str]:
 
 def _region(found: Sensitivity) -> str:
     tried, region = found.whole, found.region
-    if any(setting.near is None for setting in tried):
+    if not region:
         return "best region: unknown, because one seed per setting leaves the noise open"
     place = where(found.factors, region, tried)
     if len(region) == len(tried):

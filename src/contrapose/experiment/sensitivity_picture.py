@@ -23,11 +23,11 @@ WORDS = "sensitivity"
 
 def draw_sensitivity(found: Sensitivity, folder: Path, title: str, unit: str) -> list[Path]:
     """sensitivity.png and .svg; ``unit`` names the number."""
-    factors = found.factors
+    factors, starred = found.factors, True
     if len(factors) == 2 and all(factor.numeric for factor in factors):
         figure = new_figure(7.5, 5.2)
         axes = figure.subplots()
-        _two(axes, found, unit)
+        starred = _two(axes, found, unit)
     else:
         width = min(len(factors), 3)
         rows = -(-len(factors) // width)
@@ -40,27 +40,37 @@ def draw_sensitivity(found: Sensitivity, folder: Path, title: str, unit: str) ->
         for axes in panels[::width]:
             axes.set_ylabel(unit)
     figure.suptitle(title, fontsize=11, x=0.01, ha="left")
-    figure.supxlabel(_caption(found), fontsize=7.5, color=GREY)
+    figure.supxlabel(_caption(found, starred=starred), fontsize=7.5, color=GREY)
     return save(figure, folder, WORDS)
 
 
-def _caption(found: Sensitivity) -> str:
+def _caption(found: Sensitivity, *, starred: bool) -> str:
+    """What the marks mean; ``starred``: the defaults lie in the picture of two factors."""
     noise = (
         "One seed per setting: the noise of seeds is unknown."
         if found.noise is None
         else f"Noise of one seed: s = {found.number(found.noise)}; {found.seeds} seeds per setting."
     )
     two = len(found.factors) == 2 and all(factor.numeric for factor in found.factors)
-    marks = "Outlined: cannot be told from the highest" if two else "Blue: cannot be told from the highest"
+    marks = "Outlined: cannot be told from the highest." if two else "Blue: cannot be told from the highest."
+    if not found.region:
+        marks = "Which settings cannot be told from the highest is unknown, and none is marked."
+    diverged = sum(not setting.whole for setting in found.settings)
+    lost = f" Settings that diverged: {diverged}." if diverged else ""
     default = found.default
     if default is None or not default.whole:
-        return f"{noise} {marks}."
+        return f"{noise} {marks}{lost}"
     values = ", ".join(f"{name} {value}" for name, value in default.values.items())
-    star = f"The defaults ({values}), an orange star if in the picture: {found.number(default.mean)}"
-    return f"{noise} {marks}.\n{star}."
+    place = "an orange star" if not two or starred else "not in the picture"
+    return f"{noise} {marks}{lost}\nThe defaults ({values}), {place}: {found.number(default.mean)}."
 
 
-def _two(axes: Axes, found: Sensitivity, unit: str) -> None:
+def _is_marked(found: Sensitivity, setting: Setting) -> bool:
+    return any(setting is each for each in found.region)
+
+
+def _two(axes: Axes, found: Sensitivity, unit: str) -> bool:
+    """Draw; whether the defaults are in the picture."""
     first, second = found.factors
     tried = [s for s in found.settings if not s.is_default] or list(found.settings)
     xs = sorted({setting.values[first.name] for setting in tried})
@@ -71,6 +81,9 @@ def _two(axes: Axes, found: Sensitivity, unit: str) -> None:
     axes.set_ylabel(second.name)
     assert axes.figure is not None
     axes.figure.colorbar(drawn, ax=axes, label=unit)
+    default = found.default
+    inside = default is not None and default.values[first.name] in xs and default.values[second.name] in ys
+    return inside or not table
 
 
 def _table(axes: Axes, found: Sensitivity, xs: list[Any], ys: list[Any]) -> Any:
@@ -92,7 +105,7 @@ def _table(axes: Axes, found: Sensitivity, xs: list[Any], ys: list[Any]) -> Any:
             text += f"\n± {found.number(setting.std)}"
         colour = BLACK if setting.whole and setting.mean > middle else "white" if setting.whole else BLACK
         axes.text(x, y, text, ha="center", va="center", fontsize=size, color=colour)
-        if setting.near and setting.whole:
+        if _is_marked(found, setting):
             axes.add_patch(Rectangle((x - 0.47, y - 0.47), 0.94, 0.94, fill=False, ec=colour, lw=1.4))
         if setting.is_default:
             axes.plot([x], [y + 0.36], "*", color=ORANGE, markersize=11, mec="white", mew=0.6)
@@ -105,7 +118,7 @@ def _cloud(axes: Axes, found: Sensitivity) -> Any:
     first, second = found.factors
     whole = found.whole
     x, y = ([setting.values[factor.name] for setting in whole] for factor in (first, second))
-    edges = [BLACK if setting.near else "none" for setting in whole]
+    edges = [BLACK if _is_marked(found, setting) else "none" for setting in whole]
     drawn = axes.scatter(
         x, y, c=[s.mean for s in whole], cmap=COLOURS, s=130, edgecolors=edges, linewidths=1.6
     )
@@ -122,10 +135,9 @@ def _cloud(axes: Axes, found: Sensitivity) -> Any:
 
 def _slice(axes: Axes, found: Sensitivity, factor: Factor) -> None:
     """Every setting against one factor: mean, and the seeds as rings around it."""
-    known = all(setting.near is not None for setting in found.whole)
     for setting in found.whole:
         x = _place(factor, setting)
-        colour = BLUE if setting.near and known else GREY
+        colour = BLUE if _is_marked(found, setting) else GREY
         if len(setting.scores) > 1:
             axes.plot(
                 [x] * len(setting.scores), setting.scores, "o", mfc="none", mec=colour, markersize=4, zorder=2

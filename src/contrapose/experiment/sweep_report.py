@@ -107,6 +107,7 @@ def to_json(swept: Swept, found: Sensitivity) -> dict[str, Any]:
         "seeds": found.seeds,
         "noise": found.noise,
         "in_words": told(found),
+        # Empty where it is unknown: the highest alone is no region.
         "region": [dict(setting.values) for setting in found.region],
         "clearly_better_than_defaults": [dict(setting.values) for setting in found.better],
         "settings": [_setting_json(setting) for setting in found.settings],

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from contrapose.report import cosines
+from contrapose.report.axes import labelled, ticks
 from contrapose.report.curves import thinned
+from contrapose.report.panels import DISTANCE, Panel
 from contrapose.report.record import Curve, Histogram, OwnText, RunFacts, Score
-from contrapose.report.svg import SHAPES, Frame, esc, figure, key, line, mark, picture, swatch, ticks, tip
-from contrapose.report.wording import Panel, group_name, named, short
+from contrapose.report.svg import SHAPES, Frame, esc, figure, key, line, mark, picture, swatch, tip
+from contrapose.report.wording import group_name, named, short
 
 #: Runs drawn in colours of their own; later ones begin again, with other dashes.
 COLOURS = 6
@@ -44,8 +46,8 @@ def curves(panel: Panel, runs: Sequence[tuple[str, dict[str, Curve]]]) -> str:
         return ""
     steps = [step for *_, points in drawn for step, _ in points]
     values = [value for *_, points in drawn for _, value in points]
-    frame = Frame.around(steps, values, height=220)
-    parts = [frame.axes("step")]
+    frame = Frame.around(steps, values, height=220, y_bounds=panel.bounds)
+    parts = [frame.axes("step", whole_x=True)]
     for place, name, number, points in drawn:
         places = [(frame.x(step), frame.y(value)) for step, value in points]
         dashed = " dashed" if number else ""
@@ -80,7 +82,7 @@ def plane(runs: Sequence[RunFacts]) -> str:
     points = [point for _, run in drawn for point in run.path]
     frame = Frame.around(
         [point.uniformity for point in points], [point.alignment for point in points],
-        x_air=0.12, y_air=0.16, width=460, height=320, left=52, bottom=40,
+        x_air=0.12, y_air=0.16, y_bounds=DISTANCE, width=460, height=320, left=52, bottom=40,
     )  # fmt: skip
     parts = [frame.axes("uniformity  (← spread more evenly)", "alignment  (↓ nearer)")]
     for place, run in drawn:
@@ -132,7 +134,7 @@ def _end_label(frame: Frame, place: tuple[float, float], words: str) -> str:
 
 def cosine_histogram(found: Sequence[Histogram], edges: Sequence[float], title: str, top: float) -> str:
     """Outlines of the shares per bin with the medians; ``top`` is the largest share of all panels beside it."""
-    frame = Frame(x_low=edges[0], x_high=edges[-1], y_low=0, y_high=top * 1.08, height=220)
+    frame = Frame(x_low=edges[0], x_high=edges[-1], y_low=0, y_high=min(1.0, top * 1.08), height=220)
     parts = [frame.axes("cosine", "share of pairs")]
     for histogram in sorted(found, key=lambda each: list(KINDS).index(each.kind)):
         kind = KINDS[histogram.kind]
@@ -222,10 +224,9 @@ def forest(scores: Sequence[Score], place: int, title: str, reach: tuple[float, 
     zero = frame.x(0)
     parts = [f'<line class="axis" x1="14" x2="386" y1="{base}" y2="{base}"/>',
              f'<line class="zero" x1="{zero}" x2="{zero}" y1="{top}" y2="{base}"/>']  # fmt: skip
-    for value in ticks(frame.x_low, frame.x_high, 5):
-        x = frame.x(value)
+    for value, words in labelled(ticks(frame.x_low, frame.x_high), sign="+"):
         parts.append(
-            f'<text class="tick" x="{x}" y="{base + 16}" text-anchor="middle">{f"{value:+g}" if value else "0"}</text>'
+            f'<text class="tick" x="{frame.x(value)}" y="{base + 16}" text-anchor="middle">{words}</text>'
         )
     parts.append(
         f'<text class="name" x="200" y="{height - 5}" text-anchor="middle">after − before, in points</text>'

@@ -31,10 +31,13 @@ HOW = {
     "suspects": "Different rows that are nearest to each other for the model. Where two such rows meet in a batch, "
     "each is a negative of the other and training pushes them apart; if they mean the same, they are false negatives. "
     "Many of them call for mixing with care, a larger margin, or removing near-duplicates.",
-    "heat": "Each field is the mean over seeds. The more it stands out from the page, the higher; the best is framed.",
-    "line": "Each dot is the mean over seeds, its bar one standard deviation up and down. Where bars overlap, the "
-    "difference is not clear.",
-    "trials": "Mean ± standard deviation over seeds. A difference smaller than the spread is no clear change.",
+    "heat": "Each field is the mean over seeds. The more it stands out from the page, the higher.",
+    "heat, region": "Framed fields hold a setting that the result above cannot tell from the highest.",
+    "line": "Each dot is the mean over seeds, its bar one standard deviation up and down.",
+    "line, region": "Filled dots are the settings that the result above cannot tell from the highest; hollow ones lie "
+    "clearly below it.",
+    "no region": "The highest is not marked: which settings cannot be told from it is unknown here.",
+    "trials": "Mean ± standard deviation over seeds. The spread alone does not say which differences are clear.",
 }  # fmt: skip
 
 #: The same for a model that is its start: there is no before and no after.

@@ -13,9 +13,9 @@ from contrapose.data.text import printable
 from contrapose.outputs import MARKS
 from contrapose.report.how_to_read import HOW, all_unchanged, how
 from contrapose.report.page import title
+from contrapose.report.panels import PANELS
 from contrapose.report.record import Report, RunFacts, Trials
 from contrapose.report.wording import (
-    PANELS,
     SIGNS,
     changed,
     grounds,
@@ -222,14 +222,16 @@ def _own(run: RunFacts) -> list[str]:
 
 
 def _trials(trials: Trials) -> list[str]:
-    lines = [f"## {safe(trials.name)}", "", f"{safe(over_seeds(trials), 500)}.", "", HOW["trials"], ""]
+    lines = [f"## {safe(trials.name)}", "", f"{safe(over_seeds(trials), 500)}.", ""]
+    lines += [*(f"- {safe(line, 1000)}" for line in (*trials.said, *trials.notes)), ""]
+    lines += [HOW["trials"], ""]
     for task in trials.tasks:
         rows = [
             [
                 *(safe(cell.factors.get(name)) for name in trials.varied),
                 score(cell.mean, task.protocol)
                 + (f" ± {score(cell.deviation, task.protocol)}" if cell.deviation is not None else ""),
-                f"{cell.seeds}",
+                f"{cell.seeds}" + (f", {cell.diverged} diverged" if cell.diverged else ""),
             ]
             for cell in task.cells
         ]

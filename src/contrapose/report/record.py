@@ -199,12 +199,16 @@ class RunFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """All trials with the same factors but for the seed: mean and sample standard deviation over them."""
+    """All trials with the same factors but for the seed: mean and sample standard deviation over them.
+
+    diverged: trials of the setting without a number; it is then in no picture, as a sweep chooses none such.
+    """
 
     factors: Mapping[str, Any]
     mean: float
     deviation: float | None
     seeds: int
+    diverged: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,7 +223,11 @@ class TrialTask:
 
 @dataclass(frozen=True, kw_only=True)
 class Trials:
-    """A folder of a sweep or a comparison. ``varied``: the factors that take more than one value, numbers first."""
+    """A folder of a sweep or a comparison. ``varied``: the factors that take more than one value, numbers first.
+
+    said: its result in the words of the folder itself; region: the settings that it calls no worse than the highest,
+    empty where it does not know; None where it says nothing that fits the trials.
+    """
 
     name: str
     folder: str
@@ -228,6 +236,15 @@ class Trials:
     numeric: tuple[str, ...]
     tasks: tuple[TrialTask, ...]
     notes: tuple[str, ...]
+    said: tuple[str, ...] = ()
+    region: tuple[Mapping[str, Any], ...] | None = None
+
+    def in_region(self, cell: Cell) -> bool:
+        """Whether the folder's own result calls this setting no worse than the highest."""
+        return any(
+            all(cell.factors.get(name) == value for name, value in values.items() if name in self.varied)
+            for values in self.region or ()
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

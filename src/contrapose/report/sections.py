@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from contrapose.report import charts
-from contrapose.report.curves import CRITERION
 from contrapose.report.how_to_read import HOW, all_unchanged, how
+from contrapose.report.panels import PANELS, plain_panel
 from contrapose.report.record import Report, RunFacts, Score
 from contrapose.report.svg import esc
 from contrapose.report.wording import (
-    PANELS,
     SIGNS,
-    Panel,
     changed,
     grounds,
     measured,
@@ -198,7 +196,7 @@ def training(report: Report) -> str:
     main = "".join(charts.curves(panel, runs) for panel in PANELS)
     shown = {name for panel in PANELS for name in panel.names}
     others = dict.fromkeys(name for _, found in runs for name in found if name not in shown)
-    more = "".join(charts.curves(_plain_panel(name), runs) for name in others)
+    more = "".join(charts.curves(plain_panel(name), runs) for name in others)
     if not main and not more:
         return ""
     lost = [
@@ -223,13 +221,6 @@ def _unblended(report: Report) -> str:
     return "".join(
         f'<p class="source"><bdi>{esc(told)}</bdi></p>' for run in report.runs if (told := unblended(run))
     )
-
-
-def _plain_panel(name: str) -> Panel:
-    """On held-out rows, what the criterion is made of; else a number of the steps."""
-    held_out = name.startswith(CRITERION)
-    words = name.removeprefix(CRITERION).replace("_", " ").capitalize()
-    return Panel((name,), f"{words}, held out" if held_out else words, "")
 
 
 def geometry(report: Report) -> str:

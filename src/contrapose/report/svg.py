@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import html
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from contrapose.report.wording import short
+from contrapose.report.axes import labelled, spanned, ticks
 
 #: Characters that HTML cannot hold, or that a browser would act on: controls, lone surrogates, non-characters.
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
@@ -24,21 +23,6 @@ def esc(text: object) -> str:
     '&lt;script&gt;&quot;a&quot; &amp; b\ufffd'
     """
     return html.escape(_UNFIT.sub("\ufffd", str(text)), quote=True)
-
-
-def ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Round numbers between ``low`` and ``high``.
-
-    >>> ticks(0, 1), ticks(-3.9, -3.2, 4)
-    ([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], [-3.8, -3.6, -3.4, -3.2])
-    """
-    if not high > low:
-        return [low]
-    rough = (high - low) / most
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(step for factor in (1, 2, 2.5, 5, 10) if (step := factor * power) >= rough * 0.999)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [round(place * step, 12) for place in range(first, last + 1)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +48,15 @@ class Frame:
         *,
         x_air: float = 0.0,
         y_air: float = 0.06,
+        y_bounds: tuple[float | None, float | None] = (None, None),
         **sizes: float,
     ) -> Frame:
-        """A frame that holds all points; air as a share of their range, and some around a single value."""
-        x_low, x_high = _widened(xs, x_air)
-        y_low, y_high = _widened(ys, y_air)
+        """A frame that holds all points; air as a share of their range, and some around a single value.
+
+        y_bounds: what no value can lie below or above (a share: 0 and 1), so the axis does not either.
+        """
+        x_low, x_high = spanned(xs, x_air)
+        y_low, y_high = spanned(ys, y_air, *y_bounds)
         return cls(x_low=x_low, x_high=x_high, y_low=y_low, y_high=y_high, **sizes)
 
     def x(self, value: float) -> float:
@@ -79,22 +67,20 @@ class Frame:
         span = self.height - self.top - self.bottom
         return round(self.top + span * (self.y_high - value) / (self.y_high - self.y_low), 2)
 
-    def axes(self, x_title: str = "", y_title: str = "", *, x_ticks: Sequence[float] | None = None) -> str:
-        """Grid, numbers and titles."""
+    def axes(self, x_title: str = "", y_title: str = "", *, whole_x: bool = False) -> str:
+        """Grid, numbers and titles; ``whole_x``: the numbers along x are counted, as steps are."""
         parts = []
         right, base = self.width - self.right, self.height - self.bottom
-        for value in ticks(self.y_low, self.y_high, 5):
+        for value, words in labelled(ticks(self.y_low, self.y_high)):
             y = self.y(value)
             parts.append(f'<line class="grid" x1="{self.left}" x2="{right}" y1="{y}" y2="{y}"/>')
             parts.append(
-                f'<text class="tick" x="{self.left - 6}" y="{y + 4}" text-anchor="end">{short(value)}</text>'
+                f'<text class="tick" x="{self.left - 6}" y="{y + 4}" text-anchor="end">{words}</text>'
             )
-        for value in ticks(self.x_low, self.x_high, 5) if x_ticks is None else x_ticks:
+        for value, words in labelled(ticks(self.x_low, self.x_high, whole=whole_x)):
             x = self.x(value)
             parts.append(f'<line class="grid" x1="{x}" x2="{x}" y1="{base}" y2="{base + 4}"/>')
-            parts.append(
-                f'<text class="tick" x="{x}" y="{base + 16}" text-anchor="middle">{short(value)}</text>'
-            )
+            parts.append(f'<text class="tick" x="{x}" y="{base + 16}" text-anchor="middle">{words}</text>')
         parts.append(f'<line class="axis" x1="{self.left}" x2="{right}" y1="{base}" y2="{base}"/>')
         middle = (self.left + right) / 2
         if x_title:
@@ -108,14 +94,6 @@ class Frame:
                 f"{esc(y_title)}</text>"
             )
         return "".join(parts)
-
-
-def _widened(values: Sequence[float], air: float) -> tuple[float, float]:
-    low, high = min(values), max(values)
-    if high - low < 1e-12:
-        alone = abs(high) * 0.1 or 1.0
-        return low - alone, high + alone
-    return low - air * (high - low), high + air * (high - low)
 
 
 def picture(body: str, label: str, *, width: float = 400, height: float = 240, kind: str = "chart") -> str:

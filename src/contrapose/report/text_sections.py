@@ -10,7 +10,7 @@ from contrapose.report.how_to_read import HOW, how
 from contrapose.report.neighbours import MOST_CHANGES
 from contrapose.report.record import NeighbourChange, OwnText, Report, RunFacts, Suspect, Trials
 from contrapose.report.svg import esc
-from contrapose.report.wording import METRICS, over_seeds, sample_size, score
+from contrapose.report.wording import METRICS, over_seeds, sample_size, score, seeds_of
 
 
 def _per_run(report: Report, name: str, body: Callable[[OwnText, RunFacts], str]) -> str:
@@ -182,19 +182,28 @@ def trials(report: Report) -> str:
 def _trials(found: Trials) -> str:
     drawn = [trial_charts.drawing(found, task) for task in found.tasks]
     kinds = list(dict.fromkeys(kind for kind, _ in drawn))
-    reading = "".join(f'<p class="how">{HOW[kind]}</p>' for kind in kinds)
+    reading = "".join(f'<p class="how">{HOW[kind]}{_about_marks(found, kind)}</p>' for kind in kinds)
     others = found.varied[2:] if len(found.numeric) >= 2 else ()
     if others:
         reading += f'<p class="how">Each field is also the mean over {esc(", ".join(others))}.</p>'
     pictures = "".join(picture for _, picture in drawn)
     notes = "".join(f"<li>{esc(note)}</li>" for note in found.notes)
     table = _trial_table(found)
+    said = "".join(f"<li><bdi>{esc(line)}</bdi></li>" for line in found.said)
     return (
-        f"<h3><bdi>{esc(found.name)}</bdi></h3><p>{esc(over_seeds(found))}.</p>{reading}"
+        f"<h3><bdi>{esc(found.name)}</bdi></h3><p>{esc(over_seeds(found))}.</p>"
+        + (f'<ul class="said">{said}</ul>' if said else "")
+        + reading
         + (f'<ul class="notes">{notes}</ul>' if notes else "")
         + (f'<div class="panels">{pictures}</div>' if pictures else "")
         + (f"<details><summary>All numbers</summary>{table}</details>" if pictures else table)
     )
+
+
+def _about_marks(found: Trials, kind: str) -> str:
+    if f"{kind}, region" not in HOW:
+        return ""
+    return f" {HOW[f'{kind}, region' if found.region else 'no region']}"
 
 
 def _trial_table(found: Trials) -> str:
@@ -223,7 +232,7 @@ def _trial_table(found: Trials) -> str:
             told = "–"
             if cell is not None:
                 spread = f" ± {score(cell.deviation, task.protocol)}" if cell.deviation is not None else ""
-                told = f"{score(cell.mean, task.protocol)}{spread}<small>{cell.seeds} seeds</small>"
+                told = f"{score(cell.mean, task.protocol)}{spread}<small>{seeds_of(cell)}</small>"
             cells += f'<td class="num">{told}</td>'
         rows += f"<tr>{cells}</tr>"
     return (

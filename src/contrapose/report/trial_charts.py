@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import mean
 
 from contrapose.report.record import Cell, Trials, TrialTask
@@ -17,10 +18,12 @@ MOST_FIELDS = 8
 
 def drawing(trials: Trials, task: TrialTask) -> tuple[str, str]:
     """(kind, HTML): "heat", "line" or "trials", by how many numbers were varied."""
+    whole = replace(task, cells=tuple(cell for cell in task.cells if not cell.diverged))
+    near = [cell for cell in whole.cells if trials.in_region(cell)]
     if len(trials.numeric) >= 2:
-        return "heat", heat_map(task, trials.numeric[0], trials.numeric[1])
+        return "heat", heat_map(whole, trials.numeric[0], trials.numeric[1], near)
     if len(trials.numeric) == 1:
-        return "line", spread(task, trials.numeric[0])
+        return "line", spread(whole, trials.numeric[0], near if trials.region else None)
     return "trials", ""
 
 
@@ -33,10 +36,13 @@ def _stretches(cells: Sequence[Cell], factor: str) -> list[tuple[float, float]]:
     ]
 
 
-def heat_map(task: TrialTask, x_factor: str, y_factor: str) -> str:
-    """Mean over seeds, and over whatever else was varied, for each pair of values."""
+def heat_map(task: TrialTask, x_factor: str, y_factor: str, near: Sequence[Cell] = ()) -> str:
+    """Mean over seeds, and over whatever else was varied, for each pair of values; fields that hold one of ``near``
+    are framed.
+    """
     columns, rows = _stretches(task.cells, x_factor), _stretches(task.cells, y_factor)
     means: dict[tuple[int, int], tuple[float, int]] = {}
+    framed: set[tuple[int, int]] = set()
     for column, (x_low, x_high) in enumerate(columns):
         for row, (y_low, y_high) in enumerate(rows):
             inside = [
@@ -47,11 +53,14 @@ def heat_map(task: TrialTask, x_factor: str, y_factor: str) -> str:
                 and x_low <= cell.factors[x_factor] <= x_high
                 and y_low <= cell.factors[y_factor] <= y_high
             ]
+            if any(cell is each for cell in inside for each in near):
+                framed.add((column, row))
             if inside:
                 means[column, row] = mean(cell.mean for cell in inside), sum(cell.seeds for cell in inside)
     if not means:
         return ""
     lowest, highest = min(value for value, _ in means.values()), max(value for value, _ in means.values())
+    x_names, y_names = _names(columns), _names(rows)
     left, top, field, tall = 62.0, 6.0, (400 - 62 - 6) / len(columns), 34.0
     height = top + tall * len(rows) + 40
     parts = []
@@ -60,9 +69,9 @@ def heat_map(task: TrialTask, x_factor: str, y_factor: str) -> str:
             round((SHADES - 1) * (value - lowest) / (highest - lowest)) if highest > lowest else SHADES // 2
         )
         x, y = left + field * column, top + tall * (len(rows) - 1 - row)
-        best = " best" if value == highest > lowest else ""
+        best = " best" if (column, row) in framed else ""
         words = tip(
-            f"{x_factor} {_range(columns[column])}, {y_factor} {_range(rows[row])}: {score(value, task.protocol)} "
+            f"{x_factor} {x_names[column]}, {y_factor} {y_names[row]}: {score(value, task.protocol)} "
             f"(mean of {trials} trial{'' if trials == 1 else 's'})"
         )
         parts.append(
@@ -73,13 +82,13 @@ def heat_map(task: TrialTask, x_factor: str, y_factor: str) -> str:
         )
     parts += [
         f'<text class="tick" x="{left + field * (number + 0.5):g}" y="{height - 24:g}" '
-        f'text-anchor="middle">{_range(each)}</text>'
-        for number, each in enumerate(columns)
+        f'text-anchor="middle">{name}</text>'
+        for number, name in enumerate(x_names)
     ]
     parts += [
         f'<text class="tick" x="{left - 6:g}" y="{top + tall * (len(rows) - 1 - number + 0.5) + 4:g}" '
-        f'text-anchor="end">{_range(each)}</text>'
-        for number, each in enumerate(rows)
+        f'text-anchor="end">{name}</text>'
+        for number, name in enumerate(y_names)
     ]
     parts.append(f'<text class="name" x="231" y="{height - 5:g}" text-anchor="middle">{esc(x_factor)}</text>')
     parts.append(
@@ -95,13 +104,25 @@ def heat_map(task: TrialTask, x_factor: str, y_factor: str) -> str:
     )
 
 
-def _range(stretch: tuple[float, float]) -> str:
-    low, high = stretch
-    return short(low) if low == high else f"{short(low)}–{short(high)}"
+def _names(stretches: Sequence[tuple[float, float]]) -> list[str]:
+    """Each value or stretch of values, with as many figures as tell all ends apart.
+
+    >>> _names([(0.01, 0.01), (0.05, 0.1)]), _names([(0.50001, 0.50001), (0.50002, 0.50002)])
+    (['0.01', '0.05–0.1'], ['0.50001', '0.50002'])
+    """
+    ends = sorted({end for stretch in stretches for end in stretch})
+    figures = next((n for n in range(3, 17) if len({f"{end:.{n}g}" for end in ends}) == len(ends)), 17)
+    return [
+        f"{low:.{figures}g}" if low == high else f"{low:.{figures}g}–{high:.{figures}g}"
+        for low, high in stretches
+    ]
 
 
-def spread(task: TrialTask, factor: str) -> str:
-    """Mean over seeds with one standard deviation up and down, for each value of one number."""
+def spread(task: TrialTask, factor: str, near: Sequence[Cell] | None = None) -> str:
+    """Mean over seeds with one standard deviation up and down, for each value of one number.
+
+    near: the settings that cannot be told from the highest, filled; the others are hollow. None: unknown, all filled.
+    """
     cells = sorted(
         (cell for cell in task.cells if cell.factors.get(factor) is not None),
         key=lambda cell: float(cell.factors[factor]),
@@ -125,7 +146,8 @@ def spread(task: TrialTask, factor: str) -> str:
             f'<line class="line s0" x1="{x}" x2="{x}" y1="{frame.y(cell.mean - around)}" '
             f'y2="{frame.y(cell.mean + around)}"/>'
         )
-        parts.append(mark("circle", x, frame.y(cell.mean), "s0", size=4.5, extra=words))
+        shape = "circle" if near is None or any(cell is each for each in near) else "ring"
+        parts.append(mark(shape, x, frame.y(cell.mean), "s0", size=4.5, extra=words))
     best = max(cells, key=lambda cell: cell.mean)
     at = short(float(best.factors[factor]))
     label = f"{task.task} over {factor}; highest {score(best.mean, task.protocol)} at {at}"

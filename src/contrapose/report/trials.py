@@ -15,6 +15,7 @@ from contrapose.report.folders import TRIALS, number
 from contrapose.report.record import Cell, Trials, TrialTask
 
 SEED = "seed"
+RESULTS = "results.json"
 
 
 def open_trials(folder: Path) -> Trials:
@@ -34,6 +35,8 @@ def open_trials(folder: Path) -> Trials:
         )
     lost = len(lines) - len(trials)
     notes = (f"{lost:,} of {len(lines):,} lines of {TRIALS} are no trials and left out",) if lost else ()
+    said, region, stale = _said(folder, len(trials))
+    notes += stale
     varied = _varied(trials)
     numeric = tuple(name for name in varied if _is_numeric(trials, name))
     return Trials(
@@ -44,7 +47,38 @@ def open_trials(folder: Path) -> Trials:
         numeric=numeric,
         tasks=tuple(_tasks(trials, varied)),
         notes=notes,
+        said=said,
+        region=region,
     )
+
+
+def _said(
+    folder: Path, trials: int
+) -> tuple[tuple[str, ...], tuple[Mapping[str, Any], ...] | None, tuple[str, ...]]:
+    """(words, region, notes): what the folder's own result says, where it was made of exactly these trials."""
+    try:
+        read = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return (), None, ()
+    if not isinstance(read, Mapping):
+        return (), None, ()
+    settings, methods = _objects(read.get("settings")), _objects(read.get("methods"))
+    counted = sum(_count(each.get("scores")) + int(number(each.get("diverged")) or 0) for each in settings)
+    counted += sum(_count(each.get("seeds")) + _count(each.get("failed")) for each in methods)
+    if counted != trials:
+        note = f"{RESULTS} is of {counted:,} trials and {TRIALS} holds {trials:,}: give the command again for its words"
+        return (), None, (note,)
+    words = read.get("in_words") or read.get("verdicts")
+    said = tuple(str(line) for line in words) if isinstance(words, list) else ()
+    return said, tuple(_objects(read.get("region"))) if settings else None, ()
+
+
+def _objects(found: Any) -> list[Mapping[str, Any]]:
+    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+
+
+def _count(found: Any) -> int:
+    return len(found) if isinstance(found, list) else 0
 
 
 def _trial(line: str) -> dict[str, Any] | None:
@@ -70,14 +104,16 @@ def _is_numeric(trials: Iterable[Mapping[str, Any]], name: str) -> bool:
 
 def _tasks(trials: list[dict[str, Any]], varied: list[str]) -> list[TrialTask]:
     found: dict[tuple[str, str, str], dict[str, tuple[dict[str, Any], list[float]]]] = {}
+    count: dict[str, int] = {}
     for trial in trials:
         factors = {name: trial["factors"].get(name) for name in varied}
+        setting = json.dumps(factors, sort_keys=True)
+        count[setting] = count.get(setting, 0) + 1
         for task, told in trial["values"].items():
             if not isinstance(told, Mapping) or (value := number(told.get("value"))) is None:
                 continue
             key = (str(task), str(told.get("metric", "")), str(told.get("protocol", "")))
-            cells = found.setdefault(key, {})
-            cells.setdefault(json.dumps(factors, sort_keys=True), (factors, []))[1].append(value)
+            found.setdefault(key, {}).setdefault(setting, (factors, []))[1].append(value)
     return [
         TrialTask(
             task=task,
@@ -89,8 +125,9 @@ def _tasks(trials: list[dict[str, Any]], varied: list[str]) -> list[TrialTask]:
                     mean=mean(values),
                     deviation=stdev(values) if len(values) > 1 else None,
                     seeds=len(values),
+                    diverged=count[setting] - len(values),
                 )
-                for factors, values in cells.values()
+                for setting, (factors, values) in cells.items()
             ),
         )
         for (task, metric, protocol), cells in found.items()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
 
-from contrapose.report.record import Difference, Measured, OwnText, RunFacts, Score, Trials
+from contrapose.report.record import Cell, Difference, Measured, OwnText, RunFacts, Score, Trials
 
 #: Verdict -> a sign that says the same without colour.
 SIGNS = {
@@ -34,31 +33,6 @@ METRICS = {
     "hubness": "hubness, lower is better",
     "positive_rank": "rank of the partner, 1 is best",
 }
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A picture of curves: the names it shows (the second one dashed), title, and what to look for."""
-
-    names: tuple[str, ...]
-    title: str
-    about: str
-
-
-PANELS = (
-    Panel(("loss",), "Loss", "should fall, then level off"),
-    Panel(
-        ("positive_cosine", "hardest_negative_cosine"),
-        "Positives and hardest negatives",
-        "mean cosines; solid: positives, dashed: hardest negatives",
-    ),
-    Panel(("alignment",), "Alignment in the batch", "lower: positives nearer"),
-    Panel(("uniformity",), "Uniformity in the batch", "lower: spread more evenly"),
-    Panel(("mean_cosine",), "Mean cosine of different texts", "near 1: the space collapses"),
-    Panel(("accuracy",), "Positives found", "share of rows whose positive is nearest"),
-    Panel(("criterion score",), "Score that chooses the checkpoint", "on held-out rows; higher is better"),
-    Panel(("learning_rate",), "Learning rate", "as it was scheduled"),
-)
 
 
 #: Protocols whose numbers are no percentages.
@@ -224,6 +198,16 @@ def group_name(words: tuple[str, ...], place: int) -> str:
     ('tumor, cancer', 'group 2')
     """
     return ", ".join(words) or f"group {place + 1}"
+
+
+def seeds_of(cell: Cell) -> str:
+    """
+    >>> seeds_of(Cell(factors={}, mean=1.0, deviation=None, seeds=1, diverged=2))
+    '1 seed, 2 diverged'
+    """
+    return f"{cell.seeds} seed{'' if cell.seeds == 1 else 's'}" + (
+        f", {cell.diverged} diverged" if cell.diverged else ""
+    )
 
 
 def over_seeds(trials: Trials) -> str:
