@@ -28,11 +28,8 @@ WORDS = st.text(st.characters(categories=("Ll", "Lu", "Nd", "Pd")), min_size=1, 
 
 def words(text: str) -> list[str]:
     """Without frames, bars, the colon behind the name of a column, and the backslash that continues a command."""
-    return [
-        word.rstrip(",:")
-        for word in re.sub(r"[│╭╮╰╯─━╸╺]|\x1b\[[0-9;?]*[A-Za-z]", " ", text).split()
-        if word != "\\"
-    ]
+    plain = re.sub(r"[│╭╮╰╯─━╸╺]|\x1b\[[0-9;?]*[A-Za-z]", " ", text)
+    return [word.rstrip(",:") for word in plain.split() if word.strip("\\,:")]
 
 
 @given(st.lists(WORDS, min_size=1, max_size=20), st.integers(1, 80), st.sampled_from(["", "  "]))
