@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from contrapose.cli.fitting import FittedTable, wrapped, wrapped_command
 from contrapose.data.text import printable
 from contrapose.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
 #: Columns where the output is no terminal: a file is not as narrow as a window.
 WIDTH_OF_A_FILE = 120
@@ -52,28 +53,43 @@ def _console(*, stderr: bool) -> Console:
     from rich.console import Console
 
     console = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
-    return (
-        console
-        if console.is_terminal
-        else Console(stderr=stderr, markup=False, highlight=False, emoji=False, width=WIDTH_OF_A_FILE)
-    )
+    if not console.is_terminal:
+        return Console(stderr=stderr, markup=False, highlight=False, emoji=False, width=WIDTH_OF_A_FILE)
+    if console.is_dumb_terminal and "COLUMNS" not in os.environ:
+        # rich takes every dumb terminal to be 80 columns wide.
+        with suppress(OSError, ValueError):
+            console.width = os.get_terminal_size(console.file.fileno()).columns or console.width
+    return console
 
 
 def say(text: str = "", *, style: str = "") -> None:
-    """A line of a result. Long lines are left to the terminal, so that a path can be copied whole."""
-    results().print(printable(text, LONGEST_LINE), style=style or None, soft_wrap=True)
+    """A line of a result; in a terminal it ends between words, and only a word that is too long, a path, is not cut."""
+    _write(results(), wrapped, text, style)
 
 
 def tell(text: str, *, style: str = "") -> None:
     """A line about the work, on standard error."""
-    progress().print(printable(text, LONGEST_LINE), style=style or None, soft_wrap=True)
+    _write(progress(), wrapped, text, style)
+
+
+def say_commands(commands: Sequence[str]) -> None:
+    """What to do next, as part of a result."""
+    say("Try next:")
+    for command in commands:
+        _write(results(), wrapped_command, f"  {command}", "")
 
 
 def suggest(*commands: str) -> None:
     """What to do next, on standard error: results stay clean for whoever reads them from a pipe."""
     tell("Try next:", style="dim")
     for command in commands:
-        tell(f"  {command}", style="dim")
+        _write(progress(), wrapped_command, f"  {command}", "dim")
+
+
+def _write(console: Console, lines_of: Callable[[str, int], list[str]], text: str, style: str) -> None:
+    shown = printable(text, LONGEST_LINE)
+    for line in lines_of(shown, console.width) if console.is_terminal else [shown]:
+        console.print(line, style=style or None, soft_wrap=True)
 
 
 def show_json(value: Any) -> None:
@@ -83,25 +99,15 @@ def show_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, allow_nan=False))
 
 
-def table(columns: Mapping[str, str], rows: Sequence[Sequence[object]], *, title: str = "") -> Table:
+def table(columns: Mapping[str, str], rows: Sequence[Sequence[object]], *, title: str = "") -> FittedTable:
     """A table from column name -> kind and rows of cells. "text" is wrapped, "name" and "number" never are."""
-    from rich import box
-    from rich.table import Table
-
-    made = Table(
-        title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
-    )
-    for name, kind in columns.items():
-        side: Literal["left", "right"] = "right" if kind == "number" else "left"
-        made.add_column(name, justify=side, no_wrap=kind != "text", overflow="fold")
-    for row in rows:
-        made.add_row(*(printable(cell, LONGEST_LINE) for cell in row))
-    return made
+    shown = [[printable(cell, LONGEST_LINE) for cell in row] for row in rows]
+    return FittedTable(columns, shown, printable(title, LONGEST_LINE))
 
 
 def show(thing: Any) -> None:
     """A table or another drawing, on standard output."""
-    results().print(thing)
+    results().print(thing, crop=False)
 
 
 class _Teller(logging.Handler):

@@ -33,6 +33,7 @@ from contrapose.cli import (
     train,
 )
 from contrapose.cli.failures import FAILURE, INTERRUPTED, USAGE, Failure, debugging, explain, show_traceback
+from contrapose.cli.narrow_help import command_of
 from contrapose.cli.options import examples, paragraphs
 
 app = typer.Typer(
@@ -88,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _tolerate_narrow_encodings()
     try:
         with console.told_warnings():
-            code = typer.main.get_command(app).main(given, prog_name="contrapose", standalone_mode=False)
+            code = command_of(app).main(given, prog_name="contrapose", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
         _forget_output()

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Plain lines that a training run prints where there is no terminal.
 PLAIN_LINES = 20
+#: Columns of a terminal from which on a bar leaves room for words.
+WIDE_ENOUGH_FOR_A_BAR = 72
 
 
 class TrainingView:
@@ -176,10 +178,10 @@ def moving_bar() -> Progress | None:
         return None
     from rich.progress import BarColumn, Progress, TextColumn
 
+    words = (TextColumn("{task.description}", markup=False), TextColumn("{task.fields[told]}", markup=False))
+    # In a narrow window the words are worth more than the bar.
     columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[told]}", markup=False),
+        (words[0], BarColumn(bar_width=24), words[1]) if screen.width >= WIDE_ENOUGH_FOR_A_BAR else words
     )
     return Progress(*columns, console=screen, transient=True, refresh_per_second=4)
 

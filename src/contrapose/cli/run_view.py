@@ -42,9 +42,7 @@ def show(run: Run, settings: RunSettings) -> None:
         listed = run.folder / "cache" / "corpus" / "quarantine.jsonl"
         console.say(f"{console.counted(summary['rows_quarantined'], 'row')} could not be read; see {listed}")
     console.say(f"model: {run.model_folder}", style="bold")
-    console.say("Try next:")
-    for step in next_steps(run, settings):
-        console.say(f"  {step}")
+    console.say_commands(next_steps(run, settings))
 
 
 def _scores(summary: Mapping[str, Any]) -> None:

@@ -34,7 +34,9 @@ def open_trials(folder: Path) -> Trials:
             "Run the sweep or the comparison again; finished trials are kept"
         )
     lost = len(lines) - len(trials)
-    notes = (f"{lost:,} of {len(lines):,} lines of {TRIALS} are no trials and left out",) if lost else ()
+    notes: tuple[str, ...] = ()
+    if lost:
+        notes = (f"{lost:,} of {len(lines):,} lines of {TRIALS} are no trials and left out",)
     said, region, stale = _said(folder, len(trials))
     notes += stale
     varied = _varied(trials)
