@@ -85,6 +85,12 @@ class TrainingView:
             else f"before: score {scores['score']:.3f}"
         )
 
+    def stopping(self) -> None:
+        from contrapose.train.track import STOPPING
+
+        console.tell(STOPPING, style="yellow")
+        self._update(description="stopping")
+
     def finished(self, summary: Mapping[str, Any]) -> None:
         """The result is shown by the verb."""
 
