@@ -84,7 +84,9 @@ class StopRequest:
                     continue
                 if first is None:
                     first = time.monotonic()
-                    with suppress(OSError, ValueError):  # nobody reads the answer: the second signal counts all the same
+                    with suppress(
+                        OSError, ValueError
+                    ):  # nobody reads the answer: the second signal counts all the same
                         self._answer()
                 elif time.monotonic() - first > TOGETHER:
                     _leave_now(number[0])
