@@ -126,8 +126,8 @@ def evaluate(
         raise UsageError("own texts are used by the task 'geometry' only; add it to the tasks")
     if data is None and any(name != "geometry" or not own_texts for name in names):
         raise UsageError("these tasks need the folder of SentEval's data: give data=FOLDER (--data FOLDER)")
-    if problem := why_not_recorded():
-        logger.warning("this evaluation will not be recorded in the ledger: %s", problem)
+    if obstacle := why_not_recorded():
+        logger.warning("this evaluation will not be recorded in the ledger: %s", obstacle)
     protocols = Protocols(sts=protocol, transfer=transfer_protocol)
     prepared: list[Task] = []
     problems = []

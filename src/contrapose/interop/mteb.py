@@ -96,8 +96,8 @@ def evaluate_mteb(
     """
     names = task_names(tasks)
     folders = [Path(data)] if isinstance(data, str | Path) else [Path(item) for item in data or ()]
-    if problem := why_not_recorded():
-        logger.warning("this evaluation will not be recorded in the ledger: %s", problem)
+    if obstacle := why_not_recorded():
+        logger.warning("this evaluation will not be recorded in the ledger: %s", obstacle)
     logger.info("reading test splits: %s", ", ".join(names))
     found: list[Result] = []
     problems = []
