@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from contrapose.errors import CorruptFile, UsageError
-from contrapose.ledger import VARIABLE, Ledger, record
+from contrapose.ledger import VARIABLE, Ledger, record, why_not_recorded
 from tests.waiting import PATIENCE
 
 
@@ -92,3 +93,57 @@ def test_a_ledger_that_cannot_be_written_is_a_warning(
     monkeypatch.setenv(VARIABLE, str(tmp_path / "file" / "ledger"))
     assert record("run", {}) is None
     assert "not recorded in the ledger" in caplog.text
+
+
+def test_the_variable_may_begin_with_a_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(VARIABLE, "~/mine")
+    assert record("run", {}) is not None
+    assert (tmp_path / "mine" / "ledger.jsonl").is_file()
+    monkeypatch.delenv(VARIABLE)
+    monkeypatch.setenv("XDG_DATA_HOME", "~/data")
+    assert record("run", {}) is not None
+    assert (tmp_path / "data" / "contrapose" / "ledger" / "ledger.jsonl").is_file()
+    assert not (tmp_path / "~").exists()
+
+
+@pytest.mark.parametrize("given", ["", "~nobody-of-this-name/ledger"])
+def test_without_a_home_folder_nothing_is_recorded_and_nothing_fails(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, given: str
+) -> None:
+    import pwd
+
+    def nobody(*_: object) -> None:
+        raise KeyError("no such user")
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    monkeypatch.setattr(pwd, "getpwnam", nobody)
+    for name in ("HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(VARIABLE, given)
+    assert record("run", {}) is None
+    assert "not recorded in the ledger" in caplog.text
+    assert "Set CONTRAPOSE_LEDGER" in caplog.text
+    assert "home folder" in why_not_recorded()
+    with pytest.raises(UsageError, match=VARIABLE):
+        Ledger.usual()
+
+
+def test_whether_the_ledger_will_take_an_entry_is_seen_without_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = {"new/deep": True, "file/x": False, "there": True, "locked/x": False, "kept": False}
+    (tmp_path / "file").write_text("")
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "ledger.jsonl").write_text("")
+    (tmp_path / "kept" / "ledger.jsonl").mkdir(parents=True)
+    (tmp_path / "locked").mkdir()
+    forbidden = str(tmp_path / "locked")
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != forbidden)
+    for name, fits in places.items():
+        monkeypatch.setenv(VARIABLE, str(tmp_path / name))
+        assert (why_not_recorded() == "") == fits, name
+    monkeypatch.setenv(VARIABLE, "off")
+    assert why_not_recorded() == ""
+    assert sorted(os.listdir(tmp_path)) == ["file", "kept", "locked", "there"]

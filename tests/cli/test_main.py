@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -162,6 +164,45 @@ def test_of_several_processes_the_first_tells_a_wrong_option(
     for name, value in (("WORLD_SIZE", "2"), ("MASTER_ADDR", "localhost"), ("MASTER_PORT", "29500")):
         monkeypatch.setenv(name, value)
     assert contrapose("train", "a.txt") == (2, "", "")
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_a_signal_ends_any_verb_with_one_line(
+    contrapose: Command, monkeypatch: pytest.MonkeyPatch, number: int, code: int, word: str
+) -> None:
+    before = signal.getsignal(number)
+    monkeypatch.setattr("contrapose.data.sources.find_sources", lambda *_: os.kill(os.getpid(), number))
+    assert contrapose("encode", "model", "a.txt", "--output", "x.npy") == (code, "", f"{word}\n")
+    assert signal.getsignal(number) is before
+
+
+def test_sigterm_while_a_real_process_reads_its_corpus_says_one_line_and_leaves_no_folder(
+    tiny: Path, tmp_path: Path
+) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "contrapose",
+        "train",
+        "-",
+        "--model",
+        str(tiny),
+        "--out",
+        str(tmp_path / "run"),
+    ]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(command, text=True, **pipes) as process:
+        assert process.stderr is not None
+        while not list(tmp_path.glob("run/cache/.contrapose-*")):  # rows are being written
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        told = process.stderr.read()
+        assert process.wait(60) == 143
+    assert told.splitlines()[-1] == f"stopped before the first step; {tmp_path / 'run'} is gone again"
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("argument", ["--version", "--help"])

@@ -9,6 +9,7 @@ import traceback
 from typing import NamedTuple
 
 from contrapose.errors import ContraposeError
+from contrapose.train.signals import Stopped
 
 FAILURE, USAGE, PARTIAL, INTERRUPTED = 1, 2, 3, 130
 
@@ -38,6 +39,8 @@ def explain(error: BaseException) -> Failure:
     """
     if isinstance(error, ContraposeError):
         return Failure(str(error), error.exit_code)
+    if isinstance(error, Stopped):
+        return Failure("interrupted" if error.exit_code == INTERRUPTED else "terminated", error.exit_code)
     if isinstance(error, KeyboardInterrupt):
         return Failure("interrupted", INTERRUPTED)
     if isinstance(error, OSError) and error.errno is not None:

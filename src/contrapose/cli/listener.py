@@ -24,6 +24,9 @@ class SilentListener(Listener):
     def preparing(self, what: str) -> None:
         """The first process says the same."""
 
+    def stopping(self) -> None:
+        """The first process says the same."""
+
 
 @contextmanager
 def listening(*, quiet: bool, speaks: bool) -> Iterator[ShownListener | SilentListener]:

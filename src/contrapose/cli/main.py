@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -35,6 +36,7 @@ from contrapose.cli import (
 from contrapose.cli.failures import FAILURE, INTERRUPTED, USAGE, Failure, debugging, explain, show_traceback
 from contrapose.cli.narrow_help import command_of
 from contrapose.cli.options import examples, paragraphs
+from contrapose.train.signals import StopAtOnce, Stopped
 
 app = typer.Typer(
     name="contrapose",
@@ -72,7 +74,8 @@ def contrapose(
 ) -> None:
     """Train, judge and use sentence encoders, from your own plain text first of all.
 
-    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some rows or tasks were left out, 130 interrupted.
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some rows or tasks were left out, 130 interrupted
+    by Ctrl-C, 143 by SIGTERM.
     """
     if version:
         from contrapose import __version__
@@ -88,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
     _tolerate_narrow_encodings()
     try:
-        with console.told_warnings():
+        with StopAtOnce(watched=[signal.SIGTERM]) as ending, console.told_warnings():
             code = command_of(app).main(given, prog_name="contrapose", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -99,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Exception, KeyboardInterrupt) as error:
         return _report(error, given)
     if code == INTERRUPTED:
-        console.tell("interrupted")
+        return _report(KeyboardInterrupt() if ending.received is None else Stopped(ending.received), given)
     return code if isinstance(code, int) else 0
 
 
@@ -110,7 +113,9 @@ def _report(error: BaseException, arguments: list[str]) -> int:
     failure = _usage(error) if isinstance(error, WrongUsage) else explain(error)
     if isinstance(error, typer.Abort):
         failure = Failure("interrupted", INTERRUPTED)
-    told_by_another = failure.exit_code in (USAGE, INTERRUPTED) and not console.is_first_process()
+    told_by_another = (
+        failure.exit_code == USAGE or failure.exit_code >= INTERRUPTED
+    ) and not console.is_first_process()
     if not told_by_another:
         first, *rest = failure.message.splitlines() or [type(error).__name__]
         console.tell(first if failure.exit_code >= INTERRUPTED else f"error: {first}", style="red")

@@ -91,6 +91,12 @@ class TrainingView:
         told = ", no better than the start" if below else ", the best step so far" if is_best else ""
         self._line(f"step {step}: score {_of_criterion(score)}{told}")
 
+    def stopping(self) -> None:
+        from contrapose.train.track import STOPPING
+
+        console.tell(STOPPING, style="yellow")
+        self._update(description="stopping")
+
     def finished(self, summary: Mapping[str, Any]) -> None:
         """The result is shown by the verb."""
 

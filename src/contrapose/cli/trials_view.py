@@ -201,7 +201,7 @@ def watching(folder: str | Path, view: TrialsView) -> Iterator[TrialsView]:
         with view:
             yield view
     except (KeyboardInterrupt, Interrupted) as stop:
-        code = stop.exit_code if isinstance(stop, Interrupted) else Interrupted.exit_code
+        code = getattr(stop, "exit_code", Interrupted.exit_code)  # a KeyboardInterrupt of Python's has none
         finished = f"{view.done} of {view.total} trials are finished" if view.total else "nothing was begun"
         raise Interrupted(
             f"interrupted: {finished}, and all of it is kept in {folder}.\n"

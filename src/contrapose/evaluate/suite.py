@@ -27,7 +27,7 @@ from contrapose.evaluate.results import Average, Result, average
 from contrapose.evaluate.sts import check_protocol
 from contrapose.evaluate.task import Task
 from contrapose.evaluate.transfer import transfer_protocol as known_transfer_protocol
-from contrapose.ledger import record
+from contrapose.ledger import record, why_not_recorded
 
 logger = logging.getLogger(__name__)
 
@@ -129,6 +129,8 @@ def evaluate(
         raise UsageError("own texts are used by the task 'geometry' only; add it to the tasks")
     if data is None and any(name != "geometry" or not own_texts for name in names):
         raise UsageError("these tasks need the folder of SentEval's data: give data=FOLDER (--data FOLDER)")
+    if obstacle := why_not_recorded():
+        logger.warning("this evaluation will not be recorded in the ledger: %s", obstacle)
     if isinstance(encoder, str | PathLike):
         from contrapose.encoder.encoder import Encoder
 

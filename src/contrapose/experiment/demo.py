@@ -216,6 +216,8 @@ def _told_how_to_go_on(settings: DemoSettings) -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, Interrupted) as stopped:
-        code = stopped.exit_code if isinstance(stopped, Interrupted) else 130
+        code = getattr(
+            stopped, "exit_code", Interrupted.exit_code
+        )  # a KeyboardInterrupt of Python's has none
         where = Path(settings.out)
         raise Interrupted(f"stopped. The same command goes on in {where}.", exit_code=code) from None

@@ -35,7 +35,7 @@ from contrapose.interop.mteb_local import LocalData, feed, stand_in
 from contrapose.interop.mteb_manners import stay_offline, undisturbed
 from contrapose.interop.mteb_model import MtebModel
 from contrapose.interop.mteb_results import keeps_rows, results_of, with_interval
-from contrapose.ledger import record
+from contrapose.ledger import record, why_not_recorded
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +96,8 @@ def evaluate_mteb(
     """
     names = task_names(tasks)
     folders = [Path(data)] if isinstance(data, str | Path) else [Path(item) for item in data or ()]
+    if obstacle := why_not_recorded():
+        logger.warning("this evaluation will not be recorded in the ledger: %s", obstacle)
     logger.info("reading test splits: %s", ", ".join(names))
     found: list[Result] = []
     problems = []

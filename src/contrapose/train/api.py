@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contrapose.errors import CorruptFile
+from contrapose.errors import CorruptFile, Interrupted
 from contrapose.foreign import cannot_be_read, read_json_object
-from contrapose.train.settings import RunSettings, nested, resolve
+from contrapose.train.settings import RunSettings, nested, resolve, run_folder
 
 if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
@@ -135,11 +135,20 @@ def train(
 
 def train_with(settings: RunSettings, *, resume: bool = False, listener: Listener | None = None) -> Run:
     """Train as the settings say; see :func:`train`."""
-    from contrapose.train.preflight import preflight
+    from contrapose.train.signals import StopAtOnce, Stopped
     from contrapose.train.track import Listener
 
+    try:
+        with StopAtOnce():
+            return _train(settings, resume=resume, listener=listener or Listener())
+    except Stopped as stopped:
+        raise Interrupted(_where_it_stands(run_folder(settings)), exit_code=stopped.exit_code) from None
+
+
+def _train(settings: RunSettings, *, resume: bool, listener: Listener) -> Run:
+    from contrapose.train.preflight import preflight
+
     began = time.perf_counter()
-    listener = listener or Listener()
     cleared = preflight(settings, resume=resume, notice=listener.notice)  # before torch is imported
     from contrapose.train import loop
     from contrapose.train.finish import finish
@@ -151,3 +160,12 @@ def train_with(settings: RunSettings, *, resume: bool = False, listener: Listene
         loop.run(session)
         finish(session, time.perf_counter() - began)
         return Run(session.folder)
+
+
+def _where_it_stands(folder: Path) -> str:
+    """What a run that was stopped outside its steps leaves."""
+    from contrapose.train.claim import has_begun
+
+    if has_begun(folder):
+        return f"stopped; what was saved in {folder} is kept. Continue with the same command and --resume."
+    return "stopped before the first step" + ("" if folder.exists() else f"; {folder} is gone again")

@@ -41,7 +41,7 @@ def run(session: Session) -> None:
     if progress.step == 0:
         _evaluate(session)
     _set_mode(session)
-    with StopRequest() as stop, Ahead(session) as ahead:
+    with StopRequest(session.listener.stopping) as stop, Ahead(session) as ahead:
         while progress.step < session.num_steps and not progress.stopped_early:
             _one_step(session, ahead.batch_of(progress.step))
             last = progress.step == session.num_steps

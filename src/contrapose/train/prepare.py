@@ -231,7 +231,7 @@ def _lengthen(session: Session) -> None:
     session.listener.notice(
         f"the run goes on after step {done} to step {now}; it was to have {before}. The learning rate is from here on "
         f"that of a run of {now} steps: {learning_rate(done, now, training):.3g} at the next step. The steps before "
-        f"had the rates of {before} steps, so a run that is begun with {now} ends otherwise"
+        f"had the rates of a run of {before}, so this is not the run that --steps {now} from the start would have been"
     )
     # The configuration first: a kill in between leaves a longer one, which lengthens the run again.
     write_text(session.folder / "config.toml", to_toml(session.settings))

@@ -172,7 +172,7 @@ def check_begun_with(
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> dict[str, str]:
     """Name -> what it was and is, of every setting that may not differ, and of the run's length."""
-    found = {}
+    found: dict[str, str] = {}
     for key in sorted(set(before) | set(now)):
         name = f"{path}{key}"
         old, new = before.get(key), now.get(key)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: The answer to the first Ctrl-C.
+STOPPING = "stopping after this step, and saving; the same again ends at once, without saving"
+
 
 class Listener:
     """Told what happens in a run; the command line's one draws the progress bar. This one logs and says nothing."""
@@ -45,6 +48,7 @@ class Listener:
 
     def stopping(self) -> None:
         """Ctrl-C or SIGTERM came in a step; told at once, from a thread of its own, while the step goes on."""
+        logger.warning(STOPPING)
 
     def stepped(self, step: int, row: Mapping[str, Any]) -> None:
         """Step ``step`` (from 1) is done."""

@@ -1,0 +1,83 @@
+"""What the environment says of several processes is believed where it can be meant, and refused by name elsewhere."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from contrapose.errors import UsageError
+from contrapose.train.distributed import World
+from contrapose.train.launch import Launch, launched
+
+TWO = {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in TWO:
+        monkeypatch.delenv(name, raising=False)
+
+
+def announce(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
+    for name, value in {**TWO, **variables}.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_what_torchrun_announces_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert launched() == Launch(0, 1, 0)
+    announce(monkeypatch)
+    assert launched() == Launch(1, 2, 1)
+
+
+def test_without_a_world_the_rest_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    announce(monkeypatch, WORLD_SIZE="1", RANK="x", LOCAL_RANK="-1", MASTER_PORT="")
+    assert launched() == Launch()
+
+
+@pytest.mark.parametrize("name", ["WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_PORT"])
+@pytest.mark.parametrize(
+    "value", ["x", "", "-1", "1.0", "²", "٣", "1e400", "9" * 400, "0x1", "\x1b[2J", "99999999"]
+)
+def test_nonsense_is_a_usage_error_that_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    announce(monkeypatch, **{name: value})
+    with pytest.raises(
+        UsageError, match=f"the environment variable {name} is .*`unset WORLD_SIZE`"
+    ) as refused:
+        launched()
+    assert "\x1b" not in str(refused.value)
+    with pytest.raises(UsageError, match=name):
+        World.join()
+
+
+@pytest.mark.parametrize("name", ["RANK", "MASTER_ADDR", "MASTER_PORT"])
+def test_what_is_missing_beside_a_world_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    announce(monkeypatch)
+    monkeypatch.delenv(name)
+    with pytest.raises(UsageError, match=f"variable {name} is not set"):
+        launched()
+
+
+@pytest.mark.parametrize(("name", "value"), [("WORLD_SIZE", "0"), ("RANK", "2"), ("MASTER_PORT", "65536")])
+def test_numbers_out_of_their_range_are_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    announce(monkeypatch, **{name: value})
+    with pytest.raises(UsageError, match=f"{name} is '{value}'"):
+        launched()
+
+
+def test_others_that_cannot_be_found_are_an_error_that_names_the_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.socket() as taken:  # the first process listens itself, and this port is taken
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        announce(monkeypatch, RANK="0", LOCAL_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT=port)
+        with pytest.raises(
+            UsageError, match=rf"process 0 of 2 cannot join the others at 127\.0\.0\.1:{port}: "
+        ):
+            World.join()
