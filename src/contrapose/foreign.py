@@ -98,6 +98,11 @@ def _whole(digits: str) -> int | float:
     return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
 
 
+def check_whole_numbers(value: Any) -> None:
+    """Raise ValueError where a whole number of more than 64 bits is anywhere in ``value``: arrays hold no larger."""
+    _check_depth(value, whole=True)
+
+
 def _check_depth(value: Any, *, whole: bool = False) -> None:
     """Level by level and not by calls, which would end at Python's own limit."""
     level, depth = [value], 0
@@ -108,7 +113,7 @@ def _check_depth(value: Any, *, whole: bool = False) -> None:
         for item in level:
             if isinstance(item, dict):
                 below += item.values()
-            elif isinstance(item, list):
+            elif isinstance(item, list | tuple):
                 below += item
             elif whole and isinstance(item, int) and not -_LARGEST_WHOLE <= item < _LARGEST_WHOLE:
                 raise ValueError("a whole number of more than 64 bits")
