@@ -170,3 +170,36 @@ def test_merge_lays_tables_on_tables_and_changes_neither() -> None:
 
 def test_a_table_is_not_silently_kept_under_a_plain_value() -> None:
     assert merge({"a": {"x": 1}}, {"a": 5}) == {"a": 5}
+
+
+ODD_NUMBERS = [
+    "[" * 100_000,
+    "9" * 400,
+    "9" * 5_000,
+    "1e400",
+    "\u00b2",
+    "nan",
+    "\u0663\u00b2",
+    "\udcff",
+    "2020-01-01",
+]
+
+
+@pytest.mark.parametrize("text", ODD_NUMBERS, ids=range(len(ODD_NUMBERS)))
+def test_an_odd_value_given_for_a_number_is_a_usage_error(text: str) -> None:
+    class Section(Frozen):
+        count: int = 1
+        share: float = 1.0
+
+    for name in ("count", "share"):
+        with pytest.raises(UsageError, match=f"--set: (.*{name}|a whole number)") as caught:
+            validate(Section, {name: parse_value(text)}, where="--set")
+        assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("content", ["a = " + "[" * 100_000, "a = " + "9" * 400, "a." * 2_000 + "b = 1"])
+def test_a_configuration_file_out_of_all_bounds_is_named(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "odd.toml"
+    path.write_text(content)
+    with pytest.raises(UsageError, match=r"odd\.toml is not valid TOML: (nested too deeply|a whole number)"):
+        read_toml(path)

@@ -147,3 +147,49 @@ def test_whether_the_ledger_will_take_an_entry_is_seen_without_writing(
     monkeypatch.setenv(VARIABLE, "off")
     assert why_not_recorded() == ""
     assert sorted(os.listdir(tmp_path)) == ["file", "kept", "locked", "there"]
+
+
+RESULT = {
+    "task": "STS-B",
+    "metric": "spearman",
+    "protocol": "senteval-all",
+    "split": "test",
+    "value": 1.0,
+    "details": {},
+}
+HEAD = {"id": "0123456789ab", "kind": "evaluation", "time": "now"}
+ODD_LINES = {
+    "deep": "[" * 100_000,
+    "deep in an entry": json.dumps(HEAD)[:-1] + ', "a": ' + "[" * 500 + "]" * 500 + "}",
+    "no entry": "{}",
+    "a summary of words": json.dumps({**HEAD, "kind": "run", "summary": "good"}),
+    "results that are none": json.dumps({**HEAD, "results": [1]}),
+    "results in a table": json.dumps({**HEAD, "results": {"STS-B": 1}}),
+    "a value in words": json.dumps({**HEAD, "results": [{**RESULT, "value": "high"}]}),
+    "no details": json.dumps({**HEAD, "results": [{**RESULT, "details": None}]}),
+    "no metric": json.dumps({**HEAD, "results": [{**RESULT, "metric": 3}]}),
+    "values of a trial": json.dumps({**HEAD, "kind": "trial", "values": {"STS-B": 3}}),
+}
+
+
+@pytest.mark.parametrize("line", ODD_LINES.values(), ids=ODD_LINES.keys())
+def test_a_line_of_another_shape_is_left_out(
+    tmp_path: Path, line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = Ledger(tmp_path)
+    kept = [ledger.append("run", {"n": 1}), ledger.append("evaluation", {"results": [RESULT]})]
+    with ledger.path.open("a") as file:
+        file.write(line + "\n")
+    assert [entry.id for entry in ledger.entries()] == [entry.id for entry in kept]
+    assert "1 lines are no entries" in caplog.text
+
+
+def test_numbers_beyond_a_float_are_undefined_and_not_the_end(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.append("run", {"n": 1})
+    for digits in ("1e400", "9" * 400, "9" * 5_000, "NaN"):
+        with ledger.path.open("a") as file:
+            file.write(json.dumps({**HEAD, "results": [RESULT]}).replace("1.0", digits) + "\n")
+    found = ledger.entries("evaluation")
+    assert [entry.body["results"][0]["value"] for entry in found] == [None] * 4
+    json.dumps([entry.to_json() for entry in found], allow_nan=False)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contrapose.errors import UsageError, nearest
-from contrapose.foreign import cannot_be_read, parse_toml, read_text
+from contrapose.foreign import cannot_be_read, check_whole_numbers, parse_toml, read_text
 
 #: Characters of a wrong value that are shown.
 _SHOWN = 200
@@ -33,11 +33,14 @@ def validate(model: type[Model], values: Mapping[str, Any], *, where: str) -> Mo
     ``where`` tells the user which source holds the mistake: "option --set", "run.toml".
     """
     try:
-        return model.model_validate(dict(values))
+        found = model.model_validate(dict(values))
     except ValidationError as error:
         raise UsageError(_in_words(model, error, where)) from None
-    except OverflowError:  # pydantic, of a whole number beyond the range of a float
-        raise UsageError(f"{where}: a number is too large") from None
+    try:
+        check_whole_numbers(found.model_dump())
+    except ValueError as error:
+        raise UsageError(f"{where}: {error}") from None
+    return found
 
 
 def _in_words(model: type[BaseModel], error: ValidationError, where: str) -> str:

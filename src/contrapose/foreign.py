@@ -37,8 +37,7 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError("nested too deeply") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"{error.msg} at character {error.pos + 1}") from None
-    marks = ("[", "{") if isinstance(text, str) else (b"[", b"{")
-    if sum(text.count(mark) for mark in marks) > DEEPEST:  # type: ignore[arg-type]
+    if _brackets(text) > DEEPEST:
         _check_depth(value)
     return value
 
@@ -94,8 +93,20 @@ def cannot_be_read(error: OSError | ValueError) -> str:
     return f"not UTF-8 text ({error.reason})" if isinstance(error, UnicodeDecodeError) else str(error)
 
 
+def _brackets(text: str | bytes) -> int:
+    """No value is deeper than its text has opening brackets: counting them spares most texts the walk."""
+    if isinstance(text, bytes):
+        return text.count(b"[") + text.count(b"{")
+    return text.count("[") + text.count("{")
+
+
 def _whole(digits: str) -> int | float:
     return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
+
+
+def check_whole_numbers(value: Any) -> None:
+    """Raise ValueError where a whole number of more than 64 bits is anywhere in ``value``: arrays hold no larger."""
+    _check_depth(value, whole=True)
 
 
 def _check_depth(value: Any, *, whole: bool = False) -> None:
@@ -108,7 +119,7 @@ def _check_depth(value: Any, *, whole: bool = False) -> None:
         for item in level:
             if isinstance(item, dict):
                 below += item.values()
-            elif isinstance(item, list):
+            elif isinstance(item, list | tuple):
                 below += item
             elif whole and isinstance(item, int) and not -_LARGEST_WHOLE <= item < _LARGEST_WHOLE:
                 raise ValueError("a whole number of more than 64 bits")

@@ -213,7 +213,7 @@ def versions(packages: Sequence[str]) -> dict[str, str]:
 
 def _entry(record: dict[str, Any]) -> Entry:
     """The entry that a line holds. KeyError where its head is missing, ValueError for a body of another shape."""
-    head = [str(record.pop(name)) for name in ("id", "kind", "time")]
+    identity, kind_of_entry, time_of_entry = (str(record.pop(name)) for name in ("id", "kind", "time"))
     for name, kind in _SHAPE.items():
         if not isinstance(record.get(name, kind()), kind):
             raise ValueError(f"{name} is of another kind")
@@ -222,7 +222,7 @@ def _entry(record: dict[str, Any]) -> Entry:
         raise ValueError("a result that is none")
     if not all(isinstance(value, dict) for value in body.get("values", {}).values()):
         raise ValueError("values that are none")
-    return Entry(*head, body)
+    return Entry(identity, kind_of_entry, time_of_entry, body)
 
 
 def _is_result(result: Any) -> bool:

@@ -24,6 +24,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: Path) -> Path:
     (tmp_path / "broken.txt.gz").write_bytes(b"\x1f\x8b\x08\x00 not gzip")
     (tmp_path / "picture.png").write_bytes(b"\x89PNG")
     (tmp_path / "bad.toml").write_text("[training\n")
+    (tmp_path / "deep.toml").write_text("a = " + "[" * 50_000)
     (tmp_path / "unknown.toml").write_text("[training]\nstepz = 3\n")
     (tmp_path / "flat.toml").write_text("training = 3\n")
     (tmp_path / "nowhere").mkdir()
@@ -82,6 +83,9 @@ BAD = [
     ("train good.txt --out run --config missing.toml", 2, "not found"),
     ("train good.txt --out run --config nowhere", 2, "is a folder"),
     ("train good.txt --out run --config bad.toml", 2, "not valid TOML"),
+    ("train good.txt --out run --config deep.toml", 2, "nested too deeply"),
+    ("train good.txt --out run --config /dev/zero", 2, "has more than"),
+    ("train table.csv --out run --columns ²", 2, "no column"),
     ("train good.txt --out run --config latin.txt", 2, "not UTF-8"),
     ("train good.txt --out run --config unknown.toml", 2, "Did you mean 'steps'"),
     ("train good.txt --out run --config flat.toml", 2, "[training]"),

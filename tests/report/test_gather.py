@@ -174,7 +174,7 @@ def test_an_unfinished_run_is_told_to_go_on(world: World, tmp_path: Path) -> Non
         gather([run])
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "\0"])
+@pytest.mark.parametrize("content", ["", "{", "[]", "\0", "[" * 100_000], ids=range(5))
 def test_a_damaged_summary_is_named(world: World, tmp_path: Path, content: str) -> None:
     run = tmp_path / "run"
     shutil.copytree(world.first, run)

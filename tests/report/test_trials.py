@@ -176,3 +176,17 @@ def test_label_free_gains_keep_their_places_and_no_field_is_best_by_itself(tmp_p
     assert "h8 best" not in html
     place.write_text(field(1, 1, 0.0) + field(1, 2, 0.0))
     assert " best" not in text_sections.trials(gather([tmp_path])).partition("<svg")[2]
+
+
+def test_trials_of_another_shape_are_counted_and_left_out(tmp_path: Path) -> None:
+    odd = [
+        "[" * 100_000,
+        '{"factors": ' + "[" * 500 + "]" * 500 + ', "values": {}}',
+        "[]",
+        '{"factors": 1, "values": 2}',
+    ]
+    huge = trial(5, k=3).replace("5", "9" * 400)
+    (tmp_path / "trials.jsonl").write_text(trial(1, k=1) + trial(2, k=2) + huge + "\n".join(odd) + "\n")
+    found = open_trials(tmp_path)
+    assert (found.trials, found.notes) == (3, ("4 of 7 lines of trials.jsonl are no trials and left out",))
+    assert [cell.mean for cell in found.tasks[0].cells] == [1, 2]

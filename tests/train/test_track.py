@@ -64,3 +64,13 @@ def test_an_unreadable_log_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").mkdir()
     with pytest.raises(StorageError, match=r"cannot read .*metrics.jsonl"):
         read_rows(tmp_path / "metrics.jsonl")
+
+
+ODD_LINES = ["[" * 100_000, '{"step": ' + "[" * 100_000, '{"step": "3"}', '{"step": 1e400}', "²", "[3]"]
+
+
+@pytest.mark.parametrize("line", ODD_LINES, ids=range(len(ODD_LINES)))
+def test_a_line_of_another_shape_is_no_row(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1}\n' + line + '\n{"step": 2, "n": ' + "9" * 5_000 + "}\n")
+    assert [row["step"] for row in read_rows(path)] == [1, 2]

@@ -65,7 +65,9 @@ def _read(handle: BinaryIO, place: int) -> tuple[Page, int]:
                 raise DamagedPage("a page header that does not end") from None
             window *= 16
             continue
-        about = next((found[field] for field in (5, 7, 8) if isinstance(found.get(field), dict)), {})
+        about: dict[int, Any] = next(
+            (found[field] for field in (5, 7, 8) if isinstance(found.get(field), dict)), {}
+        )
         encoding = about.get(4 if 8 in found else 2, 0)
         numbers = (found.get(1), found.get(2), found.get(3), about.get(1, 0), encoding)
         if not all(isinstance(number, int) for number in numbers):

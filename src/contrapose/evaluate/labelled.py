@@ -110,7 +110,8 @@ def read_judged(path: str | Path, task: str | None = None, *, pairs: bool | None
             raise DataError(f"{path}:{number}: an empty text")
         if len(text_at) == 2 and not math.isfinite(_number(row[label_at])):
             header = " (of a header, the names must be known: score, text1, text2)" if number == 1 else ""
-            raise DataError(f"{path}:{number}: the score {row[label_at]!r} is not a number{header}")
+            point = "; decimals are written with a point" if "," in row[label_at] else ""
+            raise DataError(f"{path}:{number}: the score {row[label_at]!r} is not a number{point}{header}")
         if not row[label_at].strip():
             raise DataError(f"{path}:{number}: an empty label")
         found.append((texts[0], texts[1] if len(texts) > 1 else "", row[label_at].strip()))
