@@ -257,3 +257,56 @@ def test_of_a_model_with_two_halves_the_encoder_is_taken(tmp_path: Path) -> None
     encoder.save(tmp_path / "saved")
     again = Encoder.load(tmp_path / "saved")
     assert abs(again.encode(list(SENTENCES)) - encoder.encode(list(SENTENCES))).max() < 1e-6
+
+
+WHOLE_MODELS = [
+    "BertForPreTraining",
+    "BertForSequenceClassification",
+    "RobertaForMaskedLM",
+    "RobertaForSequenceClassification",
+    "MPNetForMaskedLM",
+    "AlbertForMaskedLM",
+    "ElectraForMaskedLM",
+    "DebertaV2ForMaskedLM",
+    "ModernBertForMaskedLM",
+    "XLMRobertaForTokenClassification",
+]
+
+
+@pytest.mark.parametrize("name", WHOLE_MODELS)
+def test_checkpoints_of_whole_models_load_with_the_weights_of_their_encoder(
+    tmp_path: Path, name: str
+) -> None:
+    import transformers
+    from safetensors.torch import load_file
+
+    architecture = getattr(transformers, name)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny_bert(tmp_path / "bert"))
+    sizes = {
+        "vocab_size": len(tokenizer),
+        "num_hidden_layers": 2,
+        "hidden_size": WIDTH,
+        "embedding_size": WIDTH,
+        "intermediate_size": 64,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "head_dim": 16,
+        "max_position_embeddings": POSITIONS + 2,
+        "pad_token_id": 0,
+        "bos_token_id": 2,
+        "eos_token_id": 3,
+        "cls_token_id": 2,
+        "sep_token_id": 3,
+    }
+    known = vars(architecture.config_class())
+    config = architecture.config_class(**{key: value for key, value in sizes.items() if key in known})
+    whole = architecture(config)
+    whole.save_pretrained(tmp_path / "whole")
+    tokenizer.save_pretrained(tmp_path / "whole")
+    stored = load_file(tmp_path / "whole" / "model.safetensors")
+    encoder = Encoder.load(tmp_path / "whole", pooling="avg")
+    own = encoder.backbone.state_dict()
+    assert len(stored) > len(own) or not set(stored) <= set(own)  # heads, or names under a prefix
+    assert encoder.encode(SENTENCES[:2]).shape == (2, encoder.width)
+    encoder.save(tmp_path / "saved")
+    assert (Encoder.load(tmp_path / "saved").encode(SENTENCES[:2]) == encoder.encode(SENTENCES[:2])).all()

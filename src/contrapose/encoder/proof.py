@@ -44,14 +44,19 @@ def verify_saved(folder: Path, *, fetched: bool = False) -> None:
 
 def check_encodes(encoder: Encoder) -> None:
     """:class:`ModelError` if the encoder cannot encode two short texts, whatever the reason lies in."""
+    import torch
+
     try:
         ids = encoder.token_ids(TEXTS)
         rows = encoder.backbone.get_input_embeddings().num_embeddings
         if (largest := max(max(row, default=0) for row in ids)) >= rows:
             raise ModelError(f"its tokenizer gives the token {largest}, the model has {rows}")
-        vectors = encoder.encode(TEXTS)
+        with torch.inference_mode():
+            vectors = encoder.pooled(ids)
         if vectors.shape != (len(TEXTS), encoder.width):
-            raise ModelError(f"it gives vectors of shape {vectors.shape[1:]} instead of ({encoder.width},)")
+            raise ModelError(
+                f"it gives vectors of shape {tuple(vectors.shape[1:])} instead of ({encoder.width},)"
+            )
     except MemoryError:
         raise
     except ContraposeError as error:
