@@ -60,14 +60,14 @@ class Machine:
 
 MACHINES = {
     "avx2": Machine(
-        environment={**AVX2, "OMP_NUM_THREADS": "1", "LANG": "C", "LC_ALL": "C", "TZ": "Asia/Kathmandu"}
+        environment={**AVX2, "OMP_NUM_THREADS": "1", "LANG": "C", "LC_ALL": "C", "TZ": "KTM-5:45"}
     ),
     "old": Machine(
         environment={
             **OLD,
             "OMP_NUM_THREADS": "4",
             "LC_ALL": "C.UTF-8",
-            "TZ": "Pacific/Apia",
+            "TZ": "APIA-13",
             "FORCE_COLOR": "1",
         }
     ),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -35,9 +38,11 @@ def test_links_between_pages_lead_somewhere() -> None:
 
 
 def test_every_committed_file_is_free_of_machine_paths() -> None:
-    files = subprocess.run(
-        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.split()
+    if not (ROOT / ".git").exists() or not shutil.which("git"):
+        pytest.skip("what is committed is known in a clone only")
+    # git refuses to look into another user's clone unless it is told that this is meant.
+    listing = ["git", "-c", "safe.directory=*", "ls-files"]
+    files = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     assert len(files) > 50
     named = [
         name

@@ -13,6 +13,8 @@ PROMISED = 480.0
 TOLERANCE = 1.25
 #: What is offered is a multiple of this many steps, and at least as many.
 STEPS = 5
+#: The demo's own settings.
+USUAL = DemoSettings.model_validate({})
 
 
 def broken_promise(clock: Clock, settings: DemoSettings) -> str:
@@ -21,8 +23,7 @@ def broken_promise(clock: Clock, settings: DemoSettings) -> str:
     Whoever asked for more steps than the demo's own was promised nothing.
     """
     remaining = clock.remaining() if clock.is_sure else None
-    own_steps = DemoSettings().steps
-    if remaining is None or settings.steps > own_steps:
+    if remaining is None or settings.steps > USUAL.steps:
         return ""
     seconds = clock.elapsed + remaining
     if seconds <= TOLERANCE * PROMISED:
@@ -57,11 +58,10 @@ def command(settings: DemoSettings, steps: int) -> str:
     "contrapose demo --out 'my demo' --seed 3 --steps 20"
     """
     words = ["contrapose", "demo"]
-    usual = DemoSettings()
     for name in ("out", "model", "method", "batch_size", "seed"):
-        if (value := getattr(settings, name)) != getattr(usual, name):
+        if (value := getattr(settings, name)) != getattr(USUAL, name):
             words += [f"--{name.replace('_', '-')}", str(value)]
-    if settings.sources != usual.sources:
+    if settings.sources != USUAL.sources:
         words += [word for source in settings.sources for word in ("--source", source)]
     return shlex.join([*words, "--steps", str(steps)])
 
