@@ -1,5 +1,5 @@
 """Rebuilds what the pages say from the code and from what was measured: docs/methods.md, docs/studies.md with its
-figures, and the marked parts of README.md.
+figures, and the marked parts of README.md and docs/adding-a-method.md.
 
 python docs/build.py            write
 python docs/build.py --check    exit 1 where a page is out of date
@@ -21,9 +21,11 @@ from contrapose.experiment.studies import study_named  # noqa: E402
 from contrapose.experiment.study_report import FIGURES, PAGE, render  # noqa: E402
 from contrapose.objectives.catalogue import all_methods, all_parts, describe  # noqa: E402
 from contrapose.objectives.hyperparameters import hyperparameters_of  # noqa: E402
+from contrapose.testing import all_rules  # noqa: E402
 
 RESULTS = ROOT / "docs/results"
 STUDIES = ROOT / "studies/results"
+ADDING = "docs/adding-a-method.md"
 
 
 def pages() -> dict[Path, str]:
@@ -42,15 +44,21 @@ def pages() -> dict[Path, str]:
     return {
         ROOT / "README.md": readme,
         ROOT / "docs/methods.md": methods_page(),
+        ROOT / ADDING: between((ROOT / ADDING).read_text(encoding="utf-8"), "rules", rules()),
         ROOT / "docs" / PAGE: studies,
     }
+
+
+def rules() -> str:
+    """The rules that contrapose.testing tries, each with its promise."""
+    return "\n".join(f"- `{rule.name}`: {rule.words}" for rule in all_rules())
 
 
 def between(text: str, name: str, content: str) -> str:
     """``text`` with what stands between the two marks of ``name`` replaced."""
     start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     if start not in text or end not in text:
-        raise SystemExit(f"README.md has no marks {start} ... {end}")
+        raise SystemExit(f"a page has no marks {start} ... {end}")
     before, rest = text.split(start, 1)
     after = rest.split(end, 1)[1]
     return f"{before}{start}\n{content}\n{end}{after}"
@@ -120,9 +128,10 @@ def methods_page() -> str:
 
 def _numbers(values: dict[str, object], descriptions: dict[str, str]) -> list[str]:
     lines = ["| hyperparameter | default | meaning |", "|---|---|---|"]
-    return lines + [
-        f"| `{name}` | {value} | {descriptions.get(name, '')} |" for name, value in values.items()
-    ]
+    for name, value in values.items():
+        meaning = descriptions.get(name, "").replace("|", "\\|")  # a bar would end the cell
+        lines.append(f"| `{name}` | {value} | {meaning} |")
+    return lines
 
 
 def draw_studies() -> None:

@@ -104,12 +104,14 @@ def test_a_method_from_a_file_trains_is_shown_and_is_compared(
     assert shown.code == 0
     assert "hardest-hinge" in shown.out
     options = ["--model", tiny, "--steps", 2, "--batch-size", 8]
+    judged = ["--seeds", 1, "--data", senteval, "--split", "dev", "--out", "compared", "--json", "-q"]
     done = contrapose("train", "wiki1m_for_simcse.txt", "--method", "mine.py", "--out", "run", *options,
                       "--criterion", "none", "--set", "margin=0.5", "-q")  # fmt: skip
     assert done.code == 0, done.err
     assert "hardest-hinge: 2 steps" in done.out
-    compared = contrapose("compare", "wiki1m_for_simcse.txt", "--methods", "simcse,mine.py", "--seeds", 1,
-                          *options, "--data", senteval, "--split", "dev", "--out", "compared", "--json", "-q")  # fmt: skip
+    compared = contrapose(
+        "compare", "wiki1m_for_simcse.txt", "--methods", "simcse,mine.py", *options, *judged
+    )
     assert compared.code == 0, compared.err
     rows = [
         line for line in (at_work / "compared/trials.jsonl").read_text().splitlines() if "mine.py" in line
@@ -117,8 +119,7 @@ def test_a_method_from_a_file_trains_is_shown_and_is_compared(
     assert len(rows) == 1
     assert "method_file" in rows[0]
     Path("mine.py").write_text(OWN_METHOD.read_text().replace("] = 0.2", "] = 0.4"))
-    again = contrapose("compare", "wiki1m_for_simcse.txt", "--methods", "simcse,mine.py", "--seeds", 1,
-                       *options, "--data", senteval, "--split", "dev", "--out", "compared", "--json", "-q")  # fmt: skip
+    again = contrapose("compare", "wiki1m_for_simcse.txt", "--methods", "simcse,mine.py", *options, *judged)
     assert again.code == 0, again.err
     rows = [
         line for line in (at_work / "compared/trials.jsonl").read_text().splitlines() if "mine.py" in line

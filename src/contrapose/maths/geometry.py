@@ -22,7 +22,7 @@ from contrapose.maths.similarity import unit
 DEFINITIONS: Mapping[str, str] = MappingProxyType(
     {
         "alignment": "mean of ||u - v||^2 over pairs that mean the same; u, v of unit length; lower is better",
-        "uniformity": "log of the mean of exp(-2 ||u - v||^2) over all distinct pairs of sentences; "
+        "uniformity": "log of the mean of exp(-2 ||u - v||^2) over all pairs of distinct sentences; "
         "0 when all vectors are equal, about -4 when they are spread evenly; lower is better",
         "mean_cosine": "mean cosine over all distinct pairs of sentences; 0 is isotropic, 1 is collapsed",
         "effective_rank": "exp of the entropy of the eigenvalues (scaled to sum 1) of the covariance of the "

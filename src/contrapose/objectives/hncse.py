@@ -23,14 +23,17 @@ from contrapose.objectives.simcse import simcse
 _PAPER = "2024, HNCSE: Advancing Sentence Embeddings via Hybrid Contrastive Learning with Hard Negatives"
 _REFERENCE = "https://arxiv.org/abs/2411.12156"
 _PM_DEPARTURES = (
-    "mixes unit vectors (the code mixes raw projector outputs)",
+    "mixes unit vectors (the code mixes raw projector outputs; raw_vectors=True does)",
+    "the mixing share carries no gradient (the code's has one, through the cosines it is made of)",
     "the mixing share follows the similarities by default; the code's search throws its result away",
-    "near_mode='search' is the intended search, on a grid of one angle: only the ratio of the two weights matters",
+    "near_mode='search' is the intended search, on a grid of one angle: only the ratio of the two weights matters; "
+    "a tie ranks above the positive, and repeats of the anchor's text count neither in rank nor in margin",
     "the share is 0 where a cosine it is made of is not positive",
 )
 _HNM_DEPARTURES = (
-    "mixes unit vectors (the code mixes raw projector outputs, so longer vectors dominate)",
-    "k is clamped to what the pool holds (the code fails on batches of 10 and fewer)",
+    "mixes unit vectors (the code mixes raw projector outputs, so longer vectors dominate; raw_vectors=True does)",
+    "k is clamped to what the pool holds (the code fails on batches of 9 and fewer, and in one of 10 a row's own "
+    "positive becomes a parent)",
     "repeats of the anchor's text are no parents; a pool of past batches is there as pool='queue'",
 )
 
