@@ -37,6 +37,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: Path) -> Path:
     (coded / "config.json").write_text(
         json.dumps({"model_type": "bert", "auto_map": {"AutoModel": "evil.Model"}})
     )
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.toml").write_text("my own")
     unfinished = tmp_path / "unfinished"
     unfinished.mkdir()
     (unfinished / "metrics.jsonl").write_text("")
@@ -131,6 +133,7 @@ BAD = [
     ("compare good.txt --data nowhere --set parts=[1]", 2, "names of parts"),
     (f"sweep good.txt --method simcse --over batch_size=2..{'9' * 400}", 2, "no range of numbers"),
     ("train good.txt --out NUL", 2, "NUL character"),
+    ("train good.txt --model TINY --out mine", 2, "config.toml that is no run's"),
     ("train good.txt --out run --config NUL", 2, "NUL character"),
     ("evaluate TINY --pairs NUL", 2, "NUL character"),
     ("sweep good.txt --method simcse --over temperature=0.1..0.5 --model TINY --out NUL", 2, "NUL character"),
