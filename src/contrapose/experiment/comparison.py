@@ -66,7 +66,8 @@ def pair_to_compare(ledger: Ledger, entries: Sequence[Entry]) -> tuple[Entry, En
     """The newest two evaluations among ``entries`` (oldest first) that can be compared: what was before, what after.
 
     A model that was trained from another comes after it, whichever was evaluated first, and such a pair goes before
-    pairs that time alone puts in an order; an encoder that was evaluated twice comes last. What was trained from what is known from the runs of the whole ledger.
+    pairs that time alone puts in an order; an encoder that was evaluated twice comes last. What was trained from what
+    is known from the runs of the whole ledger.
     """
     evaluations = [entry for entry in entries if entry.kind == "evaluation"]
     shared = {entry.id: set(_numbers(ledger, entry)) for entry in evaluations}
