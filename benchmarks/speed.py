@@ -2,6 +2,8 @@
 
     python -m benchmarks.speed [--corpus FILE] [--senteval DIR] [--steps N]       (make bench)
 
+CONTRAPOSE_DATA names the data folder. Without one the text is harvested: the docstrings of Python's standard library.
+
 Training, in sentences per second (both views, forward, backward, clipping, optimizer), the rivals taking turns, each
 in a process of its own:
 
@@ -17,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.data import data_folder, own_corpus
 from benchmarks.rivals import (
     BATCH_SIZE,
     MAX_LENGTH,
@@ -45,14 +47,21 @@ WARM_UP, ROUNDS = 8, 3
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    data = Path(os.environ.get("CONTRAPOSE_DATA", "../shared/data"))
-    parser.add_argument("--corpus", default=str(data / "corpora/general/wiki.txt.gz"))
-    parser.add_argument("--senteval", default=str(data / "senteval"))
+    data = data_folder()
+    parser.add_argument("--corpus", help="one sentence per line; else the data folder's, else harvested text")
+    parser.add_argument("--senteval", default=str(data / "senteval") if data else "", help="for evaluation")
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rival", choices=RIVALS, help="only: the seconds of each step of this one, as JSON")
     parser.add_argument("--profile", action="store_true", help="only: where the time of our step goes")
     given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="contrapose-bench-") as place:
+        given.corpus = given.corpus or own_corpus(data, Path(place))
+        run(given)
+
+
+def run(given: argparse.Namespace) -> None:
+    """What the options ask for."""
     if not Path(given.corpus).exists():
         raise SystemExit(f"no corpus at {given.corpus}: give --corpus FILE with one sentence per line")
     if given.rival:
@@ -61,13 +70,18 @@ def main() -> None:
     if given.profile:
         print(profile(given.corpus))
         return
-    report = {"machine": _machine(), "training": training(given.corpus, given.steps)}
-    if Path(given.senteval).exists():
+    report = {
+        "machine": _machine(),
+        "text": Path(given.corpus).name,
+        "training": training(given.corpus, given.steps),
+    }
+    if given.senteval and Path(given.senteval).exists():
         report["evaluation"] = evaluation(given.senteval)
     if given.json:
         print(json.dumps(report, indent=2))
         return
     print(" ".join(f"{key}={value}" for key, value in report["machine"].items()))
+    print(f"text: {report['text']}")
     for part in ("training", "evaluation"):
         for name, value in report.get(part, {}).items():
             print(f"{part:<11} {name:<46} {value}")

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import time
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.data import data_folder
 from benchmarks.rivals import one_classifier
 from contrapose.evaluate.encoding import encode_once
 from contrapose.evaluate.folds import set_aside, stratified_folds
@@ -43,13 +43,15 @@ PROTOCOL = PROTOCOLS["senteval-transfer"]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    data = Path(os.environ.get("CONTRAPOSE_DATA", "../shared/data"))
-    parser.add_argument("--senteval", default=str(data / "senteval"))
+    data = data_folder()
+    parser.add_argument("--senteval", default=str(data / "senteval") if data else None)
     parser.add_argument("--tasks", default=",".join(TRANSFER_TASKS))
     parser.add_argument("--seeds", type=int, default=3, help="of tasks with given splits: few trainings each")
     parser.add_argument("--outer", type=int, default=PROTOCOL.folds, help="outer folds that the rival does")
     parser.add_argument("--out", type=Path, default=Path("docs/results/transfer.json"))
     given = parser.parse_args()
+    if not given.senteval:
+        parser.error("where is SentEval's data? Give --senteval FOLDER, or set CONTRAPOSE_DATA")
     torch.set_num_threads(1)
     done = json.loads(given.out.read_text()) if given.out.exists() else {}
     for name in given.tasks.split(","):

@@ -1,6 +1,7 @@
 """Train with contrapose's hard negative mixing in sentence-transformers' own trainer: 20 steps on plain sentences.
 
-Needs: pip install -c constraints.txt '.[offline,st]'. Run: python examples/sentence_transformers_trainer.py [OUTPUT_FOLDER]
+Needs: pip install -c constraints.txt '.[offline,st]'.
+Run: python examples/sentence_transformers_trainer.py [OUTPUT_FOLDER]
 """
 
 import ast

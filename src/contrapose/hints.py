@@ -73,7 +73,7 @@ def fitting_batch_size(rows: int, usual: int = 64) -> int | None:
 
 
 def _option(name: str, value: Any) -> Iterable[str]:
-    flag = "--" + name.rstrip("_").replace("_", "-")
+    flag = f"-{name}" if len(name) == 1 else "--" + name.rstrip("_").replace("_", "-")
     if value is None or value is False:
         return []
     if value is True:

@@ -38,6 +38,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: Path) -> Path:
     (coded / "config.json").write_text(
         json.dumps({"model_type": "bert", "auto_map": {"AutoModel": "evil.Model"}})
     )
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.toml").write_text("my own")
     unfinished = tmp_path / "unfinished"
     unfinished.mkdir()
     (unfinished / "metrics.jsonl").write_text("")
@@ -131,6 +133,20 @@ BAD = [
     ("harvest python json -o a.csv", 2, ".parquet"),
     ("harvest python json -o nowhere", 2, ".parquet"),
     ("harvest python json -o a.parquet --kind poems", 2, "sentences"),
+    ("compare good.txt --data nowhere --set parts=3", 2, "names of parts"),
+    ("compare good.txt --data nowhere --set parts=[1]", 2, "names of parts"),
+    (f"sweep good.txt --method simcse --over batch_size=2..{'9' * 400}", 2, "no range of numbers"),
+    ("train good.txt --out NUL", 2, "NUL character"),
+    ("train good.txt --model TINY --out mine", 2, "config.toml that is no run's"),
+    ("train good.txt --out run --config NUL", 2, "NUL character"),
+    ("evaluate TINY --pairs NUL", 2, "NUL character"),
+    ("sweep good.txt --method simcse --over temperature=0.1..0.5 --model TINY --out NUL", 2, "NUL character"),
+    ("report NUL", 2, "no such folder"),
+    ("demo --out NUL", 2, "NUL character"),
+    ("search TINY good.txt missing.txt q", 1, "no such file or folder: missing.txt"),
+    ("search TINY good.txt q good.txt", 2, "stands behind a query"),
+    ("search TINY good.txt", 2, "what to look for"),
+    ("harvest python json -o used.npy/a.parquet", 1, "used.npy"),
     ("demo --steps 0", 2, "steps"),
     ("demo --out good.txt", 2, "good.txt"),
 ]
@@ -141,7 +157,8 @@ def test_one_clear_message_the_right_code_and_nothing_left(
     contrapose: Command, place: Path, tiny: Path, command: str, code: int, words: str
 ) -> None:
     before = sorted(path.name for path in place.rglob("*"))
-    done = contrapose(*(str(tiny) if word == "TINY" else word for word in command.split()))
+    stands_for = {"TINY": str(tiny), "NUL": "a\0b"}
+    done = contrapose(*(stands_for.get(word, word) for word in command.split()))
     assert words.lower() in done.err.lower(), done.err
     assert done.code == code, done.err
     assert done.out == ""

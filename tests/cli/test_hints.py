@@ -243,9 +243,9 @@ def test_runs_suggests_only_what_can_be_compared(contrapose: Command, place: Pat
     first = evaluation(ledger, "a")
     evaluation(ledger, "b", task="another")
     assert "runs show" in hints(contrapose("runs"))[0]
-    second = evaluation(ledger, "c")
-    evaluation(ledger, "c")  # the same encoder again: a comparison of it with itself says nothing
-    newest = evaluation(ledger, "c", task="another")
-    assert newest not in (first, second)
+    evaluation(ledger, "c")
+    newest = evaluation(ledger, "c")  # the same encoder again: a comparison of it with itself says little
+    evaluation(ledger, "d", task="a third")
     (hint,) = hints(contrapose("runs"))
+    assert words(hint) == ["runs", "compare", first, newest]
     assert contrapose(*words(hint)).code == 0

@@ -237,3 +237,19 @@ def test_poor_terminals_get_plain_words(env: Mapping[str, str]) -> None:
 def test_every_verb_is_one_file_that_holds_its_examples() -> None:
     assert methods_verb.EXAMPLES.startswith("Examples:")
     assert callable(main_module.main)
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_streams_that_the_caller_closed_lead_nowhere(tmp_path: Path, closed: str) -> None:
+    """And the number of a closed stream is not given to the next file that is opened."""
+    code = (
+        "import os, sys\n"
+        "from contrapose.cli.main import main\n"
+        "code = main(['methods', '--json'])\n"
+        "os.write(1, b'nobody reads this')\n"
+        "file = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)\n"
+        "os.write(file, f'{code} {file > 2}'.encode())\n"
+    )
+    command = f'"$0" -c "$1" "$2" {closed}'
+    subprocess.run(["sh", "-c", command, sys.executable, code, tmp_path / "told"], check=True, timeout=120)
+    assert (tmp_path / "told").read_text() == "0 True"

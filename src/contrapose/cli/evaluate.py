@@ -185,7 +185,7 @@ def evaluate(
 def _next_step(model: str) -> str:
     """Of a run, what changed by it; of any other model, a training that starts from it."""
     if (Path(model) / "summary.json").is_file():
-        return command("report", model, out="report.html")
+        return command("report", model, o="report.html")
     place = free_folder("runs/mine")
     return command("train", YOUR_TEXT, model=model, out=place, about=f"then evaluate {place} the same way")
 

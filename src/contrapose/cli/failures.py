@@ -47,6 +47,8 @@ def explain(error: BaseException) -> Failure:
         place = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
         remedy = _REMEDIES.get(error.errno, "")
         return Failure(f"{place}{os.strerror(error.errno)}. {remedy}".rstrip(), FAILURE)
+    if isinstance(error, ValueError) and "embedded null" in str(error):
+        return Failure("a name holds a NUL character, which no file's name can: give another one", USAGE)
     if _is_out_of_memory(error):
         return Failure(
             f"out of memory ({_first_line(error)}). Give smaller numbers: --chunk-size keeps the result and lowers "

@@ -89,6 +89,7 @@ def contrapose(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code. ``arguments`` are those after the program's name."""
     given = sys.argv[1:] if arguments is None else list(arguments)
+    _open_closed_streams()
     _tolerate_narrow_encodings()
     try:
         with StopAtOnce(watched=[signal.SIGTERM]) as ending, console.told_warnings():
@@ -132,6 +133,21 @@ def _usage(error: BaseException) -> Failure:
     context = getattr(error, "ctx", None)
     hint = f"\nTry: {context.command_path} --help" if context is not None else ""
     return Failure(f"{words.rstrip()}{hint}", USAGE)
+
+
+def _open_closed_streams() -> None:
+    """What a caller closed (``>&-``) leads nowhere: the next file that is opened would get its number, and its text."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+        if getattr(sys, name) is None:
+            stream = open(number, "r" if name == "stdin" else "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
 
 
 def _tolerate_narrow_encodings() -> None:

@@ -90,4 +90,7 @@ def _is_training(name: str) -> bool:
 
 def parts_of(options: Mapping[str, Any]) -> tuple[str, ...]:
     parts = options.get("parts", options.get("with", ()))
-    return (parts,) if isinstance(parts, str) else tuple(parts)
+    named = (parts,) if isinstance(parts, str) else parts
+    if not isinstance(named, list | tuple) or not all(isinstance(part, str) for part in named):
+        raise UsageError(f"--set parts: give names of parts, as in parts=queue, and not {parts!r}")
+    return tuple(named)

@@ -66,7 +66,8 @@ def pair_to_compare(ledger: Ledger, entries: Sequence[Entry]) -> tuple[Entry, En
     """The newest two evaluations among ``entries`` (oldest first) that can be compared: what was before, what after.
 
     A model that was trained from another comes after it, whichever was evaluated first, and such a pair goes before
-    pairs that time alone puts in an order. What was trained from what is known from the runs of the whole ledger.
+    pairs that time alone puts in an order; an encoder that was evaluated twice comes last. What was trained from what
+    is known from the runs of the whole ledger.
     """
     evaluations = [entry for entry in entries if entry.kind == "evaluation"]
     shared = {entry.id: set(_numbers(ledger, entry)) for entry in evaluations}
@@ -74,8 +75,9 @@ def pair_to_compare(ledger: Ledger, entries: Sequence[Entry]) -> tuple[Entry, En
         (earlier, later)
         for place, later in reversed(list(enumerate(evaluations)))
         for earlier in reversed(evaluations[:place])
-        if _model(earlier) != _model(later) and shared[earlier.id] & shared[later.id]
+        if shared[earlier.id] & shared[later.id]
     ]
+    pairs.sort(key=lambda pair: _model(pair[0]) == _model(pair[1]))
     parents = _trained_from(ledger)
     for earlier, later in pairs:
         for before, after in ((earlier, later), (later, earlier)):

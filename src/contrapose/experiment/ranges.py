@@ -6,7 +6,7 @@ more than a factor of ten: between 1e-6 and 1e-4 the middle is 1e-5.
 
 from __future__ import annotations
 
-import math
+import sys
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from contrapose.train.settings import SECTIONS, nested, resolve, section_of
 LOGARITHMIC, SPAN_OF_LOGARITHM = ("learning_rate", "temperature"), 10
 #: Digits kept of a drawn number: enough for any setting, and readable.
 DIGITS = 5
+LARGEST = sys.float_info.max
 #: Where numbers of training may be swept.
 SWEPT_SECTIONS = ("encoder", "training", "data", "selection")
 
@@ -135,7 +136,8 @@ def _ends(name: str, values: str, kind: type | None) -> tuple[float, float]:
     if kind not in (int, float):
         raise UsageError(f"--over {name}: it is no number and has no range; give a list: {name}=a|b")
     low, high = (parse_value(word.strip()) for word in values.split("..", 1))
-    if not is_number(low) or not is_number(high) or not math.isfinite(low) or not math.isfinite(high):
+    # Not NaN, not infinite, and no whole number of so many digits that it has no float.
+    if not all(is_number(end) and -LARGEST <= end <= LARGEST for end in (low, high)):
         raise UsageError(f"--over {name}: '{values}' is no range of numbers; write low..high")
     if low >= high:
         raise UsageError(f"--over {name}: the range {values} is empty; the lower end comes first")

@@ -10,10 +10,15 @@ from contrapose.durable import remove_tree
 from contrapose.errors import ContraposeError, StorageError, UsageError
 from contrapose.staging import locked_folder
 
+#: What a run writes beside its corpus, metrics and record.
+WRITTEN = ("config.toml", "env.json", "summary.json", "model", "checkpoints")
+
 
 def claim(folder: Path, *, resume: bool, stack: ExitStack) -> None:
     """Make ``folder`` ours until ``stack`` is closed. Raises RunLocked, UsageError or StorageError, saying why not."""
     refuse_a_file(folder)
+    if not resume:
+        refuse_foreign(folder)
     lock, is_new = locked_folder(folder)
     stack.callback(lock.release)
     if is_new:
@@ -36,6 +41,17 @@ def refuse_a_file(folder: Path) -> None:
     """Raise UsageError where what ``--out`` names is there and is no folder."""
     if os.path.lexists(folder) and not os.path.isdir(folder):
         raise UsageError(f"--out {folder} is a file, not a folder: choose another name")
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Raise UsageError where a run would replace what is no run's. One that was begun made its corpus first."""
+    if any(os.path.lexists(folder / mark) for mark in ("run.json", "metrics.jsonl", "cache/corpus")):
+        return
+    for name in WRITTEN:
+        if os.path.lexists(folder / name):
+            raise UsageError(
+                f"{folder} holds a {name} that is no run's, and a run writes one: choose another --out"
+            )
 
 
 def make_folder(folder: Path) -> None:

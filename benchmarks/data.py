@@ -1,0 +1,27 @@
+"""Where benchmarks find text: the data folder that CONTRAPOSE_DATA names, else what every machine has."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+#: Sentences of Wikipedia in the data folder, one per line.
+WIKIPEDIA = "corpora/general/wiki.txt.gz"
+
+
+def data_folder() -> Path | None:
+    """The folder that CONTRAPOSE_DATA names; None where it names none."""
+    named = os.environ.get("CONTRAPOSE_DATA", "")
+    return Path(named).expanduser() if named else None
+
+
+def own_corpus(data: Path | None, place: Path, sources: Sequence[str] = ("stdlib",)) -> str:
+    """A file of sentences: the data folder's, or the docstrings of Python sources, harvested into ``place``."""
+    if data is not None and (data / WIKIPEDIA).is_file():
+        return str(data / WIKIPEDIA)
+    from contrapose.data.harvest_table import write_harvest
+
+    out = place / "harvested.parquet"
+    write_harvest(sources, out, kind="sentences")
+    return str(out)

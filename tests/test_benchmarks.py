@@ -1,0 +1,56 @@
+"""Benchmarks run where there is no data folder: on text that every machine has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from benchmarks import speed
+from benchmarks.data import WIKIPEDIA, data_folder, own_corpus
+
+
+def test_without_a_data_folder_text_is_harvested(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from contrapose.data.quarantine import Quarantine
+    from contrapose.data.readers import read_rows
+
+    monkeypatch.delenv("CONTRAPOSE_DATA", raising=False)
+    assert data_folder() is None
+    source = tmp_path / "a.py"
+    source.write_text('def double(number):\n    """Return twice the number that is given."""\n')
+    corpus = own_corpus(None, tmp_path, [str(source)])
+    assert [row.texts for row in read_rows(corpus, quarantine=Quarantine())] == [
+        ("Return twice the number that is given.",)
+    ]
+
+
+def test_the_data_folder_is_the_users_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CONTRAPOSE_DATA", str(tmp_path))
+    (tmp_path / WIKIPEDIA).parent.mkdir(parents=True)
+    (tmp_path / WIKIPEDIA).write_bytes(b"")
+    assert own_corpus(data_folder(), tmp_path) == str(tmp_path / WIKIPEDIA)
+
+
+def test_speed_measures_harvested_text_and_leaves_evaluation_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("CONTRAPOSE_DATA", raising=False)
+    monkeypatch.setattr("sys.argv", ["speed"])
+    seen: list[str] = []
+    monkeypatch.setattr(speed, "own_corpus", lambda data, place: str(tmp_path))
+    monkeypatch.setattr(speed, "training", lambda corpus, steps: seen.append(corpus) or {"rate": 1})
+    monkeypatch.setattr(speed, "evaluation", lambda _: pytest.fail("there are no data to evaluate on"))
+    speed.main()
+    assert seen == [str(tmp_path)]
+    assert f"text: {tmp_path.name}" in capsys.readouterr().out
+
+
+def test_only_named_folders_are_looked_in() -> None:
+    """A folder beside the checkout is the developers' own; tests may look there, the product may not."""
+    root = Path(__file__).resolve().parent.parent
+    named = [
+        path.name
+        for folder in ("src", "benchmarks", "examples")
+        for path in (root / folder).rglob("*.py")
+        if "shared/data" in path.read_text("utf-8")
+    ]
+    assert named == []
