@@ -94,5 +94,5 @@ def train_with(settings: RunSettings, *, resume: bool = False, listener: Listene
         session: Session = prepare(settings, resume=resume, listener=listener or Listener(), stack=stack)
         stack.callback(session.metrics.close)
         loop.run(session)
-        finish(session, time.perf_counter() - began)
+        finish(session, began)
         return Run(session.folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from contrapose.durable import write_text
@@ -13,15 +14,21 @@ from contrapose.train.blend import best_share, blend
 from contrapose.train.prepare import load_encoder
 from contrapose.train.session import Session, restore
 from contrapose.train.settings import run_folder
-from contrapose.train.track import read_rows, strict_json
+from contrapose.train.track import read_rows, seconds_by_part, strict_json
 from contrapose.train.verdict import Verdict, judge, start_kept, unjudged
 
 
-def finish(session: Session, seconds: float) -> None:
-    """Export the chosen weights and write the summary. Harmless to repeat."""
+def finish(session: Session, began: float) -> None:
+    """Export the chosen weights and write the summary. Harmless to repeat. ``began``: when the call for it all came."""
     chosen = _choose(session)
-    blending, verdict = _against_the_start(session)
-    summary = {**_summary(session, chosen, seconds), **blending, "verdict": verdict.to_json()}
+    with session.timed("blending"):
+        blending, verdict = _against_the_start(session)
+    summary = {
+        **_summary(session, chosen),
+        **_seconds(session, began),
+        **blending,
+        "verdict": verdict.to_json(),
+    }
     if session.world.is_first:
         encoder = session.encoder.eval()
         encoder.use_attention("sdpa")
@@ -47,7 +54,9 @@ def finish(session: Session, seconds: float) -> None:
             numbers=_numbers(session, chosen),
             citation=f"{session.recipe.method.paper}\n{session.recipe.method.reference}",
         )
+        session.listener.preparing("writing the model")
         encoder.save(run_folder(session.settings) / "model", card, provenance=summary)
+        summary |= _seconds(session, began)
         write_text(session.folder / "summary.json", strict_json(summary) + "\n")
         settings = session.settings.model_dump(mode="json")
         record("run", {"folder": str(session.folder.resolve()), "summary": summary, "settings": settings})
@@ -68,20 +77,20 @@ def _against_the_start(session: Session) -> tuple[dict[str, Any], Verdict]:
     scores: dict[str, float] = {}
     if wanted == "auto":
         assert criterion is not None
-        share, scores = best_share(session.encoder, start, criterion, session.precision)
+        share, scores = best_share(session.encoder, start, criterion, session.precision, session.looks.shares)
     else:
         share = wanted
     blend(session.encoder, start, share)
     facts = {"blend": share, "blend_scores": scores, "verdict_of_all": trained.to_json()}
     if share == 0:
         return facts, start_kept(trained, session.views)
-    return facts, trained if share == 1 else _judged(session)
+    return facts, trained if share == 1 else _judged(session, blended=True)
 
 
-def _judged(session: Session) -> Verdict:
+def _judged(session: Session, *, blended: bool = False) -> Verdict:
     if session.criterion is None:
         return unjudged()
-    return judge(session.criterion, session.encoder, session.precision, session.views)
+    return judge(session.criterion, session.encoder, session.precision, session.views, brief=blended)
 
 
 def _choose(session: Session) -> int:
@@ -99,9 +108,21 @@ def _choose(session: Session) -> int:
     return best
 
 
-def _summary(session: Session, chosen: int, seconds: float) -> dict[str, Any]:
-    progress, timings = session.progress, session.metrics.timings_path
-    times = sorted(row["seconds"] for row in read_rows(timings)) if timings.exists() else []
+def _seconds(session: Session, began: float) -> dict[str, float]:
+    """From the beginning of the run until now, in all of its processes, and what each part of that took."""
+    parts = seconds_by_part(_timings(session))
+    whole = session.earlier + time.perf_counter() - began
+    return {"seconds": round(whole, 1), **{name: round(taken, 1) for name, taken in parts.items()}}
+
+
+def _timings(session: Session) -> list[dict[str, Any]]:
+    path = session.metrics.timings_path
+    return read_rows(path) if path.exists() else []
+
+
+def _summary(session: Session, chosen: int) -> dict[str, Any]:
+    progress = session.progress
+    times = sorted(row["seconds"] for row in _timings(session) if "seconds" in row)
     median = times[len(times) // 2] if times else None
     batch_size = session.settings.training.batch_size
     return {
@@ -122,7 +143,6 @@ def _summary(session: Session, chosen: int, seconds: float) -> dict[str, Any]:
         "corpus_fingerprint": session.corpus.fingerprint,
         "rows_quarantined": session.corpus.account.quarantined,
         "precision": session.precision,
-        "seconds": round(seconds, 1),
         "rows_per_second": round(batch_size / median, 1) if median else None,
     }
 

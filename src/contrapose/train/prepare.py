@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from contrapose.data.corpus import Corpus, build_corpus
 from contrapose.data.sources import find_sources
@@ -15,16 +17,18 @@ from contrapose.objectives.catalogue import Recipe, recipe
 from contrapose.seeds import derive
 from contrapose.syscalls import reporting
 from contrapose.train.batches import Batches, choose_views
+from contrapose.train.budget import LookPlan
 from contrapose.train.chunks import CPU_GROUPS, GPU_GROUPS
 from contrapose.train.claim import claim
 from contrapose.train.distributed import World
 from contrapose.train.environment import describe_environment, pick_device, pick_precision
+from contrapose.train.looks import looks_of_run
 from contrapose.train.optimizer import make_optimizer, trainable
 from contrapose.train.progress import Progress
 from contrapose.train.resume import check_resumable, write_record
-from contrapose.train.select import choose_criterion
+from contrapose.train.select import Criterion, choose_criterion
 from contrapose.train.session import Session, go_back
-from contrapose.train.settings import RunSettings, evaluation_interval, run_folder, steps_of
+from contrapose.train.settings import RunSettings, run_folder, steps_of
 from contrapose.train.step import StepPlan
 from contrapose.train.track import Listener, MetricsLog
 
@@ -39,6 +43,7 @@ def prepare(settings: RunSettings, *, resume: bool, listener: Listener, stack: E
 
     What must be released at the end (the run's lock, the process group) is pushed on ``stack``.
     """
+    began = time.perf_counter()
     made = recipe(settings.method.name, settings.method.parts, settings.method.hyperparameters)
     settings = _with_all_numbers(settings, made)
     if "-" not in settings.data.corpus:
@@ -79,17 +84,21 @@ def prepare(settings: RunSettings, *, resume: bool, listener: Listener, stack: E
         "device": str(device),
         "precision": "bf16" if bf16 else "fp32",
         "account": corpus.account.lines(),
-        "eval_every": evaluation_interval(settings, num_steps),
         "temperature": getattr(made.hyperparameters, "temperature", None),
         **_measured_views(encoder, batches, views, settings),
     }
     objective = made.build(width=encoder.width).to(device)
-    criterion = choose_criterion(settings.selection, corpus, held_out, listener.notice)
-    facts["criterion"] = criterion.about if criterion else "the last step"
+    criterion = choose_criterion(settings.selection, corpus, held_out, listener)
+    looks = looks_of_run(settings, criterion, encoder, batches, num_steps)
+    looking = 0.0
     if criterion is not None:
+        criterion.keep(looks.rows)
         listener.preparing("looking at the start")
         with encoder.in_mode(training=False):
+            looking = -time.perf_counter()
             criterion.begin(encoder, "bf16" if bf16 else "fp32")
+            looking += time.perf_counter()
+    facts |= _facts_of_looks(criterion, looks, num_steps)
     groups = settings.training.length_groups or (CPU_GROUPS if device.type == "cpu" else GPU_GROUPS)
     session = Session(
         settings=settings,
@@ -111,7 +120,7 @@ def prepare(settings: RunSettings, *, resume: bool, listener: Listener, stack: E
             world=world,
         ),
         num_steps=num_steps,
-        eval_every=evaluation_interval(settings, num_steps),
+        looks=looks,
         listener=listener,
         metrics=MetricsLog(folder, tensorboard=settings.saving.tensorboard and world.is_first),
         world=world,
@@ -122,7 +131,21 @@ def prepare(settings: RunSettings, *, resume: bool, listener: Listener, stack: E
         _write_down(session, resume)
     if resume:
         go_back(session)
+    session.tell_preparation(began, looking)
     return session
+
+
+def _facts_of_looks(criterion: Criterion | None, looks: LookPlan, num_steps: int) -> dict[str, Any]:
+    """What chooses the checkpoint, on how much text, and how often that is looked at."""
+    if criterion is None:
+        return {"criterion": "the last step", "eval_every": num_steps, "evaluations": 0, "closing_looks": 0}
+    return {
+        "criterion": criterion.about,
+        "eval_every": looks.eval_every,
+        "evaluations": looks.num_evaluations(num_steps),
+        "closing_looks": looks.between,
+        "look_in_steps": looks.in_steps,
+    }
 
 
 def _with_all_numbers(settings: RunSettings, made: Recipe) -> RunSettings:

@@ -10,7 +10,7 @@ import json
 import logging
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,9 @@ class Listener:
 
     def stepped(self, step: int, row: Mapping[str, Any]) -> None:
         """Step ``step`` (from 1) is done."""
+
+    def looking(self, done: int, total: int) -> None:
+        """Held-out text is looked at: ``done`` of ``total`` texts are encoded. Begins with 0, ends with all."""
 
     def evaluated(self, step: int, scores: Mapping[str, float], is_best: bool) -> None:
         """The criterion was measured."""
@@ -133,6 +136,21 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         if isinstance(row, dict) and isinstance(row.get("step"), int):
             rows.append(row)
     return rows
+
+
+def seconds_by_part(timings: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """What each part of a run took, of the rows of timings.jsonl.
+
+    >>> seconds_by_part([{"step": 1, "seconds": 2.0}, {"step": 1, "looking_seconds": 1.0}, {"step": 2, "seconds": 2.0}])
+    {'training_seconds': 4.0, 'looking_seconds': 1.0}
+    """
+    found: dict[str, float] = {}
+    for row in timings:
+        for name, value in row.items():
+            if name.endswith("seconds") and isinstance(value, float | int):
+                part = "training_seconds" if name == "seconds" else name
+                found[part] = found.get(part, 0.0) + value
+    return found
 
 
 def _summary_writer(folder: Path) -> Any:
