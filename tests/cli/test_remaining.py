@@ -35,6 +35,34 @@ def test_the_estimate_is_exact_for_a_steady_run_with_evaluations_and_saves() -> 
         assert abs(estimate - (end - at)) <= 3.0
 
 
+def test_looks_that_come_after_the_last_step_are_in_the_estimate() -> None:
+    """One-second steps, an evaluation of 10 s at the end, three closing looks of 10 s."""
+    clock = Clock()
+    left = Remaining(0, 20, eval_every=20, closing=3, look=10.0, now=clock)
+    for step in range(1, 21):
+        clock.after(1)
+        left.stepped(step)
+        if step == 15:
+            assert left.seconds() == 5 + 10 + 30
+    assert left.seconds() == 40
+    clock.after(10)
+    left.looked(10)
+    left.evaluated()
+    for closing in (20, 10, 0):
+        clock.after(10)
+        left.looked(10)
+        assert left.seconds() == closing
+
+
+def test_a_short_run_knows_its_closing_looks_though_it_has_few_steps() -> None:
+    clock = Clock()
+    left = Remaining(0, 2, eval_every=2, closing=1, look=7.0, now=clock)
+    for step in (1, 2):
+        assert left.seconds() is None
+        left.stepped(step)
+    assert left.seconds() == 14
+
+
 def test_one_slow_step_does_not_move_the_estimate() -> None:
     clock = Clock()
     left = Remaining(0, 50, eval_every=1000, now=clock)

@@ -79,7 +79,7 @@ class Wants:
     def __init__(self, name: str, value: float) -> None:
         self.weight, self.value = name, value
 
-    def measure(self, encoder: Encoder, precision: str) -> dict[str, float]:
+    def measure(self, encoder: Encoder, precision: str, **_: bool) -> dict[str, float]:
         return {"score": -abs(float(encoder.state_dict()[self.weight].flatten()[0]) - self.value)}
 
 

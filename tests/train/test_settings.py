@@ -196,6 +196,8 @@ def test_the_number_of_steps_covers_the_epochs() -> None:
 def test_evaluations_are_four_in_a_short_run_and_regular_in_a_long_one() -> None:
     assert evaluation_interval(of(), 100) == 25
     assert evaluation_interval(of(), 3) == 1
+    assert evaluation_interval(of(), 6) == 2
+    assert evaluation_interval(of(), 10) == 3
     assert evaluation_interval(of(), 10_000) == 125
     assert evaluation_interval(of(eval_every=7), 100) == 7
 

@@ -43,7 +43,7 @@ def test_the_start_is_kept_to_the_bit_where_no_share_is_better(
 ) -> None:
     start = Encoder.load(str(place.model)).state_dict()
 
-    def distance(self: select.LabelFree, encoder: Encoder, precision: str) -> dict[str, float]:
+    def distance(self: select.LabelFree, encoder: Encoder, precision: str, **_: bool) -> dict[str, float]:
         return {
             "score": -sum(
                 float((w.float() - start[n].float()).abs().sum()) for n, w in encoder.state_dict().items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
@@ -32,7 +33,11 @@ class TrainingView:
         self._bar = None if quiet else moving_bar()
         self._task = self._bar.add_task("starting", total=None, told="") if self._bar else None
         self._remaining: Remaining | None = None
-        self._num_steps, self._first_step = 0, 0
+        self._num_steps, self._first_step, self._step = 0, 0, 0
+        self._stage = "starting"
+        self._look_began = 0.0
+        self._look_seconds: float | None = None
+        self._look_in_steps, self._looks = 0.0, 0
         self._start_score: float | None = None
 
     def __enter__(self) -> Self:
@@ -49,37 +54,70 @@ class TrainingView:
         console.tell(f"note: {text}", style="yellow")
 
     def preparing(self, what: str) -> None:
+        self._stage = printable(what)
         if self._bar is None:
             self._line(what)
         else:
-            self._update(description=printable(what))
+            self._update(description=self._stage)
 
     def reading(self, rows: int) -> None:
         self._update(description=f"reading the corpus: {rows:,} rows")
 
     def started(self, first_step: int, num_steps: int, facts: Mapping[str, Any]) -> None:
-        every = int(facts.get("eval_every", num_steps))
-        self._remaining = Remaining(first_step, num_steps, eval_every=every)
+        every, closing = int(facts.get("eval_every", num_steps)), int(facts.get("closing_looks", 0))
+        self._remaining = Remaining(
+            first_step, num_steps, eval_every=every, closing=closing, look=self._look_seconds
+        )
         self._num_steps, self._first_step = num_steps, first_step
+        self._look_in_steps, self._looks = float(facts.get("look_in_steps", 0.0)), first_step // every
+        total = num_steps + self._look_in_steps * (int(facts.get("evaluations", 0)) + closing)
         for line in fact_lines(first_step, num_steps, facts):
             self._line(line)
-        self._update(description="training", total=num_steps, completed=first_step, told=in_words(None))
+        self._step, self._stage = first_step, "training"
+        self._update(description="training", total=total, completed=self._completed(), told=in_words(None))
 
     def stepped(self, step: int, row: Mapping[str, Any]) -> None:
         if self._remaining is None:
             return
         self._remaining.stepped(step)
-        left = in_words(self._remaining.seconds()) if step < self._num_steps else "done"
-        told = f"loss {_short(row.get('loss'))}, {left}"
+        self._step = step
+        told = f"loss {_short(row.get('loss'))}, {self._left()}"
         if self._bar is not None:
-            self._update(completed=step, told=f"{step}/{self._num_steps}, {told}")
+            of_all = f"{step}/{self._num_steps}"
+            self._update(description="training", completed=self._completed(), told=f"{of_all}, {told}")
         elif (
             step in (self._first_step + 1, self._num_steps) or step % -(-self._num_steps // PLAIN_LINES) == 0
         ):
             self._line(f"step {step}/{self._num_steps}: {told}")
 
+    def looking(self, done: int, total: int) -> None:
+        if done == 0:
+            self._look_began = time.monotonic()
+        told = f"{done:,} of {total:,} texts"
+        if self._remaining is None:
+            self._update(total=total, completed=done, told=told)
+            if done >= total:
+                self._look_seconds = time.monotonic() - self._look_began
+            return
+        what = "looking at held-out text" if self._stage == "training" else self._stage
+        completed = self._completed(done / max(1, total))
+        self._update(description=what, completed=completed, told=f"{told}, {self._left()}")
+        if done >= total:
+            self._looks += 1
+            self._remaining.looked(time.monotonic() - self._look_began)
+
+    def _completed(self, of_look: float = 0.0) -> float:
+        """In steps; a look counts as the steps that take as long."""
+        return self._step + self._look_in_steps * (self._looks + of_look)
+
+    def _left(self) -> str:
+        """The time left, in words; after the last step, that of the looks to come."""
+        seconds = self._remaining.seconds() if self._remaining is not None else None
+        return "all steps done" if self._step >= self._num_steps and not seconds else in_words(seconds)
+
     def evaluated(self, step: int, scores: Mapping[str, float], is_best: bool) -> None:
-        if self._remaining is not None:
+        # The start was looked at before: that evaluation takes no time, and would mislead the estimate.
+        if self._remaining is not None and step > self._first_step:
             self._remaining.evaluated()
         score = scores["score"]
         if step == 0:
@@ -125,9 +163,23 @@ def fact_lines(first_step: int, num_steps: int, facts: Mapping[str, Any]) -> lis
             f"temperature {facts['temperature']:g} (the same as a scale of {1 / facts['temperature']:g})"
         )
     lines.append(f"the checkpoint is chosen by: {facts['criterion']}")
+    if facts.get("evaluations"):
+        lines.append(_looks_line(int(facts["evaluations"]), int(facts["closing_looks"])))
     if first_step:
         lines.append(f"continuing after step {first_step} of {num_steps}")
     return lines
+
+
+def _looks_line(evaluations: int, blends: int) -> str:
+    """How often held-out text is looked at, over the whole run.
+
+    >>> _looks_line(1, 3)
+    'it is looked at 5 times: the start, 1 evaluation, 3 blends with the start'
+    """
+    parts = ["the start", console.counted(evaluations, "evaluation")]
+    if blends:
+        parts.append(f"{console.counted(blends, 'blend')} with the start")
+    return f"it is looked at {1 + evaluations + blends} times: {', '.join(parts)}"
 
 
 class Counter:

@@ -1,10 +1,10 @@
-"""How long a training run will still take, from what its steps and evaluations took so far on this machine."""
+"""How long a training run will still take, from what its steps and looks took so far on this machine."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from statistics import median
+from statistics import mean, median
 
 #: Steps to have seen before anything is said; the first ones are slower than the rest.
 ENOUGH_STEPS = 5
@@ -13,7 +13,9 @@ WINDOW = 50
 
 
 class Remaining:
-    """Told of steps and evaluations as they end, asked for the seconds that are left.
+    """Told of steps, looks at held-out text and evaluations as they end, asked for the seconds that are left.
+
+    closing: looks after the last evaluation, at blends.
 
     >>> times = iter([0.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0])
     >>> left = Remaining(0, 105, eval_every=50, now=lambda: next(times))
@@ -26,9 +28,18 @@ class Remaining:
     """
 
     def __init__(
-        self, first_step: int, num_steps: int, *, eval_every: int, now: Callable[[], float] = time.monotonic
+        self,
+        first_step: int,
+        num_steps: int,
+        *,
+        eval_every: int,
+        closing: int = 0,
+        look: float | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._num_steps, self._eval_every, self._now = num_steps, eval_every, now
+        self._closing, self._looks = closing, [] if look is None else [look]
+        self._evaluated = first_step
         self._step, self._mark = first_step, now()
         self._after_evaluation = False
         self._steps: list[float] = []
@@ -49,18 +60,28 @@ class Remaining:
         """An evaluation ended now."""
         self._evaluations.append(self._lap())
         self._after_evaluation = True
+        self._evaluated = self._step
+
+    def looked(self, seconds: float) -> None:
+        """A look at held-out text took so long; after the last evaluation, it was one of the closing ones."""
+        self._looks.append(seconds)
+        if self._evaluated >= self._num_steps:
+            self._closing = max(0, self._closing - 1)
 
     def seconds(self) -> float | None:
         """Seconds left if the run goes to its last step; None while too little is measured."""
-        if len(self._steps) < ENOUGH_STEPS:
+        left = self._num_steps - self._step
+        if left > 0 and len(self._steps) < ENOUGH_STEPS:
             return None
-        each = sum(self._evaluations) / len(self._evaluations) if self._evaluations else 0.0
-        return (self._num_steps - self._step) * median(self._steps) + self._evaluations_left() * each
+        look = mean(self._looks) if self._looks else 0.0
+        evaluation = mean(self._evaluations) if self._evaluations else look
+        steps = left * median(self._steps) if left > 0 else 0.0
+        return steps + self._evaluations_left() * evaluation + self._closing * look
 
     def _evaluations_left(self) -> int:
-        if self._step >= self._num_steps:
+        if self._evaluated >= self._num_steps:
             return 0
-        left = self._num_steps // self._eval_every - self._step // self._eval_every
+        left = self._num_steps // self._eval_every - self._evaluated // self._eval_every
         return left + (self._num_steps % self._eval_every > 0)
 
     def _lap(self) -> float:

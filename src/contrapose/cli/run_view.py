@@ -36,6 +36,7 @@ def show(run: Run, settings: RunSettings) -> None:
     steps = console.counted(summary["steps"], "step") + (
         ", stopped early" if summary.get("stopped_early") else ""
     )
+    console.say(time_line(summary))
     speed = f", {summary['rows_per_second']:g} rows per second" if summary.get("rows_per_second") else ""
     console.say(f"{summary['method']}: {steps}{speed}; the model is {what_it_is(summary)}")
     if summary.get("rows_quarantined"):
@@ -56,6 +57,24 @@ def _scores(summary: Mapping[str, Any]) -> None:
     numbers = (f"{before:.{places}f}", f"{after:.{places}f}", f"{after - before:+.{places}f}")
     columns = {"measured": "text", "before": "number", "after": "number", "change": "number"}
     console.show(console.table(columns, [[summary["criterion_about"], *numbers]]))
+
+
+def time_line(summary: Mapping[str, Any]) -> str:
+    """How long the run took, and its parts that took a second or more.
+
+    >>> time_line({"seconds": 42.4, "training_seconds": 30.0, "looking_seconds": 6.0, "saving_seconds": 0.3})
+    'It took 42 s: training 30 s, looking at held-out text 6 s'
+    """
+    names = {
+        "preparing": "loading and reading",
+        "training": "training",
+        "looking": "looking at held-out text",
+        "saving": "saving",
+        "blending": "judging and blending",
+    }
+    took = {told: summary.get(f"{part}_seconds", 0.0) for part, told in names.items()}
+    parts = ", ".join(f"{told} {seconds:.0f} s" for told, seconds in took.items() if seconds >= 1)
+    return f"It took {summary.get('seconds', 0.0):.0f} s" + (f": {parts}" if parts else "")
 
 
 def what_it_is(summary: Mapping[str, Any]) -> str:

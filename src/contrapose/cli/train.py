@@ -98,7 +98,13 @@ def train(
     dev_data: Annotated[
         str | None, option("SentEval folder; its STS-B development set then chooses.", SELECTION)
     ] = None,
-    eval_every: Annotated[int | None, option("Steps between evaluations.", SELECTION)] = None,
+    eval_every: Annotated[
+        int | None,
+        option(
+            "Steps between evaluations (default: a quarter of the run, 125 at most; fewer in a very short run).",
+            SELECTION,
+        ),
+    ] = None,
     patience: Annotated[
         int | None, option("Stop after so many evaluations without a new best.", SELECTION)
     ] = None,

@@ -158,7 +158,7 @@ def _train(settings: RunSettings, *, resume: bool, listener: Listener) -> Run:
         session: Session = prepare(settings, cleared, resume=resume, listener=listener, stack=stack)
         stack.callback(session.metrics.close)
         loop.run(session)
-        finish(session, time.perf_counter() - began)
+        finish(session, began)
         return Run(session.folder)
 
 

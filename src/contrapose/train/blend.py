@@ -8,19 +8,17 @@ Half way there is often better than either: what training gained is kept, and of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from contrapose.errors import UsageError
+from contrapose.train.budget import SHARES
 
 if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
     from contrapose.train.select import Criterion
-
-#: Shares that ``auto`` chooses from; 0 is the start itself, where nothing that was trained is better.
-SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def blended(start: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
@@ -57,14 +55,19 @@ def blend(encoder: Encoder, start: Mapping[str, Tensor], share: float) -> None:
 
 
 def best_share(
-    encoder: Encoder, start: Mapping[str, Tensor], criterion: Criterion, precision: str
+    encoder: Encoder,
+    start: Mapping[str, Tensor],
+    criterion: Criterion,
+    precision: str,
+    shares: Sequence[float] = SHARES,
 ) -> tuple[float, dict[str, float]]:
-    """The share of :data:`SHARES` with the best score, and all scores; of equals the largest. Changes no weight."""
+    """The share of ``shares`` with the best score, and all scores; of equals the largest. Changes no weight."""
     trained = {name: weight.clone() for name, weight in encoder.state_dict().items()}
     scores = {}
-    for share in SHARES:
+    for share in shares:
         encoder.load_state_dict(blended(start, trained, share))
         with encoder.in_mode(training=False):
-            scores[f"{share:g}"] = criterion.measure(encoder, precision)["score"]
+            found = criterion.measure(encoder, precision, brief=0 < share < 1)
+        scores[f"{share:g}"] = found["score"]
     encoder.load_state_dict(trained)
-    return max(SHARES, key=lambda share: (scores[f"{share:g}"], share)), scores
+    return max(shares, key=lambda share: (scores[f"{share:g}"], share)), scores

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ from contrapose.train.prepare import load_encoder
 from contrapose.train.resume import read_record
 from contrapose.train.session import Session, restore
 from contrapose.train.settings import run_folder
-from contrapose.train.track import read_rows, strict_json
+from contrapose.train.track import read_rows, seconds_by_part, strict_json
 from contrapose.train.verdict import (
     Verdict,
     is_the_start,
@@ -27,10 +28,11 @@ from contrapose.train.verdict import (
 )
 
 
-def finish(session: Session, seconds: float) -> None:
-    """Export the chosen weights and write the summary. Harmless to repeat."""
+def finish(session: Session, began: float) -> None:
+    """Export the chosen weights and write the summary. Harmless to repeat. ``began``: when the call for it all came."""
     chosen = _choose(session)
-    blending, verdict = _against_the_start(session)
+    with session.timed("blending"):
+        blending, verdict = _against_the_start(session)
     models = {
         "start_fingerprint": read_record(session.folder)["model"],
         "fingerprint": session.encoder.fingerprint(),
@@ -38,7 +40,13 @@ def finish(session: Session, seconds: float) -> None:
     if is_the_start(models):
         name = session.criterion.name if session.criterion else ""
         verdict = start_kept(verdict, session.views, blending, name)
-    summary = {**_summary(session, chosen, seconds), **blending, **models, "verdict": verdict.to_json()}
+    summary = {
+        **_summary(session, chosen),
+        **_seconds(session, began),
+        **blending,
+        **models,
+        "verdict": verdict.to_json(),
+    }
     if session.world.is_first:
         encoder = session.encoder.eval()
         encoder.use_attention("sdpa")
@@ -68,7 +76,9 @@ def finish(session: Session, seconds: float) -> None:
             outcome=verdict.text,
             unchanged=is_the_start(summary),
         )
+        session.listener.preparing("writing the model")
         encoder.save(run_folder(session.settings) / "model", card, provenance=summary)
+        summary |= _seconds(session, began)
         write_text(session.folder / "summary.json", strict_json(summary) + "\n")
         settings = session.settings.model_dump(mode="json")
         record("run", {"folder": str(session.folder.resolve()), "summary": summary, "settings": settings})
@@ -89,18 +99,18 @@ def _against_the_start(session: Session) -> tuple[dict[str, Any], Verdict]:
     scores: dict[str, float] = {}
     if wanted == "auto":
         assert criterion is not None
-        share, scores = best_share(session.encoder, start, criterion, session.precision)
+        share, scores = best_share(session.encoder, start, criterion, session.precision, session.looks.shares)
     else:
         share = wanted
     blend(session.encoder, start, share)
     facts = {"blend": share, "blend_scores": scores, "verdict_of_all": trained.to_json()}
-    return facts, trained if share in (0, 1) else _judged(session)
+    return facts, trained if share in (0, 1) else _judged(session, blended=True)
 
 
-def _judged(session: Session) -> Verdict:
+def _judged(session: Session, *, blended: bool = False) -> Verdict:
     if session.criterion is None:
         return unjudged()
-    return judge(session.criterion, session.encoder, session.precision, session.views)
+    return judge(session.criterion, session.encoder, session.precision, session.views, brief=blended)
 
 
 def _choose(session: Session) -> int:
@@ -118,9 +128,21 @@ def _choose(session: Session) -> int:
     return best
 
 
-def _summary(session: Session, chosen: int, seconds: float) -> dict[str, Any]:
-    progress, timings = session.progress, session.metrics.timings_path
-    times = sorted(row["seconds"] for row in read_rows(timings)) if timings.exists() else []
+def _seconds(session: Session, began: float) -> dict[str, float]:
+    """From the beginning of the run until now, in all of its processes, and what each part of that took."""
+    parts = seconds_by_part(_timings(session))
+    whole = session.earlier + time.perf_counter() - began
+    return {"seconds": round(whole, 1), **{name: round(taken, 1) for name, taken in parts.items()}}
+
+
+def _timings(session: Session) -> list[dict[str, Any]]:
+    path = session.metrics.timings_path
+    return read_rows(path) if path.exists() else []
+
+
+def _summary(session: Session, chosen: int) -> dict[str, Any]:
+    progress = session.progress
+    times = sorted(row["seconds"] for row in _timings(session) if "seconds" in row)
     median = times[len(times) // 2] if times else None
     batch_size = session.settings.training.batch_size
     return {
@@ -141,7 +163,6 @@ def _summary(session: Session, chosen: int, seconds: float) -> dict[str, Any]:
         "corpus_fingerprint": session.corpus.fingerprint,
         "rows_quarantined": session.corpus.account.quarantined,
         "precision": session.precision,
-        "seconds": round(seconds, 1),
         "rows_per_second": round(batch_size / median, 1) if median else None,
     }
 

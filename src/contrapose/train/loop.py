@@ -141,7 +141,7 @@ def _evaluate(session: Session) -> bool:
     progress, criterion = session.progress, session.criterion
     if criterion is None:
         return False
-    with session.encoder.in_mode(training=False):
+    with session.encoder.in_mode(training=False), session.timed("looking"):
         scores = criterion.measure(session.encoder, session.precision)
     if progress.step == 0:
         progress.start_score = scores["score"]
@@ -168,21 +168,22 @@ def _set_mode(session: Session) -> None:
 
 def save(session: Session) -> None:
     """Write a checkpoint, then delete those that are no longer needed."""
-    if session.world.is_first:
-        session.metrics.sync()
-        checkpoints.save(
-            session.checkpoints,
-            checkpoints.Checkpoint(
-                step=session.progress.step,
-                weights=session.encoder.state_dict(),
-                optimizer=optimizer_tensors(session.optimizer, trainable(session.encoder)),
-                objective=session.objective.state_dict(),
-                state={key: value for key, value in session.progress.to_state().items() if key != "step"},
-            ),
-        )
-        keep, best = session.settings.saving.keep, session.progress.best_step
-        checkpoints.prune(session.checkpoints, keep=keep, best_step=best)
-    session.world.wait()
+    with session.timed("saving"):
+        if session.world.is_first:
+            session.metrics.sync()
+            checkpoints.save(
+                session.checkpoints,
+                checkpoints.Checkpoint(
+                    step=session.progress.step,
+                    weights=session.encoder.state_dict(),
+                    optimizer=optimizer_tensors(session.optimizer, trainable(session.encoder)),
+                    objective=session.objective.state_dict(),
+                    state={key: value for key, value in session.progress.to_state().items() if key != "step"},
+                ),
+            )
+            keep, best = session.settings.saving.keep, session.progress.best_step
+            checkpoints.prune(session.checkpoints, keep=keep, best_step=best)
+        session.world.wait()
 
 
 class Ahead:

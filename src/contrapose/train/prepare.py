@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
+from typing import Any
 
 from contrapose.config import to_toml
 from contrapose.data.corpus import Corpus
@@ -14,12 +16,14 @@ from contrapose.objectives.catalogue import Recipe, recipe
 from contrapose.objectives.objective import Objective
 from contrapose.seeds import derive
 from contrapose.train.batches import Batches, choose_views
+from contrapose.train.budget import LookPlan
 from contrapose.train.chunks import CPU_GROUPS, GPU_GROUPS
 from contrapose.train.claim import claim
 from contrapose.train.corpus_copy import build, make_good, place_of
 from contrapose.train.distributed import World
 from contrapose.train.environment import describe_environment, pick_device, pick_precision
 from contrapose.train.launch import launched
+from contrapose.train.looks import looks_of_run
 from contrapose.train.optimizer import learning_rate, make_optimizer, trainable
 from contrapose.train.preflight import Cleared, has_record
 from contrapose.train.progress import Progress
@@ -31,9 +35,9 @@ from contrapose.train.resume import (
     write_longer,
     write_record,
 )
-from contrapose.train.select import choose_criterion
+from contrapose.train.select import Criterion, choose_criterion
 from contrapose.train.session import Session, go_back
-from contrapose.train.settings import RunSettings, evaluation_interval, run_folder, steps_of
+from contrapose.train.settings import RunSettings, run_folder, steps_of
 from contrapose.train.step import StepPlan
 from contrapose.train.track import Listener, MetricsLog
 
@@ -51,6 +55,7 @@ def prepare(
     cleared: what :func:`contrapose.train.preflight.preflight` found. What must be released at the end (the run's lock,
     the process group) is pushed on ``stack``.
     """
+    began = time.perf_counter()
     made = recipe(settings.method.name, settings.method.parts, settings.method.hyperparameters)
     if resume:
         check_method_file(run_folder(settings), made.file_sha256)
@@ -99,17 +104,21 @@ def prepare(
         "device": str(device),
         "precision": "bf16" if bf16 else "fp32",
         "account": corpus.account.lines(),
-        "eval_every": evaluation_interval(settings, num_steps),
         "temperature": getattr(made.hyperparameters, "temperature", None),
         **_measured_views(encoder, batches, views, settings),
     }
     objective = refuse_untrained(made.build(width=encoder.width)).to(device)
-    criterion = choose_criterion(settings.selection, corpus, held_out, listener.notice)
-    facts["criterion"] = criterion.about if criterion else "the last step"
+    criterion = choose_criterion(settings.selection, corpus, held_out, listener)
+    looks = looks_of_run(settings, criterion, encoder, batches, num_steps)
+    looking = 0.0
     if criterion is not None:
+        criterion.keep(looks.rows)
         listener.preparing("looking at the start")
         with encoder.in_mode(training=False):
+            looking = -time.perf_counter()
             criterion.begin(encoder, "bf16" if bf16 else "fp32")
+            looking += time.perf_counter()
+    facts |= _facts_of_looks(criterion, looks, num_steps)
     groups = settings.training.length_groups or (CPU_GROUPS if device.type == "cpu" else GPU_GROUPS)
     session = Session(
         settings=settings,
@@ -131,7 +140,7 @@ def prepare(
             world=world,
         ),
         num_steps=num_steps,
-        eval_every=evaluation_interval(settings, num_steps),
+        looks=looks,
         listener=listener,
         metrics=MetricsLog(folder, tensorboard=settings.saving.tensorboard and world.is_first),
         world=world,
@@ -144,6 +153,7 @@ def prepare(
         go_back(session)
     if goes_on and world.is_first:
         _lengthen(session)
+    session.tell_preparation(began, looking)
     return session
 
 
@@ -152,6 +162,19 @@ def _join(listener: Listener) -> World:
     if others:
         listener.preparing(f"waiting for the other {others} processes")
     return World.join()
+
+
+def _facts_of_looks(criterion: Criterion | None, looks: LookPlan, num_steps: int) -> dict[str, Any]:
+    """What chooses the checkpoint, on how much text, and how often that is looked at."""
+    if criterion is None:
+        return {"criterion": "the last step", "eval_every": num_steps, "evaluations": 0, "closing_looks": 0}
+    return {
+        "criterion": criterion.about,
+        "eval_every": looks.eval_every,
+        "evaluations": looks.num_evaluations(num_steps),
+        "closing_looks": looks.between,
+        "look_in_steps": looks.in_steps,
+    }
 
 
 def _with_all_numbers(settings: RunSettings, made: Recipe) -> RunSettings:

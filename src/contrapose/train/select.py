@@ -2,11 +2,14 @@
 
 Label-free: the gain that is expected from how held-out texts lie, see ``evaluate/labelfree.py`` for the definition and
 for what it can tell. A test split is never read here.
+
+A look is a pure function of the weights, so it is remembered by them: the start, a checkpoint, and a share of a blend
+that are asked for again (by the verdict, or as an end of the blend) are not encoded again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,7 +18,6 @@ import numpy as np
 from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import UsageError
-from contrapose.evaluate.encoding import encode_once
 from contrapose.evaluate.evidence import Evidence, in_words
 from contrapose.evaluate.labelfree import (
     FEWEST_TEXTS,
@@ -29,11 +31,21 @@ from contrapose.evaluate.labelfree import (
     judge,
     look,
 )
-from contrapose.evaluate.probes import FEWEST_PAIRS, MIN_WORDS, Probe, probes_of
+from contrapose.evaluate.probes import FEWEST_PAIRS, MIN_WORDS
+from contrapose.evaluate.results import Result
+from contrapose.train.budget import LookCost
+from contrapose.train.looks import (
+    cost_of_rows,
+    encoded,
+    looked_at,
+    num_rows,
+    to_look_at,
+    tokens_of,
+    weights_key,
+)
 from contrapose.train.settings import SelectionSettings
+from contrapose.train.track import Listener
 
-#: Held-out texts that are looked at, and their letters: a thousand lines, or some two hundred documents.
-MOST_TEXTS, MOST_LETTERS = 1_000, 300_000
 #: The score of an encoder that collapsed: below every score that a working one can get.
 COLLAPSED_SCORE = -1.0
 _WORDS = {"better": HELPS, "worse": HARMS, "no clear change": UNCLEAR}
@@ -50,13 +62,19 @@ class Criterion(Protocol):
     name: str
     about: str
 
+    def cost(self, encoder: Encoder) -> LookCost:
+        """Tokens of a look at each row."""
+
+    def keep(self, rows: int) -> None:
+        """Look at the first ``rows`` rows only, from now on."""
+
     def begin(self, start: Encoder, precision: str) -> None:
         """Look at the start, once, before anything is trained."""
 
-    def measure(self, encoder: Encoder, precision: str) -> dict[str, float]:
-        """Its parts by name, ``score`` among them."""
+    def measure(self, encoder: Encoder, precision: str, *, brief: bool = False) -> dict[str, float]:
+        """Its parts by name, ``score`` among them; only that one means anything where the look is ``brief``."""
 
-    def judge(self, encoder: Encoder, precision: str) -> Judgement | None:
+    def judge(self, encoder: Encoder, precision: str, *, brief: bool = False) -> Judgement | None:
         """Does this encoder help, against the start, row by row? None for a collapsed one."""
 
 
@@ -66,25 +84,41 @@ class StsbDev:
     name = "stsb-dev"
     about = STSB_DEV.name
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, listener: Listener) -> None:
         from contrapose.evaluate.sts import sts_dev
 
-        self._task = sts_dev(folder)
+        self._task, self._listener = sts_dev(folder), listener
+        self._seen: dict[Hashable, Result] = {}
         self._start: Evidence | None = None
 
-    def begin(self, start: Encoder, precision: str) -> None:
-        self._start = self._task.evaluate(start, precision=precision).evidence
+    def cost(self, encoder: Encoder) -> LookCost:
+        """The development set is one thing: all of it or nothing."""
+        return LookCost(pairs=[sum(tokens_of(encoder, dict.fromkeys(self._task.texts)))], whole=[0], fewest=1)
 
-    def measure(self, encoder: Encoder, precision: str) -> dict[str, float]:
-        value = self._task.evaluate(encoder, precision=precision).value
+    def keep(self, rows: int) -> None:
+        """The development set is never cut."""
+
+    def begin(self, start: Encoder, precision: str) -> None:
+        self._start = self._look(start, precision).evidence
+
+    def measure(self, encoder: Encoder, precision: str, *, brief: bool = False) -> dict[str, float]:
+        value = self._look(encoder, precision).value
         return {"score": COLLAPSED_SCORE if value is None or np.isnan(value) else value}
 
-    def judge(self, encoder: Encoder, precision: str) -> Judgement | None:
-        now = self._task.evaluate(encoder, precision=precision).evidence
+    def judge(self, encoder: Encoder, precision: str, *, brief: bool = False) -> Judgement | None:
+        now = self._look(encoder, precision).evidence
         if self._start is None or now is None:
             return None
         test = self._start.change_to(now)
         return Judgement(word=_WORDS[in_words(test)], measure=STSB_DEV, because=test)
+
+    def _look(self, encoder: Encoder, precision: str) -> Result:
+        key = (weights_key(encoder), precision)
+        if key not in self._seen:
+            (self._seen[key],) = self._task.score(
+                encoded(encoder, self._task.texts, precision, self._listener)
+            )
+        return self._seen[key]
 
 
 class LabelFree:
@@ -92,15 +126,24 @@ class LabelFree:
 
     name = "label-free"
 
-    def __init__(self, probes: Sequence[Probe], texts: Sequence[str]) -> None:
-        self._probes, self._texts = tuple(probes), list(texts)
-        self.about = f"expected gain without labels, on {len(texts)} held-out texts"
+    def __init__(self, columns: Mapping[str, Sequence[str]], listener: Listener) -> None:
+        self._columns, self._listener = columns, listener
+        self._seen: dict[Hashable, Look] = {}
+        self.keep(num_rows(columns))
+
+    def cost(self, encoder: Encoder) -> LookCost:
+        return cost_of_rows(encoder, self._columns)
+
+    def keep(self, rows: int) -> None:
+        columns = {name: texts[:rows] for name, texts in self._columns.items()}
+        self._texts, self._probes = to_look_at(columns)
+        self.about = f"expected gain without labels, on {len(self._texts)} held-out texts"
 
     def begin(self, start: Encoder, precision: str) -> None:
         self._start = self._look(start, precision)
 
-    def measure(self, encoder: Encoder, precision: str) -> dict[str, float]:
-        now = self._look(encoder, precision)
+    def measure(self, encoder: Encoder, precision: str, *, brief: bool = False) -> dict[str, float]:
+        now = self._look(encoder, precision, brief=brief)
         scores = now.scores[now.partners]
         return {
             "score": COLLAPSED_SCORE if now.collapsed else float(gain(self._start, now).mean()),
@@ -112,18 +155,25 @@ class LabelFree:
             "effective_rank": now.effective_rank,
         }
 
-    def judge(self, encoder: Encoder, precision: str) -> Judgement | None:
-        return judge(self._start, self._look(encoder, precision))
+    def judge(self, encoder: Encoder, precision: str, *, brief: bool = False) -> Judgement | None:
+        return judge(self._start, self._look(encoder, precision, brief=brief))
 
-    def _look(self, encoder: Encoder, precision: str) -> Look:
-        wanted = [*self._texts, *(text for probe in self._probes for text in (*probe.first, *probe.second))]
-        found = encode_once(encoder, wanted, precision=precision)
-        sides = {probe.kind: (found.of(probe.first), found.of(probe.second)) for probe in self._probes}
-        return look(sides, found.of(self._texts))
+    def _look(self, encoder: Encoder, precision: str, *, brief: bool = False) -> Look:
+        """At the pairs and the whole texts; ``brief``: at the pairs alone, or what was seen of these weights before."""
+        key = (weights_key(encoder), precision)
+        known = self._seen.get((key, False)) or self._seen.get((key, brief))
+        if known is not None:
+            return known
+        sides = [text for probe in self._probes for text in (*probe.first, *probe.second)]
+        texts = list(dict.fromkeys(sides)) if brief else self._texts
+        found = encoded(encoder, [*texts, *sides], precision, self._listener)
+        pairs = {probe.kind: (found.of(probe.first), found.of(probe.second)) for probe in self._probes}
+        self._seen[key, brief] = look(pairs, found.of(texts))
+        return self._seen[key, brief]
 
 
 def choose_criterion(
-    settings: SelectionSettings, corpus: Corpus, held_out: np.ndarray, notice: Callable[[str], None]
+    settings: SelectionSettings, corpus: Corpus, held_out: np.ndarray, listener: Listener
 ) -> Criterion | None:
     """The criterion that the settings ask for; None for the last step."""
     wanted = settings.criterion
@@ -133,12 +183,11 @@ def choose_criterion(
         return None
     if wanted == "stsb-dev":
         assert settings.dev_data is not None
-        return StsbDev(Path(settings.dev_data))
-    columns = looked_at(corpus.take(held_out))
-    texts = list(dict.fromkeys(list(columns.values())[-1])) if len(held_out) else []
-    probes = [probe for probe in probes_of(columns) if probe.kind != "sentences"] if texts else []
+        return StsbDev(Path(settings.dev_data), listener)
+    columns = looked_at(corpus.take(held_out)) if len(held_out) else {}
+    texts, probes = to_look_at(columns)
     if probes and len(texts) >= FEWEST_TEXTS:
-        return LabelFree(probes, texts)
+        return LabelFree(columns, listener)
     why = (
         f"the {len(texts)} held-out texts (a tenth of all) are too few or too short to choose a checkpoint without "
         f"labels: {FEWEST_TEXTS} are needed, {FEWEST_PAIRS} of them of {MIN_WORDS} words or more, or with a title"
@@ -147,19 +196,8 @@ def choose_criterion(
         raise UsageError(f"{why}: give more text, --dev-data, or --criterion none")
     if settings.blend == "auto":
         raise UsageError(f"{why}, and --blend auto needs that: give a number, more text, or --dev-data")
-    notice(f"{why}; the model will be the last step's")
+    listener.notice(f"{why}; the model will be the last step's")
     return None
-
-
-def looked_at(columns: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """The first rows, as many as are looked at in a few seconds.
-
-    >>> {name: len(texts) for name, texts in looked_at({"text": ["x" * 1_000] * 900}).items()}
-    {'text': 300}
-    """
-    letters_N = np.cumsum([sum(map(len, row)) for row in zip(*columns.values(), strict=True)])
-    count = min(MOST_TEXTS, max(FEWEST_TEXTS, int(np.searchsorted(letters_N, MOST_LETTERS, side="right"))))
-    return {name: list(texts[:count]) for name, texts in columns.items()}
 
 
 def is_better(scores: dict[str, Any], best: float | None) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +18,14 @@ from contrapose.objectives.catalogue import Recipe
 from contrapose.objectives.objective import Objective
 from contrapose.train import checkpoint as checkpoints
 from contrapose.train.batches import Batches
+from contrapose.train.budget import LookPlan
 from contrapose.train.distributed import World
 from contrapose.train.optimizer import restore_optimizer, trainable
 from contrapose.train.progress import Progress
 from contrapose.train.select import Criterion
 from contrapose.train.settings import RunSettings
 from contrapose.train.step import StepPlan
-from contrapose.train.track import Listener, MetricsLog
+from contrapose.train.track import Listener, MetricsLog, read_rows, seconds_by_part
 
 
 @dataclass
@@ -40,16 +44,40 @@ class Session:
     criterion: Criterion | None
     plan: StepPlan
     num_steps: int
-    eval_every: int
+    looks: LookPlan
     listener: Listener
     metrics: MetricsLog
     world: World
     progress: Progress
     facts: dict[str, Any]
+    #: Seconds that the run took in the processes before this one, as far as they wrote them down.
+    earlier: float = 0.0
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Write down how long the block took, at the step where the run stands."""
+        began = time.perf_counter()
+        yield
+        self._write_seconds(**{part: time.perf_counter() - began})
+
+    def tell_preparation(self, began: float, looking: float) -> None:
+        """Count what earlier processes took, then write down what this one did since ``began``, before any step."""
+        if self.metrics.timings_path.exists():
+            self.earlier = sum(seconds_by_part(read_rows(self.metrics.timings_path)).values())
+        self._write_seconds(preparing=time.perf_counter() - began - looking, looking=looking)
+
+    def _write_seconds(self, **parts: float) -> None:
+        if self.world.is_first:
+            seconds = {f"{part}_seconds": round(taken, 4) for part, taken in parts.items()}
+            self.metrics.write_timing({"step": self.progress.step, **seconds})
 
     @property
     def checkpoints(self) -> Path:
         return self.folder / "checkpoints"
+
+    @property
+    def eval_every(self) -> int:
+        return self.looks.eval_every
 
     @property
     def precision(self) -> str:

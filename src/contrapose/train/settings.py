@@ -15,7 +15,8 @@ from contrapose.config import Frozen, merge, parse_value, validate
 from contrapose.errors import UsageError, nearest
 from contrapose.paths import expanded
 
-#: A label-free or STS-B score is taken this often by default: four times in a short run, as SimCSE in a long one.
+#: A label-free or STS-B score is taken this often by default: four times in a short run, as SimCSE in a long one. In a
+#: run so short that this would cost more than a quarter of training, less often: train/budget.py.
 LONGEST_EVALUATION_INTERVAL = 125
 
 
@@ -122,7 +123,7 @@ class SelectionSettings(Frozen):
         str | None, Field(description="SentEval folder that holds the STS-B development set")
     ] = None
     eval_every: Annotated[
-        int | None, Field(ge=1, description="steps; None: a quarter of the run, 125 at most")
+        int | None, Field(ge=1, description="steps; None: a quarter of the run, 125 at most, or by the cost")
     ] = None
     patience: Annotated[
         int | None, Field(ge=1, description="stop after so many evaluations without a new best")
@@ -274,9 +275,9 @@ def steps_of(settings: RunSettings, num_rows: int) -> int:
 
 
 def evaluation_interval(settings: RunSettings, num_steps: int) -> int:
-    """Steps between evaluations."""
+    """Steps between evaluations, where they cost little."""
     given = settings.selection.eval_every
-    return given or max(1, min(LONGEST_EVALUATION_INTERVAL, num_steps // 4))
+    return given or min(LONGEST_EVALUATION_INTERVAL, -(-num_steps // 4))
 
 
 def run_folder(settings: RunSettings) -> Path:

@@ -10,7 +10,7 @@ import json
 import logging
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,6 +52,9 @@ class Listener:
 
     def stepped(self, step: int, row: Mapping[str, Any]) -> None:
         """Step ``step`` (from 1) is done."""
+
+    def looking(self, done: int, total: int) -> None:
+        """Held-out text is looked at: ``done`` of ``total`` texts are encoded. Begins with 0, ends with all."""
 
     def evaluated(self, step: int, scores: Mapping[str, float], is_best: bool) -> None:
         """The criterion was measured."""
@@ -150,6 +153,21 @@ def require_tensorboard() -> None:
     """Raise MissingExtra where ``--tensorboard`` cannot be done; loads nothing."""
     if find_spec("tensorboard") is None:
         raise MissingExtra("--tensorboard", "tensorboard", "tensorboard")
+
+
+def seconds_by_part(timings: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """What each part of a run took, of the rows of timings.jsonl.
+
+    >>> seconds_by_part([{"step": 1, "seconds": 2.0}, {"step": 1, "looking_seconds": 1.0}, {"step": 2, "seconds": 2.0}])
+    {'training_seconds': 4.0, 'looking_seconds': 1.0}
+    """
+    found: dict[str, float] = {}
+    for row in timings:
+        for name, value in row.items():
+            if name.endswith("seconds") and isinstance(value, float | int):
+                part = "training_seconds" if name == "seconds" else name
+                found[part] = found.get(part, 0.0) + value
+    return found
 
 
 def _summary_writer(folder: Path) -> Any:

@@ -132,10 +132,15 @@ def start_kept(trained: Verdict, views: str, blending: Mapping[str, Any], criter
     )
 
 
-def judge(criterion: Criterion, model: Encoder, precision: str, views: str) -> Verdict:
-    """The model against the encoder that the run began with, on the criterion's held-out rows, pair by pair."""
+def judge(
+    criterion: Criterion, model: Encoder, precision: str, views: str, *, brief: bool = False
+) -> Verdict:
+    """The model against the encoder that the run began with, on the criterion's held-out rows, pair by pair.
+
+    brief: the model is a blend of encoders that were looked at, so a look at the pairs is enough.
+    """
     with model.in_mode(training=False):
-        found = criterion.judge(model, precision)
+        found = criterion.judge(model, precision, brief=brief)
     return told(found, criterion.name, criterion.about, views)
 
 
