@@ -123,7 +123,7 @@ def test_explain_knows_every_kind_of_task(contrapose: Command, tiny: Path, tmp_p
         "pooling cls", "computed in", "cut at 64 tokens", "without a prompt",
         "not brought to unit length (cosines", "each distinct text encoded once",
         "mean over the task's parts", "unscored lines left out 5", "raw text", "equal values share their mean rank",
-        "5 folds, rmsprop", "weight decay chosen of 1e-05, 0.0001, 0.001, 0.01", "5% stop each training",
+        "5 folds, rmsprop", "weight decay chosen of 1e-05, 0.0001, 0.001, 0.01", "stopped by 5% of its rows", "not by the fold that scores them", "published rows 10662",
         "5 folds, each with 5 folds inside; each row tested once", "40 rows to learn from in 5 folds, 30 test rows",
         "seed 1111", "best constant answer", "the first three columns", "as near as the partner count as nearer",
         "compared in fp32", "share of true pairs",
