@@ -86,6 +86,11 @@ def _run(path: Path) -> None:
         raise ModelError(
             f"{path}: this tokenizer does not come to an end; the model was not loaded"
         ) from None
+    except OSError as error:
+        raise ModelError(
+            f"{path}: no child process could be started to try this tokenizer in ({error.strerror or error}), and "
+            "without a trial it is not opened. Perhaps too many processes run; try again."
+        ) from None
     if ended.returncode != 0:
         raise ModelError(
             f"{path}: this tokenizer {_what_happened(ended.returncode, ended.stderr)}, so the model was not loaded. "
