@@ -114,9 +114,3 @@ def test_train_names_every_option_of_the_command_line() -> None:
 
     flags = set(inspect.signature(verb).parameters) - {"with_", "config", "set_", "quiet", "json"}
     assert flags - {"resume"} <= set(inspect.signature(contrapose.train).parameters)
-
-
-def test_evaluate_takes_one_task_by_its_name(tmp_path: Path) -> None:
-    model = tiny_bert(tmp_path / "tiny")
-    found = contrapose.evaluate(model, tasks="geometry", texts=list(SENTENCES))
-    assert {result.task for result in found.results} == {"geometry"}

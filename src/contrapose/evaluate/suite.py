@@ -89,7 +89,7 @@ class Evaluation:
 
 def evaluate(
     encoder: Encodes | str | PathLike[str],
-    tasks: str | Sequence[str] = ("sts", "geometry"),
+    tasks: Sequence[str] = ("sts", "geometry"),
     data: str | Path | Sequence[str | Path] | None = None,
     *,
     protocol: str = "senteval-all",
@@ -104,7 +104,7 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate ``encoder`` (an Encoder, a model's folder or name, or a function from texts to vectors) on ``tasks``.
 
-    tasks: one or several: groups ("sts", "transfer", "crosslingual", "retrieval", "pairs", "clustering", "geometry")
+    tasks: groups ("sts", "transfer", "crosslingual", "retrieval", "pairs", "clustering", "geometry")
     and single names (STS12, TREC, STSB.en-de, a folder's name ...).
     data: a data folder, or several, each recognised by its layout; a task is taken from the first that holds it.
     protocol: "senteval-all" or "senteval-mean", see :mod:`contrapose.evaluate.sts`.
@@ -118,7 +118,6 @@ def evaluate(
     A task without its data becomes a :class:`Problem`. Raises :class:`UsageError` for an unknown task, protocol or
     split and for a data folder that is missing.
     """
-    tasks = [tasks] if isinstance(tasks, str) else list(tasks)
     check_protocol(protocol)
     known_transfer_protocol(transfer_protocol)
     folders = _folders(data)
