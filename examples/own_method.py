@@ -1,12 +1,10 @@
 """A method of your own is one file: an equation, and a record that names it. Nothing else is edited.
 
 Here: a hinge on the hardest negative,  loss_i = max(0, margin + max_j cos(a_i, p_j) - cos(a_i, p_i)),  j != i.
-
 Every argument after the star is a hyperparameter with its default, range and help text. Use the file as it is:
 
     contrapose train notes.txt --method own_method.py --out runs/hinge
     python -m contrapose.testing own_method.py          the rules that every method keeps
-
 docs/adding-a-method.md says how a package offers a method by its name. Run:  python examples/own_method.py
 """
 

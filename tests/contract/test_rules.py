@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from contrapose import objectives
+from contrapose.objectives import catalogue
 from contrapose.objectives.catalogue import all_methods, all_parts, loss, recipe
 from contrapose.testing import Check, all_rules, checks
 from contrapose.testing.__main__ import main
@@ -160,3 +164,29 @@ def test_on_the_command_line_a_sound_file_keeps_all_and_a_broken_one_says_what_i
     assert main(["nowhere.py"]) == 2
     assert "no such file" in capsys.readouterr().err
     assert main([]) == 2
+
+
+def test_the_example_put_into_the_package_is_found_and_keeps_every_rule(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else is edited: the folder of the package's methods has one file more."""
+    (tmp_path / "own_method.py").write_text(EXAMPLE.read_text())
+    monkeypatch.setattr(objectives, "__path__", [*objectives.__path__, str(tmp_path)])
+    catalogue._catalogue.cache_clear()
+    try:
+        assert set(catalogue.all_methods()) > {"hardest-hinge", "simcse"}
+        assert any(method["name"] == "hardest-hinge" for method in catalogue.describe())
+        for check in checks("hardest-hinge"):
+            check()
+    finally:
+        catalogue._catalogue.cache_clear()
+        sys.modules.pop("contrapose.objectives.own_method", None)
+        vars(objectives).pop("own_method", None)
+
+
+def test_the_rules_need_no_pytest() -> None:
+    """A user has none: it is a tool of development."""
+    code = "import sys; sys.modules['pytest'] = None; from contrapose.testing.__main__ import main; main(['x.py'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "no such file" in done.stderr
