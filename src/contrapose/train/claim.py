@@ -45,7 +45,7 @@ def refuse_a_file(folder: Path) -> None:
 
 def refuse_foreign(folder: Path) -> None:
     """Raise UsageError where a run would replace what is no run's. One that was begun made its corpus first."""
-    if any(os.path.lexists(folder / mark) for mark in ("run.json", "metrics.jsonl", "cache/corpus")):
+    if any(os.path.lexists(folder / mark) for mark in ("run.json", "metrics.jsonl", "cache")):
         return
     for name in WRITTEN:
         if os.path.lexists(folder / name):
