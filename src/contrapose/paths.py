@@ -8,11 +8,13 @@ from contrapose.errors import UsageError
 
 
 def expanded(path: str | Path) -> Path:
-    """``path`` with ``~`` and ``~name`` replaced. Raises UsageError where there is no such home folder.
+    """``path`` with ``~`` and ``~name`` replaced. Raises UsageError where there is no such home folder, and for a NUL.
 
     >>> expanded("runs/notes")
     PosixPath('runs/notes')
     """
+    if "\0" in str(path):
+        raise UsageError(f"{path!s}: a path cannot hold a NUL character")
     try:
         return Path(path).expanduser()
     except (RuntimeError, KeyError):

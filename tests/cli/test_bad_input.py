@@ -141,7 +141,7 @@ BAD = [
     ("train good.txt --out run --config NUL", 2, "NUL character"),
     ("evaluate TINY --pairs NUL", 2, "NUL character"),
     ("sweep good.txt --method simcse --over temperature=0.1..0.5 --model TINY --out NUL", 2, "NUL character"),
-    ("report NUL", 2, "no such folder"),
+    ("report NUL", 2, "NUL character"),
     ("demo --out NUL", 2, "NUL character"),
     ("search TINY good.txt missing.txt q", 1, "no such file or folder: missing.txt"),
     ("search TINY good.txt q good.txt", 2, "stands behind a query"),

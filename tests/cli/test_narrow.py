@@ -27,8 +27,8 @@ WORDS = st.text(st.characters(categories=("Ll", "Lu", "Nd", "Pd")), min_size=1, 
 
 
 def words(text: str) -> list[str]:
-    """Without frames, bars, the colon behind the name of a column, and the backslash that continues a command."""
-    plain = re.sub(r"[│╭╮╰╯─━╸╺]|\x1b\[[0-9;?]*[A-Za-z]", " ", text)
+    """Without frames, bars, colons behind names, commas between options, and the backslash of a command."""
+    plain = re.sub(r"[│╭╮╰╯─━╸╺]|\x1b\[[0-9;?]*[A-Za-z]|,(?=--)", " ", text)
     return [word.rstrip(",:") for word in plain.split() if word.strip("\\,:")]
 
 

@@ -341,7 +341,7 @@ def test_task_names_are_unified() -> None:
 def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mteb", None)
     monkeypatch.setitem(sys.modules, "mteb.get_tasks", None)
-    with pytest.raises(MissingExtra, match=r"contrapose\[mteb\]"):
+    with pytest.raises(MissingExtra, match=r"pip install .*\[mteb\]"):
         task_names(["STS12"])
 
 

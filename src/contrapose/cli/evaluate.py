@@ -23,6 +23,7 @@ from contrapose.cli.options import (
 )
 from contrapose.errors import UsageError
 from contrapose.hints import YOUR_TEXT, command, free_folder
+from contrapose.paths import expanded
 
 if TYPE_CHECKING:
     from contrapose.cli.models import LazyEncoder
@@ -240,7 +241,7 @@ def _own_tasks(pairs: Sequence[str], labels: Sequence[str], retrieval: Sequence[
         return RetrievalTask(data=read_beir(path, split))
 
     kinds = ((of_pairs, pairs), (of_labels, labels), (of_retrieval, retrieval))
-    return [Planned(path, partial(read, path)) for read, paths in kinds for path in paths]
+    return [Planned(path, partial(read, str(expanded(path)))) for read, paths in kinds for path in paths]
 
 
 def _own_text(files: Sequence[str] | None, columns: str | None) -> tuple[dict[str, Any], int]:
