@@ -1,8 +1,8 @@
 """The geometry task: how an encoder lays out real sentences.
 
 By default on STS-B: alignment and the rank of the partner over pairs scored above 4 (Wang and Isola 2020 as SimCSE
-applies it), the others over the split's distinct sentences: one departure from SimCSE's uniformity, which counts a
-sentence in every pair that it stands in. Or on texts of the user's own; those two then need pairs.
+applies it), the others over the split's distinct sentences: a departure from uniformity over both columns of the pairs,
+which counts a sentence as often as it stands there. Or on texts of the user's own; those two then need pairs.
 Every pair counts exactly; nothing is sampled. Definitions: :data:`contrapose.maths.geometry.DEFINITIONS`.
 """
 
