@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import pytest
 from contrapose.config import read_toml
 from contrapose.durable import MANIFEST_NAME
 from contrapose.errors import CorruptCheckpoint, CorruptFile, ResumeRefused, UsageError
+from contrapose.train.budget import LookPlan
 from contrapose.train.checkpoint import folder_of, load, steps_saved
+from contrapose.train.looks import looks_of_run
 from contrapose.train.progress import Progress
 from contrapose.train.resume import read_record
 from contrapose.train.track import read_rows
@@ -284,6 +287,26 @@ def test_a_lengthened_run_that_is_killed_and_resumed_leaves_the_bytes_of_one_tha
     run_tiny(place, tmp_path / "cut", resume=True, **LONGER, steps=24)
     assert outcome(tmp_path / "cut") == outcome(tmp_path / "whole")
     assert len(read_record(tmp_path / "cut")["lengthened"]) == 1
+
+
+def test_a_lengthened_run_is_scored_on_the_held_out_rows_that_it_began_with(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("\n".join(texts(600, seed=9)))
+    planned: list[int] = []
+
+    def more_rows_for_longer_runs(*given: Any) -> LookPlan:
+        planned.append(40 + given[-1])
+        return replace(looks_of_run(*given), rows=40 + given[-1])
+
+    monkeypatch.setattr("contrapose.train.prepare.looks_of_run", more_rows_for_longer_runs)
+    options: dict[str, Any] = {"corpus": corpus, "criterion": "label-free"}
+    run = run_tiny(place, tmp_path / "run", steps=6, **options)
+    assert "on 46 held-out texts" in run.summary["criterion_about"]
+    run = run_tiny(place, tmp_path / "run", resume=True, steps=12, **options)
+    assert planned == [46, 52]
+    assert "on 46 held-out texts" in run.summary["criterion_about"]
 
 
 def test_epochs_can_be_more_too_and_the_same_length_in_other_words_is_the_same_run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from contrapose.config import to_toml
@@ -31,6 +32,7 @@ from contrapose.train.resume import (
     check_begun_with,
     check_method_file,
     check_settings,
+    looked_at_before,
     steps_before,
     write_longer,
     write_record,
@@ -110,6 +112,9 @@ def prepare(
     objective = refuse_untrained(made.build(width=encoder.width)).to(device)
     criterion = choose_criterion(settings.selection, corpus, held_out, listener)
     looks = looks_of_run(settings, criterion, encoder, batches, num_steps)
+    if goes_on and (before := looked_at_before(folder)) is not None:
+        # A longer run may afford more rows, but scores of other rows are not those of the steps that were done.
+        looks = replace(looks, rows=min(looks.rows, before))
     looking = 0.0
     if criterion is not None:
         criterion.keep(looks.rows)
@@ -236,7 +241,14 @@ def _write_down(session: Session, *, goes_on: bool) -> None:
     rows, steps = session.facts["rows"], session.num_steps
     method_file = session.recipe.file_sha256
     write_record(
-        folder, settings, session.corpus, session.encoder, rows=rows, steps=steps, method_file=method_file
+        folder,
+        settings,
+        session.corpus,
+        session.encoder,
+        rows=rows,
+        steps=steps,
+        looked_at=session.looks.rows,
+        method_file=method_file,
     )
 
 

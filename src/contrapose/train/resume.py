@@ -34,11 +34,13 @@ def write_record(
     *,
     rows: int,
     steps: int,
+    looked_at: int = 0,
     method_file: str | None = None,
 ) -> None:
     """What a continuation is compared with.
 
-    rows: that are trained on; steps: that the run has; method_file: the sha256 of the file the method was read from.
+    rows: that are trained on; steps: that the run has; looked_at: held-out rows that its scores are of;
+    method_file: the sha256 of the file the method was read from.
     """
     record: dict[str, Any] = {
         "settings": settings.model_dump(mode="json"),
@@ -47,6 +49,7 @@ def write_record(
         "model": encoder.fingerprint(),
         "model_name": encoder.name,
         "length": {"rows": rows, "steps": steps},
+        "looked_at": looked_at,
     }
     if method_file is not None:
         record["method_file"] = method_file
@@ -136,6 +139,12 @@ def _length(record: Mapping[str, Any]) -> dict[str, int] | None:
     length = record.get("length")
     known = isinstance(length, dict) and all(type(length.get(key)) is int for key in ("rows", "steps"))
     return length if known else None
+
+
+def looked_at_before(folder: Path) -> int | None:
+    """The held-out rows that the run's scores are of until now; None where its record does not say."""
+    looked_at = read_record(folder).get("looked_at")
+    return looked_at if type(looked_at) is int else None
 
 
 def steps_before(folder: Path) -> int | None:
