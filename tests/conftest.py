@@ -8,6 +8,7 @@ import builtins
 import io
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ SURROUNDINGS = (
 )  # fmt: skip
 for name in SURROUNDINGS:
     os.environ.pop(name, None)
+# A shell starts what it puts into the background with Ctrl-C ignored, and processes that tests start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["TERM"] = "xterm"
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="contrapose-no-hub-")
 atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
