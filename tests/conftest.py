@@ -28,7 +28,7 @@ SURROUNDINGS = (
 )  # fmt: skip
 for name in SURROUNDINGS:
     os.environ.pop(name, None)
-# A shell starts what it puts into the background with Ctrl-C ignored, and processes that tests start would inherit that.
+# A shell starts what it puts into the background with Ctrl-C ignored, and processes of tests would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["TERM"] = "xterm"
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="contrapose-no-hub-")
