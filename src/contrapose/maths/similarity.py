@@ -34,6 +34,18 @@ def unit(vectors: Tensor) -> Tensor:
     return vectors / length.clamp_min(SMALLEST_NORM)
 
 
+def take_rows(vectors_ND: Tensor, numbers: Tensor) -> Tensor:
+    """The rows of those numbers (...), any of them several times: (..., D).
+
+    Not ``vectors_ND[numbers]``: with several threads its backward pass adds up the gradients of a row in the order in
+    which the threads come, and two equal runs end with other bits.
+
+    >>> take_rows(torch.eye(2), torch.tensor([1, 1])).tolist()
+    [[0.0, 1.0], [0.0, 1.0]]
+    """
+    return torch.nn.functional.embedding(numbers, vectors_ND)
+
+
 def cosine_table(rows_BD: Tensor, columns: Tensor) -> Tensor:
     """Cosine of every row with its columns, (B, C).
 

@@ -28,7 +28,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from contrapose.maths.scores import Columns
-from contrapose.maths.similarity import SMALLEST_NORM, at_least_fp32, cosine_table, unit
+from contrapose.maths.similarity import SMALLEST_NORM, at_least_fp32, cosine_table, take_rows, unit
 from contrapose.negatives.queue import Queue, QueueSize
 from contrapose.objectives.contract import Candidates, Part, RawVectors, Views
 from contrapose.seeds import numpy_generator
@@ -106,12 +106,13 @@ class MixedNegatives(nn.Module):
         hardness_BP = cosine_BP.detach().masked_fill(~allowed_BP, -torch.inf)
         chosen_BK = hardness_BP.topk(k, dim=1).indices
         allowed_BK = allowed_BP.gather(1, chosen_BK)
-        parents_BKD = pool_PD[chosen_BK]
+        parents_BKD = take_rows(pool_PD, chosen_BK)
         gram_BKK = parents_BKD @ parents_BKD.transpose(1, 2)
         pairs_BSK = self._weights(views, k).to(cosine_BP)
         is_parent_BSK = pairs_BSK > 0
         if self.raw_vectors:
-            pairs_BSK = weighted_by_length(pairs_BSK, self._lengths(views)[chosen_BK])
+            length_BK = take_rows(self._lengths(views)[:, None], chosen_BK).squeeze(-1)
+            pairs_BSK = weighted_by_length(pairs_BSK, length_BK)
         cosine_BS, unit_BSK = mix(cosine_BP.gather(1, chosen_BK), gram_BKK, pairs_BSK)
         valid_BS = ~(is_parent_BSK & ~allowed_BK[:, None, :]).any(-1)
         return Candidates(

@@ -35,7 +35,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from contrapose.maths.similarity import SMALLEST_NORM, at_least_fp32, cosine_table, unit
+from contrapose.maths.similarity import SMALLEST_NORM, at_least_fp32, cosine_table, take_rows, unit
 from contrapose.objectives.contract import Part, RawVectors, Temperature, Views
 
 #: Below this a similarity is no basis for a ratio.
@@ -106,7 +106,7 @@ class MixedPositive:
                 cosine_BB, views.positive, views.repeats_anchor("positive")
             )
         vectors_BD = at_least_fp32(views.positive) if self.raw_vectors else unit_BD
-        mixed_BD = torch.lerp(vectors_BD, vectors_BD[hardest_B], share_B[:, None])
+        mixed_BD = torch.lerp(vectors_BD, take_rows(vectors_BD, hardest_B), share_B[:, None])
         # Rows that are not mixed keep their own vector to the bit, so that "nothing near" is exactly SimCSE.
         mixed_BD = torch.where(share_B[:, None] > 0, mixed_BD, views.positive.to(mixed_BD.dtype))
         name = "positive" if self.columns == "mixed" else "own_positive"
