@@ -40,14 +40,15 @@ def test_the_ends_are_the_two_encoders_to_the_bit(start: Encoder, trained: Encod
         assert all(torch.equal(found[name], weight) for name, weight in own.state_dict().items())
 
 
-def test_no_share_of_the_trained_weights_leaves_the_start_its_fingerprint(
-    start: Encoder, trained: Encoder
-) -> None:
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_the_ends_keep_their_fingerprints(start: Encoder, trained: Encoder, share: float) -> None:
     """Zeros keep their sign, which adding nothing to them would lose."""
+    end, other = (trained, start) if share else (start, trained)
     with torch.no_grad():
-        next(iter(start.parameters())).view(-1)[:3] = -0.0
-    before = start.fingerprint()
-    blend(trained, start.state_dict(), 0.0)
+        next(iter(end.parameters())).view(-1)[:64] = -0.0
+        next(iter(other.parameters())).view(-1)[:64] = torch.tensor([1.0, -1.0]).repeat(32)
+    before = end.fingerprint()
+    trained.load_state_dict(blended(start.state_dict(), trained.state_dict(), share))
     assert trained.fingerprint() == before
 
 

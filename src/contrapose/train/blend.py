@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def blended(start: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
     """Weights with ``share`` of the trained ones; whole numbers (positions, counters) are the trained ones'.
 
-    Share 0 is the start to the bit, whole numbers and the signs of zeros too: it must keep the start's fingerprint.
+    Shares 0 and 1 are the start and the trained encoder to the bit, whole numbers and the signs of zeros too: the start
+    must keep its fingerprint, and the trained encoder was looked at already.
 
     Raises :class:`UsageError` for a share outside [0, 1] and for weights that do not fit each other.
 
@@ -40,8 +41,9 @@ def blended(start: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: f
         raise UsageError(
             "the two encoders have different weights: only a training of the start can be blended"
         )
-    if share == 0:
-        return {name: start[name].to(w.device, w.dtype, copy=True) for name, w in trained.items()}
+    if share in (0, 1):
+        end = trained if share else start
+        return {name: end[name].to(w.device, w.dtype, copy=True) for name, w in trained.items()}
     return {
         name: start[name].to(w.device, w.dtype).lerp(w, share) if w.is_floating_point() else w.clone()
         for name, w in trained.items()
