@@ -123,6 +123,8 @@ BAD = [
     ("encode pickled good.txt -o v.npy", 1, "pytorch_model.bin"),
     ("similarity TINY one", 2, "B"),
     ("search TINY good.txt q --top 0", 2, "--top"),
+    ("search TINY good.txt q --columns ,", 2, "names nothing"),
+    ("train good.txt --out run --with ,", 2, "names nothing"),
     ("search TINY blank.txt q", 1, "nothing to search"),
     ("search TINY missing.txt q", 1, "no such file"),
     ("search TINY broken.jsonl q", 1, "JSON"),

@@ -60,9 +60,14 @@ def split_words(given: Sequence[str] | str | None) -> tuple[str, ...]:
 
     >>> split_words("a, b"), split_words(["a,b", "c"]), split_words(None)
     (('a', 'b'), ('a', 'b', 'c'), ())
+
+    Raises UsageError where something is given and no word is in it: it would be ignored.
     """
     texts = [given] if isinstance(given, str) else list(given or ())
-    return tuple(word.strip() for text in texts for word in text.split(",") if word.strip())
+    words = tuple(word.strip() for text in texts for word in text.split(",") if word.strip())
+    if any(texts) and not words:
+        raise UsageError(f"'{', '.join(texts)}' names nothing: write names with commas between them")
+    return words
 
 
 def one_of(option: str, given: str, known: Sequence[str]) -> str:
