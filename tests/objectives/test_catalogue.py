@@ -12,7 +12,8 @@ import torch
 
 from contrapose.errors import UsageError
 from contrapose.objectives import catalogue
-from contrapose.objectives.catalogue import all_methods, describe, loss, recipe
+from contrapose.objectives.catalogue import all_methods, describe, loss, method_named, recipe
+from contrapose.objectives.simcse import simcse
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_method.py"
 
@@ -49,6 +50,17 @@ def test_a_packages_method_is_one_of_the_catalogue(offer: Callable[[str, str], N
     offer("mine", RECORD.format(name="mine", more=""))
     assert "mine" in all_methods()
     assert loss("mine", torch.eye(2), torch.eye(2)).total.isfinite()
+
+
+@pytest.mark.parametrize(
+    "source", ["import a_package_that_is_not_there", RECORD.format(name="simcse", more="")]
+)
+def test_a_package_that_takes_the_name_of_a_method_takes_nothing_from_it(
+    source: str, offer: Callable[[str, str], None]
+) -> None:
+    offer("simcse", source)
+    assert method_named("simcse").objective is simcse
+    assert loss("simcse", torch.eye(2), torch.eye(2)).total.isfinite()
 
 
 BROKEN = {

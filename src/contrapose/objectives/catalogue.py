@@ -93,15 +93,15 @@ def method_named(name: str) -> Method:
     if is_file(name):
         return method_of_file(name)[0]
     known, left_out = _catalogue()
+    if name in known:  # whatever a package of that name holds
+        return known[name]
     if name in left_out:
         raise UsageError(
             f"the method '{name}' is left out: {left_out[name]}. Repair that package, or remove it"
         )
-    if name not in known:
-        raise UsageError(
-            f"unknown method '{name}'{nearest(name, list(known))} Known: {', '.join(known)}, or a FILE.py of your own"
-        )
-    return known[name]
+    raise UsageError(
+        f"unknown method '{name}'{nearest(name, list(known))} Known: {', '.join(known)}, or a FILE.py of your own"
+    )
 
 
 def _declared(room: ModuleType, word: str) -> Iterator[Any]:

@@ -10,7 +10,7 @@ a run that was never stopped.
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import torch
@@ -48,7 +48,6 @@ def run(session: Session) -> None:
             must_stop = session.world.any(stop.received is not None, session.encoder.device)
             improved = False
             if last or progress.step % session.eval_every == 0:
-                ahead.settle()
                 improved = _evaluate(session)
                 _set_mode(session)
             if improved or last or must_stop or progress.step % session.settings.saving.save_every == 0:
@@ -210,10 +209,6 @@ class Ahead:
         if step + 1 < self._session.num_steps:
             self._upcoming[step + 1] = self._pool.submit(self._make, step + 1)
         return ready
-
-    def settle(self) -> None:
-        """Wait until nothing is tokenized: a tokenizer keeps the length it cuts at, and evaluation sets another."""
-        wait(self._upcoming.values())
 
     def _make(self, step: int) -> TokenizedBatch:
         session = self._session
