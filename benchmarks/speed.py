@@ -146,9 +146,9 @@ def profile(corpus: str, steps: int = 3) -> str:
 
 
 def _session(corpus: str, stack: ExitStack) -> Any:
+    from contrapose.listening import Listener
     from contrapose.train.prepare import prepare
     from contrapose.train.settings import nested, resolve
-    from contrapose.train.track import Listener
 
     out = stack.enter_context(tempfile.TemporaryDirectory())
     settings = resolve(

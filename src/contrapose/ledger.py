@@ -25,10 +25,10 @@ from typing import Any
 
 import numpy as np
 
-from contrapose.durable import append_line, write_bytes
 from contrapose.errors import ContraposeError, CorruptFile, StorageError, UsageError
 from contrapose.foreign import parse_json_object
 from contrapose.paths import expanded
+from contrapose.storage.durable import append_line, write_bytes
 
 logger = logging.getLogger(__name__)
 

@@ -17,12 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from contrapose import syscalls
-from contrapose.durable import AnyPath, atomic_file
 from contrapose.errors import UsageError
 from contrapose.paths import expanded
-from contrapose.staging import sinking
-from contrapose.syscalls import reporting
+from contrapose.storage import syscalls
+from contrapose.storage.durable import AnyPath, atomic_file
+from contrapose.storage.staging import sinking
+from contrapose.storage.syscalls import reporting
 
 #: How a text that contrapose made says so, by its format; within this many bytes of its beginning or its end.
 MARKS = {

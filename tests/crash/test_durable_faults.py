@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 
-from contrapose import durable, syscalls
-from contrapose.durable import (
+from contrapose.errors import StorageError
+from contrapose.storage import durable, syscalls
+from contrapose.storage.durable import (
     RunLock,
     append_line,
     remove_tree,
@@ -26,7 +27,6 @@ from contrapose.durable import (
     write_bytes,
     write_tree,
 )
-from contrapose.errors import StorageError
 
 OLD_TREE = {"state.json": b"old", "sub/weights.bin": b"o" * 3000}
 NEW_TREE = {"state.json": b"new", "sub/weights.bin": b"n" * 5000, "sub/deep/more.bin": b"m"}
@@ -455,7 +455,7 @@ def test_the_power_cut_would_notice_a_missing_fsync(
 
 WRITER = """
 import sys
-from contrapose.durable import append_line, write_bytes, write_tree
+from contrapose.storage.durable import append_line, write_bytes, write_tree
 folder, first = sys.argv[1], int(sys.argv[2])
 for generation in range(first, 10**9):
     word = b"%012d" % generation

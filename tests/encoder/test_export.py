@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contrapose import durable
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.export import PORTABLE
 from contrapose.encoder.pooling import POOLINGS
 from contrapose.encoder.proof import verify_saved
 from contrapose.errors import CorruptFile, ModelError, UsageError
+from contrapose.storage import durable
 from tests.tiny import SENTENCES, TINY
 
 TEXTS = [*SENTENCES, "", " leading and trailing space ", "Élan VITAL, 東京 \U0001f600", " ".join(SENTENCES)]

@@ -155,7 +155,7 @@ def test_wrong_settings_are_refused(model, tmp_path):
 
 
 def test_second_demo_in_the_same_folder_is_refused(model, tmp_path):
-    from contrapose.durable import RunLock
+    from contrapose.storage.durable import RunLock
 
     (tmp_path / "out").mkdir()
     with RunLock(tmp_path / "out"), pytest.raises(RunLocked):

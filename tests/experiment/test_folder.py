@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from contrapose.durable import RunLock
 from contrapose.errors import CorruptFile, UsageError
 from contrapose.experiment.folder import claim
+from contrapose.storage.durable import RunLock
 
 
 def test_a_folder_is_one_experiments_and_what_differs_is_named(tmp_path: Path) -> None:

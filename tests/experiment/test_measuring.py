@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from contrapose.experiment.measuring import Setting, encoder_of
-from contrapose.train.blend import SHARES
+from contrapose.selection.blend import SHARES
 from tests.experiment.small import write_corpus
 from tests.train.runs import plain_bert
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from contrapose.evaluate.labelfree import DIFFUSE, HARMS, MARGIN, UNCLEAR
 from contrapose.experiment import verdicts
 from contrapose.experiment.study_selection import STUDY
-from contrapose.train.verdict import KEPT_STARTS, RELIABILITY
+from contrapose.selection.label_free import DIFFUSE, HARMS, MARGIN, UNCLEAR
+from contrapose.selection.verdict import KEPT_STARTS, RELIABILITY
 
 RESULTS = Path(__file__).resolve().parents[2] / "studies" / "results" / "selection.jsonl"
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contrapose.durable import sha256_file
+from contrapose.listening import Listener
 from contrapose.seeds import seeded
+from contrapose.storage.durable import sha256_file
 from contrapose.train.api import Run, train
 from contrapose.train.checkpoint import folder_of, steps_saved
-from contrapose.train.track import Listener, read_rows
+from contrapose.train.track import read_rows
 from tests.tiny import SENTENCES
 
 WORDS = sorted({word for sentence in SENTENCES for word in sentence.split()})

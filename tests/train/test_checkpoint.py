@@ -135,7 +135,7 @@ def test_a_checkpoint_under_the_name_of_another_step_is_refused(two: Path) -> No
 
 
 def test_a_folder_that_is_whole_and_no_checkpoint_is_refused(two: Path) -> None:
-    from contrapose.durable import write_tree
+    from contrapose.storage.durable import write_tree
 
     write_tree(folder_of(two, 30), {"state.json": b'{"step": 30}'})
     with pytest.raises(CorruptCheckpoint, match=r"weights.safetensors is not in the manifest"):

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from contrapose import syscalls
 from contrapose.errors import RunLocked, UsageError
+from contrapose.storage import syscalls
 from contrapose.train.claim import claim
 
 #: More system calls than a claim makes.

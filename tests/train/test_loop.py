@@ -14,7 +14,7 @@ import pytest
 from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import StorageError
-from contrapose.train import select
+from contrapose.selection import criterion as select
 from contrapose.train.checkpoint import load, steps_saved
 from tests.train.runs import (
     Place,
@@ -190,7 +190,7 @@ def test_evaluation_waits_for_the_tokenizer(
 def test_a_full_disk_while_saving_keeps_the_checkpoint_before(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from contrapose import syscalls
+    from contrapose.storage import syscalls
 
     class Full(syscalls.Syscalls):
         written = 0
@@ -233,7 +233,7 @@ def test_a_run_folder_deleted_meanwhile_is_a_clear_error(place: Place, tmp_path:
 def test_rows_are_on_the_disk_before_their_checkpoint_is(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from contrapose import syscalls
+    from contrapose.storage import syscalls
 
     events: list[str] = []
 

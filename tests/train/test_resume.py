@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from contrapose.config import read_toml
-from contrapose.durable import MANIFEST_NAME
 from contrapose.errors import CorruptCheckpoint, CorruptFile, ResumeRefused, UsageError
-from contrapose.train.budget import LookPlan
+from contrapose.selection.budget import LookPlan
+from contrapose.selection.looks import looks_of_run
+from contrapose.storage.durable import MANIFEST_NAME
 from contrapose.train.checkpoint import folder_of, load, steps_saved
-from contrapose.train.looks import looks_of_run
 from contrapose.train.progress import Progress
 from contrapose.train.resume import read_record
 from contrapose.train.track import read_rows
@@ -296,9 +296,9 @@ def test_a_lengthened_run_is_scored_on_the_held_out_rows_that_it_began_with(
     corpus.write_text("\n".join(texts(600, seed=9)))
     planned: list[int] = []
 
-    def more_rows_for_longer_runs(*given: Any) -> LookPlan:
-        planned.append(40 + given[-1])
-        return replace(looks_of_run(*given), rows=40 + given[-1])
+    def more_rows_for_longer_runs(*given: Any, num_steps: int, **named: Any) -> LookPlan:
+        planned.append(40 + num_steps)
+        return replace(looks_of_run(*given, num_steps=num_steps, **named), rows=40 + num_steps)
 
     monkeypatch.setattr("contrapose.train.prepare.looks_of_run", more_rows_for_longer_runs)
     options: dict[str, Any] = {"corpus": corpus, "criterion": "label-free"}

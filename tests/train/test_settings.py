@@ -15,7 +15,6 @@ from contrapose.objectives.catalogue import recipe
 from contrapose.train.settings import (
     SECTIONS,
     RunSettings,
-    evaluation_interval,
     nested,
     parse_assignments,
     resolve,
@@ -194,12 +193,12 @@ def test_the_number_of_steps_covers_the_epochs() -> None:
 
 
 def test_evaluations_are_four_in_a_short_run_and_regular_in_a_long_one() -> None:
-    assert evaluation_interval(of(), 100) == 25
-    assert evaluation_interval(of(), 3) == 1
-    assert evaluation_interval(of(), 6) == 2
-    assert evaluation_interval(of(), 10) == 3
-    assert evaluation_interval(of(), 10_000) == 125
-    assert evaluation_interval(of(eval_every=7), 100) == 7
+    assert of().selection.evaluation_interval(100) == 25
+    assert of().selection.evaluation_interval(3) == 1
+    assert of().selection.evaluation_interval(6) == 2
+    assert of().selection.evaluation_interval(10) == 3
+    assert of().selection.evaluation_interval(10_000) == 125
+    assert of(eval_every=7).selection.evaluation_interval(100) == 7
 
 
 def test_the_run_folder_may_be_in_the_home() -> None:

@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 
-from contrapose.durable import write_bytes
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.heads import build_head
 from contrapose.errors import UsageError
 from contrapose.objectives.catalogue import recipe
+from contrapose.storage.durable import write_bytes
 from contrapose.train.distributed import World
 from contrapose.train.optimizer import make_optimizer, trainable
 from contrapose.train.settings import TrainingSettings

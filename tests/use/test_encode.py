@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contrapose import syscalls
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import DataError, EmptyCorpus, ModelError, StorageError, UsageError
 from contrapose.seeds import numpy_generator
+from contrapose.storage import syscalls
 from contrapose.use.encode import bulk_encode
 from tests.tiny import SENTENCES, tiny_bert
 from tests.use.fakes import WIDTH, HashEncoder, TableEncoder, vector_of

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from contrapose.cli.progress import TrainingView
-from contrapose.train.track import Listener
+from contrapose.listening import Listener
 
 
 class ShownListener(TrainingView, Listener):

@@ -22,7 +22,7 @@ WIDE_ENOUGH_FOR_A_BAR = 72
 
 
 class TrainingView:
-    """A :class:`contrapose.train.track.Listener` for people; ``quiet`` shows notices only.
+    """A :class:`contrapose.listening.Listener` for people; ``quiet`` shows notices only.
 
     Used as a context manager: however the run ends, the bar is gone and the cursor is back.
     """
@@ -130,7 +130,7 @@ class TrainingView:
         self._line(f"step {step}: score {_of_criterion(score)}{told}")
 
     def stopping(self) -> None:
-        from contrapose.train.track import STOPPING
+        from contrapose.listening import STOPPING
 
         console.tell(STOPPING, style="yellow")
         self._update(description="stopping")
@@ -249,7 +249,7 @@ def _of_criterion(score: float) -> str:
     >>> _of_criterion(-0.0004), _of_criterion(79.314)
     ('-0.0004', '79.31')
     """
-    from contrapose.train.verdict import places_of
+    from contrapose.selection.verdict import places_of
 
     return f"{score:.{places_of(score)}f}"
 

@@ -48,7 +48,7 @@ def show(run: Run, settings: RunSettings) -> None:
 
 def _scores(summary: Mapping[str, Any]) -> None:
     """The criterion at the start and of the model, as it was blended; nothing where the two are one encoder."""
-    from contrapose.train.verdict import is_the_start, places_of, score_of_model
+    from contrapose.selection.verdict import is_the_start, places_of, score_of_model
 
     before, after = summary.get("score_before"), score_of_model(summary)
     if before is None or after is None or is_the_start(summary):
@@ -83,7 +83,7 @@ def what_it_is(summary: Mapping[str, Any]) -> str:
     >>> what_it_is({"chosen_step": 8}), what_it_is({"chosen_step": 8, "blend": 0.0})
     ('that of step 8', 'the start, unchanged')
     """
-    from contrapose.train.verdict import is_the_start
+    from contrapose.selection.verdict import is_the_start
 
     if is_the_start(summary):
         return "the start, unchanged"
@@ -94,7 +94,7 @@ def what_it_is(summary: Mapping[str, Any]) -> str:
 
 def next_steps(run: Run, settings: RunSettings) -> list[str]:
     """Commands: judge both models on labels, look at what changed, use the model."""
-    from contrapose.train.verdict import is_the_start
+    from contrapose.selection.verdict import is_the_start
 
     folder, data = shlex.quote(str(run.folder)), settings.selection.dev_data
     labels = f"--tasks sts,geometry --data {shlex.quote(data)}" if data else "--pairs YOUR_PAIRS.csv"

@@ -150,7 +150,7 @@ def _name(entry: Entry) -> str:
 
 def _about(entry: Entry) -> str:
     if entry.kind == "run":
-        from contrapose.train.verdict import is_the_start
+        from contrapose.selection.verdict import is_the_start
 
         summary = entry.body.get("summary", {})
         kept = "; the model is the start, unchanged" if is_the_start(summary) else ""

@@ -18,7 +18,7 @@ from contrapose.data.text import printable
 from contrapose.errors import Interrupted
 from contrapose.experiment.measuring import UNTRAINED
 from contrapose.experiment.trials import Trial, TrialWatcher
-from contrapose.train.track import Listener
+from contrapose.listening import Listener
 
 if TYPE_CHECKING:
     from contrapose.experiment.compare_report import Report

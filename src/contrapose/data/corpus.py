@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from contrapose import durable
 from contrapose.data.build import Builder, Settings
 from contrapose.data.lines import DEFAULT_LIMITS, Limits
 from contrapose.data.quarantine import Quarantine
@@ -21,6 +20,7 @@ from contrapose.data.text import printable
 from contrapose.errors import CorruptFile, DataError, StorageError, UsageError
 from contrapose.foreign import read_json_object
 from contrapose.seeds import derive
+from contrapose.storage import durable
 
 #: Raised when the files of a corpus change their form; older ones are then built again.
 VERSION = 1

@@ -70,7 +70,7 @@ def write_parquet(out: str | Path, columns: dict[str, list[str]]) -> None:
     import pyarrow.parquet as pq
 
     from contrapose.outputs import output_file
-    from contrapose.syscalls import reporting
+    from contrapose.storage.syscalls import reporting
 
     path = Path(out)
     with reporting(path.parent, "make the folder"):

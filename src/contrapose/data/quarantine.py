@@ -129,7 +129,7 @@ class Quarantine:
         if self.path is None:
             self.records.append(record)
             return
-        from contrapose import durable
+        from contrapose.storage import durable
 
         durable.append_line(self.path, record.to_json())
 

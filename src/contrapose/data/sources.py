@@ -152,7 +152,7 @@ def sources_fingerprint(sources: Sequence[str | Path] | str | Path) -> str:
     reading the rows. Standard input cannot be read twice: it counts as the word "stdin", and what was read from it is
     known only by the fingerprint of the corpus.
     """
-    from contrapose import durable
+    from contrapose.storage import durable
 
     digest = hashlib.sha256(b"contrapose sources 1\n")
     for source in find_sources(sources):

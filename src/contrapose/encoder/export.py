@@ -19,8 +19,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from contrapose import durable
 from contrapose.encoder.backbone import has_pooling_switch
+from contrapose.storage import durable
 
 if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder

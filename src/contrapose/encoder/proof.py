@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from contrapose.encoder.safety import allowed_root
 from contrapose.encoder.tokens import reason_of
 from contrapose.errors import ContraposeError, CorruptCheckpoint, CorruptFile, ModelError
-from contrapose.manifests import MANIFEST_NAME, is_tree, verify_members
+from contrapose.storage.manifests import MANIFEST_NAME, is_tree, verify_members
 
 if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder

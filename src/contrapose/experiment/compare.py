@@ -15,7 +15,7 @@ from contrapose.experiment.standings import Standings, standings
 from contrapose.experiment.trials import Measured, Trial, Trials, TrialWatcher
 
 if TYPE_CHECKING:
-    from contrapose.train.track import Listener
+    from contrapose.listening import Listener
 
 DEFAULT_METHODS = ("simcse", "focal-infonce", "hncse-pm", "hncse-hnm", "hncse")
 

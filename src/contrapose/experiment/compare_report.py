@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contrapose.durable import write_text
 from contrapose.errors import MissingExtra
 from contrapose.experiment.compare import Compared
 from contrapose.experiment.measuring import mean_of
 from contrapose.experiment.pictures import draw_standings
 from contrapose.experiment.standings_text import markdown, to_json
+from contrapose.storage.durable import write_text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Protocol
 from contrapose.data.harvest import HarvestAccount, harvest_python
 from contrapose.data.harvest_table import pair_rows, sentence_rows, write_parquet
 from contrapose.data.held_out import Split, split_documented
-from contrapose.durable import RunLock, remove_tree
 from contrapose.errors import Interrupted, ResumeRefused
 from contrapose.experiment.clock import Clock
 from contrapose.experiment.demo_folder import RUNS, DemoFolder
 from contrapose.experiment.demo_promise import broken_promise
 from contrapose.experiment.demo_result import STAGES, DemoResult, DemoSettings
 from contrapose.experiment.questions import Exam, Sheet, sit
+from contrapose.storage.durable import RunLock, remove_tree
 
 if TYPE_CHECKING:
     from contrapose.evaluate.encoding import Encodes

@@ -16,11 +16,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from contrapose.durable import remove_tree, write_json
 from contrapose.errors import UsageError
 from contrapose.foreign import read_json_object
 from contrapose.paths import expanded
-from contrapose.syscalls import reporting
+from contrapose.storage.durable import remove_tree, write_json
+from contrapose.storage.syscalls import reporting
 
 MARK = "demo.json"
 RESULT = "result.json"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from contrapose.experiment.clock import Clock
-from contrapose.train.track import Listener
+from contrapose.listening import Listener
 
 
 class TrainingListener(Listener):

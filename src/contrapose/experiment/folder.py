@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from contrapose.durable import write_json
 from contrapose.errors import CorruptFile, StorageError, UsageError
 from contrapose.foreign import cannot_be_read, read_json_object
 from contrapose.paths import expanded
+from contrapose.storage.durable import write_json
 from contrapose.train.claim import make_folder
 
 NAME = "experiment.json"

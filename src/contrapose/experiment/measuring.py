@@ -8,16 +8,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contrapose.durable import remove_tree
 from contrapose.errors import ResumeRefused
 from contrapose.experiment.trials import Measured, Trial
 from contrapose.paths import expanded
+from contrapose.storage.durable import remove_tree
 
 if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
     from contrapose.evaluate.suite import Evaluation
+    from contrapose.listening import Listener
     from contrapose.train.api import Run
-    from contrapose.train.track import Listener
 
 #: A trial of a method that is a file depends on what the file held.
 METHOD_FILE = "method_file"
@@ -165,7 +165,7 @@ def mean_of(values: Mapping[str, Mapping[str, Any]], tasks: Sequence[str] = ()) 
 
 def _identity_of(model: str) -> str:
     """A name says which model it is; a folder says it by its weights."""
-    from contrapose.durable import sha256_file
+    from contrapose.storage.durable import sha256_file
 
     weights = expanded(model) / "model.safetensors"
     return f"sha256 {sha256_file(weights)}" if weights.is_file() else model

@@ -10,9 +10,9 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contrapose.durable import write_bytes
 from contrapose.errors import MissingExtra
 from contrapose.experiment.standings import Standing, Standings
+from contrapose.storage.durable import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from contrapose.evaluate.evidence import Evidence
-from contrapose.evaluate.labelfree import probe_scores
 from contrapose.evaluate.probes import probes_of
 from contrapose.evaluate.vectors import unit_rows
 from contrapose.experiment.domains import DOMAINS, Domain, read_domain
 from contrapose.experiment.trials import Measured, Trial
+from contrapose.selection.label_free import probe_scores
 
 if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
@@ -106,8 +106,8 @@ class Bench:
 
 def measure(bench: Bench, trial: Trial, place: Path) -> Measured:
     from contrapose.encoder.encoder import Encoder
+    from contrapose.selection.blend import blended
     from contrapose.train.api import train
-    from contrapose.train.blend import blended
 
     domain = bench.domain(trial.factors["domain"])
     start = bench.start(domain.name)

@@ -20,7 +20,7 @@ from contrapose.experiment.trials import Measured, Trial, Trials, TrialWatcher
 from contrapose.paths import expanded
 
 if TYPE_CHECKING:
-    from contrapose.train.track import Listener
+    from contrapose.listening import Listener
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from contrapose.durable import write_text
 from contrapose.experiment.compare_report import Report
 from contrapose.experiment.recipes import Recipe
 from contrapose.experiment.reproduce import Reproduced, Row
 from contrapose.experiment.standings_text import markdown_table, number
+from contrapose.storage.durable import write_text
 
 HEADER = ("task", "paper", "measured ± s", "95% interval", "difference", "in words")
 

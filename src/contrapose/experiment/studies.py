@@ -28,7 +28,7 @@ from contrapose.ledger import Entry, Ledger
 
 if TYPE_CHECKING:
     from contrapose.experiment.study_setup import Planned, Setup
-    from contrapose.train.track import Listener
+    from contrapose.listening import Listener
 
 _ALL = (
     study_ablation,

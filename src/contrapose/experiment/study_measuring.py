@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from contrapose.encoder.encoder import Encoder
     from contrapose.evaluate.suite import Evaluation
-    from contrapose.train.track import Listener
+    from contrapose.listening import Listener
 
 #: Points of a recorded curve.
 STRETCHES = 12

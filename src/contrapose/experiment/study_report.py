@@ -120,8 +120,8 @@ def _shared(studies: AllRows) -> list[str]:
 
 def written(folder: Path, files: Mapping[str, str]) -> list[Path]:
     """Write what :func:`render` made below ``folder``; the paths."""
-    from contrapose.durable import write_text
-    from contrapose.syscalls import reporting
+    from contrapose.storage.durable import write_text
+    from contrapose.storage.syscalls import reporting
 
     paths = []
     for name, content in files.items():

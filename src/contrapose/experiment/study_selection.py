@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from contrapose.errors import UsageError
-from contrapose.evaluate.labelfree import DIFFUSE, HARMS, HELPS, MARGIN, UNCLEAR
 from contrapose.experiment import study_figures as figures
 from contrapose.experiment import verdicts
 from contrapose.experiment.study import AllRows, Answer, Row, Study
 from contrapose.experiment.study_setup import Planned, Setup
 from contrapose.experiment.trials import Measured, Trial
+from contrapose.selection.label_free import DIFFUSE, HARMS, HELPS, MARGIN, UNCLEAR
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from contrapose.experiment.reliability import Bench
-    from contrapose.train.track import Listener
+    from contrapose.listening import Listener
 
 
 def plan(setup: Setup) -> list[Planned]:

@@ -22,7 +22,7 @@ from contrapose.experiment.measuring import Setting
 from contrapose.experiment.trials import Measured, Trial
 
 if TYPE_CHECKING:
-    from contrapose.train.track import Listener
+    from contrapose.listening import Listener
 
 #: The tasks of the score of a run: the development split of STS-B and the trial set of SICK.
 JUDGED = ("STS-B", "SICK-R")
@@ -103,8 +103,8 @@ class Setup:
         return {corpus: _in_order_of_hash(corpus) for corpus in self.corpora}
 
     def _file(self, corpus: str | None, rows: int | None) -> Path:
-        from contrapose.durable import write_text
-        from contrapose.syscalls import reporting
+        from contrapose.storage.durable import write_text
+        from contrapose.storage.syscalls import reporting
 
         content = "\n".join(self.texts(corpus, rows)) + "\n"
         key = hashlib.sha256(content.encode()).hexdigest()[:16]

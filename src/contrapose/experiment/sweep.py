@@ -23,7 +23,7 @@ from contrapose.experiment.trials import PATIENCE, Measured, Trial, Trials, Tria
 from contrapose.ledger import Entry
 
 if TYPE_CHECKING:
-    from contrapose.train.track import Listener
+    from contrapose.listening import Listener
 
 #: The number where there are no labelled data: how much the label-free score of the run rose.
 LABEL_FREE = "label-free gain"

@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contrapose.durable import RunLock, remove_tree
 from contrapose.errors import RunLocked
 from contrapose.experiment.ranges import Factor
 from contrapose.experiment.sweep_storage import open_study, quiet_optuna
-from contrapose.locks import turn
 from contrapose.seeds import derive
-from contrapose.staging import locked_folder
+from contrapose.storage.durable import RunLock, remove_tree
+from contrapose.storage.locks import turn
+from contrapose.storage.staging import locked_folder
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -201,7 +201,7 @@ def _queue(
 
 def _identity(folder: Path) -> str:
     """The same for all processes of this folder, and no other's. Two that begin together must take turns to make it."""
-    from contrapose.durable import write_text
+    from contrapose.storage.durable import write_text
 
     place = folder / "home"
     if not place.exists():

@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from contrapose.durable import remove_tree
 from contrapose.errors import RunLocked, TrainingDiverged
 from contrapose.ledger import Entry, Ledger, environment, record
-from contrapose.staging import locked_folder
+from contrapose.storage.durable import remove_tree
+from contrapose.storage.staging import locked_folder
 
 #: Seconds between looks at the trials that other processes work on.
 PATIENCE = 2.0

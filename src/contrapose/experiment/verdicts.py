@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from contrapose.evaluate.labelfree import DIFFUSE, HARMS, HELPS, MARGIN, UNCLEAR
 from contrapose.evaluate.statistics import spearman
+from contrapose.selection.label_free import DIFFUSE, HARMS, HELPS, MARGIN, UNCLEAR
 
 #: |change| / standard error from which a change is clear.
 CLEAR = 1.96

@@ -8,7 +8,7 @@ from typing import Any
 from contrapose.report.folders import number
 from contrapose.report.record import Score, Verdict
 from contrapose.report.wording import named
-from contrapose.train.verdict import places_of, score_of_model
+from contrapose.selection.verdict import places_of, score_of_model
 
 #: Longest list of tasks in a sentence.
 MOST_NAMED = 4

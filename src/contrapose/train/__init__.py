@@ -1,5 +1,5 @@
 """The training loop, which cannot lose work. Call it: ``contrapose.train("notes.txt", out="runs/notes")``."""
 
-from contrapose.rooms import make_callable
+from contrapose.callable_package import make_callable
 
 make_callable(__name__, "contrapose.train.api")

@@ -16,8 +16,8 @@ from contrapose.train.settings import RunSettings, nested, resolve, run_folder
 
 if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
+    from contrapose.listening import Listener
     from contrapose.train.session import Session
-    from contrapose.train.track import Listener
 
 
 #: Arguments of :func:`train` that are no option of the configuration, or are said in another form.
@@ -135,8 +135,8 @@ def train(
 
 def train_with(settings: RunSettings, *, resume: bool = False, listener: Listener | None = None) -> Run:
     """Train as the settings say; see :func:`train`."""
+    from contrapose.listening import Listener
     from contrapose.train.signals import StopAtOnce, Stopped
-    from contrapose.train.track import Listener
 
     try:
         with StopAtOnce():

@@ -18,10 +18,10 @@ from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 
-from contrapose.durable import remove_tree, verify_tree, write_tree
 from contrapose.errors import CorruptCheckpoint, StorageError
 from contrapose.foreign import cannot_be_read, read_json_object
-from contrapose.syscalls import reporting
+from contrapose.storage.durable import remove_tree, verify_tree, write_tree
+from contrapose.storage.syscalls import reporting
 
 _NAME = re.compile(r"step-(\d{8})")
 _TENSOR_FILES = ("weights", "optimizer", "objective")

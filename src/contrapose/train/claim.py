@@ -6,9 +6,9 @@ import os
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from contrapose.durable import remove_tree
 from contrapose.errors import ContraposeError, StorageError, UsageError
-from contrapose.staging import locked_folder
+from contrapose.storage.durable import remove_tree
+from contrapose.storage.staging import locked_folder
 
 #: What a run writes beside its corpus, metrics and record.
 WRITTEN = ("config.toml", "env.json", "summary.json", "model", "checkpoints")

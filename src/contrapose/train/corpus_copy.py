@@ -7,13 +7,13 @@ from typing import Any
 
 from contrapose.data.corpus import Corpus, build_corpus
 from contrapose.data.sources import STDIN, sources_fingerprint
-from contrapose.durable import remove_tree
 from contrapose.errors import ContraposeError, CorruptFile, DataError, ResumeRefused, StorageError
-from contrapose.syscalls import reporting
+from contrapose.listening import Listener
+from contrapose.storage.durable import remove_tree
+from contrapose.storage.syscalls import reporting
 from contrapose.train.preflight import Cleared
 from contrapose.train.resume import read_record
 from contrapose.train.settings import RunSettings
-from contrapose.train.track import Listener
 
 
 def place_of(folder: Path) -> Path:

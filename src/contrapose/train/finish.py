@@ -6,18 +6,11 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from contrapose.durable import write_text
 from contrapose.encoder.card import model_card
 from contrapose.errors import CorruptCheckpoint, StorageError
 from contrapose.ledger import record
-from contrapose.train import checkpoint as checkpoints
-from contrapose.train.blend import best_share, blend
-from contrapose.train.prepare import load_encoder
-from contrapose.train.resume import read_record
-from contrapose.train.session import Session, restore
-from contrapose.train.settings import run_folder
-from contrapose.train.track import read_rows, seconds_by_part, strict_json
-from contrapose.train.verdict import (
+from contrapose.selection.blend import best_share, blend
+from contrapose.selection.verdict import (
     Verdict,
     is_the_start,
     judge,
@@ -26,6 +19,13 @@ from contrapose.train.verdict import (
     start_kept,
     unjudged,
 )
+from contrapose.storage.durable import write_text
+from contrapose.train import checkpoint as checkpoints
+from contrapose.train.prepare import load_encoder
+from contrapose.train.resume import read_record
+from contrapose.train.session import Session, restore
+from contrapose.train.settings import run_folder
+from contrapose.train.track import read_rows, seconds_by_part, strict_json
 
 
 def finish(session: Session, began: float) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from contrapose.errors import Interrupted
+from contrapose.selection.criterion import is_better
 from contrapose.train import checkpoint as checkpoints
 from contrapose.train.gradients import clear_gradients
 from contrapose.train.guard import CollapseAlarm, SkipCounter, what_is_not_finite
@@ -27,7 +28,6 @@ from contrapose.train.optimizer import (
     set_learning_rate,
     trainable,
 )
-from contrapose.train.select import is_better
 from contrapose.train.session import Session
 from contrapose.train.signals import StopRequest
 from contrapose.train.step import StepResult, TokenizedBatch, forward_backward, tokenize

@@ -9,7 +9,7 @@ from pathlib import Path
 from contrapose.data.sources import STDIN, find_sources
 from contrapose.errors import DataError
 from contrapose.ledger import why_not_recorded
-from contrapose.locks import LOCK_NAME
+from contrapose.storage.locks import LOCK_NAME
 from contrapose.train.claim import refuse_a_file, refuse_another_run
 from contrapose.train.launch import launched
 from contrapose.train.resume import check_settings

@@ -9,22 +9,24 @@ from typing import Any
 
 from contrapose.config import to_toml
 from contrapose.data.corpus import Corpus
-from contrapose.durable import write_json, write_text
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.views import require_dropout, view_cosine
 from contrapose.errors import ResumeRefused, UsageError
+from contrapose.listening import Listener
 from contrapose.objectives.catalogue import Recipe, recipe
 from contrapose.objectives.objective import Objective
 from contrapose.seeds import derive
+from contrapose.selection.budget import LookPlan
+from contrapose.selection.criterion import Criterion, choose_criterion
+from contrapose.selection.looks import looks_of_run
+from contrapose.storage.durable import write_json, write_text
 from contrapose.train.batches import Batches, choose_views
-from contrapose.train.budget import LookPlan
 from contrapose.train.chunks import CPU_GROUPS, GPU_GROUPS
 from contrapose.train.claim import claim
 from contrapose.train.corpus_copy import build, make_good, place_of
 from contrapose.train.distributed import World
 from contrapose.train.environment import describe_environment, pick_device, pick_precision
 from contrapose.train.launch import launched
-from contrapose.train.looks import looks_of_run
 from contrapose.train.optimizer import learning_rate, make_optimizer, trainable
 from contrapose.train.preflight import Cleared, has_record
 from contrapose.train.progress import Progress
@@ -37,11 +39,10 @@ from contrapose.train.resume import (
     write_longer,
     write_record,
 )
-from contrapose.train.select import Criterion, choose_criterion
 from contrapose.train.session import Session, go_back
 from contrapose.train.settings import RunSettings, run_folder, steps_of
 from contrapose.train.step import StepPlan
-from contrapose.train.track import Listener, MetricsLog
+from contrapose.train.track import MetricsLog
 
 #: Texts that the cosine between two views is measured on at the start.
 MEASURED_TEXTS = 64
@@ -111,7 +112,14 @@ def prepare(
     }
     objective = refuse_untrained(made.build(width=encoder.width)).to(device)
     criterion = choose_criterion(settings.selection, corpus, held_out, listener)
-    looks = looks_of_run(settings, criterion, encoder, batches, num_steps)
+    looks = looks_of_run(
+        settings.selection,
+        criterion,
+        encoder,
+        (text for view in batches.at(0).texts.values() for text in view),
+        max_length=settings.training.max_length,
+        num_steps=num_steps,
+    )
     if goes_on and (before := looked_at_before(folder)) is not None:
         # A longer run may afford more rows, but scores of other rows are not those of the steps that were done.
         looks = replace(looks, rows=min(looks.rows, before))

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contrapose.durable import write_json
 from contrapose.errors import CorruptFile, ResumeRefused
 from contrapose.foreign import cannot_be_read, read_json_object
+from contrapose.storage.durable import write_json
 from contrapose.train.settings import RunSettings, steps_of
 
 if TYPE_CHECKING:

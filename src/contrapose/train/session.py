@@ -14,18 +14,19 @@ import torch
 from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import ResumeRefused
+from contrapose.listening import Listener
 from contrapose.objectives.catalogue import Recipe
 from contrapose.objectives.objective import Objective
+from contrapose.selection.budget import LookPlan
+from contrapose.selection.criterion import Criterion
 from contrapose.train import checkpoint as checkpoints
 from contrapose.train.batches import Batches
-from contrapose.train.budget import LookPlan
 from contrapose.train.distributed import World
 from contrapose.train.optimizer import restore_optimizer, trainable
 from contrapose.train.progress import Progress
-from contrapose.train.select import Criterion
 from contrapose.train.settings import RunSettings
 from contrapose.train.step import StepPlan
-from contrapose.train.track import Listener, MetricsLog, read_rows, seconds_by_part
+from contrapose.train.track import MetricsLog, read_rows, seconds_by_part
 
 
 @dataclass

@@ -14,10 +14,7 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 from contrapose.config import Frozen, merge, parse_value, validate
 from contrapose.errors import UsageError, nearest
 from contrapose.paths import expanded
-
-#: A label-free or STS-B score is taken this often by default: four times in a short run, as SimCSE in a long one. In a
-#: run so short that this would cost more than a quarter of training, less often: train/budget.py.
-LONGEST_EVALUATION_INTERVAL = 125
+from contrapose.selection.settings import SelectionSettings
 
 
 class DataSettings(Frozen):
@@ -109,42 +106,6 @@ class TrainingSettings(Frozen):
             raise ValueError("give steps or epochs, not both")
         if self.steps is not None and self.warmup_steps >= self.steps:
             raise ValueError(f"warmup_steps ({self.warmup_steps}) must be below steps ({self.steps})")
-        return self
-
-
-class SelectionSettings(Frozen):
-    """[selection]: which checkpoint becomes the model."""
-
-    criterion: Annotated[
-        Literal["auto", "stsb-dev", "label-free", "none"],
-        Field(description="auto: stsb-dev where dev_data is given, else label-free; none: the last step"),
-    ] = "auto"
-    dev_data: Annotated[
-        str | None, Field(description="SentEval folder that holds the STS-B development set")
-    ] = None
-    eval_every: Annotated[
-        int | None, Field(ge=1, description="steps; None: a quarter of the run, 125 at most, or by the cost")
-    ] = None
-    patience: Annotated[
-        int | None, Field(ge=1, description="stop after so many evaluations without a new best")
-    ] = None
-    blend: Annotated[
-        Annotated[float, Field(ge=0, le=1)] | Literal["auto"] | None,
-        Field(
-            description="share of the trained weights in the model; auto: by the criterion; None: auto if it can"
-        ),
-    ] = None
-
-    @model_validator(mode="after")
-    def _criterion_has_data(self) -> SelectionSettings:
-        if self.criterion == "stsb-dev" and self.dev_data is None:
-            raise ValueError("criterion 'stsb-dev' needs dev_data, a SentEval folder")
-        if self.criterion in ("label-free", "none") and self.dev_data is not None:
-            raise ValueError(f"dev_data would be ignored with criterion '{self.criterion}'")
-        if self.criterion == "none" and self.patience is not None:
-            raise ValueError("patience would be ignored with criterion 'none'")
-        if self.criterion == "none" and self.blend == "auto":
-            raise ValueError("blend 'auto' is chosen by the criterion, and it is 'none': give a number")
         return self
 
 
@@ -272,12 +233,6 @@ def steps_of(settings: RunSettings, num_rows: int) -> int:
     if training.steps is not None:
         return training.steps
     return max(1, -(-int((training.epochs or 1) * num_rows) // training.batch_size))
-
-
-def evaluation_interval(settings: RunSettings, num_steps: int) -> int:
-    """Steps between evaluations, where they cost little."""
-    given = settings.selection.eval_every
-    return given or min(LONGEST_EVALUATION_INTERVAL, -(-num_steps // 4))
 
 
 def run_folder(settings: RunSettings) -> Path:

@@ -19,10 +19,10 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from contrapose import durable, syscalls
 from contrapose.data.quarantine import Quarantine
 from contrapose.errors import EmptyCorpus, UsageError, nearest
 from contrapose.outputs import check_output, followed, output_file
+from contrapose.storage import durable, syscalls
 from contrapose.use.rows import Chunk, Progress, Sources, TextEncoder, encoded_chunks
 
 #: Rows encoded, and written as one row group, at a time: 12 MB of vectors at width 384.

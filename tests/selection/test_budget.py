@@ -7,9 +7,9 @@ import random
 import pytest
 
 from contrapose.encoder.encoder import Encoder
-from contrapose.train import budget as budgets
-from contrapose.train.budget import FEW_SHARES, LEAST_ROWS, SHARES, LookCost, LookPlan, budget, plan_looks
-from contrapose.train.looks import cost_of_rows, fewest_rows
+from contrapose.selection import budget as budgets
+from contrapose.selection.budget import FEW_SHARES, LEAST_ROWS, SHARES, LookCost, LookPlan, budget, plan_looks
+from contrapose.selection.looks import cost_of_rows, fewest_rows
 from tests.train.runs import texts
 
 #: A line of twenty words: 30 tokens, and 34 as two halves.

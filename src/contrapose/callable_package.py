@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 
-class CallableRoom(ModuleType):
+class CallablePackage(ModuleType):
     """A package that is called as the function of its own name; ``_HOME`` in it names the module that has it."""
 
     def _function(self) -> Any:
@@ -41,4 +41,4 @@ def make_callable(room: str, home: str) -> None:
     module = sys.modules[room]
     module.__dict__["_HOME"] = home
     module.__dict__["__all__"] = [room.rpartition(".")[2]]
-    module.__class__ = CallableRoom
+    module.__class__ = CallablePackage

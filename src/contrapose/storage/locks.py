@@ -20,8 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from contrapose import syscalls
 from contrapose.errors import RunLocked
+from contrapose.storage import syscalls
 
 logger = logging.getLogger(__name__)
 

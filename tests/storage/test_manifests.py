@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from contrapose.durable import (
+from contrapose.errors import CorruptCheckpoint, StorageError, UsageError
+from contrapose.storage.durable import (
     verify_tree,
     write_tree,
 )
-from contrapose.errors import CorruptCheckpoint, StorageError, UsageError
 
 TREE = {"state.json": b'{"step": 7}', "weights.bin": bytes(range(256)) * 8, "1_Pooling/config.json": b"{}"}
 OTHER = {
@@ -163,7 +163,7 @@ def test_a_manifest_that_is_none_is_corrupt(tmp_path: Path, content: bytes) -> N
 
 def _forge(folder: Path, name: str, content: bytes) -> None:
     """A manifest that is right in every respect but its name."""
-    from contrapose.manifests import ManifestEntry, hashlib, manifest_bytes
+    from contrapose.storage.manifests import ManifestEntry, hashlib, manifest_bytes
 
     entry = ManifestEntry(name, len(content), hashlib.sha256(content).hexdigest())
     (folder / "manifest.json").write_bytes(manifest_bytes([entry]))

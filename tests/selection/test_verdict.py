@@ -8,9 +8,9 @@ import pytest
 
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import UsageError
-from contrapose.evaluate.labelfree import HARMS, HELPS, UNCLEAR
-from contrapose.train import select
-from contrapose.train.verdict import RELIABILITY, UNCHANGED, UNJUDGED
+from contrapose.selection import criterion as select
+from contrapose.selection.label_free import HARMS, HELPS, UNCLEAR
+from contrapose.selection.verdict import RELIABILITY, UNCHANGED, UNJUDGED
 from tests.train.runs import Place, run_tiny, texts
 
 

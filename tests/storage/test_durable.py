@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from contrapose import durable, staging, syscalls
-from contrapose.durable import (
+from contrapose.errors import StorageError, UsageError
+from contrapose.storage import durable, staging, syscalls
+from contrapose.storage.durable import (
     RunLock,
     append_line,
     atomic_file,
@@ -28,7 +29,6 @@ from contrapose.durable import (
     write_text,
     write_tree,
 )
-from contrapose.errors import StorageError, UsageError
 from tests.waiting import PATIENCE
 
 TREE = {"state.json": b'{"step": 7}', "weights.bin": bytes(range(256)) * 8, "1_Pooling/config.json": b"{}"}
@@ -213,7 +213,8 @@ def test_sha256_file_equals_the_known_digest(tmp_path: Path) -> None:
 
 
 def test_importing_durable_loads_no_heavy_package() -> None:
-    code = "import sys, contrapose.durable; print([m for m in ('torch', 'numpy', 'pydantic') if m in sys.modules])"
+    heavy = "('torch', 'numpy', 'pydantic')"
+    code = f"import sys, contrapose.storage.durable; print([m for m in {heavy} if m in sys.modules])"
     assert _run(code).stdout.strip() == "[]"
 
 
@@ -425,7 +426,7 @@ def test_a_read_only_folder_is_a_clear_error(tmp_path: Path) -> None:
 def test_a_file_size_limit_of_the_kernel_cuts_nothing(tmp_path: Path) -> None:
     code = """
 import resource, sys
-from contrapose.durable import append_line, write_bytes
+from contrapose.storage.durable import append_line, write_bytes
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 for write, name, data in ((write_bytes, "/a", b"x" * 5000), (append_line, "/log", "y" * 990)):
     try:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from contrapose import locks, staging, syscalls
-from contrapose.durable import (
+from contrapose.storage import locks, staging, syscalls
+from contrapose.storage.durable import (
     write_bytes,
 )
 

@@ -12,15 +12,14 @@ import torch
 
 from contrapose.encoder.encoder import Encoder
 from contrapose.evaluate.encoding import Encodings, encode_once
-from contrapose.evaluate.labelfree import FEWEST_TEXTS
 from contrapose.evaluate.probes import Probe, probes_of, split_in_halves
-from contrapose.train.batches import Batches
-from contrapose.train.budget import SHARES, TRAINING_COST, LookCost, LookPlan, budget, plan_looks
-from contrapose.train.settings import RunSettings, evaluation_interval
-from contrapose.train.track import Listener
+from contrapose.listening import Listener
+from contrapose.selection.budget import SHARES, TRAINING_COST, LookCost, LookPlan, budget, plan_looks
+from contrapose.selection.label_free import FEWEST_TEXTS
+from contrapose.selection.settings import SelectionSettings
 
 if TYPE_CHECKING:
-    from contrapose.train.select import Criterion
+    from contrapose.selection.criterion import Criterion
 
 #: Held-out texts that are looked at, and their letters: a thousand lines, or some two hundred documents.
 MOST_TEXTS, MOST_LETTERS = 1_000, 300_000
@@ -39,15 +38,22 @@ def num_rows(columns: Mapping[str, Sequence[str]]) -> int:
 
 
 def looks_of_run(
-    settings: RunSettings, criterion: Criterion | None, encoder: Encoder, batches: Batches, num_steps: int
+    chosen: SelectionSettings,
+    criterion: Criterion | None,
+    encoder: Encoder,
+    first_batch: Iterable[str],
+    *,
+    max_length: int,
+    num_steps: int,
 ) -> LookPlan:
-    """How often this run looks at held-out text, and at how much: :mod:`contrapose.train.budget`."""
-    chosen = settings.selection
-    interval = evaluation_interval(settings, num_steps)
+    """How often this run looks at held-out text, and at how much: :mod:`contrapose.selection.budget`.
+
+    first_batch: the texts of all views of the first step, by which the cost of a step is known.
+    """
+    interval = chosen.evaluation_interval(num_steps)
     if criterion is None:
         return LookPlan(rows=0, eval_every=interval, shares=())
-    first = [text for view in batches.at(0).texts.values() for text in view]
-    per_step = sum(len(ids) for ids in encoder.token_ids(first, settings.training.max_length))
+    per_step = sum(len(ids) for ids in encoder.token_ids(list(first_batch), max_length))
     shares = SHARES if chosen.blend in (None, "auto") else (float(chosen.blend),)
     cost = criterion.cost(encoder)
     plan = plan_looks(

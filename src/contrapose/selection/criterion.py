@@ -1,7 +1,7 @@
 """Which checkpoint becomes the model: the STS-B development score where it is given, else a label-free criterion.
 
-Label-free: the gain that is expected from how held-out texts lie, see ``evaluate/labelfree.py`` for the definition and
-for what it can tell. A test split is never read here.
+Label-free: the gain that is expected from how held-out texts lie (``label_free.py`` has the
+definition, and what it can tell). A test split is never read here.
 
 A look is a pure function of the weights, so it is remembered by them: the start, a checkpoint, and a share of a blend
 that are asked for again (by the verdict, or as an end of the blend) are not encoded again.
@@ -19,7 +19,11 @@ from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import UsageError
 from contrapose.evaluate.evidence import Evidence, in_words
-from contrapose.evaluate.labelfree import (
+from contrapose.evaluate.probes import FEWEST_PAIRS, MIN_WORDS
+from contrapose.evaluate.results import Result
+from contrapose.listening import Listener
+from contrapose.selection.budget import LookCost
+from contrapose.selection.label_free import (
     FEWEST_TEXTS,
     HARMS,
     HELPS,
@@ -31,10 +35,7 @@ from contrapose.evaluate.labelfree import (
     judge,
     look,
 )
-from contrapose.evaluate.probes import FEWEST_PAIRS, MIN_WORDS
-from contrapose.evaluate.results import Result
-from contrapose.train.budget import LookCost
-from contrapose.train.looks import (
+from contrapose.selection.looks import (
     cost_of_rows,
     encoded,
     looked_at,
@@ -43,8 +44,7 @@ from contrapose.train.looks import (
     tokens_of,
     weights_key,
 )
-from contrapose.train.settings import SelectionSettings
-from contrapose.train.track import Listener
+from contrapose.selection.settings import SelectionSettings
 
 #: The score of an encoder that collapsed: below every score that a working one can get.
 COLLAPSED_SCORE = -1.0
@@ -122,7 +122,7 @@ class StsbDev:
 
 
 class LabelFree:
-    """The gain that is expected from how held-out texts lie now and lay at the start: evaluate/labelfree.py."""
+    """The gain that is expected from how held-out texts lie now and lay at the start: selection/label_free.py."""
 
     name = "label-free"
 

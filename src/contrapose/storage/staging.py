@@ -19,10 +19,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from contrapose import syscalls
 from contrapose.errors import StorageError
-from contrapose.locks import RunLock, alive, machine
-from contrapose.syscalls import reporting
+from contrapose.storage import syscalls
+from contrapose.storage.locks import RunLock, alive, machine
+from contrapose.storage.syscalls import reporting
 
 logger = logging.getLogger(__name__)
 

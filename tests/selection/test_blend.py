@@ -9,7 +9,7 @@ import torch
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import UsageError
 from contrapose.seeds import torch_generator
-from contrapose.train.blend import SHARES, best_share, blend, blended
+from contrapose.selection.blend import SHARES, best_share, blend, blended
 from tests.tiny import SENTENCES, tiny_bert
 
 

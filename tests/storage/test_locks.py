@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from contrapose import locks, syscalls
-from contrapose.durable import (
+from contrapose.errors import RunLocked, StorageError
+from contrapose.storage import locks, syscalls
+from contrapose.storage.durable import (
     RunLock,
 )
-from contrapose.errors import RunLocked, StorageError
 from tests.waiting import PATIENCE
 
 
@@ -38,7 +38,7 @@ def _dead_pid() -> int:
 
 HOLD = """
 import sys, time
-from contrapose.durable import RunLock
+from contrapose.storage.durable import RunLock
 with RunLock(sys.argv[1]):
     print("held", flush=True)
     time.sleep(600)
@@ -89,7 +89,7 @@ def test_a_lock_is_not_taken_twice_in_one_process_and_is_free_afterwards(tmp_pat
 def test_a_forked_child_neither_keeps_nor_releases_the_lock(tmp_path: Path) -> None:
     code = """
 import os, sys, time
-from contrapose.durable import RunLock
+from contrapose.storage.durable import RunLock
 lock = RunLock(sys.argv[1])
 lock.acquire()
 child = os.fork()

@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from contrapose.evaluate.evidence import in_words
-from contrapose.evaluate.labelfree import HARMS, HELPS, UNCLEAR, Judgement
+from contrapose.selection.label_free import HARMS, HELPS, UNCLEAR, Judgement
 
 if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
-    from contrapose.train.select import Criterion
+    from contrapose.selection.criterion import Criterion
 
 UNCHANGED, UNJUDGED = "unchanged", "not judged"
 #: Of label-free verdicts on domains left out when the rule was fitted: (right, said); a test counts them again.

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from contrapose.errors import CorruptCheckpoint, UsageError
-from contrapose.syscalls import reporting
+from contrapose.storage.syscalls import reporting
 
 MANIFEST_NAME = "manifest.json"
 

@@ -7,11 +7,11 @@ import itertools
 import numpy as np
 import pytest
 
-from contrapose.evaluate.labelfree import DIFFUSE, HARMS, HELPS, MARGIN, UNCLEAR, Judgement, Look, judge
 from contrapose.evaluate.statistics import paired_test
 from contrapose.seeds import numpy_generator
-from contrapose.train.select import STSB_DEV
-from contrapose.train.verdict import (
+from contrapose.selection.criterion import STSB_DEV
+from contrapose.selection.label_free import DIFFUSE, HARMS, HELPS, MARGIN, UNCLEAR, Judgement, Look, judge
+from contrapose.selection.verdict import (
     ADVICE,
     KEPT_STARTS,
     UNCHANGED,

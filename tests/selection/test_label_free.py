@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from contrapose.evaluate.labelfree import (
+from contrapose.evaluate.vectors import unit_rows
+from contrapose.seeds import numpy_generator
+from contrapose.selection.label_free import (
     DIFFUSE,
     HARMS,
     HELPS,
@@ -16,8 +18,6 @@ from contrapose.evaluate.labelfree import (
     look,
     probe_scores,
 )
-from contrapose.evaluate.vectors import unit_rows
-from contrapose.seeds import numpy_generator
 
 
 def drawn(*shape: int, place: str = "x") -> np.ndarray:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from contrapose.errors import UsageError
-from contrapose.train.budget import SHARES
+from contrapose.selection.budget import SHARES
 
 if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
-    from contrapose.train.select import Criterion
+    from contrapose.selection.criterion import Criterion
 
 
 def blended(start: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from contrapose.encoder.encoder import Encoder
-from contrapose.train import budget, finish
-from contrapose.train.looks import weights_key
+from contrapose.selection import budget
+from contrapose.selection.looks import weights_key
+from contrapose.train import finish
 from contrapose.train.track import read_rows, seconds_by_part
 from tests.train.runs import Killed, Place, Witness, outcome, run_tiny, texts
 

@@ -26,10 +26,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from contrapose import syscalls
 from contrapose.errors import UsageError
-from contrapose.locks import RunLock
-from contrapose.manifests import (
+from contrapose.storage import syscalls
+from contrapose.storage.locks import RunLock
+from contrapose.storage.manifests import (
     MANIFEST_NAME,
     ManifestEntry,
     check_names,
@@ -37,8 +37,8 @@ from contrapose.manifests import (
     manifest_bytes,
     verify_members,
 )
-from contrapose.staging import discard, new_file, sweep, temporary
-from contrapose.syscalls import reporting
+from contrapose.storage.staging import discard, new_file, sweep, temporary
+from contrapose.storage.syscalls import reporting
 
 __all__ = [
     "MANIFEST_NAME",
