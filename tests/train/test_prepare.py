@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from contrapose.config import read_toml
+from contrapose.contract import Part, Views
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import EmptyCorpus, RunLocked, UsageError
-from contrapose.objectives.contract import Views
 from contrapose.objectives.objective import Objective
 from contrapose.objectives.simcse import simcse
 from contrapose.train.api import Run, train_with
@@ -173,15 +173,17 @@ def test_a_run_gives_its_metrics_summary_and_encoder(place: Place, tmp_path: Pat
 
 
 def test_a_part_with_weights_of_its_own_is_refused_since_nothing_would_train_them() -> None:
-    class Scaled(torch.nn.Module):
+    class Scaled(Part):
+        name, idea = "scaled", "The positive is scaled."
+
         def __init__(self) -> None:
             super().__init__()
             self.scale = torch.nn.Parameter(torch.ones(()))
 
-        def mix(self, views: Views) -> tuple[Views, dict[str, torch.Tensor]]:
-            return views.with_views(positive=views.positive * self.scale), {}
+        def views(self, views: Views) -> Views:
+            return views.with_views(positive=views.positive * self.scale)
 
-    with pytest.raises(UsageError, match=r"mixers\.0\.scale"):
-        refuse_untrained(Objective(simcse, {}, mixers=[Scaled()]))
+    with pytest.raises(UsageError, match=r"parts\.scaled\.scale"):
+        refuse_untrained(Objective(simcse, {}, [Scaled()]))
     plain = Objective(simcse, {})
     assert refuse_untrained(plain) is plain
