@@ -8,7 +8,7 @@ import unicodedata
 import numpy as np
 import pytest
 
-from contrapose.data.corpus import CorpusStatistics, Corpus, build_corpus
+from contrapose.data.corpus import Corpus, CorpusStatistics, build_corpus
 from contrapose.errors import CorruptFile, DataError, EmptyCorpus, TooManyBadRows, UsageError
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from contrapose.data.columns import KNOWN_NAMES, SINGLE_TEXT, map_columns, unmapped_columns, roles
+from contrapose.data.columns import KNOWN_NAMES, SINGLE_TEXT, map_columns, roles, unmapped_columns
 from contrapose.data.delimiters import DELIMITERS, ONE_COLUMN, declared_delimiter, find_delimiter
 from contrapose.data.formats_text import Row
 from contrapose.data.lines import Limits, Line, decoded_lines

@@ -155,10 +155,10 @@ def _name_pairs(sources: Iterable[tuple[Documented, Sequence[str]]]) -> tuple[Pa
 
 
 def _distinct(pairs: Iterable[Pair]) -> tuple[Pair, ...]:
-    pairs: dict[tuple[str, str], Pair] = {}
+    distinct: dict[tuple[str, str], Pair] = {}
     for pair in pairs:
-        pairs.setdefault((key_of(pair.anchor), key_of(pair.positive)), pair)
-    return tuple(pairs.values())
+        distinct.setdefault((key_of(pair.anchor), key_of(pair.positive)), pair)
+    return tuple(distinct.values())
 
 
 def _has_words(text: str, least: int) -> bool:
