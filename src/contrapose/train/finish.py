@@ -161,7 +161,7 @@ def _summary(session: Session, chosen: int) -> dict[str, Any]:
         "rows": session.facts["rows"],
         "view_cosine": session.facts.get("view_cosine"),
         "corpus_fingerprint": session.corpus.fingerprint,
-        "rows_quarantined": session.corpus.account.quarantined,
+        "rows_quarantined": session.corpus.statistics.quarantined,
         "precision": session.precision,
         "rows_per_second": round(batch_size / median, 1) if median else None,
     }

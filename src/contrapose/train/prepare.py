@@ -106,7 +106,7 @@ def prepare(
         "views": views,
         "device": str(device),
         "precision": "bf16" if bf16 else "fp32",
-        "account": corpus.account.lines(),
+        "account": corpus.statistics.lines(),
         "temperature": getattr(made.hyperparameters, "temperature", None),
         **_measured_views(encoder, batches, views, settings),
     }
