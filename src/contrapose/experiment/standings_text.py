@@ -7,6 +7,7 @@ from typing import Any
 
 from contrapose.evaluate.over_seeds import Spread
 from contrapose.experiment.standings import Judged, Standing, Standings
+from contrapose.markdown_table import markdown_table
 
 HEADER = (
     "method",
@@ -130,11 +131,6 @@ def markdown(found: Standings, title: str, facts: Sequence[str], picture: str | 
     if picture:
         parts += [f"![{title}]({picture})", ""]
     return "\n".join(parts)
-
-
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [list(header), ["---"] * len(header), *rows]
-    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
 
 
 def to_json(found: Standings) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from contrapose.errors import MissingExtra
 from contrapose.experiment.compare_report import Report
 from contrapose.experiment.sensitivity import Sensitivity, Setting, told
 from contrapose.experiment.sensitivity_picture import draw_sensitivity
-from contrapose.experiment.standings_text import markdown_table
 from contrapose.experiment.sweep import Swept
+from contrapose.markdown_table import markdown_table
 from contrapose.storage.durable import write_text
 
 
