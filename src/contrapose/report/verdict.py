@@ -8,7 +8,7 @@ from typing import Any
 from contrapose.report.folders import number
 from contrapose.report.record import Score, Verdict
 from contrapose.report.wording import named
-from contrapose.selection.verdict import places_of, score_of_model
+from contrapose.selection.verdict import decimals_of, score_of_model
 
 #: Longest list of tasks in a sentence.
 MOST_NAMED = 4
@@ -110,7 +110,7 @@ def _label_free(summary: Mapping[str, Any]) -> str:
         return ""
     moved = "rose" if after > before else "fell" if after < before else "stayed"
     about = summary.get("criterion_about") or summary.get("criterion") or "the criterion"
-    places = places_of(before, after)
+    places = decimals_of(before, after)
     return f"The score that chose the checkpoint ({about}) {moved} from {before:.{places}f} to {after:.{places}f}."
 
 
