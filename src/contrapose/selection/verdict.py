@@ -120,7 +120,9 @@ def pretrained_kept(trained: Verdict, views: str, blending: Mapping[str, Any], c
     if trained.word == HELPS:
         happened = f"Your model is unchanged: what was trained is better by one measure on {on}, and worse by another."
     kept, harmed, helped = KEPT_STARTS
-    outcome = f"of {kept} runs on labelled domains that ended so, training had harmed {harmed} and helped {helped}"
+    outcome = (
+        f"of {kept} runs on labelled domains that ended so, training had harmed {harmed} and helped {helped}"
+    )
     return Verdict(
         word=UNCHANGED,
         happened=happened,

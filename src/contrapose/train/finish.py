@@ -47,7 +47,7 @@ def finish(session: Session, began: float) -> None:
         **models,
         "verdict": verdict.to_json(),
     }
-    if session.world.is_first:
+    if session.processes.is_first:
         encoder = session.encoder.eval()
         encoder.use_attention("sdpa")
         card = model_card(
@@ -82,7 +82,7 @@ def finish(session: Session, began: float) -> None:
         write_text(session.folder / "summary.json", strict_json(summary) + "\n")
         settings = session.settings.model_dump(mode="json")
         record("run", {"folder": str(session.folder.resolve()), "summary": summary, "settings": settings})
-    session.world.wait()
+    session.processes.wait()
     session.listener.finished(summary)
 
 
