@@ -11,7 +11,7 @@ import pytest
 
 from contrapose.encoder.encoder import Encoder
 from contrapose.selection import budget
-from contrapose.selection.looks import weights_key
+from contrapose.selection.held_out import weights_key
 from contrapose.train import finish
 from contrapose.train.run_folder import read_rows
 from contrapose.train.track import seconds_by_part
