@@ -15,9 +15,9 @@ from contrapose.errors import ResumeRefused, UsageError
 from contrapose.listening import Listener
 from contrapose.objectives.catalogue import Recipe, recipe
 from contrapose.seeds import derive
-from contrapose.selection.budget import LookPlan
+from contrapose.selection.budget import EvaluationPlan
 from contrapose.selection.criterion import Criterion, choose_criterion
-from contrapose.selection.looks import looks_of_run
+from contrapose.selection.held_out import evaluations_of_run
 from contrapose.storage.durable import write_json, write_text
 from contrapose.train.batches import Batches, choose_views
 from contrapose.train.chunks import CPU_GROUPS, GPU_GROUPS
@@ -113,7 +113,7 @@ def prepare(
     objective = made.build(width=encoder.width)
     modules = module_tree(encoder, objective).to(device)
     criterion = choose_criterion(settings.selection, corpus, held_out, listener)
-    looks = looks_of_run(
+    looks = evaluations_of_run(
         settings.selection,
         criterion,
         encoder,
@@ -179,7 +179,7 @@ def _join(listener: Listener) -> ProcessGroup:
     return ProcessGroup.join()
 
 
-def _facts_of_looks(criterion: Criterion | None, looks: LookPlan, num_steps: int) -> dict[str, Any]:
+def _facts_of_looks(criterion: Criterion | None, looks: EvaluationPlan, num_steps: int) -> dict[str, Any]:
     """What chooses the checkpoint, on how much text, and how often that is looked at."""
     if criterion is None:
         return {"criterion": "the last step", "eval_every": num_steps, "evaluations": 0, "closing_looks": 0}

@@ -18,7 +18,7 @@ from contrapose.errors import ResumeRefused
 from contrapose.listening import Listener
 from contrapose.objectives.catalogue import Recipe
 from contrapose.objectives.objective import Objective
-from contrapose.selection.budget import LookPlan
+from contrapose.selection.budget import EvaluationPlan
 from contrapose.selection.criterion import Criterion
 from contrapose.train import checkpoint as checkpoints
 from contrapose.train.batches import Batches
@@ -48,7 +48,7 @@ class Session:
     criterion: Criterion | None
     plan: StepPlan
     num_steps: int
-    looks: LookPlan
+    looks: EvaluationPlan
     listener: Listener
     metrics: MetricsLog
     processes: ProcessGroup
