@@ -121,8 +121,8 @@ def _short(error: BaseException) -> str:
     if isinstance(error, ImportError) and error.name in MOVED:
         return (
             f"it was written for an earlier version, and {error.name} is gone. Import Method, Outcome, ScoreTable and "
-            "Views from contrapose.contract, and write def equation(table, views, /, *, ...), with the table it is given "
-            "in place of in_batch_table(...); docs/adding-a-method.md shows one"
+            "Views from contrapose.contract, and write def equation(table, views, /, *, ...): the table it gets takes "
+            "the place of in_batch_table(...). docs/adding-a-method.md shows one"
         )
     first = str(error).strip().partition("\n")[0]
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
