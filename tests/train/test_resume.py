@@ -17,8 +17,7 @@ from contrapose.selection.held_out import evaluations_of_run
 from contrapose.storage.durable import MANIFEST_NAME
 from contrapose.train.checkpoint import folder_of, load, steps_saved
 from contrapose.train.progress import Progress
-from contrapose.train.resume import read_record
-from contrapose.train.track import read_rows
+from contrapose.train.run_folder import read_record, read_rows
 from tests.train.runs import Killed, Place, Witness, outcome, plain_bert, run_tiny, step_rows, texts
 
 QUEUE_POOL = {"pool": "batch+queue", "pool_queue_size": 20}

@@ -22,10 +22,10 @@ from contrapose.selection.verdict import (
 from contrapose.storage.durable import write_text
 from contrapose.train import checkpoint as checkpoints
 from contrapose.train.prepare import load_encoder
-from contrapose.train.resume import read_record
+from contrapose.train.run_folder import read_record, read_rows
 from contrapose.train.session import Session, restore
 from contrapose.train.settings import run_folder
-from contrapose.train.track import read_rows, seconds_by_part, strict_json
+from contrapose.train.track import seconds_by_part, strict_json
 
 
 def finish(session: Session, began: float) -> None:

@@ -24,9 +24,10 @@ from contrapose.train.batches import Batches
 from contrapose.train.distributed import ProcessGroup
 from contrapose.train.optimizer import restore_optimizer, trainable
 from contrapose.train.progress import Progress
+from contrapose.train.run_folder import read_rows
 from contrapose.train.settings import RunSettings
 from contrapose.train.step import StepPlan
-from contrapose.train.track import MetricsLog, read_rows, seconds_by_part
+from contrapose.train.track import MetricsLog, seconds_by_part
 
 
 @dataclass
