@@ -1,4 +1,4 @@
-"""Packages that can be called: ``contrapose.train`` is a function for users, and importing the package must not hide it.
+"""Packages that can be called: ``contrapose.train`` is a function for users, and importing a module must not hide it.
 
 The import system binds a package's name on its parent whenever something inside it is imported, so a function of that
 name would be gone after the first such import. The package itself is callable instead, and shows its function to
