@@ -13,20 +13,15 @@ if TYPE_CHECKING:
     from contrapose.train.api import Run
     from contrapose.train.settings import RunSettings
 
-#: Word of a verdict -> its style.
-STYLES = {
-    "helps": "bold green",
-    "no clear change": "bold yellow",
-    "unchanged": "bold yellow",
-    "harms": "bold red",
-}
+#: How a verdict is meant -> its style.
+STYLES = {"good": "bold green", "unclear": "bold yellow", "bad": "bold red", "both": "bold magenta"}
 
 
 def show(run: Run, settings: RunSettings) -> None:
     """What happened, what to do, the numbers, how sure; then what the model is, and the commands that go on."""
     summary = run.summary
     verdict = summary["verdict"]
-    console.say(verdict["happened"], style=STYLES.get(verdict["word"], ""))
+    console.say(verdict["happened"], style=style_of(verdict["word"]))
     if verdict["advice"]:
         console.say(f"What to do: {verdict['advice']}")
     _scores(summary)
@@ -44,6 +39,13 @@ def show(run: Run, settings: RunSettings) -> None:
         console.say(f"{console.counted(summary['rows_quarantined'], 'row')} could not be read; see {listed}")
     console.say(f"model: {run.model_folder}", style="bold")
     console.say_commands(next_steps(run, settings))
+
+
+def style_of(word: str) -> str:
+    """The style of a verdict's word."""
+    from contrapose.selection.reported import TONES
+
+    return STYLES.get(TONES.get(word, ""), "bold")
 
 
 def _scores(summary: Mapping[str, Any]) -> None:

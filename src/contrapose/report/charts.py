@@ -8,7 +8,7 @@ from contrapose.report import cosines
 from contrapose.report.axes import labelled, ticks
 from contrapose.report.curves import thinned
 from contrapose.report.panels import DISTANCE, Panel
-from contrapose.report.record import Curve, Histogram, OwnText, RunFacts, Score
+from contrapose.report.record import BeforeAfter, Curve, Histogram, OwnText, RunFacts
 from contrapose.report.svg import SHAPES, Frame, esc, figure, key, line, mark, picture, swatch, tip
 from contrapose.report.wording import group_name, named, short
 
@@ -204,7 +204,7 @@ def group_key(own: OwnText) -> str:
     )
 
 
-def reach_of(tables: Sequence[Sequence[Score]]) -> tuple[float, float]:
+def reach_of(tables: Sequence[Sequence[BeforeAfter]]) -> tuple[float, float]:
     """From the lowest to the highest bound of all paired differences, zero among them: one axis for all runs."""
     differences = [score.difference for table in tables for score in table if score.difference is not None]
     return min([0.0, *(found.low for found in differences)]), max(
@@ -212,7 +212,7 @@ def reach_of(tables: Sequence[Sequence[Score]]) -> tuple[float, float]:
     )
 
 
-def forest(scores: Sequence[Score], place: int, title: str, reach: tuple[float, float]) -> str:
+def forest(scores: Sequence[BeforeAfter], place: int, title: str, reach: tuple[float, float]) -> str:
     """Paired differences with intervals around zero, on an axis that holds ``reach``; "" where there are none."""
     drawn = [(score, score.difference) for score in scores if score.difference is not None]
     if not drawn:

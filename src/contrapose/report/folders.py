@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,18 +110,3 @@ def read_metrics(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
     return rows, [
         f"{lost:,} of {lines:,} lines of {path.name} {verb} of numbers and left out: the file is damaged"
     ]
-
-
-def number(value: Any) -> float | None:
-    """A finite number as a float, else None: files may hold "NaN", null, or anything.
-
-    >>> number(1), number("NaN"), number(True), number(float("inf"))
-    (1.0, None, None, None)
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        found = float(value)
-    except OverflowError:
-        return None
-    return found if math.isfinite(found) else None

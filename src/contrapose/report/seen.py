@@ -43,7 +43,7 @@ class Silent:
         pass
 
 
-class Seen:
+class EncodedRuns:
     """Loads what can be loaded of the runs when it is made; texts are encoded when :meth:`own` asks for them."""
 
     def __init__(self, runs: Sequence[RunFolder], sample: int, watcher: Watcher) -> None:

@@ -19,7 +19,7 @@ Its mean is the score: 0 for the start. The verdict asks for more:
     helps     texts about everything, and titles are found better; or by nothing else: without pairs there is no sign
     unclear   else
 
-What that is worth was measured on encoders trained on eight labelled domains: ``contrapose study selection``.
+What that is worth was measured on encoders trained on eight labelled domains: ``python -m studies selection``.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def finish(session: Session, began: float) -> None:
         **models,
         "verdict": verdict.to_json(),
     }
-    if session.world.is_first:
+    if session.processes.is_first:
         encoder = session.encoder.eval()
         encoder.use_attention("sdpa")
         card = model_card(
@@ -82,7 +82,7 @@ def finish(session: Session, began: float) -> None:
         write_text(session.folder / "summary.json", strict_json(summary) + "\n")
         settings = session.settings.model_dump(mode="json")
         record("run", {"folder": str(session.folder.resolve()), "summary": summary, "settings": settings})
-    session.world.wait()
+    session.processes.wait()
     session.listener.finished(summary)
 
 
@@ -161,7 +161,7 @@ def _summary(session: Session, chosen: int) -> dict[str, Any]:
         "rows": session.facts["rows"],
         "view_cosine": session.facts.get("view_cosine"),
         "corpus_fingerprint": session.corpus.fingerprint,
-        "rows_quarantined": session.corpus.account.quarantined,
+        "rows_quarantined": session.corpus.statistics.quarantined,
         "precision": session.precision,
         "rows_per_second": round(batch_size / median, 1) if median else None,
     }

@@ -10,7 +10,6 @@ a run that was never stopped.
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import torch
@@ -28,9 +27,10 @@ from contrapose.train.optimizer import (
     set_learning_rate,
     trainable,
 )
+from contrapose.train.prefetcher import Prefetcher
 from contrapose.train.session import Session
 from contrapose.train.signals import StopRequest
-from contrapose.train.step import StepResult, TokenizedBatch, forward_backward, tokenize
+from contrapose.train.step import StepResult, TokenizedBatch, forward_backward
 from contrapose.train.track import numbers
 
 
@@ -41,11 +41,11 @@ def run(session: Session) -> None:
     if progress.step == 0:
         _evaluate(session)
     _set_mode(session)
-    with StopRequest(session.listener.stopping) as stop, Ahead(session) as ahead:
+    with StopRequest(session.listener.stopping) as stop, Prefetcher(session) as prefetcher:
         while progress.step < session.num_steps and not progress.stopped_early:
-            _one_step(session, ahead.batch_of(progress.step))
+            _one_step(session, prefetcher.batch_of(progress.step))
             last = progress.step == session.num_steps
-            must_stop = session.world.any(stop.received is not None, session.encoder.device)
+            must_stop = session.processes.any(stop.received is not None, session.encoder.device)
             improved = False
             if last or progress.step % session.eval_every == 0:
                 improved = _evaluate(session)
@@ -129,7 +129,7 @@ def _watch_for_collapse(session: Session, row: dict[str, Any]) -> None:
 
 def _log(session: Session, row: dict[str, Any], began: float) -> None:
     seconds = time.perf_counter() - began
-    if session.world.is_first:
+    if session.processes.is_first:
         session.metrics.write(row)
         session.metrics.write_timing({"step": row["step"], "seconds": round(seconds, 4)})
     session.listener.stepped(row["step"], {**row, "seconds": seconds})
@@ -152,7 +152,7 @@ def _evaluate(session: Session) -> bool:
         progress.evaluations_since_best += 1
     patience = session.settings.selection.patience
     progress.stopped_early = patience is not None and progress.evaluations_since_best >= patience
-    if session.world.is_first:
+    if session.processes.is_first:
         session.metrics.write({"step": progress.step, "criterion": criterion.name, "evaluation": scores})
     session.listener.evaluated(progress.step, scores, improved)
     return improved or progress.stopped_early
@@ -168,7 +168,7 @@ def _set_mode(session: Session) -> None:
 def save(session: Session) -> None:
     """Write a checkpoint, then delete those that are no longer needed."""
     with session.timed("saving"):
-        if session.world.is_first:
+        if session.processes.is_first:
             session.metrics.sync()
             checkpoints.save(
                 session.checkpoints,
@@ -182,34 +182,4 @@ def save(session: Session) -> None:
             )
             keep, best = session.settings.saving.keep, session.progress.best_step
             checkpoints.prune(session.checkpoints, keep=keep, best_step=best)
-        session.world.wait()
-
-
-class Ahead:
-    """Reads and tokenizes the next batch in the background while this one is computed.
-
-    A batch is a pure function of its number, so looking ahead changes nothing.
-    """
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._upcoming: dict[int, Future[TokenizedBatch]] = {}
-
-    def __enter__(self) -> Ahead:
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def batch_of(self, step: int) -> TokenizedBatch:
-        """The batch of ``step``; the one after it is begun."""
-        current = self._upcoming.pop(step, None) or self._pool.submit(self._make, step)
-        ready = current.result()
-        if step + 1 < self._session.num_steps:
-            self._upcoming[step + 1] = self._pool.submit(self._make, step + 1)
-        return ready
-
-    def _make(self, step: int) -> TokenizedBatch:
-        session = self._session
-        return tokenize(session.encoder, session.batches.at(step), session.plan)
+        session.processes.wait()

@@ -181,14 +181,14 @@ def check_begun_with(
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> dict[str, str]:
     """Name -> what it was and is, of every setting that may not differ, and of the run's length."""
-    found: dict[str, str] = {}
+    differences: dict[str, str] = {}
     for key in sorted(set(before) | set(now)):
         name = f"{path}{key}"
         old, new = before.get(key), now.get(key)
         if name in FREE or old == new:
             continue
         if isinstance(old, Mapping) and isinstance(new, Mapping):
-            found |= _differences(old, new, f"{name}.")
+            differences |= _differences(old, new, f"{name}.")
         else:
-            found[name] = f"{name} was {old!r} and is {new!r}"
-    return found
+            differences[name] = f"{name} was {old!r} and is {new!r}"
+    return differences

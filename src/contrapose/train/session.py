@@ -21,7 +21,7 @@ from contrapose.selection.budget import LookPlan
 from contrapose.selection.criterion import Criterion
 from contrapose.train import checkpoint as checkpoints
 from contrapose.train.batches import Batches
-from contrapose.train.distributed import World
+from contrapose.train.distributed import ProcessGroup
 from contrapose.train.optimizer import restore_optimizer, trainable
 from contrapose.train.progress import Progress
 from contrapose.train.settings import RunSettings
@@ -48,7 +48,7 @@ class Session:
     looks: LookPlan
     listener: Listener
     metrics: MetricsLog
-    world: World
+    processes: ProcessGroup
     progress: Progress
     facts: dict[str, Any]
     #: Seconds that the run took in the processes before this one, as far as they wrote them down.
@@ -68,7 +68,7 @@ class Session:
         self._write_seconds(preparing=time.perf_counter() - began - looking, looking=looking)
 
     def _write_seconds(self, **parts: float) -> None:
-        if self.world.is_first:
+        if self.processes.is_first:
             seconds = {f"{part}_seconds": round(taken, 4) for part, taken in parts.items()}
             self.metrics.write_timing({"step": self.progress.step, **seconds})
 
@@ -85,17 +85,17 @@ class Session:
         return "bf16" if self.plan.bf16 else "fp32"
 
 
-def go_back(session: Session) -> None:
+def restore_latest_checkpoint(session: Session) -> None:
     """Continue from the newest good checkpoint; from the beginning where there is none yet."""
     saved = checkpoints.load_newest(session.checkpoints, session.listener.notice)
     if saved is None:
-        if session.world.is_first:
+        if session.processes.is_first:
             session.metrics.cut_after(-1)
         session.listener.notice("no checkpoint yet: the run starts from its beginning")
         return
     restore(session, saved)
     session.progress = Progress.from_state(saved.step, saved.state)
-    if session.world.is_first:
+    if session.processes.is_first:
         session.metrics.cut_after(saved.step)
 
 

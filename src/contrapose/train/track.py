@@ -121,13 +121,13 @@ def seconds_by_part(timings: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     >>> seconds_by_part([{"step": 1, "seconds": 2.0}, {"step": 1, "looking_seconds": 1.0}, {"step": 2, "seconds": 2.0}])
     {'training_seconds': 4.0, 'looking_seconds': 1.0}
     """
-    found: dict[str, float] = {}
+    seconds: dict[str, float] = {}
     for row in timings:
         for name, value in row.items():
             if name.endswith("seconds") and isinstance(value, float | int):
                 part = "training_seconds" if name == "seconds" else name
-                found[part] = found.get(part, 0.0) + value
-    return found
+                seconds[part] = seconds.get(part, 0.0) + value
+    return seconds
 
 
 def _summary_writer(folder: Path) -> Any:

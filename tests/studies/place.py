@@ -6,7 +6,8 @@ import random
 from pathlib import Path
 from typing import Any
 
-from contrapose.experiment.study_setup import Setup
+from studies.setup import Setup
+
 from tests.tiny import SENTENCES
 from tests.train.runs import plain_bert
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from contrapose.experiment import study_figures as figures
-from contrapose.experiment.studies import STUDIES
-from contrapose.experiment.study import AllRows, Answer, Row, Study
-from contrapose.experiment.study_noise import noise_alone, noise_paired
-from contrapose.experiment.study_rows import rows_in, trained
+from studies import figures
+from studies.noise import noise_alone, noise_paired
+from studies.rows import rows_in, trained
+from studies.running import STUDIES
+from studies.study import AllRows, Answer, Row, Study
 
 PAGE, FIGURES = "studies.md", "figures"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from contrapose.experiment.study import Row
-from contrapose.experiment.study_mixing_look import FIXED, PUBLISHED, SEARCH, SIMILARITY, THRESHOLDS
+from studies.mixing_effect import FIXED, PUBLISHED, SEARCH, SIMILARITY, THRESHOLDS
+from studies.study import Row
 
 #: The method's own threshold.
 DEFAULT = 0.1

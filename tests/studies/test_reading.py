@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from studies.noise import Noise, in_words, noise_alone, noise_paired, paired
+from studies.rows import correlation, points, score, start_score
 
-from contrapose.experiment import (
-    study_ablation,
-    study_divergence,
-    study_dynamics,
-    study_mixing,
-    study_mixing_look,
-    study_mixing_words,
+from studies import (
+    ablation,
+    divergence,
+    dynamics,
+    mixing,
+    mixing_effect,
+    mixing_words,
 )
-from contrapose.experiment.study_noise import Noise, in_words, noise_alone, noise_paired, paired
-from contrapose.experiment.study_rows import correlation, points, score, start_score
 
 
 def row(score: float | None, *, seed: int = 0, shift: float = 0.1, **factors: Any) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def test_the_ablation_tells_luck_from_effect() -> None:
     }.items():
         luck = 0.05 * len(variant)
         rows += [row(value + luck * (seed % 2), seed=seed, variant=variant) for seed in range(3)]
-    words = study_ablation.answer(rows, {"ablation": rows}).words
+    words = ablation.answer(rows, {"ablation": rows}).words
     said = {line.split(" beside")[0]: line for line in words if " beside SimCSE" in line}
     assert "no clear difference" in said["focal-infonce"]
     assert "higher by 3" in said["hncse-hnm"]
@@ -150,7 +150,7 @@ def test_the_ablation_tells_luck_from_effect() -> None:
 
 def test_the_ablation_with_one_seed_says_that_luck_is_unknown() -> None:
     rows = [row(81.0, variant="simcse"), row(89.0, variant="hncse")]
-    words = study_ablation.answer(rows, {"ablation": rows}).words
+    words = ablation.answer(rows, {"ablation": rows}).words
     assert "unknown" in words[0]
     assert any("whether that is more than luck is unknown" in line for line in words)
 
@@ -162,7 +162,7 @@ def test_dynamics_names_what_diverged_and_what_was_harmed() -> None:
         row(60.0, method="hncse", setting="learning rate 1e-3"),
         row(80.5, method="simcse", setting="usual"),
     ]
-    answer = study_dynamics.answer(rows, {"dynamics": rows})
+    answer = dynamics.answer(rows, {"dynamics": rows})
     extreme = next(line for line in answer.words if line.startswith("Learning rate 1e-3"))
     assert "simcse: diverged, stopped" in extreme
     assert "hncse: harmed (-20.00)" in extreme
@@ -187,11 +187,11 @@ def test_mixing_says_closer_only_where_the_interval_leaves_out_zero() -> None:
         grid = [
             {**found, "gap_threshold": threshold, "near_mode": way}
             for threshold in (0.1, 0.6, 1.0)
-            for way in study_mixing_look.MODES
+            for way in mixing_effect.MODES
         ]
         look = {**row(80.0), "factors": {"look": "the start"}, "facts": {"grid": grid}}
-        told = study_mixing.answer([look], {"mixing": [look]}).words
-        assert told[0].count(words) == len(study_mixing_words.WAYS) == 3
+        told = mixing.answer([look], {"mixing": [look]}).words
+        assert told[0].count(words) == len(mixing_words.WAYS) == 3
         conclusion = next(line for line in told if line.startswith("So, at a threshold of 1"))
         assert conclusion.count("with 1 of 1 encoders") == (3 if words == "closer to" else 0)
 
@@ -199,11 +199,11 @@ def test_mixing_says_closer_only_where_the_interval_leaves_out_zero() -> None:
 def test_mixing_says_of_a_search_that_takes_no_share_that_it_left_the_positive_alone() -> None:
     grid = [
         {"near_mode": way, "gap_threshold": threshold, "near": 1.0, "over": 0.0, "far": 0.0, "mixed": 0}
-        for way in study_mixing_look.MODES
+        for way in mixing_effect.MODES
         for threshold in (0.1, 1.0)
     ]
     look = {**row(80.0), "factors": {"look": "the start"}, "facts": {"grid": grid}}
-    told = study_mixing.answer([look], {"mixing": [look]})
+    told = mixing.answer([look], {"mixing": [look]})
     assert "by search left as it is" in told.words[0]
     assert "by search with 0 of 1 encoders (left alone with 1)" in told.words[2]
     assert {line[6] for line in told.table} == {"–"}
@@ -215,6 +215,6 @@ def test_divergence_counts_a_run_once_however_many_studies_hold_it() -> None:
         for seed, shift in enumerate((0.05, 0.1, 0.15, 0.2, 0.25))
     ]
     again = [{**each, "options": {**each["options"], "tasks": ["STS-B", "more"]}} for each in rows]
-    answer = study_divergence.answer([], {"ablation": rows, "crosslingual": again})
+    answer = divergence.answer([], {"ablation": rows, "crosslingual": again})
     assert answer.table[0][1] == "5"
     assert "further means more" in answer.words[0]

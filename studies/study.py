@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from contrapose.experiment.study_setup import Planned, Setup
+from studies.setup import Planned, Setup
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,4 +47,4 @@ class Study:
     def command(self) -> str:
         """How it is run."""
         folders = [f"--data {folder}" for folder in self.data]
-        return " ".join(["contrapose study", self.name, *filter(None, [self.corpora]), *folders])
+        return " ".join(["python -m studies", self.name, *filter(None, [self.corpora]), *folders])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from contrapose.experiment.study_measuring import Bench
-from contrapose.experiment.study_setup import Planned, Setup
+from studies.measuring import Bench
+from studies.setup import Planned, Setup
 
 #: method -> the options that make it.
 METHODS: Mapping[str, Mapping[str, Any]] = {

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from contrapose.experiment import study_figures as figures
-from contrapose.experiment.study import AllRows, Answer, Row, Study
-from contrapose.experiment.study_plans import METHODS, runs
-from contrapose.experiment.study_rows import points, score, start_score, with_factors
-from contrapose.experiment.study_setup import Planned, Setup
+from studies import figures
+from studies.plans import METHODS, runs
+from studies.rows import points, score, start_score, with_factors
+from studies.setup import Planned, Setup
+from studies.study import AllRows, Answer, Row, Study
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

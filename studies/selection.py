@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from contrapose.errors import UsageError
-from contrapose.experiment import study_figures as figures
-from contrapose.experiment import verdicts
-from contrapose.experiment.study import AllRows, Answer, Row, Study
-from contrapose.experiment.study_setup import Planned, Setup
 from contrapose.experiment.trials import Measured, Trial
 from contrapose.selection.label_free import DIFFUSE, HARMS, HELPS, MARGIN, UNCLEAR
+from studies import figures
+from studies import selection_verdicts as verdicts
+from studies.setup import Planned, Setup
+from studies.study import AllRows, Answer, Row, Study
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from contrapose.experiment.reliability import Bench
     from contrapose.listening import Listener
+    from studies.selection_measures import Bench
 
 
 def plan(setup: Setup) -> list[Planned]:
     """Every recipe on every domain; the data folder is the one of --data that holds ``corpora`` and ``senteval``."""
-    from contrapose.experiment.reliability import Bench, trials_of
+    from studies.selection_measures import Bench, trials_of
 
     for folder in map(Path, setup.data):
         if (folder / "corpora").is_dir() and (folder / "senteval").is_dir():
@@ -39,7 +39,7 @@ def plan(setup: Setup) -> list[Planned]:
 
 
 def _measure(bench: Bench, trial: Trial, place: Path, listener: Listener | None) -> Measured:
-    from contrapose.experiment.reliability import measure
+    from studies.selection_measures import measure
 
     return measure(bench, trial, place)
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from contrapose.experiment import study_figures as figures
-from contrapose.experiment.study import AllRows, Answer, Row, Study
-from contrapose.experiment.study_noise import Noise, in_words, noise_alone, noise_paired, paired
-from contrapose.experiment.study_plans import runs
-from contrapose.experiment.study_rows import (
+from studies import figures
+from studies.noise import Noise, in_words, noise_alone, noise_paired, paired
+from studies.plans import runs
+from studies.rows import (
     mean_score,
     points,
     score,
@@ -18,7 +17,8 @@ from contrapose.experiment.study_rows import (
     trained,
     with_factors,
 )
-from contrapose.experiment.study_setup import JUDGED, Planned, Setup
+from studies.setup import JUDGED, Planned, Setup
+from studies.study import AllRows, Answer, Row, Study
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contrapose.experiment import study_figures as figures
-from contrapose.experiment.study import AllRows, Answer, Row, Study
-from contrapose.experiment.study_noise import in_words, noise_alone
-from contrapose.experiment.study_plans import runs
-from contrapose.experiment.study_rows import (
+from studies import figures
+from studies.noise import in_words, noise_alone
+from studies.plans import runs
+from studies.rows import (
     correlation,
     points,
     score,
@@ -18,7 +17,8 @@ from contrapose.experiment.study_rows import (
     task_value,
     trained,
 )
-from contrapose.experiment.study_setup import JUDGED, Planned, Setup
+from studies.setup import JUDGED, Planned, Setup
+from studies.study import AllRows, Answer, Row, Study
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from contrapose.experiment.measuring import UNTRAINED, mean_of
-from contrapose.experiment.study import AllRows, Row
-from contrapose.experiment.study_setup import JUDGED
 from contrapose.ledger import Ledger
+from studies.setup import JUDGED
+from studies.study import AllRows, Row
 
 
 def rows_in(folder: Path, names: Iterable[str]) -> AllRows:

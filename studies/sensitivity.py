@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from contrapose.experiment import study_figures as figures
-from contrapose.experiment.study import AllRows, Answer, Row, Study
-from contrapose.experiment.study_noise import Noise, in_words, noise_paired
-from contrapose.experiment.study_plans import runs
-from contrapose.experiment.study_rows import (
+from studies import figures
+from studies.noise import Noise, in_words, noise_paired
+from studies.plans import runs
+from studies.rows import (
     points,
     score,
     start_score,
@@ -17,7 +16,8 @@ from contrapose.experiment.study_rows import (
     trained,
     with_factors,
 )
-from contrapose.experiment.study_setup import JUDGED, Planned, Setup
+from studies.setup import JUDGED, Planned, Setup
+from studies.study import AllRows, Answer, Row, Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

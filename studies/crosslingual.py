@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contrapose.experiment import study_figures as figures
 from contrapose.experiment.measuring import UNTRAINED
-from contrapose.experiment.study import AllRows, Answer, Row, Study
-from contrapose.experiment.study_plans import METHODS, runs
-from contrapose.experiment.study_rows import points, task_value, trained
-from contrapose.experiment.study_setup import JUDGED, Planned, Setup
+from studies import figures
+from studies.plans import METHODS, runs
+from studies.rows import points, task_value, trained
+from studies.setup import JUDGED, Planned, Setup
+from studies.study import AllRows, Answer, Row, Study
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,12 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contrapose.experiment import study_figures as figures
-from contrapose.experiment.study import AllRows, Answer, Row, Study
-from contrapose.experiment.study_measuring import rounded
-from contrapose.experiment.study_noise import in_words, noise_paired
-from contrapose.experiment.study_plans import runs
-from contrapose.experiment.study_rows import (
+from contrapose.experiment.trials import Measured, Trial
+from studies import figures
+from studies.measuring import rounded
+from studies.noise import in_words, noise_paired
+from studies.plans import runs
+from studies.rows import (
     correlation,
     points,
     score,
@@ -25,9 +25,9 @@ from contrapose.experiment.study_rows import (
     trained,
     with_factors,
 )
-from contrapose.experiment.study_setup import Planned, Setup
-from contrapose.experiment.study_views import LOOKED_AT, dropout_views
-from contrapose.experiment.trials import Measured, Trial
+from studies.setup import Planned, Setup
+from studies.study import AllRows, Answer, Row, Study
+from studies.views import LOOKED_AT, dropout_views
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -17,9 +17,9 @@ import numpy as np
 from contrapose.evaluate.evidence import Evidence
 from contrapose.evaluate.probes import probes_of
 from contrapose.evaluate.vectors import unit_rows
-from contrapose.experiment.domains import DOMAINS, Domain, read_domain
 from contrapose.experiment.trials import Measured, Trial
 from contrapose.selection.label_free import probe_scores
+from studies.selection_domains import DOMAINS, Domain, read_domain
 
 if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder

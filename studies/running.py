@@ -11,35 +11,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contrapose.errors import UsageError, nearest
-from contrapose.experiment import (
-    study_ablation,
-    study_balance,
-    study_crosslingual,
-    study_divergence,
-    study_dynamics,
-    study_mixing,
-    study_scale,
-    study_selection,
-    study_sensitivity,
-)
-from contrapose.experiment.study import Study
 from contrapose.experiment.trials import Trials, TrialWatcher
 from contrapose.ledger import Entry, Ledger
+from studies import (
+    ablation,
+    balance,
+    crosslingual,
+    divergence,
+    dynamics,
+    mixing,
+    scale,
+    selection,
+    sensitivity,
+)
+from studies.study import Study
 
 if TYPE_CHECKING:
-    from contrapose.experiment.study_setup import Planned, Setup
     from contrapose.listening import Listener
+    from studies.setup import Planned, Setup
 
 _ALL = (
-    study_ablation,
-    study_sensitivity,
-    study_dynamics,
-    study_mixing,
-    study_balance,
-    study_scale,
-    study_divergence,
-    study_crosslingual,
-    study_selection,
+    ablation,
+    sensitivity,
+    dynamics,
+    mixing,
+    balance,
+    scale,
+    divergence,
+    crosslingual,
+    selection,
 )
 STUDIES: Mapping[str, Study] = {module.STUDY.name: module.STUDY for module in _ALL}
 

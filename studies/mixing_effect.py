@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contrapose.experiment.study_measuring import rounded
-from contrapose.experiment.study_setup import Setup
-from contrapose.experiment.study_views import LOOKED_AT, dropout_views, forget
 from contrapose.experiment.trials import Measured, Trial
+from studies.measuring import rounded
+from studies.setup import Setup
+from studies.views import LOOKED_AT, dropout_views, forget
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,16 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from studies.report import section
+from studies.rows import rows_in
+from studies.running import run_planned
+from studies.selection import STUDY
+from studies.setup import Planned
 
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import UsageError
-from contrapose.experiment import domains, reliability
-from contrapose.experiment.studies import run_planned
-from contrapose.experiment.study_report import section
-from contrapose.experiment.study_rows import rows_in
-from contrapose.experiment.study_selection import STUDY
-from contrapose.experiment.study_setup import Planned
-from tests.experiment.study_place import setup_in
+from studies import selection_domains as domains
+from studies import selection_measures as reliability
+from tests.studies.place import setup_in
 from tests.tiny import SENTENCES
 from tests.train.runs import plain_bert
 

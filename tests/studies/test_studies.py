@@ -10,14 +10,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from studies.report import figure_path, page, render, rows_of_studies, section
+from studies.rows import rows_in, trained
+from studies.running import STUDIES, run_planned, run_study, study_named
+from studies.setup import Planned, Setup
 
 from contrapose.errors import UsageError
-from contrapose.experiment import study_measuring
-from contrapose.experiment.studies import STUDIES, run_planned, run_study, study_named
-from contrapose.experiment.study_report import figure_path, page, render, rows_of_studies, section
-from contrapose.experiment.study_rows import rows_in, trained
-from contrapose.experiment.study_setup import Planned, Setup
-from tests.experiment.study_place import setup_in, write_place
+from studies import measuring
+from tests.studies.place import setup_in, write_place
 
 #: The studies of any text.
 OF_TEXT = [name for name in STUDIES if name != "selection"]
@@ -54,7 +54,7 @@ def out(setup: Setup, plans: dict[str, list[Planned]]) -> Path:
 
 @pytest.fixture
 def nothing_trains(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(study_measuring, "run_of", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(measuring, "run_of", lambda *_, **__: pytest.fail("trained again"))
 
 
 @pytest.mark.parametrize("name", OF_TEXT)
@@ -90,7 +90,7 @@ def test_an_interrupted_study_goes_on(place: Path, tmp_path: Path, monkeypatch: 
     setup = setup_in(place, tmp_path)
     planned = STUDIES["ablation"].plan(setup)[:2]
     with monkeypatch.context() as patched:
-        patched.setattr(study_measuring, "run_of", _interrupted)
+        patched.setattr(measuring, "run_of", _interrupted)
         with pytest.raises(KeyboardInterrupt):
             run_planned("ablation", planned, tmp_path)
     assert len(rows_of_studies(tmp_path)["ablation"]) == 1

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from contrapose.experiment import study_figures as figures
-from contrapose.experiment.study import AllRows, Answer, Row, Study
-from contrapose.experiment.study_mixing_look import (
+from studies import figures
+from studies.mixing_effect import (
     FIXED,
     MODES,
     NOISY,
@@ -20,7 +19,7 @@ from contrapose.experiment.study_mixing_look import (
     THRESHOLDS,
     look,
 )
-from contrapose.experiment.study_mixing_words import (
+from studies.mixing_words import (
     DEFAULT,
     SHOWN,
     WAYS,
@@ -30,10 +29,11 @@ from contrapose.experiment.study_mixing_words import (
     of_way,
     published_words,
 )
-from contrapose.experiment.study_noise import in_words, noise_paired
-from contrapose.experiment.study_plans import runs
-from contrapose.experiment.study_rows import points, score, trained, with_factors
-from contrapose.experiment.study_setup import Planned, Setup
+from studies.noise import in_words, noise_paired
+from studies.plans import runs
+from studies.rows import points, score, trained, with_factors
+from studies.setup import Planned, Setup
+from studies.study import AllRows, Answer, Row, Study
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

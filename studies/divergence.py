@@ -6,11 +6,11 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from contrapose.experiment import study_figures as figures
-from contrapose.experiment.study import AllRows, Answer, Row, Study
-from contrapose.experiment.study_plans import runs
-from contrapose.experiment.study_rows import Correlation, correlation, trained
-from contrapose.experiment.study_setup import JUDGED, Planned, Setup
+from studies import figures
+from studies.plans import runs
+from studies.rows import Correlation, correlation, trained
+from studies.setup import JUDGED, Planned, Setup
+from studies.study import AllRows, Answer, Row, Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -25,8 +25,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from contrapose.experiment.study import AllRows, Row
-from contrapose.experiment.study_rows import score
+from studies.rows import score
+from studies.study import AllRows, Row
 
 #: Right in nineteen of twenty cases.
 LEVEL = 0.95
