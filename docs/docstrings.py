@@ -1,8 +1,8 @@
 """How the docstrings of this project look as Markdown: aligned lists of arguments become lists.
 
-    width       D of the vectors
-    max_length  tokens kept when encoding;
-                training may cut shorter
+width       D of the vectors
+max_length  tokens kept when encoding;
+            training may cut shorter
 """
 
 from __future__ import annotations
@@ -25,7 +25,14 @@ class Docstrings(Extension):
 
 
 def markdown(docstring: str) -> str:
-    """A docstring with lists of arguments as lists, and without Sphinx's roles."""
+    """A docstring with lists of arguments as lists, and without Sphinx's roles.
+
+    >>> print(markdown("See :class:`Run`.\\n\\nsteps  how many\\nseed   where draws\\n       come from"))
+    See `Run`.
+    <BLANKLINE>
+    - `steps`: how many
+    - `seed`: where draws come from
+    """
     text = re.sub(r":\w+:`~?([^`]+)`", r"`\1`", docstring).replace("``", "`")
     return "\n\n".join(_listed(paragraph) for paragraph in text.split("\n\n"))
 

@@ -150,8 +150,7 @@ def site_pages() -> dict[str, str]:
 def _front_page() -> str:
     """The README, whose links are seen from docs/."""
     text = re.sub(r"\]\(docs/", "](", (ROOT / "README.md").read_text("utf-8"))
-    text = text.replace("](CHANGELOG.md)", "](changelog.md)")
-    return re.sub(r"\[([^\]]+)\]\((?:LICENSE|(?:src|examples|studies)/[^)]*)\)", r"\1", text)
+    return text.replace("](CHANGELOG.md)", "](changelog.md)")
 
 
 def command_line() -> str:
@@ -195,8 +194,10 @@ def _option(option: Any) -> str:
     annotation = option.type_descriptor.annotation
     value = "" if option.is_flag else option.metavar or _type_words(annotation)
     default = option.default if option.show_default and option.default not in (None, False, (), []) else ""
+    meaning, written, value_written = (option.help or "").partition("[default: ")
+    default = value_written.rstrip("] ") if written else default
     shown = f"`{default}`" if default != "" else ""
-    return f"| {names} | {_cell(value)} | {shown} | {_cell(option.help or '')} |"
+    return f"| {names} | {_cell(value)} | {shown} | {_cell(meaning)} |"
 
 
 def _paragraphs(text: str | None) -> list[str]:
@@ -216,9 +217,9 @@ def configuration() -> str:
     lines = [
         "# Configuration",
         "",
-        "What `contrapose train --config FILE.toml` reads, and what every run writes as `config.toml`. A key can also be",
-        "given as `--set section.key=VALUE`, or as `--set key=VALUE` where only one section has it. A file, then options,",
-        "then `--set`: what comes later wins. An unknown key is an error that names the nearest known one.",
+        "What `contrapose train --config FILE.toml` reads, and what every run writes as `config.toml`. A key can",
+        "also be given as `--set section.key=VALUE`, or as `--set key=VALUE` where only one section has it. A file,",
+        "then options, then `--set`: what comes later wins. An unknown key is an error that names the nearest one.",
         "",
         "```toml",
         'out = "runs/notes"',
@@ -233,7 +234,9 @@ def configuration() -> str:
     for name, model in SECTIONS.items():
         lines += ["", f"## [{name}]", "", "| key | type | default | meaning |", "|---|---|---|---|"]
         for key, field in model.model_fields.items():
-            lines.append(f"| `{key}` | {_kind(field)} | {_default(field)} | {_cell(field.description or '')} |")
+            lines.append(
+                f"| `{key}` | {_kind(field)} | {_default(field)} | {_cell(field.description or '')} |"
+            )
     return "\n".join(lines) + "\n"
 
 
@@ -249,15 +252,16 @@ def python_api() -> str:
     for name in contrapose.__all__:
         home = _home(name)
         if home:
-            lines += ["", f"## contrapose.{name}", "", f"::: {home}", *_OPTIONS]
+            lines += ["", f"::: {home}", *_options(f"contrapose.{name}", 2)]
     for title, (about, names) in FURTHER_NAMES.items():
         lines += ["", f"## {title}", "", about]
         for home in names:
-            lines += ["", f"::: {home}", *_OPTIONS]
+            lines += ["", f"::: {home}", *_options(home, 3)]
     return "\n".join(lines) + "\n"
 
 
-_OPTIONS = ["    options:", "      heading_level: 3"]
+def _options(heading: str, level: int) -> list[str]:
+    return ["    options:", f"      heading: {heading}", f"      heading_level: {level}"]
 
 
 def _home(name: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +11,7 @@ from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 DOCS = Path(__file__).resolve().parent
 
@@ -18,7 +20,8 @@ def _from_code() -> ModuleType:
     """docs/from_code.py, which is no package: mkdocs loads this file by its path alone."""
     if "docs_from_code" not in sys.modules:
         spec = importlib.util.spec_from_file_location("docs_from_code", DOCS / "from_code.py")
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = module
         spec.loader.exec_module(module)
@@ -43,3 +46,14 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name, text in _from_code().site_pages().items():
         files.append(File.generated(config, name, content=text))
     return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """A link to a file of the repository that is no page is its text alone: the site does not hold that file."""
+
+    def text_alone(link: re.Match[str]) -> str:
+        target = (DOCS / page.file.src_uri).parent / link.group(2)
+        outside = not target.resolve().is_relative_to(DOCS)
+        return link.group(1) if outside and target.exists() else link.group(0)
+
+    return re.sub(r"\[([^\]]+)\]\(([^)#:]+)\)", text_alone, markdown)
