@@ -97,11 +97,11 @@ def plane(runs: Sequence[RunFacts]) -> str:
             )
             shape = "ring" if first else SHAPES[place % 5]
             parts.append(mark(shape, x, y, kind, size=5.5 if number == model or first else 2.6, extra=words))
-        own = "the model is the start" if run.start_kept else f"step {run.path[model].step}"
+        own = "the model is the start" if run.pretrained_kept else f"step {run.path[model].step}"
         shown = run.name if len(drawn) > 1 else own
         parts.append(_end_label(frame, places[model], shown))
     first_x, first_y = frame.x(drawn[0][1].path[0].uniformity), frame.y(drawn[0][1].path[0].alignment)
-    if not drawn[0][1].start_kept or len(drawn) > 1:
+    if not drawn[0][1].pretrained_kept or len(drawn) > 1:
         parts.append(
             f'<text class="label" x="{first_x:g}" y="{first_y + 20:g}" text-anchor="middle">start</text>'
         )
@@ -118,7 +118,7 @@ def plane(runs: Sequence[RunFacts]) -> str:
 def model_place(run: RunFacts) -> int:
     """Which point of the path became the model; the last one where the run does not say."""
     steps = [point.step for point in run.path]
-    if run.start_kept:
+    if run.pretrained_kept:
         return 0
     return steps.index(run.chosen_step) if run.chosen_step in steps else len(steps) - 1
 

@@ -8,10 +8,10 @@ from typing import Any
 from contrapose.foreign import finite_number
 from contrapose.hints import YOUR_DATA, command
 from contrapose.report.curves import bad_steps, curves_of, path_of
-from contrapose.report.folders import RunFolder
 from contrapose.report.record import BeforeAfter, OwnText, RunFacts
 from contrapose.report.scores import labelled_changes
 from contrapose.selection.reported import reported_verdict
+from contrapose.train.run_folder import RunFolder
 
 
 def facts_of(

@@ -12,12 +12,12 @@ from contrapose.errors import UsageError
 from contrapose.ledger import versions
 from contrapose.paths import expanded
 from contrapose.report.facts import facts_of
-from contrapose.report.folders import RunFolder, is_trials, open_run
 from contrapose.report.own_text import SAMPLE
 from contrapose.report.record import Report
 from contrapose.report.scores import corrected, scores_of
 from contrapose.report.seen import EncodedRuns, Silent, Watcher
-from contrapose.report.trials import open_trials
+from contrapose.report.trials import is_trials, open_trials
+from contrapose.train.run_folder import RunFolder, open_run
 
 if TYPE_CHECKING:
     from contrapose.evaluate.statistics import PairedTest

@@ -131,7 +131,7 @@ def _scores(report: Report) -> list[str]:
             "difference",
             "in words",
         ]
-        if run.start_kept:
+        if run.pretrained_kept:
             heads, rows = [*heads[:2], f"{safe(run.start_model)}, unchanged"], [row[:3] for row in rows]
         lines += table(heads, rows)
     commands = dict.fromkeys(command for run in report.runs for command in run.commands)
@@ -192,7 +192,7 @@ def _own(run: RunFacts) -> list[str]:
     ]
     heads = [
         "pairs",
-        *(["before", "after"] if before else ["the model" if run.start_kept else "after"]),
+        *(["before", "after"] if before else ["the model" if run.pretrained_kept else "after"]),
         "how many",
     ]
     lines = ["### Median cosines", "", *table(heads, rows, numbers=len(heads) - 1)]
@@ -200,7 +200,7 @@ def _own(run: RunFacts) -> list[str]:
         groups = [
             f"{safe(group_name(group.words, place))} ({group.size})" for place, group in enumerate(own.groups)
         ]
-        when = "" if run.start_kept else " before training"
+        when = "" if run.pretrained_kept else " before training"
         lines += [f"Groups{when}: {'; '.join(groups)}", ""]
     if own.kept_share is not None:
         lines += ["### Neighbours gained and lost", ""]

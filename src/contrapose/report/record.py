@@ -175,7 +175,7 @@ class RunFacts:
     commands: tuple[str, ...]
 
     @property
-    def start_kept(self) -> bool:
+    def pretrained_kept(self) -> bool:
         """Whether the model is the start, unchanged."""
         return self.fingerprint == self.start_fingerprint
 

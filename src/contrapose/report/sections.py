@@ -93,7 +93,7 @@ def scores(report: Report) -> str:
 def _table(runs: Sequence[tuple[int, RunFacts]], named: bool) -> str:
     """Labelled tasks with their differences; then the geometry, of which there are none."""
     keys: dict[tuple[str, ...], dict[int, BeforeAfter]] = {}
-    kept = [run.name for _, run in runs if run.start_kept]
+    kept = [run.name for _, run in runs if run.pretrained_kept]
     for place, run in runs:
         for score in run.scores:
             key = (score.task, score.metric, score.protocol, score.split)
@@ -127,7 +127,7 @@ def _grid(
 ) -> str:
     if not keys:
         return ""
-    start, runs = runs[0][1].start_model, [(place, run) for place, run in runs if not run.start_kept]
+    start, runs = runs[0][1].start_model, [(place, run) for place, run in runs if not run.pretrained_kept]
     heads = "".join(
         f'<th scope="col" class="num">after<span class="run {charts.run_class(place)}">'
         f"<bdi>{esc(run.name)}</bdi></span></th>"

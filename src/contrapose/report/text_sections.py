@@ -54,7 +54,7 @@ def _cosines(own: OwnText, run: RunFacts) -> str:
 
 def _after(run: RunFacts) -> str:
     """What the picture of the model is called."""
-    return "the model, its start" if run.start_kept else "after"
+    return "the model, its start" if run.pretrained_kept else "after"
 
 
 def sentence_map(report: Report) -> str:
@@ -68,7 +68,7 @@ def _map(own: OwnText, run: RunFacts) -> str:
         if plane.before is not None:
             label = f"{plane.method} of {len(own.texts)} sentences with the start model"
             panels += charts.sentence_map(own, plane.before, f"{plane.method}, before", label)
-        whose = "with the model" if run.start_kept else "after training"
+        whose = "with the model" if run.pretrained_kept else "after training"
         label = f"{plane.method} of {len(own.texts)} sentences {whose}"
         panels += charts.sentence_map(own, plane.after, f"{plane.method}, {_after(run)}", label)
         pictures += f'<div class="panels">{panels}</div><p class="source">{esc(plane.method)}: {esc(plane.about)}.</p>'

@@ -11,11 +11,16 @@ from typing import Any
 from contrapose.data.text import printable
 from contrapose.errors import CorruptFile
 from contrapose.foreign import finite_number, parse_json
-from contrapose.report.folders import TRIALS
 from contrapose.report.record import Cell, TrialsFolder, TrialTask
 
+TRIALS = "trials.jsonl"
 SEED = "seed"
 RESULTS = "results.json"
+
+
+def is_trials(folder: Path) -> bool:
+    """Whether a sweep or a comparison wrote the folder."""
+    return (folder / TRIALS).is_file()
 
 
 def open_trials(folder: Path) -> TrialsFolder:

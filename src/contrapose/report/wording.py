@@ -121,7 +121,7 @@ def sentence(run: RunFacts) -> str:
     texts = ", ".join(PurePath(name).name or name for name in run.corpus)
     steps = f" for {run.steps:,} steps" if run.steps is not None else ""
     rows = f" on {run.rows:,} rows" if run.rows is not None else ""
-    if run.start_kept:
+    if run.pretrained_kept:
         return f"{run.method} was tried on {run.start_model}{steps}{rows} of {texts}; nothing of it is in the model."
     return f"{run.method} trained {run.start_model}{steps}{rows} of {texts}. {model_is(run)}".strip()
 
@@ -136,7 +136,7 @@ def model_is(run: RunFacts) -> str:
 
 def unblended(run: RunFacts) -> str:
     """A warning beside what was measured along training, where the model is not what training ended with."""
-    if run.start_kept:
+    if run.pretrained_kept:
         return f"This is of the encoder in training; the model of {run.name} is the start and holds nothing of it."
     if run.blend in (None, 1.0):
         return ""
@@ -146,7 +146,7 @@ def unblended(run: RunFacts) -> str:
 def told(run: RunFacts) -> list[tuple[str, str]]:
     """What a run was told and did: (name, value)."""
     chosen = "" if run.chosen_step in (None, run.steps) else f", the model is step {run.chosen_step}'s"
-    if run.start_kept:
+    if run.pretrained_kept:
         chosen = ", none of them in the model"
     facts = [
         ("method", run.method),

@@ -12,7 +12,7 @@ from typing import Any
 
 from contrapose.foreign import finite_number
 from contrapose.selection.label_free import HARMS, HELPS, UNCLEAR
-from contrapose.selection.verdict import UNCHANGED, UNJUDGED, places_of, score_of_model
+from contrapose.selection.verdict import UNCHANGED, UNJUDGED, decimals_of, score_of_model
 
 #: The word where labelled tasks disagree with each other.
 MIXED = "helps and harms"
@@ -165,5 +165,5 @@ def _criterion_moved(summary: Mapping[str, Any]) -> str:
         return ""
     moved = "rose" if after > before else "fell" if after < before else "stayed"
     about = summary.get("criterion_about") or summary.get("criterion") or "the criterion"
-    places = places_of(before, after)
+    places = decimals_of(before, after)
     return f"The score that chose the checkpoint ({about}) {moved} from {before:.{places}f} to {after:.{places}f}."
