@@ -16,12 +16,11 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks import demo, transfer  # noqa: E402
 from benchmarks.quality import read, table, transfer_table  # noqa: E402
-from studies.report import FIGURES, PAGE, render  # noqa: E402
-from studies.running import study_named  # noqa: E402
 
 from contrapose.objectives.catalogue import all_methods, all_parts, describe  # noqa: E402
 from contrapose.objectives.hyperparameters import hyperparameters_of  # noqa: E402
 from contrapose.testing import all_rules  # noqa: E402
+from studies.pages import FIGURES, PAGE, render, study_named  # noqa: E402
 
 RESULTS = ROOT / "docs/results"
 STUDIES = ROOT / "studies/results"
