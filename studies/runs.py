@@ -322,7 +322,7 @@ def _mean(values: Sequence[Any]) -> float | None:
 
 
 def _metrics(folder: Path) -> list[dict[str, Any]]:
-    from contrapose.train.track import read_rows
+    from contrapose.train.run_folder import read_rows
 
     path = folder / "run" / "metrics.jsonl"
     return read_rows(path) if path.exists() else []

@@ -65,7 +65,7 @@ def write_report(found: Reproduced) -> Report:
     plain = to_json(found)
     write_text(found.folder / "results.json", strict_json(plain) + "\n")
     files = (found.folder / "results.md", found.folder / "results.json")
-    return Report(files=files, json={**plain, "files": [str(path) for path in files]}, note="")
+    return Report(files=files, json={**plain, "files": [str(path) for path in files]})
 
 
 def to_json(found: Reproduced) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def task_table(found: Standings) -> tuple[list[str], list[list[str]]]:
 STAR = "*: clearly different from the baseline on this task; p after Holm over all methods and tasks of the table."
 
 
-def markdown(found: Standings, title: str, facts: Sequence[str], picture: str | None) -> str:
+def markdown(found: Standings, title: str, facts: Sequence[str]) -> str:
     """results.md of an experiment."""
     parts = [
         f"# {title}",
@@ -128,8 +128,6 @@ def markdown(found: Standings, title: str, facts: Sequence[str], picture: str | 
     header, rows = task_table(found)
     if len(found.columns) > 1:
         parts += ["## Every task", "", *markdown_table(header, rows), "", STAR.replace("*", "\\*", 1), ""]
-    if picture:
-        parts += [f"![{title}]({picture})", ""]
     return "\n".join(parts)
 
 

@@ -12,7 +12,7 @@ from contrapose.listening import Listener
 from contrapose.storage.durable import remove_tree
 from contrapose.storage.syscalls import reporting
 from contrapose.train.preflight import Cleared
-from contrapose.train.resume import read_record
+from contrapose.train.run_folder import read_record
 from contrapose.train.settings import RunSettings
 
 

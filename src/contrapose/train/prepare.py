@@ -14,11 +14,10 @@ from contrapose.encoder.views import require_dropout, view_cosine
 from contrapose.errors import ResumeRefused, UsageError
 from contrapose.listening import Listener
 from contrapose.objectives.catalogue import Recipe, recipe
-from contrapose.objectives.objective import Objective
 from contrapose.seeds import derive
-from contrapose.selection.budget import LookPlan
+from contrapose.selection.budget import EvaluationPlan
 from contrapose.selection.criterion import Criterion, choose_criterion
-from contrapose.selection.looks import looks_of_run
+from contrapose.selection.held_out import evaluations_of_run
 from contrapose.storage.durable import write_json, write_text
 from contrapose.train.batches import Batches, choose_views
 from contrapose.train.chunks import CPU_GROUPS, GPU_GROUPS
@@ -27,7 +26,8 @@ from contrapose.train.corpus_copy import build, corpus_copy_of, make_good
 from contrapose.train.distributed import ProcessGroup
 from contrapose.train.environment import describe_environment, pick_device, pick_precision
 from contrapose.train.launch import launched
-from contrapose.train.optimizer import learning_rate, make_optimizer, trainable
+from contrapose.train.modules import module_tree, trainable
+from contrapose.train.optimizer import learning_rate, make_optimizer
 from contrapose.train.preflight import Cleared, has_record
 from contrapose.train.progress import Progress
 from contrapose.train.resume import (
@@ -110,9 +110,10 @@ def prepare(
         "temperature": getattr(made.hyperparameters, "temperature", None),
         **_measured_views(encoder, batches, views, settings),
     }
-    objective = refuse_untrained(made.build(width=encoder.width)).to(device)
+    objective = made.build(width=encoder.width)
+    modules = module_tree(encoder, objective).to(device)
     criterion = choose_criterion(settings.selection, corpus, held_out, listener)
-    looks = looks_of_run(
+    looks = evaluations_of_run(
         settings.selection,
         criterion,
         encoder,
@@ -142,7 +143,8 @@ def prepare(
         views=views,
         encoder=encoder,
         objective=objective,
-        optimizer=make_optimizer(trainable(encoder), settings.training),
+        modules=modules,
+        optimizer=make_optimizer(trainable(modules), settings.training),
         criterion=criterion,
         plan=StepPlan(
             seed=settings.training.seed,
@@ -177,7 +179,7 @@ def _join(listener: Listener) -> ProcessGroup:
     return ProcessGroup.join()
 
 
-def _facts_of_looks(criterion: Criterion | None, looks: LookPlan, num_steps: int) -> dict[str, Any]:
+def _facts_of_looks(criterion: Criterion | None, looks: EvaluationPlan, num_steps: int) -> dict[str, Any]:
     """What chooses the checkpoint, on how much text, and how often that is looked at."""
     if criterion is None:
         return {"criterion": "the last step", "eval_every": num_steps, "evaluations": 0, "closing_looks": 0}
@@ -194,16 +196,6 @@ def _with_all_numbers(settings: RunSettings, made: Recipe) -> RunSettings:
     """The settings with every hyperparameter of the method in them, its defaults too: that is what the run records."""
     method = settings.method.model_copy(update={"hyperparameters": made.hyperparameters.model_dump()})
     return settings.model_copy(update={"method": method})
-
-
-def refuse_untrained(objective: Objective) -> Objective:
-    """The optimizer has the encoder's weights: a part with weights of its own would stay as it was drawn."""
-    if names := [name for name, weight in objective.named_parameters() if weight.requires_grad]:
-        raise UsageError(
-            f"a part of the method has weights to be trained ({names[0]}), and a run trains the encoder alone: make "
-            "them buffers, or train in a loop of your own"
-        )
-    return objective
 
 
 def load_encoder(settings: RunSettings) -> Encoder:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contrapose.errors import MissingExtra
-from contrapose.foreign import parse_json_object
 from contrapose.storage import syscalls
 from contrapose.storage.durable import append_line, write_text
+from contrapose.train.run_folder import read_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -92,21 +92,6 @@ class MetricsLog:
     def close(self) -> None:
         if self._board is not None:
             self._board.close()
-
-
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a metrics file. A torn last line (a kill in the middle of it) is left out."""
-    with syscalls.reporting(path, "read"):
-        text = path.read_text(encoding="utf-8", errors="replace")
-    rows = []
-    for line in text.splitlines():
-        try:
-            row = parse_json_object(line)
-        except ValueError:
-            continue
-        if isinstance(row.get("step"), int):
-            rows.append(row)
-    return rows
 
 
 def require_tensorboard() -> None:

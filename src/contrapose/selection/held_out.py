@@ -14,7 +14,14 @@ from contrapose.encoder.encoder import Encoder
 from contrapose.evaluate.encoding import Encodings, encode_once
 from contrapose.evaluate.probes import Probe, probes_of, split_in_halves
 from contrapose.listening import Listener
-from contrapose.selection.budget import SHARES, TRAINING_COST, LookCost, LookPlan, budget, plan_looks
+from contrapose.selection.budget import (
+    SHARES,
+    TRAINING_COST,
+    EvaluationCost,
+    EvaluationPlan,
+    budget,
+    plan_evaluations,
+)
 from contrapose.selection.label_free import FEWEST_TEXTS
 from contrapose.selection.settings import SelectionSettings
 
@@ -25,7 +32,7 @@ if TYPE_CHECKING:
 MOST_TEXTS, MOST_LETTERS = 1_000, 300_000
 
 
-def to_look_at(columns: Mapping[str, Sequence[str]]) -> tuple[list[str], list[Probe]]:
+def texts_and_probes(columns: Mapping[str, Sequence[str]]) -> tuple[list[str], list[Probe]]:
     """The distinct texts of the rows, and the probes that they give."""
     if not num_rows(columns):
         return [], []
@@ -37,7 +44,7 @@ def num_rows(columns: Mapping[str, Sequence[str]]) -> int:
     return len(next(iter(columns.values()), ()))
 
 
-def looks_of_run(
+def evaluations_of_run(
     chosen: SelectionSettings,
     criterion: Criterion | None,
     encoder: Encoder,
@@ -45,18 +52,18 @@ def looks_of_run(
     *,
     max_length: int,
     num_steps: int,
-) -> LookPlan:
+) -> EvaluationPlan:
     """How often this run looks at held-out text, and at how much: :mod:`contrapose.selection.budget`.
 
     first_batch: the texts of all views of the first step, by which the cost of a step is known.
     """
     interval = chosen.evaluation_interval(num_steps)
     if criterion is None:
-        return LookPlan(rows=0, eval_every=interval, shares=())
+        return EvaluationPlan(rows=0, eval_every=interval, shares=())
     per_step = sum(len(ids) for ids in encoder.token_ids(list(first_batch), max_length))
     shares = SHARES if chosen.blend in (None, "auto") else (float(chosen.blend),)
     cost = criterion.cost(encoder)
-    plan = plan_looks(
+    plan = plan_evaluations(
         cost,
         budget(num_steps, per_step, _weights(encoder)),
         num_steps=num_steps,
@@ -76,31 +83,31 @@ def _weights(encoder: Encoder) -> int:
     return int(total - sum(weight.numel() for weight in looked_up))
 
 
-def cost_of_rows(encoder: Encoder, columns: Mapping[str, Sequence[str]]) -> LookCost:
-    """Tokens of a look at each row, as :func:`to_look_at` makes its texts; equal texts are counted each time."""
+def cost_of_rows(encoder: Encoder, columns: Mapping[str, Sequence[str]]) -> EvaluationCost:
+    """Tokens of a look at each row, as :func:`texts_and_probes` makes its texts; equal texts are counted each time."""
     texts = list(columns.values())
     halves = [split_in_halves(text) or ("", "") for text in texts[min(1, len(texts) - 1)]]
     sides = [*texts[:2], *zip(*halves, strict=True)] if len(texts) > 1 else [*zip(*halves, strict=True)]
     pairs = [sum(row) for row in zip(*(tokens_of(encoder, side) for side in sides), strict=True)]
     whole = [0] * len(pairs) if len(texts) == 2 else tokens_of(encoder, texts[-1])
-    return LookCost(pairs=pairs, whole=whole, fewest=fewest_rows(columns))
+    return EvaluationCost(pairs=pairs, whole=whole, fewest=fewest_rows(columns))
 
 
 def fewest_rows(columns: Mapping[str, Sequence[str]]) -> int:
     """The fewest of the first rows that can be looked at at all, up to a doubling; all where no fewer can."""
     rows = FEWEST_TEXTS
     while rows < num_rows(columns):
-        texts, probes = to_look_at({name: column[:rows] for name, column in columns.items()})
+        texts, probes = texts_and_probes({name: column[:rows] for name, column in columns.items()})
         if probes and len(texts) >= FEWEST_TEXTS:
             return rows
         rows *= 2
     return num_rows(columns)
 
 
-def looked_at(columns: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+def evaluated_rows(columns: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     """The first rows, as many as are looked at in a few seconds.
 
-    >>> {name: len(texts) for name, texts in looked_at({"text": ["x" * 1_000] * 900}).items()}
+    >>> {name: len(texts) for name, texts in evaluated_rows({"text": ["x" * 1_000] * 900}).items()}
     {'text': 300}
     """
     letters_N = np.cumsum([sum(map(len, row)) for row in zip(*columns.values(), strict=True)])

@@ -11,9 +11,10 @@ import pytest
 
 from contrapose.encoder.encoder import Encoder
 from contrapose.selection import budget
-from contrapose.selection.looks import weights_key
+from contrapose.selection.held_out import weights_key
 from contrapose.train import finish
-from contrapose.train.track import read_rows, seconds_by_part
+from contrapose.train.run_folder import read_rows
+from contrapose.train.track import seconds_by_part
 from tests.train.runs import Killed, Place, Witness, outcome, run_tiny, texts
 
 LOOKING: dict[str, Any] = {"criterion": "label-free", "blend": None}
