@@ -18,10 +18,9 @@ import from_code  # noqa: E402
 import notebook  # noqa: E402
 from benchmarks import demo, transfer  # noqa: E402
 from benchmarks.quality import read, table, transfer_table  # noqa: E402
-from studies.report import FIGURES, PAGE, render  # noqa: E402
-from studies.running import study_named  # noqa: E402
 
 from contrapose.testing import all_rules  # noqa: E402
+from studies.pages import FIGURES, PAGE, render, study_named  # noqa: E402
 
 RESULTS = ROOT / "docs/results"
 STUDIES = ROOT / "studies/results"
