@@ -165,7 +165,9 @@ def test_only_training_with_gradients_changes_state(still_model: Any) -> None:
     after = state()
     assert after["num_steps"] == 1
     assert after["objective.parts.queue.num_seen"] == 5
-    assert not torch.equal(after["objective.parts.queue.vectors_MD"], before["objective.sources.0.vectors_MD"])
+    assert not torch.equal(
+        after["objective.parts.queue.vectors_MD"], before["objective.parts.queue.vectors_MD"]
+    )
 
 
 def test_the_queue_holds_the_positives_of_the_steps_before(still_model: Any) -> None:
