@@ -15,7 +15,8 @@ import numpy as np
 from contrapose.data.quarantine import Quarantine
 from contrapose.errors import EmptyCorpus, ModelError, UsageError
 from contrapose.evaluate.vectors import unit_rows
-from contrapose.use.rows import Progress, Sources, TextEncoder, encoded_chunks, text_of
+from contrapose.listening import Progress
+from contrapose.use.rows import Sources, TextEncoder, encoded_chunks, text_of
 
 #: Rows scored, and in :func:`search` encoded, at a time: 77 MB of vectors at width 384.
 ROWS_PER_CHUNK = 50_000
@@ -104,7 +105,7 @@ class SearchIndex:
         columns: Sequence[str] | None = None,
         precision: str = "fp32",
         quarantine: Quarantine | None = None,
-        progress: Progress | None = None,
+        progress: Progress = None,
     ) -> SearchIndex:
         """Encode the rows of files. Blank rows are left out; ``quarantine`` counts those that cannot be read."""
         chunks = list(_chunks(encoder, sources, columns, precision, quarantine, progress))
@@ -141,13 +142,13 @@ def search(
     columns: Sequence[str] | None = None,
     precision: str = "fp32",
     quarantine: Quarantine | None = None,
-    progress: Progress | None = None,
+    progress: Progress = None,
 ) -> list[list[Hit]]:
     """The ``top`` hits of every query in the files, in one pass: memory is that of one chunk, whatever the corpus.
 
     Blank rows are never hits. Pass a ``quarantine`` to learn how many rows were read and how many could not be.
-    ``progress`` is called with the number of rows just encoded. Raises :class:`UsageError` for an empty query and for
-    ``top`` below 1, :class:`EmptyCorpus`, and the readers' errors.
+    ``progress`` is a function called with the number of rows just encoded, or a Listener. Raises
+    :class:`UsageError` for an empty query and for ``top`` below 1, :class:`EmptyCorpus`, and the readers' errors.
     """
     queries = checked_queries(queries)
     queries_QD = encoder.encode(queries, normalize=True, precision=precision, progress=None)
@@ -229,7 +230,7 @@ def _chunks(
     columns: Sequence[str] | None,
     precision: str,
     quarantine: Quarantine | None,
-    progress: Progress | None,
+    progress: Progress,
 ) -> Iterable[tuple[list[Entry], np.ndarray]]:
     chunks = encoded_chunks(
         encoder,
