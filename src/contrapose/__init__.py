@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ContraposeError", "Encoder", "Run", "__version__", "evaluate", "loss", "methods", "train"]
 
-#: public name -> module that has it, and what it is called there. ``train`` and ``evaluate`` are rooms that can be
-#: called: a function of that name would be hidden as soon as something imports the room.
+#: public name -> module that has it, and what it is called there. ``train`` and ``evaluate`` are packages that can be
+#: called: a function of that name would be hidden as soon as something imports the package.
 _HOMES = {
     "ContraposeError": ("contrapose.errors", "ContraposeError"),
     "Encoder": ("contrapose.encoder.encoder", "Encoder"),
@@ -43,9 +43,9 @@ def __getattr__(name: str) -> Any:
 
     module, attribute = _HOMES[name]
     home = import_module(module)
-    found = home if attribute is None else getattr(home, attribute)
-    globals()[name] = found
-    return found
+    value = home if attribute is None else getattr(home, attribute)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

@@ -22,7 +22,7 @@ from contrapose.listening import Progress, listener_of
 
 
 @dataclass(frozen=True)
-class Settings:
+class CorpusSettings:
     """All that decides, beside the files, which rows a corpus has."""
 
     columns: Sequence[str] | None
@@ -49,7 +49,7 @@ class Builder:
     def __init__(
         self,
         sources: Sequence[str | Path],
-        settings: Settings,
+        settings: CorpusSettings,
         quarantine: Quarantine,
         progress: Progress = None,
     ) -> None:
@@ -103,8 +103,8 @@ class Builder:
             "bytes": self._size,
         }
 
-    def account(self) -> dict[str, Any]:
-        """The fields of an ``Account``."""
+    def statistics(self) -> dict[str, Any]:
+        """The fields of an ``CorpusStatistics``."""
         return {
             "read": self.quarantine.read,
             "kept": self._kept,

@@ -10,15 +10,15 @@ import numpy as np
 
 from contrapose.errors import ContraposeError
 from contrapose.listening import Listener
-from contrapose.report.folders import RunFolder
 from contrapose.report.own_text import Sample, own_text, sample_of
 from contrapose.report.record import OwnText
+from contrapose.train.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
 
 
-class Seen:
+class EncodedRuns:
     """Loads what can be loaded of the runs when it is made; texts are encoded when :meth:`own` asks for them."""
 
     def __init__(self, runs: Sequence[RunFolder], sample: int, listener: Listener) -> None:
