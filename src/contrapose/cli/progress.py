@@ -113,12 +113,11 @@ class ProgressView(Listener):
             console.tell(text)
 
     def _draw(self, description: str = "") -> None:
-        if self._bar is None or self._row is None:
-            return
         counting, training = self._counting(), self._training
+        if self._bar is None or self._row is None or not (self._tasks or training or description):
+            return
         stages = [task.what for task in self._tasks if not task.unit]
-        usual = "training" if training is not None else "starting"
-        what = description or (stages[-1] if stages else counting.what if counting is not None else usual)
+        what = description or (stages[-1] if stages else counting.what if counting else "training")
         total: float | None = None
         completed, words = 0.0, ""
         if training is not None and counting is not None:

@@ -35,7 +35,7 @@ class TimeLeft:
         enough: int = 1,
         like: Mapping[str, str] | None = None,
         alike: tuple[str, ...] = ("step",),
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = lambda: time.monotonic(),
     ) -> None:
         self.plan = dict(plan)
         self._first, self._enough = next(iter(self.plan)), enough

@@ -25,7 +25,7 @@ class TrainingProgress:
         num_steps: int,
         facts: Mapping[str, Any],
         seconds_of_look: float | None = None,
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = lambda: time.monotonic(),
     ) -> None:
         every, closing = int(facts.get("eval_every", num_steps)), int(facts.get("closing_looks", 0))
         self.first_step, self.num_steps, self.step = first_step, num_steps, first_step
