@@ -16,9 +16,9 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks import demo, transfer  # noqa: E402
 from benchmarks.quality import read, table, transfer_table  # noqa: E402
+from studies.report import FIGURES, PAGE, render  # noqa: E402
+from studies.running import study_named  # noqa: E402
 
-from contrapose.experiment.studies import study_named  # noqa: E402
-from contrapose.experiment.study_report import FIGURES, PAGE, render  # noqa: E402
 from contrapose.objectives.catalogue import all_methods, all_parts, describe  # noqa: E402
 from contrapose.objectives.hyperparameters import hyperparameters_of  # noqa: E402
 from contrapose.testing import all_rules  # noqa: E402

@@ -21,7 +21,7 @@ HOUSE = Path(contrapose.__file__).parent
 FLOORS = {
     "errors": 0, "shapes": 0, "seeds": 0, "config": 0,
     "hints": 0, "installing": 0, "callable_package": 0, "listening": 0,
-    "foreign": 0, "paths": 0,
+    "foreign": 0, "paths": 0, "markdown_table": 0,
     "maths": 1, "storage": 1,
     "objectives.contract": 2, "outputs": 2, "ledger": 2,
     "negatives": 3, "positives": 3, "text": 3, "data": 3, "regularizers": 3,

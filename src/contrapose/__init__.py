@@ -43,9 +43,9 @@ def __getattr__(name: str) -> Any:
 
     module, attribute = _HOMES[name]
     home = import_module(module)
-    found = home if attribute is None else getattr(home, attribute)
-    globals()[name] = found
-    return found
+    value = home if attribute is None else getattr(home, attribute)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

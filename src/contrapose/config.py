@@ -33,14 +33,14 @@ def validate(model: type[Model], values: Mapping[str, Any], *, where: str) -> Mo
     ``where`` tells the user which source holds the mistake: "option --set", "run.toml".
     """
     try:
-        found = model.model_validate(dict(values))
+        settings = model.model_validate(dict(values))
     except ValidationError as error:
         raise UsageError(_in_words(model, error, where)) from None
     try:
-        check_whole_numbers(found.model_dump())
+        check_whole_numbers(settings.model_dump())
     except ValueError as error:
         raise UsageError(f"{where}: {error}") from None
-    return found
+    return settings
 
 
 def _in_words(model: type[BaseModel], error: ValidationError, where: str) -> str:

@@ -8,6 +8,7 @@ with words for a person, so that one ``except`` is enough wherever a file is rea
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,21 @@ def read_text(path: Path, most: int = LARGEST_FILE) -> str:
     if len(content) > most:
         raise ValueError(f"it has more than {most:,} bytes")
     return content.decode("utf-8")
+
+
+def finite_number(value: Any) -> float | None:
+    """A finite number as a float, else None: files may hold "NaN", null, or anything.
+
+    >>> finite_number(1), finite_number("NaN"), finite_number(True), finite_number(float("inf"))
+    (1.0, None, None, None)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        finite = float(value)
+    except OverflowError:
+        return None
+    return finite if math.isfinite(finite) else None
 
 
 def cannot_be_read(error: OSError | ValueError) -> str:

@@ -54,9 +54,9 @@ def free_folder(name: str) -> str:
     """``name``, or NAME-2, NAME-3 ... where something lies there: a run or an experiment wants a folder of its own.
 
     >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as place:
-    ...     os.mkdir(os.path.join(place, "mine"))
-    ...     os.path.basename(free_folder(os.path.join(place, "mine")))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     os.mkdir(os.path.join(folder, "mine"))
+    ...     os.path.basename(free_folder(os.path.join(folder, "mine")))
     'mine-2'
     """
     tried = (name if number == 1 else f"{name}-{number}" for number in count(1))

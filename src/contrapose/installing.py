@@ -53,7 +53,7 @@ def _is_checkout(folder: Path) -> bool:
 
 def _pip() -> str:
     """``pip`` where that is this Python's own, else the long form: another one would install it elsewhere."""
-    found = shutil.which("pip")
-    if found and Path(found).parent == Path(sys.executable).parent:
+    pip = shutil.which("pip")
+    if pip and Path(pip).parent == Path(sys.executable).parent:
         return "pip"
     return f"{shlex.quote(sys.executable)} -m pip"

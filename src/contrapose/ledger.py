@@ -87,17 +87,17 @@ class Ledger:
 
     def why_not_writable(self) -> str:
         """What stands in the way of an entry as far as can be seen without writing; "" where nothing does."""
-        place = self.path if os.path.lexists(self.path) else self.folder
-        while not os.path.lexists(place):
-            place = place.parent
-        if place == self.path:
-            fits, kind = os.path.isfile(place), "file"
+        existing = self.path if os.path.lexists(self.path) else self.folder
+        while not os.path.lexists(existing):
+            existing = existing.parent
+        if existing == self.path:
+            fits, kind = os.path.isfile(existing), "file"
         else:
-            fits, kind = os.path.isdir(place), "folder"
+            fits, kind = os.path.isdir(existing), "folder"
         if not fits:
-            return f"{place} is no {kind}"
-        allowed = os.access(place, os.W_OK if kind == "file" else os.W_OK | os.X_OK)
-        return "" if allowed else f"{place} may not be written"
+            return f"{existing} is no {kind}"
+        allowed = os.access(existing, os.W_OK if kind == "file" else os.W_OK | os.X_OK)
+        return "" if allowed else f"{existing} may not be written"
 
     def append(
         self, kind: str, body: Mapping[str, Any], evidence: Mapping[str, np.ndarray] | None = None
@@ -127,14 +127,14 @@ class Ledger:
 
     def find(self, beginning: str) -> Entry:
         """The entry whose id begins so. Raises :class:`UsageError` for none, and for several."""
-        found = [entry for entry in self._read() if entry.id.startswith(beginning)]
-        if len(beginning) < SHORTEST_ID or not found:
+        entries = [entry for entry in self._read() if entry.id.startswith(beginning)]
+        if len(beginning) < SHORTEST_ID or not entries:
             raise UsageError(f"no entry '{beginning}' in {self.path}; `contrapose runs` lists them")
-        if len(found) > 1:
+        if len(entries) > 1:
             raise UsageError(
-                f"'{beginning}' is the beginning of {len(found)} entries: {', '.join(entry.id for entry in found)}"
+                f"'{beginning}' is the beginning of {len(entries)} entries: {', '.join(entry.id for entry in entries)}"
             )
-        return found[0]
+        return entries[0]
 
     def evidence(self, entry: Entry) -> dict[str, np.ndarray]:
         """The arrays that were recorded with an entry; {} where there are none."""
@@ -202,13 +202,13 @@ def environment() -> dict[str, Any]:
 
 def versions(packages: Sequence[str]) -> dict[str, str]:
     """Package -> version, or "not installed"."""
-    found = {}
+    versions = {}
     for package in packages:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            versions[package] = "not installed"
+    return versions
 
 
 def _entry(record: dict[str, Any]) -> Entry:

@@ -115,20 +115,20 @@ def is_own(path: Path) -> bool:
 
 def followed(path: AnyPath) -> Path:
     """Where a path leads when the links of its last part are followed. An open file of this process stays as named."""
-    place = Path(os.path.abspath(expanded(os.fspath(path))))
+    target = Path(os.path.abspath(expanded(os.fspath(path))))
     for _ in range(MOST_LINKS):
-        if _open_file(place) is not None or not place.is_symlink():
-            return place
-        place = Path(os.path.abspath(place.parent / os.readlink(place)))
+        if _open_file(target) is not None or not target.is_symlink():
+            return target
+        target = Path(os.path.abspath(target.parent / os.readlink(target)))
     raise UsageError(f"{os.fspath(path)}: its symbolic links lead in a circle. Choose another name")
 
 
-def _open_file(place: Path) -> int | None:
+def _open_file(path: Path) -> int | None:
     """The number of the open file that a path such as /dev/stdout names."""
-    found = _OPEN_FILE.fullmatch(os.fspath(place))
-    if found is None:
+    match = _OPEN_FILE.fullmatch(os.fspath(path))
+    if match is None:
         return None
-    if found["name"]:
-        return _STANDARD[found["name"]]
-    own = found["fd"] or os.fspath(place).startswith(("/proc/self/", f"/proc/{os.getpid()}/"))
-    return int(found["fd"] or found["proc"]) if own else None
+    if match["name"]:
+        return _STANDARD[match["name"]]
+    own = match["fd"] or os.fspath(path).startswith(("/proc/self/", f"/proc/{os.getpid()}/"))
+    return int(match["fd"] or match["proc"]) if own else None

@@ -22,7 +22,7 @@ FEISTEL_ROUNDS = 6
 
 
 def derive(seed: int, *path: int | str) -> int:
-    """A seed in [0, 2**63) for the place ``path``; different places give unrelated seeds.
+    """A seed in [0, 2**63) for the place ``path``; different streams give unrelated seeds.
 
     >>> derive(0, "dropout", 3) == derive(0, "dropout", 3)
     True
@@ -30,8 +30,8 @@ def derive(seed: int, *path: int | str) -> int:
     False
     """
     # A numpy integer prints otherwise than an int: row 3 would depend on where the 3 came from.
-    place = (str(part) if isinstance(part, str) else int(part) for part in path)
-    key = repr((int(seed), *place)).encode()
+    parts = (str(part) if isinstance(part, str) else int(part) for part in path)
+    key = repr((int(seed), *parts)).encode()
     return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little") >> 1
 
 

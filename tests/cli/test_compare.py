@@ -48,7 +48,7 @@ def test_compare_shows_methods_with_spread_and_writes_everything_down(
     assert "5 of 5" in done.err
     assert "contrapose sweep" in done.err
     names = {path.name for path in out.iterdir()}
-    assert names >= {"results.md", "results.json", "comparison.png", "comparison.svg", "trials.jsonl"}
+    assert names >= {"results.md", "results.json", "trials.jsonl"}
     again = contrapose(*arguments, "--out", out, "--json")
     assert (again.code, again.err) == (0, "")
     assert again.json["methods"][1]["numbers"]["mean"]["mean"] == pytest.approx(

@@ -174,34 +174,7 @@ def test_hints_of_experiments_that_take_days_are_read_as_they_were_given(
     contrapose: Command, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Running them takes hours; so they are parsed by the verb itself, and what it would do is looked at."""
-    from contrapose.cli import study
-    from contrapose.experiment.studies import study_named
-    from contrapose.experiment.study_setup import Setup
 
-    told: list[str] = []
-    monkeypatch.setattr(study.console, "suggest", lambda *commands: told.extend(commands))
-    setup = Setup(corpora=("my notes.txt", "more.txt"), data=("my data", SENTEVAL), out=Path("a study"), steps=7,
-                  model="a tiny model")  # fmt: skip
-    study._suggest(study_named("scale"), setup)
-    assert words(told[0]) == [
-        "study", "ablation", "my notes.txt", "--data", "my data", "--data", SENTEVAL,
-        "--model", "a tiny model", "--steps", "7", "--out", "a study",
-    ]  # fmt: skip
-    seen: list[Setup] = []
-
-    class Enough(Exception):
-        pass
-
-    def stop(name: str, setup: Setup, *_: object) -> None:
-        seen.append(setup)
-        raise Enough
-
-    from contrapose.experiment import studies
-
-    monkeypatch.setattr(studies, "run_study", stop)
-    assert contrapose(*words(told[0])).code == 1
-    assert (seen[0].steps, seen[0].model, seen[0].data) == (7, "a tiny model", ("my data", SENTEVAL))
-    monkeypatch.undo()
     monkeypatch.chdir(place)
     (place / "wiki1m_for_simcse.txt").write_text("a sentence\nanother\n")
     recipe, sources = hints(contrapose("reproduce"))

@@ -48,7 +48,7 @@ def test_sweep_says_where_it_is_good_and_goes_on_with_more_seeds(
     for words in ("k from 2 to 6, whole numbers", "the defaults", "give --seeds 3", "best region"):
         assert words in done.out + done.err
     names = {path.name for path in out.iterdir()}
-    assert names >= {"results.md", "results.json", "sensitivity.png", "sensitivity.svg", "study.journal"}
+    assert names >= {"results.md", "results.json", "study.journal"}
     more = contrapose(*mine, "--over", "k=2..6,gap_threshold=0..0.2", "--seeds", 2, "--json")
     assert (more.code, more.err) == (0, "")
     assert len(rows(out)) == 10

@@ -160,7 +160,7 @@ def test_a_run_that_hands_out_its_start_says_so_first_and_everywhere(
         folder = tmp_path / f"run{len(out)}"
     assert [done.code for done in out] == [0, 0, 0], out[0].err
     first = out[0].out.splitlines()
-    assert first[0] == "Your model is unchanged: --blend 0 asks for the start."
+    assert first[0] == "Your model is unchanged: --blend 0 asks for the pretrained model."
     assert not [line for line in first if "of step" in line]
     assert f"contrapose search {tiny} {corpus} 'what you look for'" in out[0].out
     card = (tmp_path / "run" / "model" / "README.md").read_text()

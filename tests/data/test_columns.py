@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from contrapose.data.columns import Plan, cell_text, check_given, find_plan, no_plan
+from contrapose.data.columns import ColumnMapping, cell_text, check_given, map_columns, unmapped_columns
 from contrapose.errors import DataError, UsageError
 
 
@@ -24,33 +24,33 @@ from contrapose.errors import DataError, UsageError
     ],
 )
 def test_known_names_are_understood(available, keys):
-    plan = find_plan(available, None, textual=available)
-    assert plan is not None
-    assert plan.keys == keys
-    assert plan.names == (("text",), ("anchor", "positive"))[len(keys) > 1] + tuple(
+    mapping = map_columns(available, None, textual=available)
+    assert mapping is not None
+    assert mapping.keys == keys
+    assert mapping.names == (("text",), ("anchor", "positive"))[len(keys) > 1] + tuple(
         f"negative_{i}" for i in range(1, len(keys) - 1)
     )
 
 
 def test_given_names_win_over_known_ones():
-    plan = find_plan(["text", "question", "answer"], ["question", "answer"], [])
-    assert plan == Plan(("anchor", "positive"), ("question", "answer"))
+    mapping = map_columns(["text", "question", "answer"], ["question", "answer"], [])
+    assert mapping == ColumnMapping(("anchor", "positive"), ("question", "answer"))
 
 
 def test_the_only_text_column_of_any_name_is_the_text():
-    assert find_plan(["id", "body"], None, textual=["body"]) == Plan(("text",), ("body",))
-    assert find_plan(["title", "body"], None, textual=["title", "body"]) is None
+    assert map_columns(["id", "body"], None, textual=["body"]) == ColumnMapping(("text",), ("body",))
+    assert map_columns(["title", "body"], None, textual=["title", "body"]) is None
 
 
 def test_an_unclear_table_lists_its_columns_escaped_and_names_the_option():
-    error = no_plan("a.csv", ["title", "evil\x1b[2J"], None)
+    error = unmapped_columns("a.csv", ["title", "evil\x1b[2J"], None)
     assert isinstance(error, DataError)
     assert "title, evil\\x1b[2J" in str(error)
     assert "--columns" in str(error)
 
 
 def test_a_wrong_column_is_a_usage_error_naming_it():
-    error = no_plan("a.csv", ["title", "body"], ["titel", "body"])
+    error = unmapped_columns("a.csv", ["title", "body"], ["titel", "body"])
     assert isinstance(error, UsageError)
     assert "no column titel" in str(error)
 

@@ -8,12 +8,18 @@ import unicodedata
 import numpy as np
 import pytest
 
-from contrapose.data.corpus import Account, Corpus, build_corpus
+from contrapose.data.corpus import Corpus, CorpusStatistics, build_corpus
 from contrapose.errors import CorruptFile, DataError, EmptyCorpus, TooManyBadRows, UsageError
 
 
-def total(account: Account) -> int:
-    return account.kept + account.duplicates + account.too_short + account.too_long + account.quarantined
+def total(statistics: CorpusStatistics) -> int:
+    return (
+        statistics.kept
+        + statistics.duplicates
+        + statistics.too_short
+        + statistics.too_long
+        + statistics.quarantined
+    )
 
 
 @pytest.fixture
@@ -28,8 +34,8 @@ def source(tmp_path):
 
 def test_every_row_is_accounted_for(source, tmp_path):
     corpus = build_corpus(source, tmp_path / "corpus", min_words=2, max_characters=100)
-    account = corpus.account
-    expected = Account(
+    statistics = corpus.statistics
+    expected = CorpusStatistics(
         read=8,
         kept=3,
         duplicates=1,
@@ -37,12 +43,12 @@ def test_every_row_is_accounted_for(source, tmp_path):
         too_long=1,
         quarantined=1,
         by_reason={"invalid UTF-8": 1},
-        examples=account.examples,
+        examples=statistics.examples,
     )
-    assert account == expected
-    assert total(account) == account.read
+    assert statistics == expected
+    assert total(statistics) == statistics.read
     assert corpus.take(range(3)) == {"text": ["one two", "café au lait", "end of it"]}
-    assert "line 7" in account.examples[0]
+    assert "line 7" in statistics.examples[0]
     assert (tmp_path / "corpus" / "quarantine.jsonl").read_text().count("\n") == 1
 
 
@@ -50,9 +56,9 @@ def test_an_opened_corpus_is_the_built_one(source, tmp_path):
     built = build_corpus(source, tmp_path / "corpus")
     opened = Corpus.open(tmp_path / "corpus", verify=True)
     assert opened.take(range(len(built))) == built.take(range(len(built)))
-    assert (opened.fingerprint, opened.account, opened.columns) == (
+    assert (opened.fingerprint, opened.statistics, opened.columns) == (
         built.fingerprint,
-        built.account,
+        built.statistics,
         ("text",),
     )
 
@@ -85,7 +91,7 @@ def test_pairs_are_duplicates_only_when_all_their_texts_are_equal(tmp_path):
     (tmp_path / "a.csv").write_text("anchor,positive\na,b\na,c\na, b \nab,\n")
     corpus = build_corpus(tmp_path / "a.csv", tmp_path / "corpus")
     assert corpus.take([0, 1]) == {"anchor": ["a", "a"], "positive": ["b", "c"]}
-    assert (corpus.account.duplicates, corpus.account.too_short) == (1, 1)
+    assert (corpus.statistics.duplicates, corpus.statistics.too_short) == (1, 1)
 
 
 def test_duplicates_across_batches_and_compositions_are_found(tmp_path):
@@ -94,7 +100,7 @@ def test_duplicates_across_batches_and_compositions_are_found(tmp_path):
     (tmp_path / "a.txt").write_text(text)
     seen = []
     corpus = build_corpus(tmp_path / "a.txt", tmp_path / "corpus", progress=seen.append)
-    assert (len(corpus), corpus.account.duplicates) == (9_000, 9_000)
+    assert (len(corpus), corpus.statistics.duplicates) == (9_000, 9_000)
     assert corpus.take([8_191, 8_192, 0])["text"] == [lines[8_191], lines[8_192], lines[0]]
     assert seen == [8_192, 16_384, 18_000]
 
@@ -247,7 +253,7 @@ def test_holding_out_everything_is_refused(thousand, count):
 
 
 def test_the_account_for_people_names_what_happened(source, tmp_path):
-    lines = build_corpus(source, tmp_path / "corpus").account.lines()
+    lines = build_corpus(source, tmp_path / "corpus").statistics.lines()
     assert lines[0].split() == ["rows", "read", "8"]
     assert any("duplicates" in line for line in lines)
     assert any("invalid UTF-8: 1" in line for line in lines)
@@ -257,7 +263,7 @@ def test_the_account_for_people_names_what_happened(source, tmp_path):
 def test_real_sentences_are_built_and_read_at_random(shared_data, tmp_path):
     path = shared_data / "corpora" / "stackoverflow-titles" / "sentences.txt"
     corpus = build_corpus(path, tmp_path / "corpus")
-    assert total(corpus.account) == corpus.account.read > 10_000
+    assert total(corpus.statistics) == corpus.statistics.read > 10_000
     rng = np.random.default_rng(0)
     for _ in range(20):
         assert len(corpus.take(rng.integers(0, len(corpus), 64))["text"]) == 64

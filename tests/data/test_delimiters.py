@@ -49,9 +49,9 @@ def test_a_semicolon_csv_trains_on_its_texts_and_the_account_says_so(csv_of, tmp
     assert corpus.columns == ("text",)
     assert corpus.take([0])["text"] == ["a sentence, number 0"]
     assert len(corpus) == 50
-    assert "its columns are separated by semicolons" in corpus.account.lines()[-1]
+    assert "its columns are separated by semicolons" in corpus.statistics.lines()[-1]
     again = build_corpus(path, tmp_path / "corpus")
-    assert again.account.notices == corpus.account.notices
+    assert again.statistics.notices == corpus.statistics.notices
 
 
 def test_pairs_and_given_columns_are_found_by_any_delimiter(csv_of):

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from contrapose.data.harvest import HarvestAccount, harvest_python, name_in_words
+from contrapose.data.harvest import HarvestStatistics, harvest_python, name_in_words
 from contrapose.errors import UsageError
 
 SOURCE = '''"""A module that draws shapes. It knows squares."""
@@ -77,9 +77,9 @@ def test_folder_without_init_is_the_import_root_and_a_file_in_a_package_keeps_it
 
 
 def test_same_file_given_twice_is_read_once(package):
-    account = HarvestAccount()
-    list(harvest_python([package, package / "draw.py", str(package)], account=account))
-    assert account.files == 4
+    statistics = HarvestStatistics()
+    list(harvest_python([package, package / "draw.py", str(package)], statistics=statistics))
+    assert statistics.files == 4
 
 
 def test_unusable_files_are_counted_with_reason_and_the_others_are_harvested(package):
@@ -90,10 +90,10 @@ def test_unusable_files_are_counted_with_reason_and_the_others_are_harvested(pac
     (package / "large.py").write_text("#" * 30_000, encoding="utf-8")
     os.mkfifo(package / "pipe.py")
     (package / "gone.py").symlink_to(package / "nowhere.py")
-    account = HarvestAccount()
-    found = list(harvest_python([package], account=account, max_file_bytes=20_000))
-    assert len(found) == account.objects == 7
-    reasons = {os.path.basename(file): reason for file, reason in account.left_out}
+    statistics = HarvestStatistics()
+    found = list(harvest_python([package], statistics=statistics, max_file_bytes=20_000))
+    assert len(found) == statistics.objects == 7
+    reasons = {os.path.basename(file): reason for file, reason in statistics.left_out}
     assert reasons == {
         "broken.py": "does not parse as Python",
         "nul.py": "does not parse as Python",
@@ -103,8 +103,8 @@ def test_unusable_files_are_counted_with_reason_and_the_others_are_harvested(pac
         "pipe.py": "not a regular file",
         "gone.py": "not a regular file",
     }
-    assert account.files == account.modules + len(reasons)
-    assert any("3 files left out: does not parse as Python" in line for line in account.lines())
+    assert statistics.files == statistics.modules + len(reasons)
+    assert any("3 files left out: does not parse as Python" in line for line in statistics.lines())
 
 
 def test_package_is_located_without_being_imported(package, monkeypatch):

@@ -47,10 +47,10 @@ def source(tmp_path):
 )
 def test_readers_take_each_kind_as_what_it_is(source, tmp_path, kind, expected):
     out = tmp_path / "new" / "corpus.parquet"
-    count, account = write_harvest([source], out, kind=kind)
+    count, statistics = write_harvest([source], out, kind=kind)
     quarantine = Quarantine()
     assert [row.texts for row in read_rows([out], quarantine=quarantine)] == expected
-    assert (count, account.modules) == (len(expected), 1)
+    assert (count, statistics.modules) == (len(expected), 1)
 
 
 def test_nothing_documented_is_an_error_and_leaves_no_file(tmp_path):

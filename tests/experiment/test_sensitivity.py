@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +11,6 @@ from scipy.stats import spearmanr
 from contrapose.errors import UsageError
 from contrapose.experiment.measuring import Setting
 from contrapose.experiment.sensitivity import sensitivity, told
-from contrapose.experiment.sensitivity_picture import draw_sensitivity
 from contrapose.experiment.sweep import LABEL_FREE, Sweep, Swept
 from contrapose.experiment.sweep_report import header, rows, write_report
 from contrapose.experiment.trials import Measured, Trial, Trials
@@ -99,66 +96,6 @@ def test_diverged_settings_are_counted_and_never_the_best(tmp_path: Path) -> Non
         sensitivity(swept(tmp_path / "none", {0.3: [None]}))
 
 
-@pytest.mark.parametrize("kind", ["line", "table", "cloud", "slices"])
-def test_every_kind_of_picture_is_drawn(tmp_path: Path, kind: str) -> None:
-    from contrapose.experiment.ranges import parse_over
-
-    found = sensitivity(swept(tmp_path, {0.0: [1.0, 1.2], 0.3: [5.0, 5.2], 0.9: [2.0, 2.2]}))
-    two = "margin=0..1,temperature=0.01..1"
-    slices = f"{two},negative_map=paper|clamped"
-    over = {"line": "margin=0..1", "table": two, "cloud": two, "slices": slices}[kind]
-    more = {"temperature": 0.05, "negative_map": "paper"}
-    settings = tuple(
-        replace(setting, values={**setting.values, **more, "temperature": 0.05 + (kind == "cloud") * place})
-        for place, setting in enumerate(found.settings)
-    )
-    wide = replace(found, factors=parse_over(over, "focal-infonce"), settings=settings)
-    png, svg = draw_sensitivity(wide, tmp_path, "title", "gain")
-    assert png.stat().st_size > 10_000
-    assert "<svg" in svg.read_text()
-
-
-@pytest.mark.parametrize("kind", ["line", "table", "cloud"])
-@pytest.mark.parametrize("seeds", [1, 2])
-def test_pictures_mark_what_the_words_call_the_region_and_nothing_where_it_is_unknown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, seeds: int
-) -> None:
-    pictures = pytest.importorskip("matplotlib.patches", reason="pip install 'contrapose[plots]'")
-    from matplotlib.colors import same_color
-
-    from contrapose.experiment import sensitivity_picture
-    from contrapose.experiment.ranges import parse_over
-
-    over = "margin=0..1,temperature=0.01..1" if kind != "line" else "margin=0..1"
-    scores = {0.0: [1.0, 1.2], 0.3: [5.0, 5.2], 0.6: [5.1, 5.3], 0.9: [2.0, 2.2]}
-    found = sensitivity(swept(tmp_path, {value: numbers[:seeds] for value, numbers in scores.items()}))
-    settings = tuple(
-        replace(
-            setting,
-            values={**setting.values, "temperature": 0.05 + (kind == "cloud") * place},
-            is_default=False,
-        )
-        for place, setting in enumerate(found.settings)
-    )
-    wide = replace(found, factors=parse_over(over, "focal-infonce"), settings=settings)
-    drawn: list[Any] = []
-    monkeypatch.setattr(sensitivity_picture, "save", lambda figure, *_: drawn.append(figure) or [])
-    draw_sensitivity(wide, tmp_path, "title", "gain")
-    axes = drawn[0].axes[0]
-    if kind == "table":
-        marked = sum(isinstance(patch, pictures.Rectangle) for patch in axes.patches)
-    elif kind == "cloud":
-        marked = sum(
-            tuple(edge) == (0x22 / 255,) * 3 + (1.0,) for edge in axes.collections[0].get_edgecolors()
-        )
-    else:
-        means = [line for line in axes.lines if line.get_marker() == "o" and len(line.get_xdata()) == 1]
-        marked = sum(same_color(line.get_color(), sensitivity_picture.BLUE) for line in means)
-    assert marked == len(wide.region) == (2 if seeds > 1 else 0)
-    words, caption = told(wide)[0], drawn[0].get_supxlabel()
-    assert ("unknown" in words) == ("unknown, and none is marked" in caption) == (seeds == 1)
-
-
 def test_a_region_that_is_unknown_is_not_the_highest_alone(tmp_path: Path) -> None:
     made = swept(tmp_path, {0.0: [1.0], 0.3: [5.0]})
     plain = write_report(made, sensitivity(made)).json
@@ -177,6 +114,13 @@ def test_the_report_repeats_the_numbers_of_the_ledger(tmp_path: Path) -> None:
     text = (tmp_path / "results.md").read_text()
     assert "| 0.3 | 5.1000 ± 0.1414 |" in text
     assert header(found)[0] == "margin"
+
+
+def test_the_region_that_charts_mark_is_the_one_that_the_words_tell(tmp_path: Path) -> None:
+    made = swept(tmp_path, {0.0: [1.0, 1.2], 0.3: [5.0, 5.2], 0.6: [5.1, 5.3], 0.9: [2.0, 2.2]})
+    plain = write_report(made, sensitivity(made)).json
+    assert plain["region"] == [{"margin": 0.3}, {"margin": 0.6}]
+    assert "margin from 0.3 to 0.6" in plain["in_words"][0]
 
 
 def test_a_sweep_on_a_test_split_is_refused_with_the_reason() -> None:

@@ -71,12 +71,18 @@ def mixed(tmp_path_factory):
 def test_ten_thousand_bad_lines_among_as_many_good_are_all_found_and_placed(mixed, tmp_path):
     path, places, reasons = mixed
     corpus = build_corpus(path, tmp_path / "corpus", max_bad_share=0.6, limits=LIMITS)
-    account = corpus.account
-    assert account.read == 2 * COUNT
-    assert account.kept == len(corpus) == COUNT
-    assert account.quarantined == COUNT
-    parts = (account.kept, account.duplicates, account.too_short, account.too_long, account.quarantined)
-    assert sum(parts) == account.read
+    statistics = corpus.statistics
+    assert statistics.read == 2 * COUNT
+    assert statistics.kept == len(corpus) == COUNT
+    assert statistics.quarantined == COUNT
+    parts = (
+        statistics.kept,
+        statistics.duplicates,
+        statistics.too_short,
+        statistics.too_long,
+        statistics.quarantined,
+    )
+    assert sum(parts) == statistics.read
     records = [
         json.loads(line) for line in (tmp_path / "corpus" / "quarantine.jsonl").read_text().splitlines()
     ]
@@ -157,7 +163,7 @@ def test_strong_but_small_compression_is_read(tmp_path):
     path = tmp_path / "a.txt.gz"
     path.write_bytes(gzip.compress(b"the same line\n" * 20_000))
     corpus = build_corpus(path, tmp_path / "corpus")
-    assert (len(corpus), corpus.account.duplicates) == (1, 19_999)
+    assert (len(corpus), corpus.statistics.duplicates) == (1, 19_999)
 
 
 def test_the_limit_on_expanded_bytes_is_an_argument(tmp_path):

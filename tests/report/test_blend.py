@@ -24,7 +24,7 @@ OPTIONS = {"criterion": "label-free", "steps": 4, "eval_every": 2}
 
 
 @pytest.fixture(scope="module")
-def start_kept(world: World, tmp_path_factory: pytest.TempPathFactory) -> Report:
+def pretrained_kept(world: World, tmp_path_factory: pytest.TempPathFactory) -> Report:
     """A run with nothing of what it trained, whose start was evaluated."""
     folder = tmp_path_factory.mktemp("kept")
     run = run_tiny(
@@ -38,10 +38,10 @@ def start_kept(world: World, tmp_path_factory: pytest.TempPathFactory) -> Report
     return gather([run.folder], ledger)
 
 
-def test_a_model_that_is_the_start_is_called_so_and_compared_with_nothing(start_kept: Report) -> None:
-    (run,) = start_kept.runs
-    assert run.start_kept
-    assert start_kept.comparisons == 0
+def test_a_model_that_is_the_start_is_called_so_and_compared_with_nothing(pretrained_kept: Report) -> None:
+    (run,) = pretrained_kept.runs
+    assert run.pretrained_kept
+    assert pretrained_kept.comparisons == 0
     (score,) = run.scores
     assert score.difference is None
     assert score.before == score.after
@@ -53,9 +53,9 @@ def test_a_model_that_is_the_start_is_called_so_and_compared_with_nothing(start_
     assert [plane.before for plane in run.own.planes] == [None] * len(run.own.planes)
 
 
-def test_the_page_of_a_start_that_was_kept_says_that_nothing_changed(start_kept: Report) -> None:
+def test_the_page_of_a_start_that_was_kept_says_that_nothing_changed(pretrained_kept: Report) -> None:
     """Once, and first; nothing on it speaks of a before and an after, and each thing is drawn once."""
-    for told in (page.render(start_kept), markdown.render(start_kept)):
+    for told in (page.render(pretrained_kept), markdown.render(pretrained_kept)):
         words = re.sub(r"<(style|script)>.*?</\1>|<[^>]*>", " ", told, flags=re.DOTALL)
         assert words.count("Your model is unchanged") == 1
         assert (
@@ -64,20 +64,20 @@ def test_the_page_of_a_start_that_was_kept_says_that_nothing_changed(start_kept:
         assert "holds nothing of it" in words
         contradicting = ("Before and after", "after training", "a blend", "trained the", " 2 of", "gained")
         assert not [phrase for phrase in contradicting if phrase in words]
-    html = page.render(start_kept)
-    assert html.count('class="chart map"') == len(start_kept.runs[0].own.planes)
+    html = page.render(pretrained_kept)
+    assert html.count('class="chart map"') == len(pretrained_kept.runs[0].own.planes)
     assert html.count("Cosines the model, its start") == 1
     assert 'id="neighbours"' not in html
 
 
 def test_beside_a_run_that_kept_its_start_the_others_keep_their_before_and_after(
-    world: World, start_kept: Report
+    world: World, pretrained_kept: Report
 ) -> None:
-    both = replace(world.report, runs=(*world.report.runs, *start_kept.runs))
+    both = replace(world.report, runs=(*world.report.runs, *pretrained_kept.runs))
     html = page.render(both)
     assert "Before and after" in html
     assert "Your model is unchanged" in html
-    assert f"The model of <bdi>{start_kept.runs[0].name}</bdi> is this start, unchanged." in html
+    assert f"The model of <bdi>{pretrained_kept.runs[0].name}</bdi> is this start, unchanged." in html
 
 
 def test_the_share_of_the_trained_weights_is_said(world: World, tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import CorruptFile, UsageError
 from contrapose.ledger import Ledger
-from contrapose.report.folders import open_run
 from contrapose.report.gather import gather
 from contrapose.report.own_text import sample_of, split_of
+from contrapose.train.run_folder import open_run
 from tests.report.conftest import World
 from tests.train.runs import Witness, run_tiny, texts
 

@@ -8,17 +8,25 @@ import pytest
 
 from contrapose.encoder.encoder import Encoder
 from contrapose.selection import budget as budgets
-from contrapose.selection.budget import FEW_SHARES, LEAST_ROWS, SHARES, LookCost, LookPlan, budget, plan_looks
-from contrapose.selection.looks import cost_of_rows, fewest_rows
+from contrapose.selection.budget import (
+    FEW_SHARES,
+    LEAST_ROWS,
+    SHARES,
+    EvaluationCost,
+    EvaluationPlan,
+    budget,
+    plan_evaluations,
+)
+from contrapose.selection.held_out import cost_of_rows, fewest_rows
 from tests.train.runs import texts
 
 #: A line of twenty words: 30 tokens, and 34 as two halves.
-LINES = LookCost(pairs=[34] * 1_000, whole=[30] * 1_000, fewest=40)
+LINES = EvaluationCost(pairs=[34] * 1_000, whole=[30] * 1_000, fewest=40)
 #: A step of 64 such lines, two views of 26 tokens each, and minilm's weights.
 TOKENS_PER_STEP, MINILM = 64 * 2 * 26, 10_646_784
 
 
-def total(plan: LookPlan, cost: LookCost, num_steps: int) -> int:
+def total(plan: EvaluationPlan, cost: EvaluationCost, num_steps: int) -> int:
     """Tokens of all looks of a run, counted one by one."""
     pairs, whole = sum(cost.pairs[: plan.rows]), sum(cost.whole[: plan.rows])
     looks = pairs + whole  # the start
@@ -28,8 +36,8 @@ def total(plan: LookPlan, cost: LookCost, num_steps: int) -> int:
     return looks + sum(pairs for share in plan.shares if 0 < share < 1)
 
 
-def plan(num_steps: int, cost: LookCost = LINES, **options: bool) -> LookPlan:
-    return plan_looks(
+def plan(num_steps: int, cost: EvaluationCost = LINES, **options: bool) -> EvaluationPlan:
+    return plan_evaluations(
         cost,
         budget(num_steps, TOKENS_PER_STEP, MINILM),
         num_steps=num_steps,
@@ -47,7 +55,7 @@ def test_an_ordinary_run_looks_at_a_thousand_rows_and_a_long_one_at_four_times_t
 
 def test_evaluations_give_way_first_then_rows_then_shares_then_rows_again() -> None:
     found = [
-        plan_looks(LINES, allowed, num_steps=100, eval_every=25, shares=SHARES)
+        plan_evaluations(LINES, allowed, num_steps=100, eval_every=25, shares=SHARES)
         for allowed in range(600_000, 0, -1_000)
     ]
     seen = list(
@@ -71,14 +79,14 @@ def test_no_plan_costs_more_than_is_allowed_but_the_fewest_rows() -> None:
     bound = 0
     for _ in range(300):
         rows = rng.randint(40, 400)
-        cost = LookCost(
+        cost = EvaluationCost(
             pairs=[rng.randint(0, 300) for _ in range(rows)],
             whole=[rng.randint(2, 256) for _ in range(rows)],
             fewest=40,
         )
         steps, allowed = rng.randint(1, 300), rng.randint(1_000, 1_000_000)
         every = rng.randint(1, steps)
-        one = plan_looks(cost, allowed, num_steps=steps, eval_every=every, shares=SHARES)
+        one = plan_evaluations(cost, allowed, num_steps=steps, eval_every=every, shares=SHARES)
         bound += one.rows < rows
         assert one.rows == 40 or total(one, cost, steps) <= allowed
     assert bound > 50, "hardly any plan was bound by what is allowed"
@@ -89,7 +97,7 @@ def test_what_the_user_asked_for_does_not_give_way() -> None:
         kept = plan(steps, fixed_interval=True, fixed_shares=True)
         assert (kept.eval_every, kept.shares) == (min(125, -(-steps // 4)), SHARES)
         assert kept.rows >= LINES.fewest
-    alone = plan_looks(LINES, 1.0, num_steps=10, eval_every=10, shares=(0.3,))
+    alone = plan_evaluations(LINES, 1.0, num_steps=10, eval_every=10, shares=(0.3,))
     assert (alone.shares, alone.between) == ((0.3,), 1)
 
 
@@ -107,7 +115,7 @@ def test_a_short_run_of_minilm_looks_at_the_floor_at_most(encoder: Encoder) -> N
         cost = cost_of_rows(encoder, {"text": texts(300, seed=length, fewest=length, most=length)})
         assert min(cost.whole) >= length
         assert min(cost.pairs) >= length
-        one = plan_looks(cost, allowed, num_steps=6, eval_every=2, shares=SHARES)
+        one = plan_evaluations(cost, allowed, num_steps=6, eval_every=2, shares=SHARES)
         assert 40 < one.rows <= 300
         assert total(one, cost, 6) <= allowed
 

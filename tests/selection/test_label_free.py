@@ -12,10 +12,10 @@ from contrapose.selection.label_free import (
     HARMS,
     HELPS,
     UNCLEAR,
-    Look,
+    LabelFreeStatistics,
     gain,
     judge,
-    look,
+    label_free_statistics,
     probe_scores,
 )
 
@@ -43,7 +43,9 @@ def test_the_scores_of_a_pair_are_those_of_their_definitions() -> None:
         assert found["margin"][i] == pytest.approx(first[i] @ second[i] - others)
 
 
-def made(*, topics: float, margin: float = 0.0, closeness: float = 0.0, titles: float | None = None) -> Look:
+def made(
+    *, topics: float, margin: float = 0.0, closeness: float = 0.0, titles: float | None = None
+) -> LabelFreeStatistics:
     """200 rows whose scores are these values, a little noise apart."""
     noise = 1e-4 * drawn(200)
     halves = {
@@ -55,7 +57,7 @@ def made(*, topics: float, margin: float = 0.0, closeness: float = 0.0, titles: 
     scores = {"halves": halves}
     if titles is not None:
         scores["titles"] = {**halves, "reciprocal_rank": titles + 0.1 * np.abs(noise)}
-    return Look(scores=scores, topics=topics, uniformity=-3.0, effective_rank=50.0)
+    return LabelFreeStatistics(scores=scores, topics=topics, uniformity=-3.0, effective_rank=50.0)
 
 
 CLUSTERED, EVEN = DIFFUSE + 0.1, DIFFUSE - 0.05
@@ -74,7 +76,9 @@ CLUSTERED, EVEN = DIFFUSE + 0.1, DIFFUSE - 0.05
         (made(topics=CLUSTERED), made(topics=CLUSTERED), UNCLEAR),
     ],
 )
-def test_the_verdict_follows_its_rule(start: Look, now: Look, word: str) -> None:
+def test_the_verdict_follows_its_rule(
+    start: LabelFreeStatistics, now: LabelFreeStatistics, word: str
+) -> None:
     found = judge(start, now)
     assert found is not None
     assert found.word == word
@@ -84,7 +88,7 @@ def test_a_collapsed_encoder_gets_no_judgement() -> None:
     start = made(topics=EVEN)
     assert judge(start, replace(start, uniformity=-0.01)) is None
     vectors = np.ones((60, 4))
-    assert look({"halves": (vectors, vectors)}, vectors).collapsed
+    assert label_free_statistics({"halves": (vectors, vectors)}, vectors).collapsed
 
 
 def test_the_start_gains_nothing_over_itself() -> None:
@@ -102,6 +106,7 @@ def test_topics_are_seen_in_the_vectors() -> None:
     topics = np.repeat(drawn(8, 16, place="topics"), 25, axis=0)
     clustered, even = 3 * topics + drawn(200, 16), drawn(200, 16)
     found = [
-        look({"halves": (x, x)}, x[numpy_generator(0, "order").permutation(200)]) for x in (clustered, even)
+        label_free_statistics({"halves": (x, x)}, x[numpy_generator(0, "order").permutation(200)])
+        for x in (clustered, even)
     ]
     assert found[0].topics > found[1].topics + 0.1

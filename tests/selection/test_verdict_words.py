@@ -10,16 +10,25 @@ import pytest
 from contrapose.evaluate.statistics import paired_test
 from contrapose.seeds import numpy_generator
 from contrapose.selection.criterion import STSB_DEV
-from contrapose.selection.label_free import DIFFUSE, HARMS, HELPS, MARGIN, UNCLEAR, Judgement, Look, judge
+from contrapose.selection.label_free import (
+    DIFFUSE,
+    HARMS,
+    HELPS,
+    MARGIN,
+    UNCLEAR,
+    Judgement,
+    LabelFreeStatistics,
+    judge,
+)
 from contrapose.selection.verdict import (
     ADVICE,
     KEPT_STARTS,
     UNCHANGED,
     Verdict,
-    is_the_start,
+    in_sentences,
+    is_pretrained,
+    pretrained_kept,
     score_of_model,
-    start_kept,
-    told,
     unjudged,
 )
 
@@ -29,14 +38,14 @@ TOPICS = {"topics": DIFFUSE + 0.1, "about everything": DIFFUSE - 0.05}
 CHANGES = {"rise": 0.05, "fall": -0.05, "small fall": -0.5 * MARGIN, "no change": 0.0}
 
 
-def seen(topics: float, margin: float, ranks: float | None) -> Look:
+def seen(topics: float, margin: float, ranks: float | None) -> LabelFreeStatistics:
     """A look at 200 rows; ``ranks`` None: at halves alone."""
     noise = 1e-5 * numpy_generator(0, "noise").standard_normal(200)
     halves = {"margin": margin + noise, "closeness": noise, "spread": noise, "reciprocal_rank": noise}
     scores = {"halves": halves}
     if ranks is not None:
         scores["titles"] = {**halves, "reciprocal_rank": 0.5 + ranks + noise}
-    return Look(scores=scores, topics=topics, uniformity=-3.0, effective_rank=50.0)
+    return LabelFreeStatistics(scores=scores, topics=topics, uniformity=-3.0, effective_rank=50.0)
 
 
 def judged(topics: float, margin: float, ranks: float | None) -> Judgement:
@@ -62,7 +71,7 @@ CASES = table()
 @pytest.mark.parametrize(("name", "found"), CASES, ids=[name for name, _ in CASES])
 @pytest.mark.parametrize("views", ADVICE)
 def test_words_fit_the_direction_of_what_was_measured(name: str, found: Judgement, views: str) -> None:
-    verdict = told(found, "label-free", "held-out texts", views)
+    verdict = in_sentences(found, "label-free", "held-out texts", views)
     difference = found.because.difference
     wrong = FALL if difference > 0 else RISE
     assert not [word for word in wrong if word in verdict.happened], verdict.happened
@@ -78,7 +87,7 @@ def test_words_fit_the_direction_of_what_was_measured(name: str, found: Judgemen
 def test_a_verdict_says_what_happened_then_what_to_do_then_the_number_then_how_sure(
     name: str, found: Judgement
 ) -> None:
-    verdict = told(found, "label-free", "held-out texts", "dropout")
+    verdict = in_sentences(found, "label-free", "held-out texts", "dropout")
     parts = [verdict.happened, verdict.advice, verdict.number, verdict.sure]
     assert all(part.endswith(".") for part in parts)
     places = [verdict.text.index(part) for part in parts]
@@ -101,14 +110,14 @@ def test_the_table_holds_every_word_and_a_reason_for_every_clear_change_that_dec
 def test_with_labels_the_words_follow_the_direction_too(change: float, word: str) -> None:
     before = numpy_generator(0, "x").standard_normal(60)
     found = Judgement(word=word, measure=STSB_DEV, because=paired_test(before, before + change))
-    verdict = told(found, "stsb-dev", STSB_DEV.name, "dropout")
-    assert (" better than its start" in verdict.happened) == (change > 0)
-    assert (" less well than its start" in verdict.happened) == (change < 0)
+    verdict = in_sentences(found, "stsb-dev", STSB_DEV.name, "dropout")
+    assert (" better than the pretrained model" in verdict.happened) == (change > 0)
+    assert (" less well than the pretrained model" in verdict.happened) == (change < 0)
     assert "Judged on labels" in verdict.sure
 
 
 def test_a_collapsed_model_is_called_so() -> None:
-    verdict = told(None, "label-free", "held-out texts", "crop")
+    verdict = in_sentences(None, "label-free", "held-out texts", "crop")
     assert verdict.word == HARMS
     assert "nearly all texts one vector" in verdict.happened
     assert ADVICE["crop"] in verdict.advice
@@ -118,7 +127,7 @@ def kept(blending: dict[str, object], trained: str = HARMS, criterion: str = "la
     whole = Verdict(
         word=trained, happened="x", number="Measured: margin -0.0100 [-0.0200, -0.0010] over 9 rows."
     )
-    return start_kept(whole, "dropout", blending, criterion)
+    return pretrained_kept(whole, "dropout", blending, criterion)
 
 
 CHOSEN = {"blend": 0.0, "blend_scores": {"0": 0.0, "1": -0.01}}
@@ -138,7 +147,7 @@ def test_a_start_that_is_handed_out_is_called_unchanged_first_and_why() -> None:
 
 def test_a_start_that_was_asked_for_is_not_laid_to_training() -> None:
     verdict = kept({"blend": 0.0, "blend_scores": {}})
-    assert verdict.happened == "Your model is unchanged: --blend 0 asks for the start."
+    assert verdict.happened == "Your model is unchanged: --blend 0 asks for the pretrained model."
     assert "moved no weight" in kept({"blend": 1.0, "blend_scores": {}}).happened
 
 
@@ -151,8 +160,8 @@ def test_every_verdict_says_what_to_do() -> None:
 
 
 def test_one_fingerprint_for_start_and_model_is_what_unchanged_means() -> None:
-    assert is_the_start({"start_fingerprint": "a", "fingerprint": "a", "blend": 1.0})
-    assert not is_the_start({"start_fingerprint": "a", "fingerprint": "b", "blend": 0.0})
+    assert is_pretrained({"start_fingerprint": "a", "fingerprint": "a", "blend": 1.0})
+    assert not is_pretrained({"start_fingerprint": "a", "fingerprint": "b", "blend": 0.0})
 
 
 def test_the_score_of_a_blend_is_never_that_of_all_that_was_trained() -> None:

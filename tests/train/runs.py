@@ -14,7 +14,7 @@ from contrapose.seeds import seeded
 from contrapose.storage.durable import sha256_file
 from contrapose.train.api import Run, train
 from contrapose.train.checkpoint import folder_of, steps_saved
-from contrapose.train.track import read_rows
+from contrapose.train.run_folder import read_rows
 from tests.tiny import SENTENCES
 
 WORDS = sorted({word for sentence in SENTENCES for word in sentence.split()})

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from contrapose.errors import UsageError
-from contrapose.train.distributed import World
+from contrapose.train.distributed import ProcessGroup
 from tests.train.runs import OPTIONS, Place, run_tiny, step_rows
 from tests.train.two_processes import CASES, three_steps
 from tests.waiting import PATIENCE
@@ -25,7 +25,11 @@ def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*command, *arguments],
         cwd=REPOSITORY,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)},
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "src")]),
+        },
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -48,7 +52,7 @@ def test_two_processes_equal_one(place: Place, out: Path, number: int) -> None:
 
     name = list(CASES)[number]
     first, second = (load((out / f"case-{number}-rank-{rank}.safetensors").read_bytes()) for rank in (0, 1))
-    alone = three_steps(place.model, name, CASES[name], World())
+    alone = three_steps(place.model, name, CASES[name], ProcessGroup())
     assert first.keys() == second.keys() == alone.keys()
     queued = sum(tensor.numel() for key, tensor in alone.items() if key.endswith("vectors_MD"))
     assert (queued > 0) == ("queue" in name)
@@ -82,18 +86,18 @@ def test_what_one_process_says_all_know(out: Path) -> None:
 
 
 def test_every_row_belongs_to_one_process() -> None:
-    rows = [list(range(12))[World(rank=rank, size=3).rows(12)] for rank in range(3)]
+    rows = [list(range(12))[ProcessGroup(rank=rank, size=3).rows(12)] for rank in range(3)]
     assert rows == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
     with pytest.raises(UsageError, match="batch_size 10 cannot be split evenly over 4"):
-        World(rank=0, size=4).rows(10)
+        ProcessGroup(rank=0, size=4).rows(10)
 
 
-def test_a_process_alone_is_a_world_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_alone_is_a_group_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    world = World.join()
-    assert (world.rank, world.size, world.is_first) == (0, 1, True)
+    processes = ProcessGroup.join()
+    assert (processes.rank, processes.size, processes.is_first) == (0, 1, True)
     pooled = torch.ones(2, 3, 4, requires_grad=True)
-    assert not world.gather_rows(pooled).requires_grad
+    assert not processes.gather_rows(pooled).requires_grad
 
 
 @pytest.mark.slow
@@ -120,7 +124,7 @@ def test_every_gradient_of_two_processes_is_within_a_millionth(place: Place, out
 
     name = list(CASES)[number]
     together = load((out / f"case-{number}-rank-0.safetensors").read_bytes())
-    alone = three_steps(place.model, name, CASES[name], World())
+    alone = three_steps(place.model, name, CASES[name], ProcessGroup())
     keys = [key for key in alone if key.startswith("gradient")]
     assert keys
     expected = torch.cat([alone[key].flatten() for key in keys])

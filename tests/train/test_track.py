@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from contrapose.errors import StorageError
-from contrapose.train.track import MetricsLog, numbers, read_rows, strict_json
+from contrapose.train.run_folder import read_rows
+from contrapose.train.track import MetricsLog, numbers, strict_json
 
 
 def test_numbers_that_are_not_finite_are_words() -> None:

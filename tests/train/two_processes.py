@@ -17,8 +17,9 @@ from contrapose.encoder.heads import build_head
 from contrapose.errors import UsageError
 from contrapose.objectives.catalogue import recipe
 from contrapose.storage.durable import write_bytes
-from contrapose.train.distributed import World
-from contrapose.train.optimizer import make_optimizer, trainable
+from contrapose.train.distributed import ProcessGroup
+from contrapose.train.modules import trainable
+from contrapose.train.optimizer import make_optimizer
 from contrapose.train.settings import TrainingSettings
 from contrapose.train.step import StepPlan, forward_backward, tokenize
 from tests.train.steps import batch_of, gradients
@@ -31,7 +32,9 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-def three_steps(model: Path, name: str, case: dict[str, Any], world: World) -> dict[str, torch.Tensor]:
+def three_steps(
+    model: Path, name: str, case: dict[str, Any], processes: ProcessGroup
+) -> dict[str, torch.Tensor]:
     """Losses, first gradients, final weights and queues."""
     numbers = {key: value for key, value in case.items() if key.startswith("pool")}
     objective = recipe(name.replace(",", " ").split()[0], case.get("parts", ()), numbers).build(width=32)
@@ -39,7 +42,7 @@ def three_steps(model: Path, name: str, case: dict[str, Any], world: World) -> d
     encoder.head = build_head(case.get("head", "linear-tanh"), 32)
     encoder.train()
     optimizer = make_optimizer(trainable(encoder), TrainingSettings(learning_rate=1e-4))
-    plan = StepPlan(seed=0, max_length=16, chunk_size=case.get("chunk_size"), world=world)
+    plan = StepPlan(seed=0, max_length=16, chunk_size=case.get("chunk_size"), processes=processes)
     found: dict[str, torch.Tensor] = {}
     for step in range(3):
         optimizer.zero_grad()
@@ -59,18 +62,21 @@ def main() -> None:
 
     torch.set_num_threads(1)
     job = json.loads(Path(sys.argv[1]).read_text())
-    world = World.join()
+    processes = ProcessGroup.join()
     try:
-        world.rows(15)
+        processes.rows(15)
     except UsageError as error:
-        (Path(job["out"]) / f"refused-{world.rank}").write_text(str(error))
+        (Path(job["out"]) / f"refused-{processes.rank}").write_text(str(error))
     for number, (name, case) in enumerate(CASES.items()):
-        found = three_steps(Path(job["model"]), name, case, world)
-        write_bytes(Path(job["out"]) / f"case-{number}-rank-{world.rank}.safetensors", save(found))
-    flags = [world.any(world.rank == 1, torch.device("cpu")), world.any(False, torch.device("cpu"))]
-    (Path(job["out"]) / f"flags-{world.rank}").write_text(json.dumps(flags))
-    world.wait()
-    world.leave()
+        found = three_steps(Path(job["model"]), name, case, processes)
+        write_bytes(Path(job["out"]) / f"case-{number}-rank-{processes.rank}.safetensors", save(found))
+    flags = [
+        processes.any(processes.rank == 1, torch.device("cpu")),
+        processes.any(False, torch.device("cpu")),
+    ]
+    (Path(job["out"]) / f"flags-{processes.rank}").write_text(json.dumps(flags))
+    processes.wait()
+    processes.leave()
 
 
 if __name__ == "__main__":

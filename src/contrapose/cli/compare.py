@@ -68,7 +68,7 @@ def compare(
     The encoder before training is measured too. Every method is measured as it was trained, not blended with the start
     (--set blend=auto does that). A killed or interrupted comparison goes on with the same command; the
     same command in several terminals, or on several machines with one file system, shares the work. The folder gets
-    trials.jsonl (every number comes from it), results.md, results.json, and a picture.
+    trials.jsonl (every number comes from it), results.md and results.json.
     """
     from contrapose.cli.trials_view import TrialsView, tell_report, watching
     from contrapose.experiment.compare import Comparison, run_compare

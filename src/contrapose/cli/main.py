@@ -51,7 +51,7 @@ app = typer.Typer(
     ),
 )
 VERBS = (
-    demo, train, evaluate, report, compare, sweep, study, reproduce, encode, similarity, search, methods, doctor,
+    demo, train, evaluate, report, compare, sweep, reproduce, encode, similarity, search, methods, doctor,
 )  # fmt: skip
 for verb in VERBS:
     name = verb.__name__.rpartition(".")[2]
@@ -59,6 +59,8 @@ for verb in VERBS:
     app.command(name, help=paragraphs(function.__doc__), epilog=verb.EXAMPLES)(function)
 app.add_typer(harvest.app, name="harvest")
 app.add_typer(runs.app, name="runs")
+anything = {"allow_extra_args": True, "ignore_unknown_options": True}
+app.command("study", hidden=True, add_help_option=False, context_settings=anything)(study.study)
 
 #: The error of a wrong option or argument, whichever click stands below typer.
 WrongUsage = typer.BadParameter.__mro__[1]
@@ -86,14 +88,16 @@ def contrapose(
         typer.echo(context.get_help())
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit code. ``arguments`` are those after the program's name."""
+def main(
+    arguments: Sequence[str] | None = None, application: typer.Typer = app, program: str = "contrapose"
+) -> int:
+    """Run a command line; the exit code. ``arguments`` are those after the program's name."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     _open_closed_streams()
     _tolerate_narrow_encodings()
     try:
         with StopAtOnce(watched=[signal.SIGTERM]) as ending, console.told_warnings():
-            code = command_of(app).main(given, prog_name="contrapose", standalone_mode=False)
+            code = command_of(application).main(given, prog_name=program, standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
         _forget_output()

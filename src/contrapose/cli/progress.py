@@ -249,9 +249,9 @@ def _of_criterion(score: float) -> str:
     >>> _of_criterion(-0.0004), _of_criterion(79.314)
     ('-0.0004', '79.31')
     """
-    from contrapose.selection.verdict import places_of
+    from contrapose.selection.verdict import decimals_of
 
-    return f"{score:.{places_of(score)}f}"
+    return f"{score:.{decimals_of(score)}f}"
 
 
 def _short(number: Any) -> str:

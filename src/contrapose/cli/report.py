@@ -15,6 +15,7 @@ from contrapose.cli import console
 from contrapose.cli.options import Force, Json, Quiet, examples, one_of
 from contrapose.cli.progress import moving_bar
 from contrapose.cli.remaining import in_words
+from contrapose.cli.run_view import style_of
 from contrapose.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,13 +31,6 @@ EXAMPLES = examples(
     "contrapose report runs/notes --format md",
 )
 FORMATS = {"html": ".html", "md": ".md", "json": ".json"}
-STYLES = {
-    "helps": "green",
-    "harms": "red",
-    "no clear change": "yellow",
-    "unchanged": "yellow",
-    "helps and harms": "magenta",
-}
 
 
 def report(
@@ -146,18 +140,17 @@ def _text(found: Report, kind: str) -> str:
 
 def show(found: Report) -> None:
     """The verdicts and the paired differences, for a terminal."""
-    from contrapose.report.wording import SIGNS, changed, grounds, over_seeds, reasons
+    from contrapose.report.wording import changed, over_seeds, sentence
+    from contrapose.selection.reported import SIGNS
 
     for run in found.runs:
         sign = SIGNS.get(run.verdict.word, "●")
-        console.say(
-            f"{sign} {run.name}: {run.verdict.word}", style=f"bold {STYLES.get(run.verdict.word, '')}".strip()
-        )
-        for part in reasons(run):
+        console.say(f"{sign} {run.name}: {run.verdict.word}", style=style_of(run.verdict.word))
+        for part in run.verdict.what_happened:
             console.say(part)
         if run.verdict.advice:
             console.say(f"What to do: {run.verdict.advice}")
-        for part in grounds(run):
+        for part in [*run.verdict.grounds, sentence(run)]:
             console.say(part)
         rows = [
             [score.task, score.metric, *changed(score.difference)]

@@ -13,20 +13,15 @@ if TYPE_CHECKING:
     from contrapose.train.api import Run
     from contrapose.train.settings import RunSettings
 
-#: Word of a verdict -> its style.
-STYLES = {
-    "helps": "bold green",
-    "no clear change": "bold yellow",
-    "unchanged": "bold yellow",
-    "harms": "bold red",
-}
+#: How a verdict is meant -> its style.
+STYLES = {"good": "bold green", "unclear": "bold yellow", "bad": "bold red", "both": "bold magenta"}
 
 
 def show(run: Run, settings: RunSettings) -> None:
     """What happened, what to do, the numbers, how sure; then what the model is, and the commands that go on."""
     summary = run.summary
     verdict = summary["verdict"]
-    console.say(verdict["happened"], style=STYLES.get(verdict["word"], ""))
+    console.say(verdict["happened"], style=style_of(verdict["word"]))
     if verdict["advice"]:
         console.say(f"What to do: {verdict['advice']}")
     _scores(summary)
@@ -46,14 +41,21 @@ def show(run: Run, settings: RunSettings) -> None:
     console.say_commands(next_steps(run, settings))
 
 
+def style_of(word: str) -> str:
+    """The style of a verdict's word."""
+    from contrapose.selection.reported import TONES
+
+    return STYLES.get(TONES.get(word, ""), "bold")
+
+
 def _scores(summary: Mapping[str, Any]) -> None:
     """The criterion at the start and of the model, as it was blended; nothing where the two are one encoder."""
-    from contrapose.selection.verdict import is_the_start, places_of, score_of_model
+    from contrapose.selection.verdict import decimals_of, is_pretrained, score_of_model
 
     before, after = summary.get("score_before"), score_of_model(summary)
-    if before is None or after is None or is_the_start(summary):
+    if before is None or after is None or is_pretrained(summary):
         return
-    places = places_of(before, after)
+    places = decimals_of(before, after)
     numbers = (f"{before:.{places}f}", f"{after:.{places}f}", f"{after - before:+.{places}f}")
     columns = {"measured": "text", "before": "number", "after": "number", "change": "number"}
     console.show(console.table(columns, [[summary["criterion_about"], *numbers]]))
@@ -83,9 +85,9 @@ def what_it_is(summary: Mapping[str, Any]) -> str:
     >>> what_it_is({"chosen_step": 8}), what_it_is({"chosen_step": 8, "blend": 0.0})
     ('that of step 8', 'the start, unchanged')
     """
-    from contrapose.selection.verdict import is_the_start
+    from contrapose.selection.verdict import is_pretrained
 
-    if is_the_start(summary):
+    if is_pretrained(summary):
         return "the start, unchanged"
     blend = summary.get("blend", 1.0)
     share = f", blended with the start ({blend:g} of the trained weights)" if blend < 1 else ""
@@ -94,13 +96,13 @@ def what_it_is(summary: Mapping[str, Any]) -> str:
 
 def next_steps(run: Run, settings: RunSettings) -> list[str]:
     """Commands: judge both models on labels, look at what changed, use the model."""
-    from contrapose.selection.verdict import is_the_start
+    from contrapose.selection.verdict import is_pretrained
 
     folder, data = shlex.quote(str(run.folder)), settings.selection.dev_data
     labels = f"--tasks sts,geometry --data {shlex.quote(data)}" if data else "--pairs YOUR_PAIRS.csv"
     about = "" if data else "    # score, text, text; or --labels, --retrieval, --tasks"
     steps = [f"contrapose report {folder} -o report.html"]
-    start, unchanged = settings.encoder.model, is_the_start(run.summary)
+    start, unchanged = settings.encoder.model, is_pretrained(run.summary)
     if not unchanged:
         steps = [
             f"contrapose evaluate {shlex.quote(start)} {labels}{about}",

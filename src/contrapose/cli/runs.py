@@ -150,10 +150,10 @@ def _name(entry: Entry) -> str:
 
 def _about(entry: Entry) -> str:
     if entry.kind == "run":
-        from contrapose.selection.verdict import is_the_start
+        from contrapose.selection.verdict import is_pretrained
 
         summary = entry.body.get("summary", {})
-        kept = "; the model is the start, unchanged" if is_the_start(summary) else ""
+        kept = "; the model is the start, unchanged" if is_pretrained(summary) else ""
         return f"{summary.get('steps')} steps on {summary.get('rows')} rows{kept}; {entry.body.get('folder')}"
     results: list[dict[str, Any]] = entry.body.get("results", [])
     tasks = [result["task"] for result in results]

@@ -31,8 +31,6 @@ def tell_report(
     report: Report, show: Callable[[], None], suggest: Callable[[], None], *, json: bool, quiet: bool
 ) -> None:
     """What an experiment ends with: its JSON and nothing else, or its tables, the files it left and a next step."""
-    if report.note:
-        console.tell(f"note: {report.note}", style="yellow")
     if json:
         console.show_json(report.json)
         return

@@ -21,7 +21,7 @@ from contrapose.errors import EmptyCorpus, UsageError
 
 
 @dataclass(frozen=True)
-class Settings:
+class CorpusSettings:
     """All that decides, beside the files, which rows a corpus has."""
 
     columns: Sequence[str] | None
@@ -48,7 +48,7 @@ class Builder:
     def __init__(
         self,
         sources: Sequence[str | Path],
-        settings: Settings,
+        settings: CorpusSettings,
         quarantine: Quarantine,
         progress: Callable[[int], None] | None = None,
     ) -> None:
@@ -98,8 +98,8 @@ class Builder:
             "bytes": self._size,
         }
 
-    def account(self) -> dict[str, Any]:
-        """The fields of an ``Account``."""
+    def statistics(self) -> dict[str, Any]:
+        """The fields of an ``CorpusStatistics``."""
         return {
             "read": self.quarantine.read,
             "kept": self._kept,

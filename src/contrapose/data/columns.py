@@ -27,7 +27,7 @@ KNOWN_NAMES = frozenset(SINGLES).union(*({a, p, *n} for a, p, n in PAIRS))
 
 
 @dataclass(frozen=True)
-class Plan:
+class ColumnMapping:
     """Which fields of a table are read (``keys``) and what they are called in the corpus (``names``)."""
 
     names: tuple[str, ...]
@@ -48,19 +48,21 @@ def roles(count: int) -> tuple[str, ...]:
     return ("anchor", "positive", *(f"negative_{i}" for i in range(1, count - 1)))
 
 
-def find_plan(available: Sequence[str], given: Sequence[str] | None, textual: Sequence[str]) -> Plan | None:
+def map_columns(
+    available: Sequence[str], given: Sequence[str] | None, textual: Sequence[str]
+) -> ColumnMapping | None:
     """How to read a table with the columns ``available``, or None when its names do not tell.
 
     ``given`` names come first and in their order: one is the text, several are anchor, positive, negatives. Otherwise
     known names of pairs, then of single texts; at last, a table whose only column of texts (``textual``) has any name.
 
-    >>> find_plan(["sent0", "sent1", "hard_neg"], None, []).names
+    >>> map_columns(["sent0", "sent1", "hard_neg"], None, []).names
     ('anchor', 'positive', 'negative_1')
-    >>> find_plan(["id", "body"], None, textual=["body"])
-    Plan(names=('text',), keys=('body',))
+    >>> map_columns(["id", "body"], None, textual=["body"])
+    ColumnMapping(names=('text',), keys=('body',))
     """
     if given is not None:
-        return Plan(roles(len(given)), tuple(given)) if set(given) <= set(available) else None
+        return ColumnMapping(roles(len(given)), tuple(given)) if set(given) <= set(available) else None
     by_name: dict[str, str] = {}
     for key in available:
         by_name.setdefault(key.strip().lower(), key)
@@ -68,19 +70,19 @@ def find_plan(available: Sequence[str], given: Sequence[str] | None, textual: Se
         if anchor in by_name and positive in by_name:
             keys = [by_name[anchor], by_name[positive]]
             keys += [by_name[name] for name in negatives if name in by_name] or _numbered(by_name)
-            return Plan(roles(len(keys)), tuple(keys))
+            return ColumnMapping(roles(len(keys)), tuple(keys))
     for name in SINGLES:
         if name in by_name:
-            return Plan(SINGLE_TEXT, (by_name[name],))
-    return Plan(SINGLE_TEXT, (textual[0],)) if len(textual) == 1 else None
+            return ColumnMapping(SINGLE_TEXT, (by_name[name],))
+    return ColumnMapping(SINGLE_TEXT, (textual[0],)) if len(textual) == 1 else None
 
 
 def _numbered(by_name: dict[str, str]) -> list[str]:
     """The columns negative_1, negative_2, ... as far as they go on."""
-    found: list[str] = []
-    while (name := f"negative_{len(found) + 1}") in by_name:
-        found.append(by_name[name])
-    return found
+    names: list[str] = []
+    while (name := f"negative_{len(names) + 1}") in by_name:
+        names.append(by_name[name])
+    return names
 
 
 def check_given(columns: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -95,7 +97,9 @@ def check_given(columns: Sequence[str] | None) -> tuple[str, ...] | None:
     return given
 
 
-def no_plan(shown: str, available: Sequence[str], given: Sequence[str] | None) -> DataError | UsageError:
+def unmapped_columns(
+    shown: str, available: Sequence[str], given: Sequence[str] | None
+) -> DataError | UsageError:
     """The error for a table that cannot be read as it stands; lists its columns, escaped."""
     listed = ", ".join(printable(name, 40) for name in available[:20]) + (
         " ..." if len(available) > 20 else ""

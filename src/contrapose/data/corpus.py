@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from contrapose.data.build import Builder, Settings
+from contrapose.data.build import Builder, CorpusSettings
 from contrapose.data.lines import DEFAULT_LIMITS, Limits
 from contrapose.data.quarantine import Quarantine
 from contrapose.data.rowfile import RowFile
@@ -29,10 +29,10 @@ ROWS, ABOUT, QUARANTINED = "corpus.arrow", "corpus.json", "quarantine.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Account:
+class CorpusStatistics:
     """What became of every row: ``read`` is the sum of all the others.
 
-    Blank rows count as too short. ``seconds`` is the time of the build; accounts are equal whatever it was.
+    Blank rows count as too short. ``seconds`` is the time of the build; statistics are equal whatever it was.
     """
 
     read: int
@@ -47,9 +47,9 @@ class Account:
     seconds: float = field(default=0.0, compare=False)
 
     def lines(self) -> list[str]:
-        """The account for people; empty entries are left out.
+        """The statistics as lines for people; empty entries are left out.
 
-        >>> Account(read=3, kept=1, duplicates=0, too_short=0, too_long=0, quarantined=2,
+        >>> CorpusStatistics(read=3, kept=1, duplicates=0, too_short=0, too_long=0, quarantined=2,
         ...         by_reason={"invalid UTF-8": 2}, examples=("a.txt line 2: invalid UTF-8",)).lines()
         ['rows read    3', 'kept         1', 'quarantined  2', '  invalid UTF-8: 2', '  a.txt line 2: invalid UTF-8']
         """
@@ -81,9 +81,9 @@ class Corpus:
         self.fingerprint: str = about["fingerprint"]
         self.sources_fingerprint: str = about["sources"]
         self.settings: dict[str, Any] = about["settings"]
-        account = dict(about["account"])
-        texts = {name: tuple(account.get(name, ())) for name in ("examples", "notices")}
-        self.account = Account(**{**account, **texts})
+        counts = dict(about["account"])
+        texts = {name: tuple(counts.get(name, ())) for name in ("examples", "notices")}
+        self.statistics = CorpusStatistics(**{**counts, **texts})
         self._rows = rows
 
     @classmethod
@@ -110,7 +110,7 @@ class Corpus:
             corpus = cls(folder, about, rows)
         except (KeyError, TypeError, ValueError):
             raise CorruptFile(f"{folder / ABOUT} is damaged. Build the corpus again") from None
-        if len(rows) != corpus.account.kept or rows.columns != corpus.columns:
+        if len(rows) != corpus.statistics.kept or rows.columns != corpus.columns:
             raise CorruptFile(f"{path} does not fit its {ABOUT}. Build the corpus again")
         return corpus
 
@@ -174,15 +174,15 @@ def build_corpus(
     ``folder`` holds something that is no corpus; :class:`StorageError`. ``folder`` is then as it was.
 
     >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as place:
-    ...     path = Path(place) / "a.txt"
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "a.txt"
     ...     _ = path.write_text("one\\n two  words\\none\\n")
-    ...     corpus = build_corpus(path, Path(place) / "corpus")
-    ...     len(corpus), corpus.take([1, 0]), corpus.account.duplicates
+    ...     corpus = build_corpus(path, Path(folder) / "corpus")
+    ...     len(corpus), corpus.take([1, 0]), corpus.statistics.duplicates
     (2, {'text': ['two words', 'one']}, 1)
     """
     folder = Path(folder)
-    settings = Settings(columns, min_words, max_characters, deduplicate, limits)
+    settings = CorpusSettings(columns, min_words, max_characters, deduplicate, limits)
     names = [sources] if isinstance(sources, str | Path) else list(sources)
     about = {"version": VERSION, "sources": sources_fingerprint(names), "settings": settings.to_json()}
     if reuse and STDIN not in map(str, names) and (existing := _existing(folder, about)):
@@ -190,7 +190,7 @@ def build_corpus(
     builder = Builder(names, settings, Quarantine(max_bad_share=max_bad_share), progress)
 
     def write_about(file: Any) -> None:
-        full = about | builder.result() | {"account": asdict(Account(**builder.account()))}
+        full = about | builder.result() | {"account": asdict(CorpusStatistics(**builder.statistics()))}
         file.write((json.dumps(full, indent=1) + "\n").encode("ascii"))
 
     def write_quarantined(file: Any) -> None:

@@ -30,8 +30,8 @@ def declared_delimiter(line: str) -> str:
     >>> declared_delimiter("sep=;"), declared_delimiter("text;label")
     (';', '')
     """
-    found = _DECLARED.fullmatch(line)
-    return found[1] if found and found[1] in DELIMITERS else ""
+    declared = _DECLARED.fullmatch(line)
+    return declared[1] if declared and declared[1] in DELIMITERS else ""
 
 
 def find_delimiter(lines: Sequence[str], is_header: Callable[[Sequence[str]], bool], *, whole: bool) -> str:
@@ -63,14 +63,14 @@ def find_delimiter(lines: Sequence[str], is_header: Callable[[Sequence[str]], bo
 
 def _records(lines: Sequence[str], delimiter: str, *, whole: bool) -> list[list[str]]:
     """The records that are not blank."""
-    found = []
+    rows = []
     try:
         for cells in csv.reader((line + "\n" for line in lines), delimiter=delimiter):
             if any(cell.strip() for cell in cells):
-                found.append(cells)
+                rows.append(cells)
     except csv.Error:  # a field of more than csv's own limit
-        return found
-    return found if whole or len(found) < 2 else found[:-1]
+        return rows
+    return rows if whole or len(rows) < 2 else rows[:-1]
 
 
 def _agreement(table: Sequence[Sequence[str]]) -> tuple[float, int]:

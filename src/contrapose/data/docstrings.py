@@ -102,16 +102,16 @@ def paragraphs(docstring: str) -> list[str]:
     ['Parse a date.', 'Unknown formats raise ValueError.']
     """
     lines = inspect.cleandoc(docstring).splitlines()
-    found: list[str] = []
+    paragraphs: list[str] = []
     open_paragraph: list[str] = []
     for line in [*_prose_lines(lines), ""]:
         item = _BULLET.match(line)
         if (not line.strip() or item) and open_paragraph:
-            found.append(_plain(" ".join(open_paragraph)))
+            paragraphs.append(_plain(" ".join(open_paragraph)))
             open_paragraph = []
         if line.strip():
             open_paragraph.append(line[item.end() :] if item else line)
-    return [paragraph for paragraph in found if any(letter.isalpha() for letter in paragraph)]
+    return [paragraph for paragraph in paragraphs if any(letter.isalpha() for letter in paragraph)]
 
 
 def sentences(paragraph: str) -> list[str]:
@@ -220,6 +220,6 @@ def _past_section(lines: list[str], position: int) -> int:
 def _plain(paragraph: str) -> str:
     """A paragraph without mark-up, normalised; a signature in front of a dash or colon is left out."""
     text = _ROLE.sub(r"\1", paragraph)
-    text = _MARKS.sub(lambda found: found[1] if found[1] is not None else found[2], text)
+    text = _MARKS.sub(lambda mark: mark[1] if mark[1] is not None else mark[2], text)
     text = normalise(text)
     return _LEADING_SIGNATURE.sub("", text, count=1) if _LEADING_SIGNATURE.match(text) else text

@@ -47,8 +47,8 @@ class SeenRows:
         distinct, where = np.unique(table, return_index=True)
         new = np.ones(len(distinct), dtype=bool)
         for run in self._runs:
-            place = np.minimum(np.searchsorted(run, distinct), len(run) - 1)
-            new &= run[place] != distinct
+            nearest = np.minimum(np.searchsorted(run, distinct), len(run) - 1)
+            new &= run[nearest] != distinct
         first[where[new]] = True
         if new.any():
             self._add(distinct[new])

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from contrapose.data.columns import Plan, cell_text, find_plan, no_plan
+from contrapose.data.columns import ColumnMapping, cell_text, map_columns, unmapped_columns
 from contrapose.data.formats_text import Row
 from contrapose.data.lines import BLOCK, DAMAGE, Limits, open_source
 from contrapose.data.parquet_bounds import batch_rows, check_expansion, check_footer, check_sizes
@@ -43,12 +43,12 @@ def read_parquet(
                 raise DataError(
                     f"{source.shown} is not a readable parquet file: {_first_line(error)}"
                 ) from None
-            plan = _plan(file, source, given, limits)
-            check_sizes(file, plan, source, limits)
-            lists = [key for key in plan.keys if _is_list_of_text(file.schema_arrow.field(key).type)]
+            mapping = _mapping(file, source, given, limits)
+            check_sizes(file, mapping, source, limits)
+            lists = [key for key in mapping.keys if _is_list_of_text(file.schema_arrow.field(key).type)]
             if lists:
                 file = _with_numbered_lists(handle, file, lists)
-            yield from _row_groups(handle, file, plan, source, quarantine, limits)
+            yield from _row_groups(handle, file, mapping, source, quarantine, limits)
     except OSError as error:
         raise DataError(f"cannot read {source.shown}: {error.strerror or _first_line(error)}") from None
 
@@ -71,25 +71,27 @@ def _seekable(source: Source, limits: Limits) -> Iterator[BinaryIO]:
         yield unpacked
 
 
-def _plan(file: pq.ParquetFile, source: Source, given: Sequence[str] | None, limits: Limits) -> Plan:
+def _mapping(
+    file: pq.ParquetFile, source: Source, given: Sequence[str] | None, limits: Limits
+) -> ColumnMapping:
     schema = file.schema_arrow
     if len(schema) > limits.max_columns:
         raise DataError(
             f"{source.shown} has {len(schema):,} columns; at most {limits.max_columns:,} are read"
         )
     textual = [field.name for field in schema if _is_text(field.type)]
-    plan = find_plan(schema.names, given, textual)
-    if plan is None:
-        raise no_plan(source.shown, schema.names, given)
-    for role, key in zip(plan.names, plan.keys, strict=True):
+    mapping = map_columns(schema.names, given, textual)
+    if mapping is None:
+        raise unmapped_columns(source.shown, schema.names, given)
+    for role, key in zip(mapping.names, mapping.keys, strict=True):
         if schema.names.count(key) > 1:
             raise DataError(f"{source.shown} has several columns named {printable(key, 40)}")
-        found = schema.field(key).type
-        if not (_is_text(found) or (role not in ("text", "anchor") and _is_list_of_text(found))):
+        kind = schema.field(key).type
+        if not (_is_text(kind) or (role not in ("text", "anchor") and _is_list_of_text(kind))):
             raise DataError(
-                f"{source.shown}: column {printable(key, 40)} holds {printable(found, 60)}, not texts"
+                f"{source.shown}: column {printable(key, 40)} holds {printable(kind, 60)}, not texts"
             )
-    return plan
+    return mapping
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -118,7 +120,12 @@ def _with_numbered_lists(handle: BinaryIO, file: pq.ParquetFile, lists: Sequence
 
 
 def _row_groups(
-    handle: BinaryIO, file: pq.ParquetFile, plan: Plan, source: Source, quarantine: Quarantine, limits: Limits
+    handle: BinaryIO,
+    file: pq.ParquetFile,
+    mapping: ColumnMapping,
+    source: Source,
+    quarantine: Quarantine,
+    limits: Limits,
 ) -> Iterator[Row]:
     import pyarrow as pa
 
@@ -126,17 +133,17 @@ def _row_groups(
     for group in range(file.metadata.num_row_groups):
         declared, given_rows = file.metadata.row_group(group).num_rows, 0
         try:
-            num_rows = batch_rows(handle, file.metadata.row_group(group), plan, source, limits)
-            batches = file.iter_batches(num_rows, [group], columns=list(plan.keys), use_threads=False)
+            num_rows = batch_rows(handle, file.metadata.row_group(group), mapping, source, limits)
+            batches = file.iter_batches(num_rows, [group], columns=list(mapping.keys), use_threads=False)
             for batch in batches:
                 unpacked += batch.nbytes
                 check_expansion(unpacked, handle, source, limits)
-                cells = [_cells(batch.column(batch.schema.get_field_index(key))) for key in plan.keys]
+                cells = [_cells(batch.column(batch.schema.get_field_index(key))) for key in mapping.keys]
                 for row in zip(*cells, strict=True):
                     given_rows += 1
-                    texts = _texts(row, plan, source, before + given_rows, quarantine, limits)
+                    texts = _texts(row, mapping, source, before + given_rows, quarantine, limits)
                     if texts is not None:
-                        yield Row(texts, source.name, before + given_rows, plan.names)
+                        yield Row(texts, source.name, before + given_rows, mapping.names)
         except (pa.ArrowException, DamagedPage, OSError) as error:
             lost = max(1, declared - given_rows)
             detail = f"row group {group}: {_first_line(error)}"
@@ -175,10 +182,15 @@ def _cell(value: Any) -> Any:
 
 
 def _texts(
-    row: tuple[Any, ...], plan: Plan, source: Source, number: int, quarantine: Quarantine, limits: Limits
+    row: tuple[Any, ...],
+    mapping: ColumnMapping,
+    source: Source,
+    number: int,
+    quarantine: Quarantine,
+    limits: Limits,
 ) -> tuple[str, ...] | None:
     texts = []
-    for role, key, value in zip(plan.names, plan.keys, row, strict=True):
+    for role, key, value in zip(mapping.names, mapping.keys, row, strict=True):
         if isinstance(value[0] if isinstance(value, list) and value else value, UnicodeDecodeError):
             quarantine.reject(source.name, number, None, "invalid UTF-8", f"in {key}")
             return None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from contrapose.data.columns import KNOWN_NAMES, SINGLE_TEXT, find_plan, no_plan, roles
+from contrapose.data.columns import KNOWN_NAMES, SINGLE_TEXT, map_columns, roles, unmapped_columns
 from contrapose.data.delimiters import DELIMITERS, ONE_COLUMN, declared_delimiter, find_delimiter
 from contrapose.data.formats_text import Row
 from contrapose.data.lines import Limits, Line, decoded_lines
@@ -51,7 +51,7 @@ def read_csv(
     """Cells may be quoted and then hold delimiters, doubled quotes and line ends (RFC 4180)."""
 
     def is_header(cells: Sequence[str]) -> bool:
-        return find_plan(cells, given, textual=()) is not None
+        return map_columns(cells, given, textual=()) is not None
 
     records = csv_records(source, quarantine, limits, is_header)
     return _rows(records, source, given, quarantine, limits)
@@ -92,12 +92,12 @@ def _layout(cells: tuple[str, ...], source: Source, given: Sequence[str] | None,
         raise DataError(f"{source.shown} has {width:,} columns; at most {limits.max_columns:,} are read")
     if given is None and width == 1 and cells[0].strip().lower() not in KNOWN_NAMES:
         return _Layout((0,), SINGLE_TEXT, width, header=False)
-    plan = find_plan(cells, given, textual=())
-    if plan is not None:
-        return _Layout(tuple(cells.index(key) for key in plan.keys), plan.names, width, header=True)
+    mapping = map_columns(cells, given, textual=())
+    if mapping is not None:
+        return _Layout(tuple(cells.index(key) for key in mapping.keys), mapping.names, width, header=True)
     if given is not None and all(_is_position(name, width) for name in given):
         return _Layout(tuple(int(name) - 1 for name in given), roles(len(given)), width, header=False)
-    raise no_plan(source.shown, cells, given)
+    raise unmapped_columns(source.shown, cells, given)
 
 
 def _is_position(name: str, width: int) -> bool:
@@ -167,7 +167,7 @@ def csv_records(
     """Records that may run over several lines. A broken one costs its first line only; the rest is read again.
 
     The delimiter is found by the first lines (``is_header``: see :func:`find_delimiter`). One that the suffix does
-    not promise is told to ``quarantine``, the account of what was read.
+    not promise is told to ``quarantine``, which keeps the statistics of what was read.
     """
     lines = decoded_lines(source, quarantine, limits)
     first, whole = _look_ahead(lines)

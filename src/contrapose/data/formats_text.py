@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
-from contrapose.data.columns import SINGLE_TEXT, Plan, cell_text, find_plan, no_plan
+from contrapose.data.columns import SINGLE_TEXT, ColumnMapping, cell_text, map_columns, unmapped_columns
 from contrapose.data.lines import Limits, Line, decoded_lines
 from contrapose.data.quarantine import Quarantine
 from contrapose.data.sources import Source
@@ -61,22 +61,22 @@ def read_jsonl(
     """
     records = _parsed(source, quarantine, limits)
     first = _look_ahead(records)
-    plan = _majority(first, given)
-    if plan is None:
+    mapping = _majority(first, given)
+    if mapping is None:
         objects = [record.value for record in first if isinstance(record.value, dict)]
         if objects:
-            raise no_plan(source.shown, list(objects[0]), given)
-        plan = Plan(SINGLE_TEXT, ("text",))
+            raise unmapped_columns(source.shown, list(objects[0]), given)
+        mapping = ColumnMapping(SINGLE_TEXT, ("text",))
     for record in chain(first, records):
         line = record.line
         if record.value is None:
-            yield Row(("",) * len(plan.names), source.name, line.number, plan.names)
+            yield Row(("",) * len(mapping.names), source.name, line.number, mapping.names)
             continue
-        texts, reason, detail = _texts(record.value, plan)
+        texts, reason, detail = _texts(record.value, mapping)
         if reason:
             quarantine.reject(source.name, line.number, line.byte_offset, reason, detail)
         else:
-            yield Row(texts, source.name, line.number, plan.names)
+            yield Row(texts, source.name, line.number, mapping.names)
 
 
 def _parsed(source: Source, quarantine: Quarantine, limits: Limits) -> Iterator[_Record]:
@@ -106,27 +106,27 @@ def _look_ahead(records: Iterator[_Record]) -> list[_Record]:
     return first
 
 
-def _majority(records: Iterable[_Record], given: Sequence[str] | None) -> Plan | None:
-    votes: Counter[Plan] = Counter()
+def _majority(records: Iterable[_Record], given: Sequence[str] | None) -> ColumnMapping | None:
+    votes: Counter[ColumnMapping] = Counter()
     for record in records:
         if isinstance(record.value, dict):
             textual = [key for key, value in record.value.items() if isinstance(value, str)]
-            plan = find_plan(list(record.value), given, textual)
-            if plan is not None:
-                votes[plan] += 1
+            mapping = map_columns(list(record.value), given, textual)
+            if mapping is not None:
+                votes[mapping] += 1
         elif isinstance(record.value, str) and (given is None or len(given) == 1):
-            votes[Plan(SINGLE_TEXT, tuple(given or SINGLE_TEXT))] += 1
+            votes[ColumnMapping(SINGLE_TEXT, tuple(given or SINGLE_TEXT))] += 1
     return votes.most_common(1)[0][0] if votes else None
 
 
-def _texts(value: dict[str, Any] | str, plan: Plan) -> tuple[tuple[str, ...], str, str]:
+def _texts(value: dict[str, Any] | str, mapping: ColumnMapping) -> tuple[tuple[str, ...], str, str]:
     """(texts, "", "") of a record, or ((), reason, detail)."""
     if isinstance(value, str):
-        if len(plan.names) > 1:
+        if len(mapping.names) > 1:
             return (), "wrong type", "a string where an object was expected"
-        value = {plan.keys[0]: value}
+        value = {mapping.keys[0]: value}
     texts = []
-    for role, key in zip(plan.names, plan.keys, strict=True):
+    for role, key in zip(mapping.names, mapping.keys, strict=True):
         if key not in value:
             return (), "missing field", key
         text, wrong = cell_text(value[key], role)

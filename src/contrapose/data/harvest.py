@@ -2,7 +2,7 @@
 
 Sources are parsed with :mod:`ast`; nothing is imported or executed. Every documented module, class and function yields
 natural pairs without any labelling: its first line and the rest of its description, its name and its first line.
-Files that cannot be used are counted and named in the account, and never end a harvest.
+Files that cannot be used are counted and named in the statistics, and never end a harvest.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Documented:
 
 
 @dataclass(slots=True)
-class HarvestAccount:
+class HarvestStatistics:
     """What a harvest met: files read, documented objects found, and which files were left out, why."""
 
     files: int = 0
@@ -70,40 +70,40 @@ class HarvestAccount:
     left_out: list[tuple[str, str]] = field(default_factory=list)
 
     def lines(self) -> list[str]:
-        """The account in words, one line per fact, the reasons for files left out counted."""
-        told = [f"{self.files:,} files read, {self.modules:,} modules, {self.objects:,} documented objects"]
+        """The statistics in words, one line per fact, the reasons for files left out counted."""
+        lines = [f"{self.files:,} files read, {self.modules:,} modules, {self.objects:,} documented objects"]
         reasons: dict[str, list[str]] = {}
         for file, reason in self.left_out:
             reasons.setdefault(reason, []).append(file)
         for reason, files in sorted(reasons.items()):
-            told.append(f"{len(files):,} files left out: {reason} (first: {files[0]})")
-        return told
+            lines.append(f"{len(files):,} files left out: {reason} (first: {files[0]})")
+        return lines
 
 
 def harvest_python(
     targets: Sequence[str | Path],
     *,
-    account: HarvestAccount | None = None,
+    statistics: HarvestStatistics | None = None,
     progress: Callable[[int, int], None] | None = None,
     max_file_bytes: int = MAX_FILE_BYTES,
 ) -> Iterator[Documented]:
     """The documented objects of files, folders or importable packages, in a fixed order.
 
     targets: ``.py`` files, folders, dotted names of installed packages, or the word ``stdlib``. Packages are located,
-    never imported. ``progress(done, total)`` is called after each file. ``account`` is filled while iterating.
+    never imported. ``progress(done, total)`` is called after each file. ``statistics`` is filled while iterating.
 
     Raises :class:`UsageError` at the first ``next`` for a target that is neither a path nor a package with sources.
 
-    >>> account = HarvestAccount()
-    >>> [found.qualified_name for found in harvest_python(["bisect"], account=account)][:2]
+    >>> statistics = HarvestStatistics()
+    >>> [each.qualified_name for each in harvest_python(["bisect"], statistics=statistics)][:2]
     ['', 'insort_right']
-    >>> account.files
+    >>> statistics.files
     1
     """
-    account = HarvestAccount() if account is None else account
+    statistics = HarvestStatistics() if statistics is None else statistics
     files = _unique(source for target in targets for source in _sources(target))
     for done, (path, root) in enumerate(files, start=1):
-        yield from _read(path, root, account, max_file_bytes)
+        yield from _read(path, root, statistics, max_file_bytes)
         if progress is not None:
             progress(done, len(files))
 
@@ -123,27 +123,27 @@ def name_in_words(qualified_name: str) -> str:
 def _humps(part: str) -> list[str]:
     """CamelCase cut before a capital that follows a small letter, or that a small letter follows."""
     cuts = [
-        place
-        for place, letter in enumerate(part)
-        if place
+        position
+        for position, letter in enumerate(part)
+        if position
         and letter.isupper()
-        and not (part[place - 1].isupper() and not part[place + 1 : place + 2].islower())
+        and not (part[position - 1].isupper() and not part[position + 1 : position + 2].islower())
     ]
     return [part[start:end] for start, end in zip([0, *cuts], [*cuts, len(part)], strict=True) if start < end]
 
 
 def _sources(target: str | Path) -> Iterator[tuple[Path, Path]]:
     """(file, import root) of every source file of a target; the module's name is the path from the root."""
-    for place in _locate(target):
-        if place.is_dir():
-            root = _import_root(place)
-            for folder, folders, names in os.walk(place):
+    for target_path in _locate(target):
+        if target_path.is_dir():
+            root = _import_root(target_path)
+            for folder, folders, names in os.walk(target_path):
                 folders[:] = sorted(
                     name for name in folders if name not in SKIPPED_FOLDERS and name[0] != "."
                 )
                 yield from ((Path(folder, name), root) for name in sorted(names) if name.endswith(".py"))
         else:
-            yield place, _import_root(place)
+            yield target_path, _import_root(target_path)
 
 
 def _locate(target: str | Path) -> list[Path]:
@@ -175,19 +175,19 @@ def _locate_package(name: str) -> list[Path]:
     if spec is None:
         raise UsageError(f"no file, folder or installed package is called '{name}'")
     if spec.submodule_search_locations is None:
-        places = [Path(spec.origin)] if spec.has_location and spec.origin and not below else []
+        paths = [Path(spec.origin)] if spec.has_location and spec.origin and not below else []
     else:
-        places = [Path(folder, *below) for folder in spec.submodule_search_locations]
-    found = [place for place in places if place.is_dir() or (place.is_file() and place.suffix == ".py")]
-    found += [file for file in (place.with_suffix(".py") for place in places) if below and file.is_file()]
-    if not found:
+        paths = [Path(folder, *below) for folder in spec.submodule_search_locations]
+    existing = [path for path in paths if path.is_dir() or (path.is_file() and path.suffix == ".py")]
+    existing += [file for file in (path.with_suffix(".py") for path in paths) if below and file.is_file()]
+    if not existing:
         raise UsageError(f"'{name}' has no Python sources: it is built in, compiled, or has no such part")
-    return [place.resolve() for place in found]
+    return [path.resolve() for path in existing]
 
 
-def _import_root(place: Path) -> Path:
+def _import_root(path: Path) -> Path:
     """The folder that would be on ``sys.path``: the first one upwards that is no package."""
-    folder = place if place.is_dir() else place.parent
+    folder = path if path.is_dir() else path.parent
     while (folder / "__init__.py").is_file() and folder != folder.parent:
         folder = folder.parent
     return folder
@@ -197,14 +197,14 @@ def _unique(sources: Iterator[tuple[Path, Path]]) -> list[tuple[Path, Path]]:
     return list({os.path.realpath(path): (path, root) for path, root in sources}.values())
 
 
-def _read(path: Path, root: Path, account: HarvestAccount, max_file_bytes: int) -> Iterator[Documented]:
-    account.files += 1
+def _read(path: Path, root: Path, statistics: HarvestStatistics, max_file_bytes: int) -> Iterator[Documented]:
+    statistics.files += 1
     try:
         tree = _parse(path, max_file_bytes)
     except _Unusable as problem:
-        account.left_out.append((str(path), str(problem)))
+        statistics.left_out.append((str(path), str(problem)))
         return
-    account.modules += 1
+    statistics.modules += 1
     module = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
     seen: set[str] = set()
     for name, node in _documentable(tree, ""):
@@ -213,7 +213,7 @@ def _read(path: Path, root: Path, account: HarvestAccount, max_file_bytes: int) 
         if described is None or not described.first_line:
             continue
         seen.add(name)
-        account.objects += 1
+        statistics.objects += 1
         words = name_in_words(name or module.rsplit(".", 1)[-1])
         yield Documented(module, name, words, *described, str(path), getattr(node, "lineno", 1))
 

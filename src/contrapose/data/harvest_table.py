@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from contrapose.data.harvest import Documented, HarvestAccount, harvest_python
+from contrapose.data.harvest import Documented, HarvestStatistics, harvest_python
 from contrapose.data.held_out import Pair, Split, split_documented
 from contrapose.errors import EmptyCorpus, UsageError, nearest
 
@@ -20,8 +20,8 @@ def write_harvest(
     *,
     kind: str = "sentences",
     progress: Callable[[int, int], None] | None = None,
-) -> tuple[int, HarvestAccount]:
-    """Harvest ``targets`` into the parquet file ``out``; the number of rows and the account of the files.
+) -> tuple[int, HarvestStatistics]:
+    """Harvest ``targets`` into the parquet file ``out``; the number of rows and the statistics of the files.
 
     kind "sentences": columns text, name. "pairs": anchor (first line), positive (rest of the description), name.
     "names": anchor (name in words), positive (first line), name. Nothing is held out, equal rows are written once.
@@ -30,12 +30,12 @@ def write_harvest(
     """
     if kind not in KINDS:
         raise UsageError(f"unknown kind '{kind}'{nearest(kind, KINDS)} Known: {', '.join(KINDS)}")
-    account = HarvestAccount()
-    rows = harvested_rows(harvest_python(targets, account=account, progress=progress), kind)
+    statistics = HarvestStatistics()
+    rows = harvested_rows(harvest_python(targets, statistics=statistics, progress=progress), kind)
     if not rows["name"]:
-        raise EmptyCorpus("no documented Python object found. " + "; ".join(account.lines()))
+        raise EmptyCorpus("no documented Python object found. " + "; ".join(statistics.lines()))
     write_parquet(out, rows)
-    return len(rows["name"]), account
+    return len(rows["name"]), statistics
 
 
 def harvested_rows(documented: Iterable[Documented], kind: str) -> dict[str, list[str]]:

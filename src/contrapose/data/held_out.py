@@ -121,12 +121,12 @@ def _allowed(documented: Documented, forbidden: set[str]) -> tuple[str, ...]:
 
 
 def _sentences(training: Iterable[tuple[Documented, Sequence[str]]]) -> tuple[Sentence, ...]:
-    found: dict[str, Sentence] = {}
+    sentences: dict[str, Sentence] = {}
     for each, kept in training:
         for text in kept:
             if _has_words(text, MIN_SENTENCE_WORDS) and len(text) <= MAX_SENTENCE_CHARACTERS:
-                found.setdefault(key_of(text), Sentence(text, each.full_name))
-    return tuple(found.values())
+                sentences.setdefault(key_of(text), Sentence(text, each.full_name))
+    return tuple(sentences.values())
 
 
 def _description_pairs(
@@ -155,10 +155,10 @@ def _name_pairs(sources: Iterable[tuple[Documented, Sequence[str]]]) -> tuple[Pa
 
 
 def _distinct(pairs: Iterable[Pair]) -> tuple[Pair, ...]:
-    found: dict[tuple[str, str], Pair] = {}
+    distinct: dict[tuple[str, str], Pair] = {}
     for pair in pairs:
-        found.setdefault((key_of(pair.anchor), key_of(pair.positive)), pair)
-    return tuple(found.values())
+        distinct.setdefault((key_of(pair.anchor), key_of(pair.positive)), pair)
+    return tuple(distinct.values())
 
 
 def _has_words(text: str, least: int) -> bool:

@@ -54,9 +54,9 @@ class OwnFolders:
 
     def also(self) -> str:
         """The end of an error about a search that found nothing else."""
-        return f" ({self.account()})" if self.left_out else ""
+        return f" ({self.summary()})" if self.left_out else ""
 
-    def account(self) -> str:
+    def summary(self) -> str:
         """What was left out, for people."""
         files, folders = sum(self.left_out.values()), list(self.left_out)
         named = ", ".join(printable(folder, 100) for folder in folders[:SHOWN])

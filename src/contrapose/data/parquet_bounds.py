@@ -6,7 +6,7 @@ import os
 import struct
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from contrapose.data.columns import Plan
+from contrapose.data.columns import ColumnMapping
 from contrapose.data.lines import Limits
 from contrapose.data.parquet_pages import DELTA_BYTE_ARRAY, DICTIONARY_PAGE, pages_of
 from contrapose.data.sources import Source
@@ -39,7 +39,7 @@ def check_footer(handle: BinaryIO, source: Source, limits: Limits) -> None:
         )
 
 
-def check_sizes(file: pq.ParquetFile, plan: Plan, source: Source, limits: Limits) -> None:
+def check_sizes(file: pq.ParquetFile, mapping: ColumnMapping, source: Source, limits: Limits) -> None:
     """Refuse what is declared too large before it is unpacked."""
     metadata = file.metadata
     if metadata.num_rows > limits.max_declared_rows:
@@ -47,7 +47,7 @@ def check_sizes(file: pq.ParquetFile, plan: Plan, source: Source, limits: Limits
             f"{source.shown} declares {metadata.num_rows:,} rows; at most {limits.max_declared_rows:,} are read "
             "from one file. Split it"
         )
-    wanted = set(plan.keys)
+    wanted = set(mapping.keys)
     for group_index in range(metadata.num_row_groups):
         group = metadata.row_group(group_index)
         for column_index in range(group.num_columns):
@@ -61,7 +61,7 @@ def check_sizes(file: pq.ParquetFile, plan: Plan, source: Source, limits: Limits
                 )
 
 
-def batch_rows(handle: BinaryIO, group: Any, plan: Plan, source: Source, limits: Limits) -> int:
+def batch_rows(handle: BinaryIO, group: Any, mapping: ColumnMapping, source: Source, limits: Limits) -> int:
     """How many rows may be unpacked at once, by the headers of the pages of a row group.
 
     A value is no longer than its page, or than its dictionary's; by a dictionary, or by what it shares with the value
@@ -71,7 +71,7 @@ def batch_rows(handle: BinaryIO, group: Any, plan: Plan, source: Source, limits:
     longest = 1
     for index in range(group.num_columns):
         chunk = group.column(index)
-        if chunk.path_in_schema.split(".")[0] not in plan.keys:
+        if chunk.path_in_schema.split(".")[0] not in mapping.keys:
             continue
         is_list, num_values = "." in chunk.path_in_schema, 0
         for page in pages_of(handle, chunk):

@@ -38,48 +38,48 @@ def pages_of(handle: BinaryIO, chunk: Any) -> Iterator[Page]:
 
     Raises :class:`DamagedPage`; OSError where the file cannot be read.
     """
-    place = chunk.data_page_offset
-    if chunk.dictionary_page_offset is not None and 0 < chunk.dictionary_page_offset < place:
-        place = chunk.dictionary_page_offset
-    end, seen = place + chunk.total_compressed_size, 0
-    while seen < chunk.num_values and place < end:
-        page, length = _read(handle, place)
+    offset = chunk.data_page_offset
+    if chunk.dictionary_page_offset is not None and 0 < chunk.dictionary_page_offset < offset:
+        offset = chunk.dictionary_page_offset
+    end, seen = offset + chunk.total_compressed_size, 0
+    while seen < chunk.num_values and offset < end:
+        page, length = _read(handle, offset)
         if min(page.size, page.packed, page.num_values) < 0:
             raise DamagedPage("a page of negative size")
         yield page
-        place += length + page.packed
+        offset += length + page.packed
         seen += 0 if page.kind == DICTIONARY_PAGE else page.num_values
 
 
-def _read(handle: BinaryIO, place: int) -> tuple[Page, int]:
-    """The page whose header begins at ``place``, and the length of the header."""
+def _read(handle: BinaryIO, offset: int) -> tuple[Page, int]:
+    """The page whose header begins at ``offset``, and the length of the header."""
     window = _WINDOW
     while True:
-        handle.seek(place)
+        handle.seek(offset)
         data = handle.read(window)
         reader = _Compact(data)
         try:
-            found = reader.struct()
+            header = reader.struct()
         except IndexError:
             if len(data) < window or window >= _LARGEST_HEADER:
                 raise DamagedPage("a page header that does not end") from None
             window *= 16
             continue
         about: dict[int, Any] = next(
-            (found[field] for field in (5, 7, 8) if isinstance(found.get(field), dict)), {}
+            (header[field] for field in (5, 7, 8) if isinstance(header.get(field), dict)), {}
         )
-        encoding = about.get(4 if 8 in found else 2, 0)
-        numbers = (found.get(1), found.get(2), found.get(3), about.get(1, 0), encoding)
+        encoding = about.get(4 if 8 in header else 2, 0)
+        numbers = (header.get(1), header.get(2), header.get(3), about.get(1, 0), encoding)
         if not all(isinstance(number, int) for number in numbers):
             raise DamagedPage("a page header without sizes")
-        return Page(*numbers), reader.place  # type: ignore[arg-type]
+        return Page(*numbers), reader.position  # type: ignore[arg-type]
 
 
 class _Compact:
     """Thrift's compact protocol, as much of it as says how long a struct is. IndexError where the bytes end."""
 
     def __init__(self, data: bytes) -> None:
-        self.data, self.place = data, 0
+        self.data, self.position = data, 0
 
     def struct(self, depth: int = 0) -> dict[int, Any]:
         """Field number -> whole number or struct; other fields are passed over."""
@@ -113,12 +113,12 @@ class _Compact:
         raise DamagedPage(f"a page header with a field of kind {kind}")
 
     def _byte(self) -> int:
-        self.place += 1
-        return self.data[self.place - 1]
+        self.position += 1
+        return self.data[self.position - 1]
 
     def _skip(self, count: int) -> None:
-        self.place += count
-        if self.place > len(self.data):
+        self.position += count
+        if self.position > len(self.data):
             raise IndexError
 
     def _unsigned(self) -> int:

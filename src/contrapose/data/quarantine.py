@@ -37,10 +37,10 @@ class BadRow:
     rows: int = 1
 
     def __str__(self) -> str:
-        place = f"{printable(self.file)} line {self.line}"
+        where = f"{printable(self.file)} line {self.line}"
         if self.byte_offset is not None:
-            place += f" (byte {self.byte_offset})"
-        return f"{place}: {self.reason}" + (f": {printable(self.detail)}" if self.detail else "")
+            where += f" (byte {self.byte_offset})"
+        return f"{where}: {self.reason}" + (f": {printable(self.detail)}" if self.detail else "")
 
     def to_json(self) -> str:
         """The record as one line of ASCII JSON, without its end."""
@@ -118,7 +118,7 @@ class Quarantine:
             self._check()
 
     def note(self, notice: str) -> None:
-        """Keep something that whoever reads the account should know of a file that could be read."""
+        """Keep something that whoever reads the statistics should know of a file that could be read."""
         self.notices.append(notice)
 
     def finish(self) -> None:

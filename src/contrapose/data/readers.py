@@ -1,4 +1,4 @@
-"""Rows of text from any mixture of files: one stream, one account of what could not be read."""
+"""Rows of text from any mixture of files: one stream, one record of what could not be read."""
 
 from __future__ import annotations
 

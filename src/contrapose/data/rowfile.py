@@ -84,8 +84,8 @@ class RowFile:
             indices = pa.array(local)
             for position, name in enumerate(self.columns):
                 column, into = batch.column(position).take(indices).to_pylist(), texts[name]
-                for place, text in zip(group.tolist(), column, strict=True):
-                    into[place] = text
+                for position, text in zip(group.tolist(), column, strict=True):
+                    into[position] = text
         return texts
 
     def batches(self) -> Iterator[Mapping[str, list[str]]]:

@@ -59,17 +59,17 @@ def find_sources(
     names = [sources] if isinstance(sources, str | Path) else list(sources)
     if not names:
         raise UsageError("no input was named: give files, folders, globs, or - for standard input")
-    found: dict[str, Source] = {}
+    sources_by_key: dict[str, Source] = {}
     search = OwnFolders(out)
     for name in names:
         for source in _expand(name, search):
             key = STDIN if source.path is None else os.path.realpath(source.path)
-            if key in found:
+            if key in sources_by_key:
                 logger.warning("%s is named twice; it is read once", source.shown)
-            found.setdefault(key, source)
+            sources_by_key.setdefault(key, source)
     if search.left_out:
-        logger.warning("%s", search.account())
-    return list(found.values())
+        logger.warning("%s", search.summary())
+    return list(sources_by_key.values())
 
 
 def _expand(name: str | Path, search: OwnFolders) -> Iterable[Source]:
@@ -111,12 +111,12 @@ def _in_folder(folder: Path, search: OwnFolders) -> list[Source]:
         raise DataError(f"cannot read folder {printable(error.filename, 300)}: {error.strerror}") from None
 
     search.refuse(folder)
-    found = []
+    sources = []
     for parent, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         files = [Path(parent, name) for name in names if not name.startswith(".")]
-        found += [source for path in files if (source := _recognised(path))]
-    kept = [source for source in sorted(found, key=_path) if search.keeps(_path(source), below=folder)]
+        sources += [source for path in files if (source := _recognised(path))]
+    kept = [source for source in sorted(sources, key=_path) if search.keeps(_path(source), below=folder)]
     if not kept:
         raise DataError(
             f"folder {printable(folder, 300)} holds no file of a known kind: {KNOWN}{search.also()}"

@@ -94,8 +94,8 @@ def _architecture(config: Any) -> Any:
     two_halves = auto is AutoModel and getattr(config, "is_encoder_decoder", False)
     if two_halves or type(config) not in auto._model_mapping:
         raise ModelError(f"transformers has no text encoder for models of type '{config.model_type}'")
-    found = auto._model_mapping[type(config)]
-    return found[0] if isinstance(found, (tuple, list)) else found
+    known = auto._model_mapping[type(config)]
+    return known[0] if isinstance(known, (tuple, list)) else known
 
 
 def has_pooling_switch(architecture: Any) -> bool:

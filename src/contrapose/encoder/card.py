@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from contrapose.encoder.export import PORTABLE, versions
+from contrapose.markdown_table import markdown_table
 
 if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
@@ -111,20 +112,15 @@ def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return ""
     columns = list(rows[0])
-    lines = ["| " + " | ".join(map(plain, columns)) + " |", "|" + "---|" * len(columns)]
-    lines += [
-        "| " + " | ".join(_shown(row.get(column, ""), in_table=True) for column in columns) + " |"
-        for row in rows
-    ]
-    return f"## {title}\n\n" + "\n".join(lines)
+    cells = ([_shown(row.get(column, "")) for column in columns] for row in rows)
+    return f"## {title}\n\n" + "\n".join(markdown_table([*map(plain, columns)], cells))
 
 
-def _shown(value: Any, *, in_table: bool = False) -> str:
+def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, (dict, list, tuple)):
-        code = _code(json.dumps(value, ensure_ascii=False, default=str))
-        return code.replace("|", "\\|") if in_table else code
+        return _code(json.dumps(value, ensure_ascii=False, default=str))
     return plain(str(value))
 
 

@@ -146,13 +146,13 @@ def versions() -> dict[str, str]:
     """The versions a model was made with."""
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {}
+    known = {}
     for package in ("contrapose", "torch", "transformers", "tokenizers"):
         try:
-            found[package] = version(package)
+            known[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "unknown"
-    return found
+            known[package] = "unknown"
+    return known
 
 
 def _json(value: Any) -> bytes:

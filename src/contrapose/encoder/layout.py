@@ -94,29 +94,29 @@ def read_layout(folder: Path, name: str) -> Layout:
 
 def module_folders(modules: list[Any], folder: Path) -> dict[str, Path]:
     """``transformer``, ``pooling`` and perhaps ``normalize`` -> the folder of each, all inside ``folder``."""
-    found: dict[str, Path] = {}
+    folders: dict[str, Path] = {}
     for entry in modules:
         path, kind = (entry.get("path"), entry.get("type")) if isinstance(entry, dict) else (None, None)
         if not isinstance(path, str) or not isinstance(kind, str):
             raise ModelError(f"{folder / 'modules.json'}: an entry without a type and a path")
-        found_kind = MODULE_CLASSES.get(kind)
-        if found_kind is None and kind.startswith(_ST) and kind.replace(".", "").replace("_", "").isalnum():
+        module = MODULE_CLASSES.get(kind)
+        if module is None and kind.startswith(_ST) and kind.replace(".", "").replace("_", "").isalnum():
             raise ModelError(
                 f"{folder / 'modules.json'}: the module {kind} is not supported; contrapose reads "
                 "Transformer, Pooling and Normalize"
             )
-        if found_kind is None:
+        if module is None:
             raise UnsafeModel(
                 f"{folder / 'modules.json'} names the class {kind[:100]!r}: a model folder may not name code"
             )
-        if found_kind in found:
-            raise ModelError(f"{folder / 'modules.json'}: two modules of kind {found_kind}")
-        found[found_kind] = inside(folder, path)
-    if list(found) not in (["transformer", "pooling"], ["transformer", "pooling", "normalize"]):
+        if module in folders:
+            raise ModelError(f"{folder / 'modules.json'}: two modules of kind {module}")
+        folders[module] = inside(folder, path)
+    if list(folders) not in (["transformer", "pooling"], ["transformer", "pooling", "normalize"]):
         raise ModelError(
             f"{folder / 'modules.json'}: expected Transformer, Pooling and perhaps Normalize, in this order"
         )
-    return found
+    return folders
 
 
 def inside(folder: Path, path: str) -> Path:

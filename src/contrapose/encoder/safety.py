@@ -64,9 +64,9 @@ def inspect_folder(folder: Path, *, fetched: bool = False) -> None:
 
 def _files(folder: Path, fetched: bool) -> list[Path]:
     root = allowed_root(folder)
-    found: list[Path] = []
+    files: list[Path] = []
     for path in folder.rglob("*"):
-        if len(found) >= MOST_FILES:
+        if len(files) >= MOST_FILES:
             raise UnsafeModel(f"{folder} holds more than {MOST_FILES} files: this is no model folder")
         relative = path.relative_to(folder).as_posix()
         if fetched and not _would_be_fetched(relative):
@@ -74,10 +74,10 @@ def _files(folder: Path, fetched: bool) -> list[Path]:
         if path.is_symlink() and not _target(path).is_relative_to(root):
             raise UnsafeModel(f"{path} is a link that leads out of the model folder")
         if path.is_file():
-            found.append(path)
+            files.append(path)
         elif not path.is_dir():
             raise UnsafeModel(f"{path} is neither a file nor a folder")
-    return found
+    return files
 
 
 def _target(link: Path) -> Path:
@@ -152,16 +152,16 @@ def _refuse_code(config: dict[str, Any], path: Path) -> None:
 
 def _entries(value: Any) -> list[tuple[str, Any]]:
     """All key and value pairs, however deep; JSON of at most ``LARGEST_JSON`` bytes, so the walk is bounded."""
-    found: list[tuple[str, Any]] = []
+    entries: list[tuple[str, Any]] = []
     waiting = [value]
     while waiting:
         item = waiting.pop()
         if isinstance(item, dict):
-            found += item.items()
+            entries += item.items()
             waiting += item.values()
         elif isinstance(item, list):
             waiting += item
-    return found
+    return entries
 
 
 def _check_tokenizer(backbone: Path) -> None:

@@ -36,8 +36,8 @@ def at_rest(module: SomeModule) -> SomeModule:
 
 
 def _twin(module: SomeModule, known: dict[int, nn.Module]) -> SomeModule:
-    if (found := known.get(id(module))) is not None:
-        return found  # type: ignore[return-value]
+    if (twin := known.get(id(module))) is not None:
+        return twin  # type: ignore[return-value]
     twin = object.__new__(type(module))
     known[id(module)] = twin
     own: dict[str, Any] = {

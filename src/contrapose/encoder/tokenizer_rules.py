@@ -141,16 +141,16 @@ def _template_size(part: dict[str, Any]) -> int:
 
 def _parts(stage: Any) -> list[dict[str, Any]]:
     """The rules of a stage, those inside sequences too."""
-    found: list[dict[str, Any]] = []
+    steps: list[dict[str, Any]] = []
     waiting = [stage]
     while waiting:
         item = waiting.pop()
         if isinstance(item, list):
             waiting += item
         elif isinstance(item, dict):
-            found.append(item)
+            steps.append(item)
             waiting += [value for key, value in item.items() if key in _INNER]
-    return found
+    return steps
 
 
 _INNER = ("normalizers", "pretokenizers", "processors")

@@ -69,7 +69,7 @@ def _run(path: Path) -> None:
         "bytes": BYTES
         if path.is_file()
         else 4 * BYTES,  # transformers, with all it imports, for want of a file
-        "search_path": [place for place in sys.path if place],
+        "search_path": [folder for folder in sys.path if folder],
     }
     child = Path(__file__).with_name("tokenizer_child.py")
     surroundings = {**os.environ, "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}

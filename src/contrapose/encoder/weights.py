@@ -86,14 +86,14 @@ def read_pooler(expected: Any, folder: Path) -> dict[str, Tensor]:
     from safetensors import safe_open
 
     shapes = {key: weight.shape for key, weight in expected.state_dict().items() if _of_pooler(key)}
-    found: dict[str, Tensor] = {}
+    pooler: dict[str, Tensor] = {}
     for path in sorted(folder.glob("*.safetensors")) if shapes else ():
         with safe_open(path, "pt") as file:
             for stored in file.keys():  # noqa: SIM118 (it is no dictionary)
                 key = _without_prefix(stored, expected)
                 if key in shapes and tuple(file.get_slice(stored).get_shape()) == tuple(shapes[key]):
-                    found[key] = file.get_tensor(stored).to(torch.float32)
-    return found if len(found) == len(shapes) else {}
+                    pooler[key] = file.get_tensor(stored).to(torch.float32)
+    return pooler if len(pooler) == len(shapes) else {}
 
 
 def _of_pooler(key: str) -> bool:

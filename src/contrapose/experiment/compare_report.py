@@ -1,4 +1,4 @@
-"""What a comparison leaves in its folder: results.md, results.json, comparison.png and .svg."""
+"""What a comparison leaves in its folder: results.md and results.json."""
 
 from __future__ import annotations
 
@@ -7,21 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contrapose.errors import MissingExtra
 from contrapose.experiment.compare import Compared
 from contrapose.experiment.measuring import mean_of
-from contrapose.experiment.pictures import draw_standings
 from contrapose.experiment.standings_text import markdown, to_json
 from contrapose.storage.durable import write_text
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """files: what was written; note: what could not be, or ""."""
+    """files: what was written."""
 
     files: tuple[Path, ...]
     json: Mapping[str, Any]
-    note: str
 
 
 def title(compared: Compared) -> str:
@@ -56,15 +53,9 @@ def main_score(row: Mapping[str, Any]) -> str:
 
 
 def write_report(compared: Compared) -> Report:
-    """Write the files. Without matplotlib there is no picture, and the note says which extra it needs."""
     from contrapose.train.track import strict_json
 
-    folder, found, note = compared.folder, compared.standings, ""
-    pictures: list[Path] = []
-    try:
-        pictures = draw_standings(found, folder, title(compared))
-    except MissingExtra as missing:
-        note = str(missing)
+    folder, found = compared.folder, compared.standings
     result = {
         "experiment": "compare",
         "folder": str(folder),
@@ -72,11 +63,10 @@ def write_report(compared: Compared) -> Report:
         "trials": compared.trials,
         **to_json(found),
     }
-    picture = next((path.name for path in pictures if path.suffix == ".png"), None)
-    write_text(folder / "results.md", markdown(found, title(compared), facts(compared), picture))
+    write_text(folder / "results.md", markdown(found, title(compared), facts(compared)))
     write_text(folder / "results.json", strict_json(result) + "\n")
-    files = (folder / "results.md", folder / "results.json", *pictures)
-    return Report(files=files, json={**result, "files": [str(path) for path in files]}, note=note)
+    files = (folder / "results.md", folder / "results.json")
+    return Report(files=files, json={**result, "files": [str(path) for path in files]})
 
 
 def _shown(value: float | None) -> str:

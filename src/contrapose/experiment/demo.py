@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from contrapose.data.harvest import HarvestAccount, harvest_python
+from contrapose.data.harvest import HarvestStatistics, harvest_python
 from contrapose.data.harvest_table import pair_rows, sentence_rows, write_parquet
 from contrapose.data.held_out import Split, split_documented
 from contrapose.errors import Interrupted, ResumeRefused
@@ -38,7 +38,7 @@ class Watcher(Protocol):
     def phase(self, text: str) -> None:
         """A part begins."""
 
-    def harvested(self, account: HarvestAccount, split: Split) -> None:
+    def harvested(self, account: HarvestStatistics, split: Split) -> None:
         """The text is there."""
 
     def answered(self, stage: str, sheet: Sheet) -> None:
@@ -99,9 +99,9 @@ def run_demo(settings: DemoSettings, watcher: Watcher) -> DemoResult:
     return result
 
 
-def _harvest(settings: DemoSettings) -> tuple[HarvestAccount, Split]:
-    account = HarvestAccount()
-    return account, split_documented(harvest_python(settings.sources, account=account))
+def _harvest(settings: DemoSettings) -> tuple[HarvestStatistics, Split]:
+    account = HarvestStatistics()
+    return account, split_documented(harvest_python(settings.sources, statistics=account))
 
 
 def _fingerprint(split: Split, exam: Exam) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from contrapose.config import Frozen
-from contrapose.data.harvest import STANDARD_LIBRARY, HarvestAccount
+from contrapose.data.harvest import STANDARD_LIBRARY, HarvestStatistics
 from contrapose.data.held_out import Split
 from contrapose.experiment.demo_folder import DemoFolder
 from contrapose.experiment.questions import METRICS, Exam, Sheet, verdict
@@ -41,7 +41,7 @@ class DemoResult:
     """What was harvested and what each stage answered. ``seconds`` is the time of this call, continued or not."""
 
     settings: DemoSettings
-    account: HarvestAccount
+    account: HarvestStatistics
     split: Split
     exam: Exam
     sheets: Mapping[str, Sheet]

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from contrapose.data.harvest import HarvestAccount
+from contrapose.data.harvest import HarvestStatistics
 from contrapose.data.held_out import Split
 from contrapose.data.text import printable
 from contrapose.evaluate.statistics import Interval
@@ -69,7 +69,7 @@ class ProgressView:
         else:
             self._console.print(Text(f"{text} ({in_time(*self._times)})"))
 
-    def harvested(self, account: HarvestAccount, split: Split) -> None:
+    def harvested(self, account: HarvestStatistics, split: Split) -> None:
         for line in (*account.lines(), *split.lines()):
             self._console.print(Text(printable(line, 300), style="dim"))
 

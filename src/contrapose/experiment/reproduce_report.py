@@ -7,7 +7,8 @@ from typing import Any
 from contrapose.experiment.compare_report import Report
 from contrapose.experiment.recipes import Recipe
 from contrapose.experiment.reproduce import Reproduced, Row
-from contrapose.experiment.standings_text import markdown_table, number
+from contrapose.experiment.standings_text import number
+from contrapose.markdown_table import markdown_table
 from contrapose.storage.durable import write_text
 
 HEADER = ("task", "paper", "measured ± s", "95% interval", "difference", "in words")
@@ -64,7 +65,7 @@ def write_report(found: Reproduced) -> Report:
     plain = to_json(found)
     write_text(found.folder / "results.json", strict_json(plain) + "\n")
     files = (found.folder / "results.md", found.folder / "results.json")
-    return Report(files=files, json={**plain, "files": [str(path) for path in files]}, note="")
+    return Report(files=files, json={**plain, "files": [str(path) for path in files]})
 
 
 def to_json(found: Reproduced) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from contrapose.evaluate.over_seeds import Spread
 from contrapose.experiment.standings import Judged, Standing, Standings
+from contrapose.markdown_table import markdown_table
 
 HEADER = (
     "method",
@@ -113,7 +114,7 @@ def task_table(found: Standings) -> tuple[list[str], list[list[str]]]:
 STAR = "*: clearly different from the baseline on this task; p after Holm over all methods and tasks of the table."
 
 
-def markdown(found: Standings, title: str, facts: Sequence[str], picture: str | None) -> str:
+def markdown(found: Standings, title: str, facts: Sequence[str]) -> str:
     """results.md of an experiment."""
     parts = [
         f"# {title}",
@@ -127,14 +128,7 @@ def markdown(found: Standings, title: str, facts: Sequence[str], picture: str | 
     header, rows = task_table(found)
     if len(found.columns) > 1:
         parts += ["## Every task", "", *markdown_table(header, rows), "", STAR.replace("*", "\\*", 1), ""]
-    if picture:
-        parts += [f"![{title}]({picture})", ""]
     return "\n".join(parts)
-
-
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [list(header), ["---"] * len(header), *rows]
-    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
 
 
 def to_json(found: Standings) -> dict[str, Any]:

@@ -1,15 +1,13 @@
-"""What a sweep leaves in its folder: results.md, results.json, sensitivity.png and .svg."""
+"""What a sweep leaves in its folder: results.md and results.json."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from contrapose.errors import MissingExtra
 from contrapose.experiment.compare_report import Report
 from contrapose.experiment.sensitivity import Sensitivity, Setting, told
-from contrapose.experiment.sensitivity_picture import draw_sensitivity
-from contrapose.experiment.standings_text import markdown_table
 from contrapose.experiment.sweep import Swept
+from contrapose.markdown_table import markdown_table
 from contrapose.storage.durable import write_text
 
 
@@ -67,17 +65,8 @@ def _row(found: Sensitivity, setting: Setting) -> list[str]:
 
 
 def write_report(swept: Swept, found: Sensitivity) -> Report:
-    """Write the files. Without matplotlib there is no picture, and the note says which extra it needs."""
     from contrapose.train.track import strict_json
 
-    note, pictures = "", []
-    unit = (
-        "label-free gain" if not swept.sweep.setting.data else "Spearman × 100" if _is_sts(swept) else "score"
-    )
-    try:
-        pictures = draw_sensitivity(found, swept.folder, title(swept), unit)
-    except MissingExtra as missing:
-        note = str(missing)
     text = [
         f"# {title(swept)}",
         "",
@@ -87,13 +76,11 @@ def write_report(swept: Swept, found: Sensitivity) -> Report:
         "",
     ]
     text += [*markdown_table(header(found), rows(found)), ""]
-    if pictures:
-        text += [f"![{title(swept)}](sensitivity.png)", ""]
     write_text(swept.folder / "results.md", "\n".join(text))
     plain = to_json(swept, found)
     write_text(swept.folder / "results.json", strict_json(plain) + "\n")
-    files = (swept.folder / "results.md", swept.folder / "results.json", *pictures)
-    return Report(files=files, json={**plain, "files": [str(path) for path in files]}, note=note)
+    files = (swept.folder / "results.md", swept.folder / "results.json")
+    return Report(files=files, json={**plain, "files": [str(path) for path in files]})
 
 
 def to_json(swept: Swept, found: Sensitivity) -> dict[str, Any]:
@@ -134,13 +121,3 @@ def _setting_json(setting: Setting) -> dict[str, Any]:
         "within_noise_of_highest": setting.near,
         "change_to_defaults": change,
     }
-
-
-def _is_sts(swept: Swept) -> bool:
-    metrics = {
-        value["metric"]
-        for entries in swept.entries
-        for entry in entries
-        for value in entry.body["values"].values()
-    }
-    return metrics == {"spearman"}

@@ -8,7 +8,7 @@ from contrapose.report import cosines
 from contrapose.report.axes import labelled, ticks
 from contrapose.report.curves import thinned
 from contrapose.report.panels import DISTANCE, Panel
-from contrapose.report.record import Curve, Histogram, OwnText, RunFacts, Score
+from contrapose.report.record import BeforeAfter, Curve, Histogram, OwnText, RunFacts
 from contrapose.report.svg import SHAPES, Frame, esc, figure, key, line, mark, picture, swatch, tip
 from contrapose.report.wording import group_name, named, short
 
@@ -97,11 +97,11 @@ def plane(runs: Sequence[RunFacts]) -> str:
             )
             shape = "ring" if first else SHAPES[place % 5]
             parts.append(mark(shape, x, y, kind, size=5.5 if number == model or first else 2.6, extra=words))
-        own = "the model is the start" if run.start_kept else f"step {run.path[model].step}"
+        own = "the model is the start" if run.pretrained_kept else f"step {run.path[model].step}"
         shown = run.name if len(drawn) > 1 else own
         parts.append(_end_label(frame, places[model], shown))
     first_x, first_y = frame.x(drawn[0][1].path[0].uniformity), frame.y(drawn[0][1].path[0].alignment)
-    if not drawn[0][1].start_kept or len(drawn) > 1:
+    if not drawn[0][1].pretrained_kept or len(drawn) > 1:
         parts.append(
             f'<text class="label" x="{first_x:g}" y="{first_y + 20:g}" text-anchor="middle">start</text>'
         )
@@ -118,7 +118,7 @@ def plane(runs: Sequence[RunFacts]) -> str:
 def model_place(run: RunFacts) -> int:
     """Which point of the path became the model; the last one where the run does not say."""
     steps = [point.step for point in run.path]
-    if run.start_kept:
+    if run.pretrained_kept:
         return 0
     return steps.index(run.chosen_step) if run.chosen_step in steps else len(steps) - 1
 
@@ -204,7 +204,7 @@ def group_key(own: OwnText) -> str:
     )
 
 
-def reach_of(tables: Sequence[Sequence[Score]]) -> tuple[float, float]:
+def reach_of(tables: Sequence[Sequence[BeforeAfter]]) -> tuple[float, float]:
     """From the lowest to the highest bound of all paired differences, zero among them: one axis for all runs."""
     differences = [score.difference for table in tables for score in table if score.difference is not None]
     return min([0.0, *(found.low for found in differences)]), max(
@@ -212,7 +212,7 @@ def reach_of(tables: Sequence[Sequence[Score]]) -> tuple[float, float]:
     )
 
 
-def forest(scores: Sequence[Score], place: int, title: str, reach: tuple[float, float]) -> str:
+def forest(scores: Sequence[BeforeAfter], place: int, title: str, reach: tuple[float, float]) -> str:
     """Paired differences with intervals around zero, on an axis that holds ``reach``; "" where there are none."""
     drawn = [(score, score.difference) for score in scores if score.difference is not None]
     if not drawn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from contrapose.report.folders import number
+from contrapose.foreign import finite_number
 from contrapose.report.record import Curve, PathPoint
 
 #: In this order, where a run has them; other numbers follow by name.
@@ -40,7 +40,7 @@ def curves_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Curve, ...]:
             else [(str(name), value) for name, value in row.items() if name not in ("step", "evaluation")]
         )
         for name, value in items:
-            if (finite := number(value)) is not None:
+            if (finite := finite_number(value)) is not None:
                 found.setdefault(name, []).append((int(row["step"]), finite))
             elif value in ("NaN", "Infinity", "-Infinity"):
                 bad[name] = bad.get(name, 0) + 1
@@ -74,7 +74,10 @@ def path_of(rows: Iterable[Mapping[str, Any]]) -> tuple[PathPoint, ...]:
         scores = row.get("evaluation")
         if not isinstance(scores, Mapping):
             continue
-        alignment, uniformity = number(scores.get("alignment")), number(scores.get("uniformity"))
+        alignment, uniformity = (
+            finite_number(scores.get("alignment")),
+            finite_number(scores.get("uniformity")),
+        )
         if alignment is not None and uniformity is not None:
             points.append(PathPoint(step=int(row["step"]), alignment=alignment, uniformity=uniformity))
     return tuple(points)

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from contrapose.foreign import finite_number
 from contrapose.hints import YOUR_DATA, command
 from contrapose.report.curves import bad_steps, curves_of, path_of
-from contrapose.report.folders import RunFolder, number
-from contrapose.report.record import OwnText, RunFacts, Score
-from contrapose.report.verdict import verdict_of
+from contrapose.report.record import BeforeAfter, OwnText, RunFacts
+from contrapose.report.scores import labelled_changes
+from contrapose.selection.reported import reported_verdict
+from contrapose.train.run_folder import RunFolder
 
 
 def facts_of(
     run: RunFolder,
     model: str,
-    scores: tuple[Score, ...],
+    scores: tuple[BeforeAfter, ...],
     own: OwnText | None,
     notes: Sequence[str],
     *,
@@ -36,14 +38,14 @@ def facts_of(
         batch_size=settings.training.batch_size,
         learning_rate=settings.training.learning_rate,
         criterion=_text(summary.get("criterion_about")) or _text(summary.get("criterion")),
-        score_before=number(summary.get("score_before")),
-        score_chosen=number(summary.get("score_chosen")),
-        blend=number(summary.get("blend")),
-        seconds=number(summary.get("seconds")),
+        score_before=finite_number(summary.get("score_before")),
+        score_chosen=finite_number(summary.get("score_chosen")),
+        blend=finite_number(summary.get("blend")),
+        seconds=finite_number(summary.get("seconds")),
         fingerprint=model,
         start_fingerprint=run.start_fingerprint,
         blend_scores=_shares(summary.get("blend_scores")),
-        verdict=verdict_of(summary, scores),
+        verdict=reported_verdict(summary, labelled_changes(scores)),
         scores=scores,
         curves=curves_of(run.rows),
         path=path_of(run.rows),
@@ -53,7 +55,7 @@ def facts_of(
     )
 
 
-def _not_evaluated(run: RunFolder, model: str, scores: Sequence[Score], has_ledger: bool) -> list[str]:
+def _not_evaluated(run: RunFolder, model: str, scores: Sequence[BeforeAfter], has_ledger: bool) -> list[str]:
     if not has_ledger:
         return ["The ledger is switched off (CONTRAPOSE_LEDGER=off), so there is no table of scores"]
     sides = [any(getattr(score, side) is not None for score in scores) for side in ("before", "after")]
@@ -65,7 +67,7 @@ def _not_evaluated(run: RunFolder, model: str, scores: Sequence[Score], has_ledg
     return [f"No evaluation of the {' and of the '.join(missing)} is in the ledger"]
 
 
-def _commands(run: RunFolder, model: str, scores: Sequence[Score]) -> tuple[str, ...]:
+def _commands(run: RunFolder, model: str, scores: Sequence[BeforeAfter]) -> tuple[str, ...]:
     """What to run so that the table is filled; a model that is its start is evaluated once."""
     models = {"before": run.settings.encoder.model, "after": str(run.folder)}
     if model == run.start_fingerprint:
@@ -93,7 +95,7 @@ def _shares(found: Any) -> tuple[tuple[float, float], ...]:
             sorted(
                 (float(share), score)
                 for share, value in found.items()
-                if (score := number(value)) is not None
+                if (score := finite_number(value)) is not None
             )
         )
     except ValueError:
@@ -101,7 +103,7 @@ def _shares(found: Any) -> tuple[tuple[float, float], ...]:
 
 
 def _whole(value: Any) -> int | None:
-    found = number(value)
+    found = finite_number(value)
     return None if found is None else int(found)
 
 

@@ -12,17 +12,17 @@ from contrapose.errors import UsageError
 from contrapose.ledger import versions
 from contrapose.paths import expanded
 from contrapose.report.facts import facts_of
-from contrapose.report.folders import RunFolder, is_trials, open_run
 from contrapose.report.own_text import SAMPLE
 from contrapose.report.record import Report
 from contrapose.report.scores import corrected, scores_of
-from contrapose.report.seen import Seen, Silent, Watcher
-from contrapose.report.trials import open_trials
+from contrapose.report.seen import EncodedRuns, Silent, Watcher
+from contrapose.report.trials import is_trials, open_trials
+from contrapose.train.run_folder import RunFolder, open_run
 
 if TYPE_CHECKING:
     from contrapose.evaluate.statistics import PairedTest
     from contrapose.ledger import Ledger
-    from contrapose.report.record import Score
+    from contrapose.report.record import BeforeAfter
 
 
 def gather(
@@ -51,7 +51,7 @@ def gather(
     watcher.phase("reading folders")
     runs = _named_apart([open_run(place) for place in places if not is_trials(place)])
     trials = tuple(open_trials(place) for place in places if is_trials(place))
-    seen = Seen(runs, sample, watcher)
+    seen = EncodedRuns(runs, sample, watcher)
     models = seen.fingerprints()
     watcher.phase("comparing evaluations in the ledger")
     tables, tests = _tables(ledger, runs, models)
@@ -78,8 +78,8 @@ def _named_apart(runs: list[RunFolder]) -> list[RunFolder]:
 
 def _tables(
     ledger: Ledger | None, runs: Sequence[RunFolder], models: Sequence[str]
-) -> tuple[list[list[Score]], list[list[PairedTest]]]:
-    tables: list[list[Score]] = []
+) -> tuple[list[list[BeforeAfter]], list[list[PairedTest]]]:
+    tables: list[list[BeforeAfter]] = []
     tests: list[list[PairedTest]] = []
     for run, model in zip(runs, models, strict=True):
         table, tested = scores_of(ledger, run.start_fingerprint, model) if ledger is not None else ([], [])

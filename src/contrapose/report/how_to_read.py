@@ -58,4 +58,4 @@ def how(name: str, runs: Sequence[RunFacts]) -> str:
 
 def all_unchanged(runs: Sequence[RunFacts]) -> bool:
     """Whether every run handed out its start: then nothing has a before and an after."""
-    return bool(runs) and all(run.start_kept for run in runs)
+    return bool(runs) and all(run.pretrained_kept for run in runs)

@@ -14,22 +14,21 @@ from contrapose.outputs import MARKS
 from contrapose.report.how_to_read import HOW, all_unchanged, how
 from contrapose.report.page import title
 from contrapose.report.panels import PANELS
-from contrapose.report.record import Report, RunFacts, Trials
+from contrapose.report.record import Report, RunFacts, TrialsFolder
 from contrapose.report.wording import (
-    SIGNS,
     changed,
-    grounds,
     group_name,
     measured,
     over_seeds,
-    reasons,
     row_name,
     sample_size,
     score,
+    sentence,
     short,
     told,
     unblended,
 )
+from contrapose.selection.reported import SIGNS
 
 #: Rows of each list of sentences; the page and the JSON hold more.
 MOST_ROWS = 10
@@ -103,11 +102,11 @@ def _summary(run: RunFacts) -> list[str]:
         f"**{safe(run.name)}: {SIGNS.get(verdict.word, '●')} {safe(verdict.word)}.**",
         "",
     ]
-    for part in reasons(run):
+    for part in verdict.what_happened:
         lines += [safe(part, 2000), ""]
     if verdict.advice:
         lines += [f"What to do: {safe(verdict.advice, 1000)}", ""]
-    for part in grounds(run):
+    for part in [*verdict.grounds, sentence(run)]:
         lines += [safe(part, 2000), ""]
     lines += [", ".join(f"{name} {safe(value)}" for name, value in told(run)), ""]
     return lines + ([*(f"- {safe(note, 500)}" for note in run.notes), ""] if run.notes else [])
@@ -132,7 +131,7 @@ def _scores(report: Report) -> list[str]:
             "difference",
             "in words",
         ]
-        if run.start_kept:
+        if run.pretrained_kept:
             heads, rows = [*heads[:2], f"{safe(run.start_model)}, unchanged"], [row[:3] for row in rows]
         lines += table(heads, rows)
     commands = dict.fromkeys(command for run in report.runs for command in run.commands)
@@ -193,7 +192,7 @@ def _own(run: RunFacts) -> list[str]:
     ]
     heads = [
         "pairs",
-        *(["before", "after"] if before else ["the model" if run.start_kept else "after"]),
+        *(["before", "after"] if before else ["the model" if run.pretrained_kept else "after"]),
         "how many",
     ]
     lines = ["### Median cosines", "", *table(heads, rows, numbers=len(heads) - 1)]
@@ -201,7 +200,7 @@ def _own(run: RunFacts) -> list[str]:
         groups = [
             f"{safe(group_name(group.words, place))} ({group.size})" for place, group in enumerate(own.groups)
         ]
-        when = "" if run.start_kept else " before training"
+        when = "" if run.pretrained_kept else " before training"
         lines += [f"Groups{when}: {'; '.join(groups)}", ""]
     if own.kept_share is not None:
         lines += ["### Neighbours gained and lost", ""]
@@ -221,7 +220,7 @@ def _own(run: RunFacts) -> list[str]:
     return lines
 
 
-def _trials(trials: Trials) -> list[str]:
+def _trials(trials: TrialsFolder) -> list[str]:
     lines = [f"## {safe(trials.name)}", "", f"{safe(over_seeds(trials), 500)}.", ""]
     lines += [*(f"- {safe(line, 1000)}" for line in (*trials.said, *trials.notes)), ""]
     lines += [HOW["trials"], ""]

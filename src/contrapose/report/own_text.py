@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from contrapose.report import cosines, neighbours, projection
-from contrapose.report.folders import RunFolder
 from contrapose.report.record import NeighbourChange, OwnText
 from contrapose.seeds import derive, numpy_generator
+from contrapose.train.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from contrapose.data.corpus import Corpus

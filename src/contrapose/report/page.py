@@ -68,7 +68,7 @@ def title(report: Report) -> str:
     """What the report is about, in a few words."""
     if len(report.runs) == 1:
         run = report.runs[0]
-        if run.start_kept:
+        if run.pretrained_kept:
             return f"{run.name}: {run.start_model}, unchanged"
         return f"{run.name}: {run.method} from {run.start_model}"
     names = [run.name for run in report.runs] or [trials.name for trials in report.trials]

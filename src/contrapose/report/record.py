@@ -7,28 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from contrapose.evaluate.results import json_ready
+from contrapose.selection.reported import ReportedVerdict
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """word: "helps", "harms", "no clear change", "unchanged", "helps and harms" or "not judged". source: who says so.
-
-    happened, advice, number, sure: in the order in which they are told. labelled: what labelled tasks of the ledger
-    say, where the word is the run's own; against: a warning where they contradict it.
-    """
-
-    word: str
-    happened: str
-    advice: str = ""
-    number: str = ""
-    sure: str = ""
-    labelled: str = ""
-    against: str = ""
-    source: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measured:
+class LedgerScore:
     """One number of the ledger with its 95% interval, and the id of the entry that it stands in."""
 
     value: float | None
@@ -51,15 +34,15 @@ class Difference:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score:
+class BeforeAfter:
     """One row of the before/after table of a run."""
 
     task: str
     metric: str
     protocol: str
     split: str
-    before: Measured | None
-    after: Measured | None
+    before: LedgerScore | None
+    after: LedgerScore | None
     difference: Difference | None = None
 
 
@@ -183,8 +166,8 @@ class RunFacts:
     fingerprint: str
     start_fingerprint: str
     blend_scores: tuple[tuple[float, float], ...]
-    verdict: Verdict
-    scores: tuple[Score, ...]
+    verdict: ReportedVerdict
+    scores: tuple[BeforeAfter, ...]
     curves: tuple[Curve, ...]
     path: tuple[PathPoint, ...]
     own: OwnText | None
@@ -192,7 +175,7 @@ class RunFacts:
     commands: tuple[str, ...]
 
     @property
-    def start_kept(self) -> bool:
+    def pretrained_kept(self) -> bool:
         """Whether the model is the start, unchanged."""
         return self.fingerprint == self.start_fingerprint
 
@@ -222,7 +205,7 @@ class TrialTask:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trials:
+class TrialsFolder:
     """A folder of a sweep or a comparison. ``varied``: the factors that take more than one value, numbers first.
 
     said: its result in the words of the folder itself; region: the settings that it calls no worse than the highest,
@@ -256,7 +239,7 @@ class Report:
     ledger: str | None
     comparisons: int
     runs: tuple[RunFacts, ...]
-    trials: tuple[Trials, ...]
+    trials: tuple[TrialsFolder, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for ``json.dumps(..., allow_nan=False)``."""

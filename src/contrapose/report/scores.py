@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from contrapose.errors import ContraposeError
 from contrapose.evaluate.evidence import holm, in_words
 from contrapose.evaluate.statistics import PairedTest
-from contrapose.report.folders import number
-from contrapose.report.record import Difference, Measured, Score
+from contrapose.foreign import finite_number
+from contrapose.report.record import BeforeAfter, Difference, LedgerScore
+from contrapose.report.wording import named
+from contrapose.selection.reported import LabelledChange
 
 if TYPE_CHECKING:
     from contrapose.experiment.comparison import Change
@@ -23,7 +25,7 @@ logger = logging.getLogger(__name__)
 Key = tuple[str, str, str, str, str]
 
 
-def scores_of(ledger: Ledger, start: str, model: str) -> tuple[list[Score], list[PairedTest]]:
+def scores_of(ledger: Ledger, start: str, model: str) -> tuple[list[BeforeAfter], list[PairedTest]]:
     """Rows of the table of the run that made ``model`` of ``start`` (fingerprints), and the tests behind them.
 
     The newest number of each task counts. Differences carry the uncorrected p-value until :func:`corrected`. A model
@@ -42,7 +44,7 @@ def scores_of(ledger: Ledger, start: str, model: str) -> tuple[list[Score], list
         if found is not None:
             tests.append(found.test)
         scores.append(
-            Score(
+            BeforeAfter(
                 task=key[0],
                 metric=key[1],
                 protocol=key[2],
@@ -56,8 +58,8 @@ def scores_of(ledger: Ledger, start: str, model: str) -> tuple[list[Score], list
 
 
 def corrected(
-    tables: Sequence[Sequence[Score]], tests: Sequence[Sequence[PairedTest]]
-) -> list[tuple[Score, ...]]:
+    tables: Sequence[Sequence[BeforeAfter]], tests: Sequence[Sequence[PairedTest]]
+) -> list[tuple[BeforeAfter, ...]]:
     """The tables with p-values corrected for all differences in them together, and the words that follow from them."""
     flat = [test for row in tests for test in row]
     p_values = iter(zip(flat, holm([test.p_value for test in flat]), strict=True))
@@ -69,6 +71,22 @@ def corrected(
             for score in table
         )
         for table in tables
+    ]
+
+
+def labelled_changes(scores: Sequence[BeforeAfter]) -> list[LabelledChange]:
+    """What the table says of labelled tasks, for the verdict."""
+    return [
+        LabelledChange(
+            task=score.task,
+            name=named(score, scores),
+            difference=score.difference.value,
+            low=score.difference.low,
+            high=score.difference.high,
+            words=score.difference.words,
+        )
+        for score in scores
+        if score.difference is not None
     ]
 
 
@@ -100,14 +118,14 @@ def _changes(ledger: Ledger, before: Entry, after: Entry) -> dict[tuple[str, ...
     return {(change.task, change.metric, *change.protocol.rsplit(" ", 1)): change for change in changes}
 
 
-def _measured(entry: Entry, result: Mapping[str, Any]) -> Measured:
+def _measured(entry: Entry, result: Mapping[str, Any]) -> LedgerScore:
     interval = result["details"].get("interval")
     low, high = interval if isinstance(interval, list) and len(interval) == 2 else (None, None)
-    return Measured(
-        value=number(result["value"]),
-        low=number(low),
-        high=number(high),
-        rows=int(number(result.get("rows")) or 0),
+    return LedgerScore(
+        value=finite_number(result["value"]),
+        low=finite_number(low),
+        high=finite_number(high),
+        rows=int(finite_number(result.get("rows")) or 0),
         entry=entry.id,
     )
 

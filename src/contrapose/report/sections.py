@@ -7,21 +7,19 @@ from collections.abc import Sequence
 from contrapose.report import charts
 from contrapose.report.how_to_read import HOW, all_unchanged, how
 from contrapose.report.panels import PANELS, plain_panel
-from contrapose.report.record import Report, RunFacts, Score
+from contrapose.report.record import BeforeAfter, Report, RunFacts
 from contrapose.report.svg import esc
 from contrapose.report.wording import (
-    SIGNS,
     changed,
-    grounds,
     measured,
-    reasons,
     row_name,
+    sentence,
     told,
     unblended,
 )
+from contrapose.selection.reported import SIGNS, TONES
 
 _BOLD = ' class="against"'
-TONES = {"helps": "good", "harms": "bad", "helps and harms": "both"}
 
 
 def summary(report: Report) -> str:
@@ -46,10 +44,10 @@ def _card(run: RunFacts, place: int, *, alone: bool) -> str:
         f"<bdi>{esc(verdict.word.capitalize())}</bdi></p>"
         + "".join(
             f"<p{_BOLD if part == verdict.against else ''}><bdi>{esc(part)}</bdi></p>"
-            for part in reasons(run)
+            for part in verdict.what_happened
         )
         + advice
-        + "".join(f"<p><bdi>{esc(part)}</bdi></p>" for part in grounds(run))
+        + "".join(f"<p><bdi>{esc(part)}</bdi></p>" for part in [*verdict.grounds, sentence(run)])
         + source
         + (f'<ul class="notes">{notes}</ul>' if notes else "")
         + f'<details{" open" if alone else ""}><summary>The run</summary><dl class="facts">{facts}</dl></details>'
@@ -94,8 +92,8 @@ def scores(report: Report) -> str:
 
 def _table(runs: Sequence[tuple[int, RunFacts]], named: bool) -> str:
     """Labelled tasks with their differences; then the geometry, of which there are none."""
-    keys: dict[tuple[str, ...], dict[int, Score]] = {}
-    kept = [run.name for _, run in runs if run.start_kept]
+    keys: dict[tuple[str, ...], dict[int, BeforeAfter]] = {}
+    kept = [run.name for _, run in runs if run.pretrained_kept]
     for place, run in runs:
         for score in run.scores:
             key = (score.task, score.metric, score.protocol, score.split)
@@ -122,14 +120,14 @@ def _table(runs: Sequence[tuple[int, RunFacts]], named: bool) -> str:
 
 def _grid(
     runs: Sequence[tuple[int, RunFacts]],
-    keys: dict[tuple[str, ...], dict[int, Score]],
+    keys: dict[tuple[str, ...], dict[int, BeforeAfter]],
     caption: str,
     *,
     differences: bool,
 ) -> str:
     if not keys:
         return ""
-    start, runs = runs[0][1].start_model, [(place, run) for place, run in runs if not run.start_kept]
+    start, runs = runs[0][1].start_model, [(place, run) for place, run in runs if not run.pretrained_kept]
     heads = "".join(
         f'<th scope="col" class="num">after<span class="run {charts.run_class(place)}">'
         f"<bdi>{esc(run.name)}</bdi></span></th>"
@@ -150,7 +148,9 @@ def _grid(
     )
 
 
-def _row(key: tuple[str, ...], found: dict[int, Score], places: Sequence[int], *, differences: bool) -> str:
+def _row(
+    key: tuple[str, ...], found: dict[int, BeforeAfter], places: Sequence[int], *, differences: bool
+) -> str:
     task, metric, protocol, split = key
     before = next((score.before for score in found.values() if score.before), None)
     cells = "".join(_after(found.get(place), differences=differences) for place in places)
@@ -163,7 +163,7 @@ def _row(key: tuple[str, ...], found: dict[int, Score], places: Sequence[int], *
     )
 
 
-def _after(score: Score | None, *, differences: bool) -> str:
+def _after(score: BeforeAfter | None, *, differences: bool) -> str:
     """The cells of one run: the number after, and the difference with what it says."""
     if not differences:
         return _number(*measured(score.after if score else None, "geometry"))
@@ -180,7 +180,7 @@ def _after(score: Score | None, *, differences: bool) -> str:
     )
 
 
-def _why_no_difference(score: Score) -> str:
+def _why_no_difference(score: BeforeAfter) -> str:
     if score.before is None or score.after is None:
         return "one side missing"
     return "the same model" if score.before.entry == score.after.entry else "not paired"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from contrapose.errors import ContraposeError
-from contrapose.report.folders import RunFolder
 from contrapose.report.own_text import Sample, own_text, sample_of
 from contrapose.report.record import OwnText
+from contrapose.train.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
@@ -43,7 +43,7 @@ class Silent:
         pass
 
 
-class Seen:
+class EncodedRuns:
     """Loads what can be loaded of the runs when it is made; texts are encoded when :meth:`own` asks for them."""
 
     def __init__(self, runs: Sequence[RunFolder], sample: int, watcher: Watcher) -> None:

@@ -8,7 +8,7 @@ from contrapose.installing import install_command
 from contrapose.report import charts, trial_charts
 from contrapose.report.how_to_read import HOW, how
 from contrapose.report.neighbours import MOST_CHANGES
-from contrapose.report.record import NeighbourChange, OwnText, Report, RunFacts, Suspect, Trials
+from contrapose.report.record import NeighbourChange, OwnText, Report, RunFacts, Suspect, TrialsFolder
 from contrapose.report.svg import esc
 from contrapose.report.wording import METRICS, over_seeds, sample_size, score, seeds_of
 
@@ -54,7 +54,7 @@ def _cosines(own: OwnText, run: RunFacts) -> str:
 
 def _after(run: RunFacts) -> str:
     """What the picture of the model is called."""
-    return "the model, its start" if run.start_kept else "after"
+    return "the model, its start" if run.pretrained_kept else "after"
 
 
 def sentence_map(report: Report) -> str:
@@ -68,7 +68,7 @@ def _map(own: OwnText, run: RunFacts) -> str:
         if plane.before is not None:
             label = f"{plane.method} of {len(own.texts)} sentences with the start model"
             panels += charts.sentence_map(own, plane.before, f"{plane.method}, before", label)
-        whose = "with the model" if run.start_kept else "after training"
+        whose = "with the model" if run.pretrained_kept else "after training"
         label = f"{plane.method} of {len(own.texts)} sentences {whose}"
         panels += charts.sentence_map(own, plane.after, f"{plane.method}, {_after(run)}", label)
         pictures += f'<div class="panels">{panels}</div><p class="source">{esc(plane.method)}: {esc(plane.about)}.</p>'
@@ -179,7 +179,7 @@ def trials(report: Report) -> str:
     return "".join(_trials(each) for each in report.trials)
 
 
-def _trials(found: Trials) -> str:
+def _trials(found: TrialsFolder) -> str:
     drawn = [trial_charts.drawing(found, task) for task in found.tasks]
     kinds = list(dict.fromkeys(kind for kind, _ in drawn))
     reading = "".join(f'<p class="how">{HOW[kind]}{_about_marks(found, kind)}</p>' for kind in kinds)
@@ -200,13 +200,13 @@ def _trials(found: Trials) -> str:
     )
 
 
-def _about_marks(found: Trials, kind: str) -> str:
+def _about_marks(found: TrialsFolder, kind: str) -> str:
     if f"{kind}, region" not in HOW:
         return ""
     return f" {HOW[f'{kind}, region' if found.region else 'no region']}"
 
 
-def _trial_table(found: Trials) -> str:
+def _trial_table(found: TrialsFolder) -> str:
     names = list(
         dict.fromkeys(str(sorted(cell.factors.items(), key=str)) for t in found.tasks for cell in t.cells)
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import mean
 
-from contrapose.report.record import Cell, Trials, TrialTask
+from contrapose.report.record import Cell, TrialsFolder, TrialTask
 from contrapose.report.svg import Frame, esc, figure, line, mark, picture, tip
 from contrapose.report.wording import METRICS, score, short
 
@@ -16,7 +16,7 @@ SHADES = 9
 MOST_FIELDS = 8
 
 
-def drawing(trials: Trials, task: TrialTask) -> tuple[str, str]:
+def drawing(trials: TrialsFolder, task: TrialTask) -> tuple[str, str]:
     """(kind, HTML): "heat", "line" or "trials", by how many numbers were varied."""
     whole = replace(task, cells=tuple(cell for cell in task.cells if not cell.diverged))
     near = [cell for cell in whole.cells if trials.in_region(cell)]

@@ -10,15 +10,20 @@ from typing import Any
 
 from contrapose.data.text import printable
 from contrapose.errors import CorruptFile
-from contrapose.foreign import parse_json
-from contrapose.report.folders import TRIALS, number
-from contrapose.report.record import Cell, Trials, TrialTask
+from contrapose.foreign import finite_number, parse_json
+from contrapose.report.record import Cell, TrialsFolder, TrialTask
 
+TRIALS = "trials.jsonl"
 SEED = "seed"
 RESULTS = "results.json"
 
 
-def open_trials(folder: Path) -> Trials:
+def is_trials(folder: Path) -> bool:
+    """Whether a sweep or a comparison wrote the folder."""
+    return (folder / TRIALS).is_file()
+
+
+def open_trials(folder: Path) -> TrialsFolder:
     """Read ``trials.jsonl``. Raises :class:`CorruptFile` where it holds no trial."""
     path = folder / TRIALS
     try:
@@ -41,7 +46,7 @@ def open_trials(folder: Path) -> Trials:
     notes += stale
     varied = _varied(trials)
     numeric = tuple(name for name in varied if _is_numeric(trials, name))
-    return Trials(
+    return TrialsFolder(
         name=folder.resolve().name,
         folder=str(folder),
         trials=len(trials),
@@ -65,7 +70,9 @@ def _said(
     if not isinstance(read, Mapping):
         return (), None, ()
     settings, methods = _objects(read.get("settings")), _objects(read.get("methods"))
-    counted = sum(_count(each.get("scores")) + int(number(each.get("diverged")) or 0) for each in settings)
+    counted = sum(
+        _count(each.get("scores")) + int(finite_number(each.get("diverged")) or 0) for each in settings
+    )
     counted += sum(_count(each.get("seeds")) + _count(each.get("failed")) for each in methods)
     if counted != trials:
         note = f"{RESULTS} is of {counted:,} trials and {TRIALS} holds {trials:,}: give the command again for its words"
@@ -101,7 +108,9 @@ def _varied(trials: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _is_numeric(trials: Iterable[Mapping[str, Any]], name: str) -> bool:
-    return all(number(trial["factors"][name]) is not None for trial in trials if name in trial["factors"])
+    return all(
+        finite_number(trial["factors"][name]) is not None for trial in trials if name in trial["factors"]
+    )
 
 
 def _tasks(trials: list[dict[str, Any]], varied: list[str]) -> list[TrialTask]:
@@ -112,7 +121,7 @@ def _tasks(trials: list[dict[str, Any]], varied: list[str]) -> list[TrialTask]:
         setting = json.dumps(factors, sort_keys=True)
         count[setting] = count.get(setting, 0) + 1
         for task, told in trial["values"].items():
-            if not isinstance(told, Mapping) or (value := number(told.get("value"))) is None:
+            if not isinstance(told, Mapping) or (value := finite_number(told.get("value"))) is None:
                 continue
             key = (str(task), str(told.get("metric", "")), str(told.get("protocol", "")))
             found.setdefault(key, {}).setdefault(setting, (factors, []))[1].append(value)

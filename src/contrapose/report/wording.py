@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from contrapose.report.record import Cell, Difference, Measured, OwnText, RunFacts, Score, Trials
-
-#: Verdict -> a sign that says the same without colour.
-SIGNS = {
-    "helps": "▲",
-    "harms": "▼",
-    "no clear change": "●",
-    "unchanged": "=",
-    "helps and harms": "◆",
-    "not judged": "○",
-}
+from contrapose.report.record import (
+    BeforeAfter,
+    Cell,
+    Difference,
+    LedgerScore,
+    OwnText,
+    RunFacts,
+    TrialsFolder,
+)
 
 METRICS = {
     "spearman": "Spearman × 100",
@@ -73,7 +71,7 @@ def row_name(task: str, metric: str, protocol: str) -> tuple[str, str]:
     return name, about
 
 
-def named(score: Score, scores: Sequence[Score]) -> str:
+def named(score: BeforeAfter, scores: Sequence[BeforeAfter]) -> str:
     """The task, with the measure where ``scores`` hold several differences of it."""
     same = [each for each in scores if each.task == score.task and each.difference is not None]
     return (
@@ -83,7 +81,7 @@ def named(score: Score, scores: Sequence[Score]) -> str:
     )
 
 
-def measured(found: Measured | None, protocol: str) -> tuple[str, str]:
+def measured(found: LedgerScore | None, protocol: str) -> tuple[str, str]:
     """The number and its interval as text."""
     return (
         ("", "")
@@ -123,22 +121,9 @@ def sentence(run: RunFacts) -> str:
     texts = ", ".join(PurePath(name).name or name for name in run.corpus)
     steps = f" for {run.steps:,} steps" if run.steps is not None else ""
     rows = f" on {run.rows:,} rows" if run.rows is not None else ""
-    if run.start_kept:
+    if run.pretrained_kept:
         return f"{run.method} was tried on {run.start_model}{steps}{rows} of {texts}; nothing of it is in the model."
     return f"{run.method} trained {run.start_model}{steps}{rows} of {texts}. {model_is(run)}".strip()
-
-
-def reasons(run: RunFacts) -> list[str]:
-    """What happened: the paragraphs between the word of the verdict, which is not said again, and what to do."""
-    verdict = run.verdict
-    said = verdict.happened.removeprefix(f"{verdict.word.capitalize()}: ")
-    return [part for part in (verdict.against, said[:1].upper() + said[1:]) if part]
-
-
-def grounds(run: RunFacts) -> list[str]:
-    """The paragraphs beneath what to do: the numbers, how sure they are, and what was done."""
-    verdict = run.verdict
-    return [part for part in (verdict.number, verdict.sure, verdict.labelled, sentence(run)) if part]
 
 
 def model_is(run: RunFacts) -> str:
@@ -151,7 +136,7 @@ def model_is(run: RunFacts) -> str:
 
 def unblended(run: RunFacts) -> str:
     """A warning beside what was measured along training, where the model is not what training ended with."""
-    if run.start_kept:
+    if run.pretrained_kept:
         return f"This is of the encoder in training; the model of {run.name} is the start and holds nothing of it."
     if run.blend in (None, 1.0):
         return ""
@@ -161,7 +146,7 @@ def unblended(run: RunFacts) -> str:
 def told(run: RunFacts) -> list[tuple[str, str]]:
     """What a run was told and did: (name, value)."""
     chosen = "" if run.chosen_step in (None, run.steps) else f", the model is step {run.chosen_step}'s"
-    if run.start_kept:
+    if run.pretrained_kept:
         chosen = ", none of them in the model"
     facts = [
         ("method", run.method),
@@ -210,9 +195,9 @@ def seeds_of(cell: Cell) -> str:
     )
 
 
-def over_seeds(trials: Trials) -> str:
+def over_seeds(trials: TrialsFolder) -> str:
     """
-    >>> over_seeds(Trials(name="", folder="", trials=3, varied=("k",), numeric=("k",), tasks=(), notes=()))
+    >>> over_seeds(TrialsFolder(name="", folder="", trials=3, varied=("k",), numeric=("k",), tasks=(), notes=()))
     '3 trials, varied: k'
     """
     varied = ", ".join(trials.varied) or "nothing but the seed"

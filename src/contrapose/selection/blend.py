@@ -1,4 +1,4 @@
-"""Between the start and the trained encoder: weights interpolated linearly.
+"""Between the pretrained model and the trained encoder: weights interpolated linearly.
 
     w(share) = (1 - share) * w_start + share * w_trained
 
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from contrapose.selection.criterion import Criterion
 
 
-def blended(start: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
+def blended(
+    pretrained: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: float
+) -> dict[str, Tensor]:
     """Weights with ``share`` of the trained ones; whole numbers (positions, counters) are the trained ones'.
 
-    Shares 0 and 1 are the start and the trained encoder to the bit, whole numbers and the signs of zeros too: the start
-    must keep its fingerprint, and the trained encoder was looked at already.
+    Shares 0 and 1 are the pretrained and the trained encoder to the bit, whole numbers and the signs of zeros too: the
+    pretrained model must keep its fingerprint, and the trained encoder was looked at already.
 
     Raises :class:`UsageError` for a share outside [0, 1] and for weights that do not fit each other.
 
@@ -35,30 +37,30 @@ def blended(start: Mapping[str, Tensor], trained: Mapping[str, Tensor], share: f
     """
     if not 0 <= share <= 1:
         raise UsageError(
-            f"a blend takes a share between 0 (the start) and 1 (the trained encoder), not {share}"
+            f"a blend takes a share between 0 (the pretrained model) and 1 (the trained encoder), not {share}"
         )
-    if {name: w.shape for name, w in start.items()} != {name: w.shape for name, w in trained.items()}:
+    if {name: w.shape for name, w in pretrained.items()} != {name: w.shape for name, w in trained.items()}:
         raise UsageError(
-            "the two encoders have different weights: only a training of the start can be blended"
+            "the two encoders have different weights: only a training of the pretrained model can be blended"
         )
     if share in (0, 1):
-        end = trained if share else start
+        end = trained if share else pretrained
         return {name: end[name].to(w.device, w.dtype, copy=True) for name, w in trained.items()}
     return {
-        name: start[name].to(w.device, w.dtype).lerp(w, share) if w.is_floating_point() else w.clone()
+        name: pretrained[name].to(w.device, w.dtype).lerp(w, share) if w.is_floating_point() else w.clone()
         for name, w in trained.items()
     }
 
 
-def blend(encoder: Encoder, start: Mapping[str, Tensor], share: float) -> None:
+def blend(encoder: Encoder, pretrained: Mapping[str, Tensor], share: float) -> None:
     """Give the trained ``encoder`` the blended weights. Share 1 leaves it as it is, to the bit."""
     if share < 1:
-        encoder.load_state_dict(blended(start, encoder.state_dict(), share))
+        encoder.load_state_dict(blended(pretrained, encoder.state_dict(), share))
 
 
 def best_share(
     encoder: Encoder,
-    start: Mapping[str, Tensor],
+    pretrained: Mapping[str, Tensor],
     criterion: Criterion,
     precision: str,
     shares: Sequence[float] = SHARES,
@@ -67,9 +69,9 @@ def best_share(
     trained = {name: weight.clone() for name, weight in encoder.state_dict().items()}
     scores = {}
     for share in shares:
-        encoder.load_state_dict(blended(start, trained, share))
+        encoder.load_state_dict(blended(pretrained, trained, share))
         with encoder.in_mode(training=False):
-            found = criterion.measure(encoder, precision, brief=0 < share < 1)
-        scores[f"{share:g}"] = found["score"]
+            measured = criterion.measure(encoder, precision, brief=0 < share < 1)
+        scores[f"{share:g}"] = measured["score"]
     encoder.load_state_dict(trained)
     return max(shares, key=lambda share: (scores[f"{share:g}"], share)), scores

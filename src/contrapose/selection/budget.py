@@ -5,7 +5,7 @@ the same and ends with the same bits:
 
     training   steps x tokens of a step x TRAINING_COST                  forward, backward and update
     a look     tokens of the rows that are looked at
-    looks      the start, each evaluation, each blend that is tried; weights that were looked at are not looked at again
+    looks      the pretrained model, each evaluation, each blend that is tried; the same weights are looked at once
 
 All looks together may cost a quarter of training, or ``FLOOR`` where that is more. Where they would cost more, they
 give way in this order, until they fit; what the user asks for (--eval-every, --patience, --blend auto) does not.
@@ -33,13 +33,13 @@ TRAINING_COST = 3.0
 FLOOR = 50_000 * 10_650_000
 #: Fewer rows than this are looked at only where fewer shares are not enough; topics are counted among so many.
 LEAST_ROWS = 200
-#: Shares of the trained weights that ``--blend auto`` chooses from; 0 is the start, where nothing trained is better.
+#: Shares of the trained weights that ``--blend auto`` chooses from; 0 is the pretrained model.
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 FEW_SHARES = (0.0, 0.5, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class LookCost:
+class EvaluationCost:
     """Tokens of each row (N,): of its pairs, and of its whole text besides; ``fewest`` rows make a look.
 
     An encoder between two others is looked at through the pairs alone.
@@ -51,7 +51,7 @@ class LookCost:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LookPlan:
+class EvaluationPlan:
     """rows: how many are looked at; eval_every: steps between evaluations; shares: the blends to choose from.
 
     in_steps: a look takes as long as so many steps, about.
@@ -64,7 +64,7 @@ class LookPlan:
 
     @property
     def between(self) -> int:
-        """Blends to look at that are neither the start nor the trained encoder."""
+        """Blends to look at that are neither the pretrained model nor the trained encoder."""
         return sum(0 < share < 1 for share in self.shares)
 
     def num_evaluations(self, num_steps: int) -> int:
@@ -81,8 +81,8 @@ def budget(num_steps: int, tokens_per_step: int, weights: int) -> float:
     return max(SHARE_OF_TRAINING * TRAINING_COST * num_steps * tokens_per_step, FLOOR / max(1, weights))
 
 
-def plan_looks(
-    cost: LookCost,
+def plan_evaluations(
+    cost: EvaluationCost,
     allowed: float,
     *,
     num_steps: int,
@@ -90,25 +90,25 @@ def plan_looks(
     shares: tuple[float, ...],
     fixed_interval: bool = False,
     fixed_shares: bool = False,
-) -> LookPlan:
+) -> EvaluationPlan:
     """The plan that gives way least, by the order above, and fits into ``allowed`` tokens.
 
-    >>> line = LookCost(pairs=[34] * 1_000, whole=[30] * 1_000, fewest=40)
-    >>> plan_looks(line, 600_000, num_steps=100, eval_every=25, shares=SHARES).eval_every
+    >>> line = EvaluationCost(pairs=[34] * 1_000, whole=[30] * 1_000, fewest=40)
+    >>> plan_evaluations(line, 600_000, num_steps=100, eval_every=25, shares=SHARES).eval_every
     25
-    >>> plan_looks(line, 50_000, num_steps=100, eval_every=25, shares=SHARES)
-    LookPlan(rows=217, eval_every=100, shares=(0.0, 0.25, 0.5, 0.75, 1.0), in_steps=0.0)
+    >>> plan_evaluations(line, 50_000, num_steps=100, eval_every=25, shares=SHARES)
+    EvaluationPlan(rows=217, eval_every=100, shares=(0.0, 0.25, 0.5, 0.75, 1.0), in_steps=0.0)
     """
     pairs_N, whole_N = (np.cumsum(np.asarray(tokens, np.float64)) for tokens in (cost.pairs, cost.whole))
     all_rows = len(pairs_N)
 
-    def fitting(every: int, tried: tuple[float, ...]) -> LookPlan:
+    def fitting(every: int, tried: tuple[float, ...]) -> EvaluationPlan:
         """As many rows as fit."""
-        plan = LookPlan(rows=all_rows, eval_every=every, shares=tried)
+        plan = EvaluationPlan(rows=all_rows, eval_every=every, shares=tried)
         looks = 1 + plan.num_evaluations(num_steps)
         total_N = looks * (pairs_N + whole_N) + plan.between * pairs_N
         rows = int(np.searchsorted(total_N, allowed, side="right"))
-        return LookPlan(rows=min(all_rows, max(cost.fewest, rows)), eval_every=every, shares=tried)
+        return EvaluationPlan(rows=min(all_rows, max(cost.fewest, rows)), eval_every=every, shares=tried)
 
     few = FEW_SHARES if len(shares) > len(FEW_SHARES) and not fixed_shares else shares
     plans = [

@@ -3,8 +3,8 @@
 Label-free: the gain that is expected from how held-out texts lie (``label_free.py`` has the
 definition, and what it can tell). A test split is never read here.
 
-A look is a pure function of the weights, so it is remembered by them: the start, a checkpoint, and a share of a blend
-that are asked for again (by the verdict, or as an end of the blend) are not encoded again.
+A look is a pure function of the weights, so it is remembered by them: the pretrained model, a checkpoint, and a share
+of a blend that are asked for again (by the verdict, or as an end of the blend) are not encoded again.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from contrapose.evaluate.evidence import Evidence, in_words
 from contrapose.evaluate.probes import FEWEST_PAIRS, MIN_WORDS
 from contrapose.evaluate.results import Result
 from contrapose.listening import Listener
-from contrapose.selection.budget import LookCost
+from contrapose.selection.budget import EvaluationCost
+from contrapose.selection.held_out import (
+    cost_of_rows,
+    encoded,
+    evaluated_rows,
+    num_rows,
+    texts_and_probes,
+    tokens_of,
+    weights_key,
+)
 from contrapose.selection.label_free import (
     FEWEST_TEXTS,
     HARMS,
     HELPS,
     UNCLEAR,
     Judgement,
-    Look,
+    LabelFreeStatistics,
     Measure,
     gain,
     judge,
-    look,
-)
-from contrapose.selection.looks import (
-    cost_of_rows,
-    encoded,
-    looked_at,
-    num_rows,
-    to_look_at,
-    tokens_of,
-    weights_key,
+    label_free_statistics,
 )
 from contrapose.selection.settings import SelectionSettings
 
@@ -51,8 +51,8 @@ COLLAPSED_SCORE = -1.0
 _WORDS = {"better": HELPS, "worse": HARMS, "no clear change": UNCLEAR}
 STSB_DEV = Measure(
     "Spearman x 100 on the STS-B development pairs",
-    "the model orders the STS-B development pairs better than its start",
-    "the model orders the STS-B development pairs less well than its start",
+    "the model orders the STS-B development pairs better than the pretrained model",
+    "the model orders the STS-B development pairs less well than the pretrained model",
 )
 
 
@@ -62,20 +62,20 @@ class Criterion(Protocol):
     name: str
     about: str
 
-    def cost(self, encoder: Encoder) -> LookCost:
+    def cost(self, encoder: Encoder) -> EvaluationCost:
         """Tokens of a look at each row."""
 
     def keep(self, rows: int) -> None:
         """Look at the first ``rows`` rows only, from now on."""
 
-    def begin(self, start: Encoder, precision: str) -> None:
-        """Look at the start, once, before anything is trained."""
+    def begin(self, pretrained: Encoder, precision: str) -> None:
+        """Look at the pretrained model, once, before anything is trained."""
 
     def measure(self, encoder: Encoder, precision: str, *, brief: bool = False) -> dict[str, float]:
         """Its parts by name, ``score`` among them; only that one means anything where the look is ``brief``."""
 
     def judge(self, encoder: Encoder, precision: str, *, brief: bool = False) -> Judgement | None:
-        """Does this encoder help, against the start, row by row? None for a collapsed one."""
+        """Does this encoder help, against the pretrained model, row by row? None for a collapsed one."""
 
 
 class StsbDev:
@@ -88,65 +88,67 @@ class StsbDev:
         from contrapose.evaluate.sts import sts_dev
 
         self._task, self._listener = sts_dev(folder), listener
-        self._seen: dict[Hashable, Result] = {}
-        self._start: Evidence | None = None
+        self._by_weights: dict[Hashable, Result] = {}
+        self._pretrained: Evidence | None = None
 
-    def cost(self, encoder: Encoder) -> LookCost:
+    def cost(self, encoder: Encoder) -> EvaluationCost:
         """The development set is one thing: all of it or nothing."""
-        return LookCost(pairs=[sum(tokens_of(encoder, dict.fromkeys(self._task.texts)))], whole=[0], fewest=1)
+        return EvaluationCost(
+            pairs=[sum(tokens_of(encoder, dict.fromkeys(self._task.texts)))], whole=[0], fewest=1
+        )
 
     def keep(self, rows: int) -> None:
         """The development set is never cut."""
 
-    def begin(self, start: Encoder, precision: str) -> None:
-        self._start = self._look(start, precision).evidence
+    def begin(self, pretrained: Encoder, precision: str) -> None:
+        self._pretrained = self._evaluate(pretrained, precision).evidence
 
     def measure(self, encoder: Encoder, precision: str, *, brief: bool = False) -> dict[str, float]:
-        value = self._look(encoder, precision).value
+        value = self._evaluate(encoder, precision).value
         return {"score": COLLAPSED_SCORE if value is None or np.isnan(value) else value}
 
     def judge(self, encoder: Encoder, precision: str, *, brief: bool = False) -> Judgement | None:
-        now = self._look(encoder, precision).evidence
-        if self._start is None or now is None:
+        now = self._evaluate(encoder, precision).evidence
+        if self._pretrained is None or now is None:
             return None
-        test = self._start.change_to(now)
+        test = self._pretrained.change_to(now)
         return Judgement(word=_WORDS[in_words(test)], measure=STSB_DEV, because=test)
 
-    def _look(self, encoder: Encoder, precision: str) -> Result:
+    def _evaluate(self, encoder: Encoder, precision: str) -> Result:
         key = (weights_key(encoder), precision)
-        if key not in self._seen:
-            (self._seen[key],) = self._task.score(
+        if key not in self._by_weights:
+            (self._by_weights[key],) = self._task.score(
                 encoded(encoder, self._task.texts, precision, self._listener)
             )
-        return self._seen[key]
+        return self._by_weights[key]
 
 
 class LabelFree:
-    """The gain that is expected from how held-out texts lie now and lay at the start: selection/label_free.py."""
+    """The gain expected from how held-out texts lie for the encoder and lay for the pretrained one: label_free.py."""
 
     name = "label-free"
 
     def __init__(self, columns: Mapping[str, Sequence[str]], listener: Listener) -> None:
         self._columns, self._listener = columns, listener
-        self._seen: dict[Hashable, Look] = {}
+        self._by_weights: dict[Hashable, LabelFreeStatistics] = {}
         self.keep(num_rows(columns))
 
-    def cost(self, encoder: Encoder) -> LookCost:
+    def cost(self, encoder: Encoder) -> EvaluationCost:
         return cost_of_rows(encoder, self._columns)
 
     def keep(self, rows: int) -> None:
         columns = {name: texts[:rows] for name, texts in self._columns.items()}
-        self._texts, self._probes = to_look_at(columns)
+        self._texts, self._probes = texts_and_probes(columns)
         self.about = f"expected gain without labels, on {len(self._texts)} held-out texts"
 
-    def begin(self, start: Encoder, precision: str) -> None:
-        self._start = self._look(start, precision)
+    def begin(self, pretrained: Encoder, precision: str) -> None:
+        self._pretrained = self._evaluate(pretrained, precision)
 
     def measure(self, encoder: Encoder, precision: str, *, brief: bool = False) -> dict[str, float]:
-        now = self._look(encoder, precision, brief=brief)
+        now = self._evaluate(encoder, precision, brief=brief)
         scores = now.scores[now.partners]
         return {
-            "score": COLLAPSED_SCORE if now.collapsed else float(gain(self._start, now).mean()),
+            "score": COLLAPSED_SCORE if now.collapsed else float(gain(self._pretrained, now).mean()),
             "retrieval_mrr": float(scores["reciprocal_rank"].mean()),
             "margin": float(scores["margin"].mean()),
             "alignment": -float(scores["closeness"].mean()),
@@ -156,20 +158,20 @@ class LabelFree:
         }
 
     def judge(self, encoder: Encoder, precision: str, *, brief: bool = False) -> Judgement | None:
-        return judge(self._start, self._look(encoder, precision, brief=brief))
+        return judge(self._pretrained, self._evaluate(encoder, precision, brief=brief))
 
-    def _look(self, encoder: Encoder, precision: str, *, brief: bool = False) -> Look:
+    def _evaluate(self, encoder: Encoder, precision: str, *, brief: bool = False) -> LabelFreeStatistics:
         """At the pairs and the whole texts; ``brief``: at the pairs alone, or what was seen of these weights before."""
         key = (weights_key(encoder), precision)
-        known = self._seen.get((key, False)) or self._seen.get((key, brief))
+        known = self._by_weights.get((key, False)) or self._by_weights.get((key, brief))
         if known is not None:
             return known
         sides = [text for probe in self._probes for text in (*probe.first, *probe.second)]
         texts = list(dict.fromkeys(sides)) if brief else self._texts
-        found = encoded(encoder, [*texts, *sides], precision, self._listener)
-        pairs = {probe.kind: (found.of(probe.first), found.of(probe.second)) for probe in self._probes}
-        self._seen[key, brief] = look(pairs, found.of(texts))
-        return self._seen[key, brief]
+        vectors = encoded(encoder, [*texts, *sides], precision, self._listener)
+        pairs = {probe.kind: (vectors.of(probe.first), vectors.of(probe.second)) for probe in self._probes}
+        self._by_weights[key, brief] = label_free_statistics(pairs, vectors.of(texts))
+        return self._by_weights[key, brief]
 
 
 def choose_criterion(
@@ -184,8 +186,8 @@ def choose_criterion(
     if wanted == "stsb-dev":
         assert settings.dev_data is not None
         return StsbDev(Path(settings.dev_data), listener)
-    columns = looked_at(corpus.take(held_out)) if len(held_out) else {}
-    texts, probes = to_look_at(columns)
+    columns = evaluated_rows(corpus.take(held_out)) if len(held_out) else {}
+    texts, probes = texts_and_probes(columns)
     if probes and len(texts) >= FEWEST_TEXTS:
         return LabelFree(columns, listener)
     why = (

@@ -5,7 +5,7 @@ Two texts that belong together, u_i and v_i (a title and its text, else the halv
     closeness_i = -||u_i - v_i||^2
     spread_i    = -log mean_j exp(-2 ||x_i - x_j||^2)                            over all held-out texts x of both sides
     margin_i    = <u_i, v_i> - (mean_j <u_i, v_j> + mean_j <u_j, v_i>) / 2       how far partners stand out
-    topics      = neighbour_overlap of the start, see maths/geometry.py
+    topics      = neighbour_overlap of the pretrained model, see maths/geometry.py
 
 Contrast pushes texts apart. Where texts are about everything, that helps; where they come in topics, a batch's
 negatives are often of the anchor's own topic, and pushing them away harms unless partners stand out more than before:
@@ -13,13 +13,13 @@ negatives are often of the anchor's own topic, and pushing them away harms unles
     gain_i = change of margin_i                     where there are titles, or topics > DIFFUSE
              change of closeness_i + spread_i       else
 
-Its mean is the score: 0 for the start. The verdict asks for more:
+Its mean is the score: 0 for the pretrained model. The verdict asks for more:
 
     harms     texts in topics, and the margin of halves falls by more than MARGIN; or titles are found worse
     helps     texts about everything, and titles are found better; or by nothing else: without pairs there is no sign
     unclear   else
 
-What that is worth was measured on encoders trained on eight labelled domains: ``contrapose study selection``.
+What that is worth was measured on encoders trained on eight labelled domains: ``python -m studies selection``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from contrapose.evaluate.vectors import unit_rows
 #: Fitted on the eight domains; a test fits them again from studies/results/selection.jsonl.
 DIFFUSE, MARGIN = 0.25, 0.001
 #: Uniformity is 0 when all vectors are equal and about -4 when they are evenly spread (minilm on STS-B: -3.8). Above
-#: this value cosines hardly tell sentences apart. Some untrained masked language models start above it.
+#: this value cosines hardly tell sentences apart. Some untrained masked language models begin above it.
 COLLAPSED_UNIFORMITY = -0.5
 #: With fewer texts neighbours mean little.
 FEWEST_TEXTS = 40
@@ -48,7 +48,7 @@ Sides = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class LabelFreeStatistics:
     """What one encoder shows: of each probe the scores of its rows, and numbers of all texts together."""
 
     scores: Mapping[str, Mapping[str, np.ndarray]]
@@ -66,14 +66,14 @@ class Look:
         return "titles" if "titles" in self.scores else "halves"
 
 
-def look(sides: Sides, texts_ND: np.ndarray) -> Look:
-    """Look at the vectors of probes and of the held-out texts (N, D) themselves; at least one probe."""
+def label_free_statistics(sides: Sides, texts_ND: np.ndarray) -> LabelFreeStatistics:
+    """Statistics of the vectors of probes and of the held-out texts (N, D) themselves; at least one probe."""
     import torch
 
     from contrapose.maths.geometry import effective_rank, neighbour_overlap, uniformity
 
     texts = torch.from_numpy(np.ascontiguousarray(texts_ND, np.float32))
-    return Look(
+    return LabelFreeStatistics(
         scores={kind: probe_scores(*pair) for kind, pair in sides.items()},
         topics=float(neighbour_overlap(texts).mean()),
         uniformity=float(uniformity(texts)),
@@ -106,17 +106,21 @@ def probe_scores(first_ND: np.ndarray, second_ND: np.ndarray) -> dict[str, np.nd
     }
 
 
-def gain(start: Look, now: Look) -> np.ndarray:
+def gain(pretrained: LabelFreeStatistics, now: LabelFreeStatistics) -> np.ndarray:
     """The expected gain of each row (N,), see above; its mean is the score."""
-    before, after = start.scores[start.partners], now.scores[start.partners]
-    names = ("margin",) if start.partners == "titles" or start.topics > DIFFUSE else ("closeness", "spread")
+    before, after = pretrained.scores[pretrained.partners], now.scores[pretrained.partners]
+    names = (
+        ("margin",)
+        if pretrained.partners == "titles" or pretrained.topics > DIFFUSE
+        else ("closeness", "spread")
+    )
     change: np.ndarray = np.sum([after[name] - before[name] for name in names], axis=0)
     return change
 
 
 @dataclass(frozen=True)
 class Measure:
-    """What a test is of, and what it means in plain words where it clearly rose, or fell, from the start."""
+    """What a test is of, and what it means in plain words where it clearly rose, or fell, from the pretrained model."""
 
     name: str
     rose: str
@@ -156,19 +160,22 @@ class Judgement:
     why: str = ""
 
 
-def judge(start: Look, now: Look) -> Judgement | None:
+def judge(pretrained: LabelFreeStatistics, now: LabelFreeStatistics) -> Judgement | None:
     """The verdict by the rule above; None where ``now`` is collapsed."""
     if now.collapsed:
         return None
-    shape = "halves" if "halves" in start.scores else "titles"
-    in_topics = start.topics > DIFFUSE
-    margin = _test(start, now, shape, "margin")
+    shape = "halves" if "halves" in pretrained.scores else "titles"
+    in_topics = pretrained.topics > DIFFUSE
+    margin = _test(pretrained, now, shape, "margin")
     if in_topics and margin.difference < -MARGIN and in_words(margin) == "worse":
         return Judgement(word=HARMS, measure=MEASURES[shape, "margin"], because=margin)
-    if "titles" not in start.scores:
+    if "titles" not in pretrained.scores:
         why = _no_sign(in_words(margin), in_topics=in_topics)
         return Judgement(word=UNCLEAR, measure=MEASURES["halves", "margin"], because=margin, why=why)
-    ranks, measure = _test(start, now, "titles", "reciprocal_rank"), MEASURES["titles", "reciprocal_rank"]
+    ranks, measure = (
+        _test(pretrained, now, "titles", "reciprocal_rank"),
+        MEASURES["titles", "reciprocal_rank"],
+    )
     change = in_words(ranks)
     if change == "worse":
         return Judgement(word=HARMS, measure=measure, because=ranks)
@@ -193,5 +200,5 @@ def _no_sign(change: str, *, in_topics: bool) -> str:
     return f"by no more than {MARGIN:g}, and so small a fall was no sure sign of harm"
 
 
-def _test(start: Look, now: Look, kind: str, name: str) -> PairedTest:
-    return paired_test(start.scores[kind][name], now.scores[kind][name], resamples=MEAN_RESAMPLES)
+def _test(pretrained: LabelFreeStatistics, now: LabelFreeStatistics, kind: str, name: str) -> PairedTest:
+    return paired_test(pretrained.scores[kind][name], now.scores[kind][name], resamples=MEAN_RESAMPLES)

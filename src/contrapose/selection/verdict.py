@@ -1,4 +1,4 @@
-"""Did training help? The start and the model on the same held-out rows, in words, with the numbers behind them.
+"""Did training help? Before and after on the same held-out rows, in words, with the numbers behind them.
 
 Every verdict is told in one order: what happened, what to do, the number, how sure that is. What a label-free verdict
 is worth was measured on labelled domains (docs/studies.md, "selection").
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 UNCHANGED, UNJUDGED = "unchanged", "not judged"
 #: Of label-free verdicts on domains left out when the rule was fitted: (right, said); a test counts them again.
 RELIABILITY: Mapping[str, tuple[int, int]] = {HELPS: (3, 4), UNCLEAR: (15, 23), HARMS: (17, 19)}
-#: Runs on the labelled domains that kept their start; of those where training had harmed; where it had helped.
+#: Runs on the labelled domains that kept the pretrained model; of those where training had harmed; where it had helped.
 KEPT_STARTS = (18, 15, 2)
 
 #: What to try next where training harms or is of no use, by where the views came from.
@@ -32,17 +32,17 @@ ADVICE: Mapping[str, str] = {
     "pairs": "See whether the pairs belong together; try a lower --learning-rate or fewer --steps, and judge with "
     "labels (--dev-data, contrapose evaluate).",
 }
-_WITH_LABELS = "evaluate it and the start on labels of your own task (contrapose evaluate)"
+_WITH_LABELS = "evaluate it and the pretrained model on labels of your own task (contrapose evaluate)"
 #: Criterion -> where it looks.
 _ON = {"label-free": "held-out text", "stsb-dev": "the STS-B development pairs"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """word: "helps", "no clear change", "harms", "unchanged" (the model is the start) or "not judged".
+    """word: "helps", "no clear change", "harms", "unchanged" (the model is the pretrained one) or "not judged".
 
     happened, advice, number, sure: the same in sentences, in the order in which they are told; "" where there is none.
-    measured: what the numbers are of; difference, low, high, p_value: from the start to the model, over ``rows``.
+    measured: what the numbers are of; difference, low, high, p_value: from before to after training, over ``rows``.
     """
 
     word: str
@@ -66,14 +66,14 @@ class Verdict:
         return {**asdict(self), "text": self.text}
 
 
-def is_the_start(summary: Mapping[str, Any]) -> bool:
+def is_pretrained(summary: Mapping[str, Any]) -> bool:
     """Whether the model that a run hands out is the encoder it began with, unchanged: one fingerprint for both.
 
-    >>> is_the_start({"start_fingerprint": "3f", "fingerprint": "3f"}), is_the_start({"blend": 0.5})
+    >>> is_pretrained({"start_fingerprint": "3f", "fingerprint": "3f"}), is_pretrained({"blend": 0.5})
     (True, False)
     """
-    start, model = summary.get("start_fingerprint"), summary.get("fingerprint")
-    return bool(start == model) if start is not None else summary.get("blend") == 0
+    pretrained, model = summary.get("start_fingerprint"), summary.get("fingerprint")
+    return bool(pretrained == model) if pretrained is not None else summary.get("blend") == 0
 
 
 def score_of_model(summary: Mapping[str, Any]) -> float | None:
@@ -91,13 +91,13 @@ def unjudged() -> Verdict:
     """The verdict where nothing can be compared."""
     return Verdict(
         word=UNJUDGED,
-        happened="Not judged: no text was held out to compare with the start (too little text, or --criterion none).",
+        happened="Not judged: no text was held out to compare before and after (too little, or --criterion none).",
         advice=f"Before you use the model, {_WITH_LABELS}.",
     )
 
 
-def start_kept(trained: Verdict, views: str, blending: Mapping[str, Any], criterion: str) -> Verdict:
-    """The verdict where the model is the start, and why: ``blending`` says how it was made.
+def pretrained_kept(trained: Verdict, views: str, blending: Mapping[str, Any], criterion: str) -> Verdict:
+    """The verdict where the model is the pretrained one, and why: ``blending`` says how it was made.
 
     trained: the verdict on all that was trained.
     """
@@ -111,7 +111,7 @@ def start_kept(trained: Verdict, views: str, blending: Mapping[str, Any], criter
     if not blending["blend_scores"]:
         return Verdict(
             word=UNCHANGED,
-            happened="Your model is unchanged: --blend 0 asks for the start.",
+            happened="Your model is unchanged: --blend 0 asks for the pretrained model.",
             advice="--blend 1 hands out what was trained, and --blend auto chooses.",
             number=number,
         )
@@ -120,13 +120,15 @@ def start_kept(trained: Verdict, views: str, blending: Mapping[str, Any], criter
     if trained.word == HELPS:
         happened = f"Your model is unchanged: what was trained is better by one measure on {on}, and worse by another."
     kept, harmed, helped = KEPT_STARTS
-    told = f"of {kept} runs on labelled domains that ended so, training had harmed in {harmed} and helped in {helped}"
+    outcome = (
+        f"of {kept} runs on labelled domains that ended so, training had harmed {harmed} and helped {helped}"
+    )
     return Verdict(
         word=UNCHANGED,
         happened=happened,
         advice=f"{ADVICE[views]} To have what was trained all the same: --blend 1.",
         number=number,
-        sure=f"Judged without labels: {told}." if criterion == "label-free" else "",
+        sure=f"Judged without labels: {outcome}." if criterion == "label-free" else "",
         measured=trained.measured,
         rows=trained.rows,
     )
@@ -140,14 +142,14 @@ def judge(
     brief: the model is a blend of encoders that were looked at, so a look at the pairs is enough.
     """
     with model.in_mode(training=False):
-        found = criterion.judge(model, precision, brief=brief)
-    return told(found, criterion.name, criterion.about, views)
+        judgement = criterion.judge(model, precision, brief=brief)
+    return in_sentences(judgement, criterion.name, criterion.about, views)
 
 
-def told(found: Judgement | None, criterion: str, about: str, views: str) -> Verdict:
+def in_sentences(judgement: Judgement | None, criterion: str, about: str, views: str) -> Verdict:
     """A judgement as sentences; None is that of a collapsed model."""
-    harmed = f"Keep using the start. {ADVICE[views]}"
-    if found is None:
+    harmed = f"Keep using the pretrained model. {ADVICE[views]}"
+    if judgement is None:
         return Verdict(
             word=HARMS,
             happened="Training harmed the model: it gives nearly all texts one vector, and cannot tell them apart.",
@@ -155,26 +157,26 @@ def told(found: Judgement | None, criterion: str, about: str, views: str) -> Ver
             number=f"Measured: {about}.",
             measured=about,
         )
-    test, measure, on = found.because, found.measure, _ON[criterion]
+    test, measure, on = judgement.because, judgement.measure, _ON[criterion]
     clear = {"better": measure.rose, "worse": measure.fell}.get(in_words(test))
-    if found.word == HELPS:
+    if judgement.word == HELPS:
         happened, advice = f"Training helped: on {on}, {clear}.", f"To be sure, {_WITH_LABELS}."
-    elif found.word == HARMS:
+    elif judgement.word == HARMS:
         happened, advice = f"Training harmed the model: on {on}, {clear}.", harmed
     else:
-        happened = f"No clear change on {on}: what differs from the start could be chance."
+        happened = f"No clear change on {on}: what differs from the pretrained model could be chance."
         if clear:
-            happened = f"No sure sign of help or harm: on {on}, {clear}, but {found.why}."
-        advice = f"Before you use the model in place of the start, {_WITH_LABELS}."
+            happened = f"No sure sign of help or harm: on {on}, {clear}, but {judgement.why}."
+        advice = f"Before you use the model in place of the pretrained model, {_WITH_LABELS}."
     # Label-free measures are cosines and ranks in [0, 1], where thousandths count; others are points.
-    places = 4 if criterion == "label-free" else 2
-    change, low, high = (f"{value:+.{places}f}" for value in (test.difference, test.low, test.high))
+    decimals = 4 if criterion == "label-free" else 2
+    change, low, high = (f"{value:+.{decimals}f}" for value in (test.difference, test.low, test.high))
     return Verdict(
-        word=found.word,
+        word=judgement.word,
         happened=happened,
         advice=advice,
         number=f"Measured: {measure.name} {change} [{low}, {high}] over {test.rows} rows.",
-        sure=_sure(criterion, found),
+        sure=_sure(criterion, judgement),
         measured=measure.name,
         difference=test.difference,
         low=test.low,
@@ -184,18 +186,19 @@ def told(found: Judgement | None, criterion: str, about: str, views: str) -> Ver
     )
 
 
-def _sure(criterion: str, found: Judgement) -> str:
+def _sure(criterion: str, judgement: Judgement) -> str:
     if criterion != "label-free":
-        test = found.because
+        test = judgement.because
         return f"Judged on labels; in brackets the {test.level:.0%} interval of the difference, p = {test.p_value:.3f}."
-    right, said = RELIABILITY[found.word]
-    return f"Judged without labels: on labelled domains the verdict '{found.word}' was right in {right} of {said} runs."
+    word = judgement.word
+    right, said = RELIABILITY[word]
+    return f"Judged without labels: on labelled domains the verdict '{word}' was right in {right} of {said} runs."
 
 
-def places_of(*scores: float) -> int:
+def decimals_of(*scores: float) -> int:
     """Decimals with which scores of a criterion are told: a label-free gain is small, a score in points is not.
 
-    >>> places_of(0.0, -0.01005), places_of(78.612, 0.3)
+    >>> decimals_of(0.0, -0.01005), decimals_of(78.612, 0.3)
     (4, 2)
     """
     return 4 if max(map(abs, scores), default=0.0) < 1 else 2

@@ -101,11 +101,11 @@ def verify_members(
     """
     with reporting(folder, "read"):
         os.stat(folder)
-    place = os.path.realpath(folder if root is None else root)
-    entries = _read_manifest(folder, place)
+    resolved = os.path.realpath(folder if root is None else root)
+    entries = _read_manifest(folder, resolved)
     for entry in entries.values():
         if entry.name not in leave_out:
-            _verify_member(folder / entry.name, place, entry)
+            _verify_member(folder / entry.name, resolved, entry)
     return entries
 
 
@@ -150,11 +150,11 @@ def _verify_member(path: Path, root: str, entry: ManifestEntry) -> None:
 @contextmanager
 def _open_regular(path: Path, root: str) -> Iterator[BufferedReader]:
     """The file under ``path``, which must be an ordinary one inside ``root``; faults of the disk count as damage."""
-    place = os.path.realpath(path)
-    if os.path.commonpath([root, place]) != root:
+    target = os.path.realpath(path)
+    if os.path.commonpath([root, target]) != root:
         raise _corrupt(path, "it is a symbolic link that leads out of its folder")
     try:
-        descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise _corrupt(path, "it is not an ordinary file")

@@ -10,8 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contrapose.errors import CorruptFile, Interrupted
-from contrapose.foreign import cannot_be_read, read_json_object
+from contrapose.errors import Interrupted
 from contrapose.train.settings import RunSettings, nested, resolve, run_folder
 
 if TYPE_CHECKING:
@@ -37,19 +36,16 @@ class Run:
     @cached_property
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of metrics.jsonl."""
-        from contrapose.train.track import read_rows
+        from contrapose.train.run_folder import read_rows
 
         return read_rows(self.folder / "metrics.jsonl")
 
     @cached_property
     def summary(self) -> dict[str, Any]:
         """Steps, scores, speed and data of the run, as written at its end."""
-        try:
-            return read_json_object(self.folder / "summary.json")
-        except (OSError, ValueError) as error:
-            raise CorruptFile(
-                f"{self.folder} has no readable summary.json ({cannot_be_read(error)}): the run is not finished"
-            ) from None
+        from contrapose.train.run_folder import read_summary
+
+        return read_summary(self.folder)
 
     @cached_property
     def encoder(self) -> Encoder:

@@ -12,11 +12,11 @@ from contrapose.listening import Listener
 from contrapose.storage.durable import remove_tree
 from contrapose.storage.syscalls import reporting
 from contrapose.train.preflight import Cleared
-from contrapose.train.resume import read_record
+from contrapose.train.run_folder import read_record
 from contrapose.train.settings import RunSettings
 
 
-def place_of(folder: Path) -> Path:
+def corpus_copy_of(folder: Path) -> Path:
     return folder / "cache" / "corpus"
 
 
@@ -24,12 +24,12 @@ def build(folder: Path, settings: RunSettings, cleared: Cleared, listener: Liste
     """Read the files into the run's copy; one that is there already, whole and of the same files, is kept."""
     assert cleared.sources is not None, "a run that has no copy yet needs its files"
     listener.preparing("reading the corpus")
-    place, data = place_of(folder), settings.data
-    with reporting(place.parent):
-        place.parent.mkdir(exist_ok=True)
+    copy, data = corpus_copy_of(folder), settings.data
+    with reporting(copy.parent):
+        copy.parent.mkdir(exist_ok=True)
     build_corpus(
         cleared.sources,
-        place,
+        copy,
         columns=data.columns,
         min_words=data.min_words,
         max_characters=data.max_characters,
@@ -72,7 +72,7 @@ def make_good(folder: Path, settings: RunSettings, cleared: Cleared, listener: L
         f"the run's own copy of its corpus is damaged ({damage}); it is built again from the files, which are as they "
         "were"
     )
-    remove_tree(place_of(folder))
+    remove_tree(corpus_copy_of(folder))
     build(folder, settings, cleared, listener)
     if damage := _damage(folder, record):
         raise ResumeRefused(f"the corpus was built again, and {damage}: start a new run with another --out")
@@ -81,7 +81,7 @@ def make_good(folder: Path, settings: RunSettings, cleared: Cleared, listener: L
 def _damage(folder: Path, record: dict[str, Any]) -> str:
     """What is wrong with the copy, or "" where it is whole and the one that the run was begun with."""
     try:
-        copy = Corpus.open(place_of(folder), verify=True)
+        copy = Corpus.open(corpus_copy_of(folder), verify=True)
     except (DataError, CorruptFile, StorageError) as error:
         return str(error)
     return "" if copy.fingerprint == record["corpus"] else "its rows are not those the run was begun with"

@@ -22,14 +22,14 @@ from contrapose.train.launch import launched
 
 
 @dataclass(frozen=True)
-class World:
+class ProcessGroup:
     """This process among all; one process alone is rank 0 of 1."""
 
     rank: int = 0
     size: int = 1
 
     @classmethod
-    def join(cls) -> World:
+    def join(cls) -> ProcessGroup:
         """Join the group that ``torchrun`` announces through the environment; alone where there is none.
 
         Raises UsageError for an announcement that cannot be meant, and where the others are not found.
@@ -41,9 +41,9 @@ class World:
             try:
                 dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
             except (ValueError, RuntimeError, OSError) as error:
-                place = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+                address = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
                 raise UsageError(
-                    f"process {launch.rank} of {launch.size} cannot join the others at {printable(place, 300)}: "
+                    f"process {launch.rank} of {launch.size} cannot join the others at {printable(address, 300)}: "
                     f"{printable(str(error).splitlines()[0], 300)}. Start all of them with torchrun"
                 ) from None
         return cls(rank=dist.get_rank(), size=dist.get_world_size())

@@ -25,7 +25,7 @@ _LEVELS = 1 << 16
 
 
 class SeededDropout(TorchFunctionMode):
-    """Inside the block, dropout on CPU tensors is a pure function of (seed, place) and of the order of the calls.
+    """Inside the block, dropout on CPU tensors is a pure function of (seed, path) and of the order of the calls.
 
     Dropout that is done elsewhere than by ``torch.nn.functional.dropout`` (a fused attention) still takes torch's
     generator: seed that as well.
@@ -37,9 +37,9 @@ class SeededDropout(TorchFunctionMode):
     True
     """
 
-    def __init__(self, seed: int, *place: int | str) -> None:
+    def __init__(self, seed: int, *path: int | str) -> None:
         super().__init__()
-        self._bits = np.random.Generator(np.random.SFC64(derive(seed, *place)))
+        self._bits = np.random.Generator(np.random.SFC64(derive(seed, *path)))
 
     def __torch_function__(
         self,

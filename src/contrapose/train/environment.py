@@ -9,13 +9,13 @@ import torch
 
 from contrapose.errors import UsageError
 from contrapose.ledger import PACKAGES, versions
-from contrapose.train.distributed import World
+from contrapose.train.distributed import ProcessGroup
 from contrapose.train.launch import launched
 
 
-def pick_device(name: str, world: World | None = None) -> torch.device:
+def pick_device(name: str, processes: ProcessGroup | None = None) -> torch.device:
     """The device to compute on; ``auto`` is a GPU where there is one."""
-    local = launched().local_rank if world and world.size > 1 else 0
+    local = launched().local_rank if processes and processes.size > 1 else 0
     if torch.cuda.is_available() and local >= torch.cuda.device_count() and name in ("auto", "cuda"):
         raise UsageError(
             f"this is process {local} of this machine (LOCAL_RANK), and torch sees {torch.cuda.device_count()} GPU: "

@@ -12,20 +12,20 @@ from contrapose.ledger import record
 from contrapose.selection.blend import best_share, blend
 from contrapose.selection.verdict import (
     Verdict,
-    is_the_start,
+    decimals_of,
+    is_pretrained,
     judge,
-    places_of,
+    pretrained_kept,
     score_of_model,
-    start_kept,
     unjudged,
 )
 from contrapose.storage.durable import write_text
 from contrapose.train import checkpoint as checkpoints
 from contrapose.train.prepare import load_encoder
-from contrapose.train.resume import read_record
+from contrapose.train.run_folder import read_record, read_rows
 from contrapose.train.session import Session, restore
 from contrapose.train.settings import run_folder
-from contrapose.train.track import read_rows, seconds_by_part, strict_json
+from contrapose.train.track import seconds_by_part, strict_json
 
 
 def finish(session: Session, began: float) -> None:
@@ -37,9 +37,9 @@ def finish(session: Session, began: float) -> None:
         "start_fingerprint": read_record(session.folder)["model"],
         "fingerprint": session.encoder.fingerprint(),
     }
-    if is_the_start(models):
+    if is_pretrained(models):
         name = session.criterion.name if session.criterion else ""
-        verdict = start_kept(verdict, session.views, blending, name)
+        verdict = pretrained_kept(verdict, session.views, blending, name)
     summary = {
         **_summary(session, chosen),
         **_seconds(session, began),
@@ -47,7 +47,7 @@ def finish(session: Session, began: float) -> None:
         **models,
         "verdict": verdict.to_json(),
     }
-    if session.world.is_first:
+    if session.processes.is_first:
         encoder = session.encoder.eval()
         encoder.use_attention("sdpa")
         card = model_card(
@@ -74,7 +74,7 @@ def finish(session: Session, began: float) -> None:
             citation=f"{session.recipe.method.paper}\n{session.recipe.method.reference}",
             fingerprint=models["fingerprint"],
             outcome=verdict.text,
-            unchanged=is_the_start(summary),
+            unchanged=is_pretrained(summary),
         )
         session.listener.preparing("writing the model")
         encoder.save(run_folder(session.settings) / "model", card, provenance=summary)
@@ -82,7 +82,7 @@ def finish(session: Session, began: float) -> None:
         write_text(session.folder / "summary.json", strict_json(summary) + "\n")
         settings = session.settings.model_dump(mode="json")
         record("run", {"folder": str(session.folder.resolve()), "summary": summary, "settings": settings})
-    session.world.wait()
+    session.processes.wait()
     session.listener.finished(summary)
 
 
@@ -161,7 +161,7 @@ def _summary(session: Session, chosen: int) -> dict[str, Any]:
         "rows": session.facts["rows"],
         "view_cosine": session.facts.get("view_cosine"),
         "corpus_fingerprint": session.corpus.fingerprint,
-        "rows_quarantined": session.corpus.account.quarantined,
+        "rows_quarantined": session.corpus.statistics.quarantined,
         "precision": session.precision,
         "rows_per_second": round(batch_size / median, 1) if median else None,
     }
@@ -170,9 +170,9 @@ def _summary(session: Session, chosen: int) -> dict[str, Any]:
 def _numbers(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The criterion at the start and of the model; nothing where the two are one, or the model's was not measured."""
     before, after = summary["score_before"], score_of_model(summary)
-    if before is None or after is None or is_the_start(summary):
+    if before is None or after is None or is_pretrained(summary):
         return []
-    places = places_of(before, after)
+    places = decimals_of(before, after)
     return [
         {
             "measured": summary["criterion_about"],

@@ -10,7 +10,6 @@ a run that was never stopped.
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import torch
@@ -20,17 +19,18 @@ from contrapose.selection.criterion import is_better
 from contrapose.train import checkpoint as checkpoints
 from contrapose.train.gradients import clear_gradients
 from contrapose.train.guard import CollapseAlarm, SkipCounter, what_is_not_finite
+from contrapose.train.modules import put_back, running_statistics, trainable
 from contrapose.train.optimizer import (
     clip,
     gradient_norm,
     learning_rate,
     optimizer_tensors,
     set_learning_rate,
-    trainable,
 )
+from contrapose.train.prefetcher import Prefetcher
 from contrapose.train.session import Session
 from contrapose.train.signals import StopRequest
-from contrapose.train.step import StepResult, TokenizedBatch, forward_backward, tokenize
+from contrapose.train.step import StepResult, TokenizedBatch, forward_backward
 from contrapose.train.track import numbers
 
 
@@ -41,11 +41,11 @@ def run(session: Session) -> None:
     if progress.step == 0:
         _evaluate(session)
     _set_mode(session)
-    with StopRequest(session.listener.stopping) as stop, Ahead(session) as ahead:
+    with StopRequest(session.listener.stopping) as stop, Prefetcher(session) as prefetcher:
         while progress.step < session.num_steps and not progress.stopped_early:
-            _one_step(session, ahead.batch_of(progress.step))
+            _one_step(session, prefetcher.batch_of(progress.step))
             last = progress.step == session.num_steps
-            must_stop = session.world.any(stop.received is not None, session.encoder.device)
+            must_stop = session.processes.any(stop.received is not None, session.encoder.device)
             improved = False
             if last or progress.step % session.eval_every == 0:
                 improved = _evaluate(session)
@@ -65,16 +65,16 @@ def _one_step(session: Session, tokenized: TokenizedBatch) -> None:
     progress, training = session.progress, session.settings.training
     began = time.perf_counter()
     rate = learning_rate(progress.step, session.num_steps, training)
-    clear_gradients(session.encoder)
-    statistics = [buffer.clone() for buffer in session.encoder.buffers()]
+    clear_gradients(session.modules, session.encoder.backbone)
+    statistics = [buffer.clone() for buffer in running_statistics(session.modules)]
     result = forward_backward(session.encoder, session.objective, tokenized, session.plan)
-    parameters = trainable(session.encoder)
+    parameters = trainable(session.modules)
     grad_norm = gradient_norm(parameters.values())
     problem = what_is_not_finite(result, grad_norm, parameters.items())
     progress.step += 1
     row = _row(result, progress.step, rate, grad_norm, problem)
     if problem:
-        _put_back(session, statistics)
+        put_back(session.modules, statistics)
         _log(session, row, began)
         _skip(session, problem)
         return
@@ -96,13 +96,6 @@ def _row(result: StepResult, step: int, rate: float, grad_norm: torch.Tensor, pr
     measured = numbers({"loss": result.loss.total, **terms, "grad_norm": grad_norm, **result.loss.stats})
     row: dict[str, Any] = {"step": step, "loss": measured.pop("loss"), "learning_rate": rate, **measured}
     return {**row, "skipped": problem} if problem else row
-
-
-def _put_back(session: Session, statistics: list[torch.Tensor]) -> None:
-    """A batch norm in the head has averaged the bad batch into its statistics already: undo that."""
-    with torch.no_grad():
-        for buffer, before in zip(session.encoder.buffers(), statistics, strict=True):
-            buffer.copy_(before)
 
 
 def _skip(session: Session, problem: str) -> None:
@@ -129,7 +122,7 @@ def _watch_for_collapse(session: Session, row: dict[str, Any]) -> None:
 
 def _log(session: Session, row: dict[str, Any], began: float) -> None:
     seconds = time.perf_counter() - began
-    if session.world.is_first:
+    if session.processes.is_first:
         session.metrics.write(row)
         session.metrics.write_timing({"step": row["step"], "seconds": round(seconds, 4)})
     session.listener.stepped(row["step"], {**row, "seconds": seconds})
@@ -152,7 +145,7 @@ def _evaluate(session: Session) -> bool:
         progress.evaluations_since_best += 1
     patience = session.settings.selection.patience
     progress.stopped_early = patience is not None and progress.evaluations_since_best >= patience
-    if session.world.is_first:
+    if session.processes.is_first:
         session.metrics.write({"step": progress.step, "criterion": criterion.name, "evaluation": scores})
     session.listener.evaluated(progress.step, scores, improved)
     return improved or progress.stopped_early
@@ -168,48 +161,17 @@ def _set_mode(session: Session) -> None:
 def save(session: Session) -> None:
     """Write a checkpoint, then delete those that are no longer needed."""
     with session.timed("saving"):
-        if session.world.is_first:
+        if session.processes.is_first:
             session.metrics.sync()
             checkpoints.save(
                 session.checkpoints,
                 checkpoints.Checkpoint(
                     step=session.progress.step,
-                    weights=session.encoder.state_dict(),
-                    optimizer=optimizer_tensors(session.optimizer, trainable(session.encoder)),
-                    objective=session.objective.state_dict(),
+                    modules=session.modules.state_dict(),
+                    optimizer=optimizer_tensors(session.optimizer, trainable(session.modules)),
                     state={key: value for key, value in session.progress.to_state().items() if key != "step"},
                 ),
             )
             keep, best = session.settings.saving.keep, session.progress.best_step
             checkpoints.prune(session.checkpoints, keep=keep, best_step=best)
-        session.world.wait()
-
-
-class Ahead:
-    """Reads and tokenizes the next batch in the background while this one is computed.
-
-    A batch is a pure function of its number, so looking ahead changes nothing.
-    """
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._upcoming: dict[int, Future[TokenizedBatch]] = {}
-
-    def __enter__(self) -> Ahead:
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def batch_of(self, step: int) -> TokenizedBatch:
-        """The batch of ``step``; the one after it is begun."""
-        current = self._upcoming.pop(step, None) or self._pool.submit(self._make, step)
-        ready = current.result()
-        if step + 1 < self._session.num_steps:
-            self._upcoming[step + 1] = self._pool.submit(self._make, step + 1)
-        return ready
-
-    def _make(self, step: int) -> TokenizedBatch:
-        session = self._session
-        return tokenize(session.encoder, session.batches.at(step), session.plan)
+        session.processes.wait()

@@ -50,9 +50,9 @@ def has_record(folder: Path) -> bool:
 
 def _sources(settings: RunSettings, folder: Path, *, goes_on: bool) -> Cleared:
     try:
-        found = find_sources(settings.data.corpus, out=folder)
+        sources = find_sources(settings.data.corpus, out=folder)
     except DataError as error:
         if not goes_on:
             raise
         return Cleared(None, str(error))
-    return Cleared(tuple(STDIN if source.path is None else source.name for source in found))
+    return Cleared(tuple(STDIN if source.path is None else source.name for source in sources))

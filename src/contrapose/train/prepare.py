@@ -14,20 +14,20 @@ from contrapose.encoder.views import require_dropout, view_cosine
 from contrapose.errors import ResumeRefused, UsageError
 from contrapose.listening import Listener
 from contrapose.objectives.catalogue import Recipe, recipe
-from contrapose.objectives.objective import Objective
 from contrapose.seeds import derive
-from contrapose.selection.budget import LookPlan
+from contrapose.selection.budget import EvaluationPlan
 from contrapose.selection.criterion import Criterion, choose_criterion
-from contrapose.selection.looks import looks_of_run
+from contrapose.selection.held_out import evaluations_of_run
 from contrapose.storage.durable import write_json, write_text
 from contrapose.train.batches import Batches, choose_views
 from contrapose.train.chunks import CPU_GROUPS, GPU_GROUPS
 from contrapose.train.claim import claim
-from contrapose.train.corpus_copy import build, make_good, place_of
-from contrapose.train.distributed import World
+from contrapose.train.corpus_copy import build, corpus_copy_of, make_good
+from contrapose.train.distributed import ProcessGroup
 from contrapose.train.environment import describe_environment, pick_device, pick_precision
 from contrapose.train.launch import launched
-from contrapose.train.optimizer import learning_rate, make_optimizer, trainable
+from contrapose.train.modules import module_tree, trainable
+from contrapose.train.optimizer import learning_rate, make_optimizer
 from contrapose.train.preflight import Cleared, has_record
 from contrapose.train.progress import Progress
 from contrapose.train.resume import (
@@ -39,7 +39,7 @@ from contrapose.train.resume import (
     write_longer,
     write_record,
 )
-from contrapose.train.session import Session, go_back
+from contrapose.train.session import Session, restore_latest_checkpoint
 from contrapose.train.settings import RunSettings, run_folder, steps_of
 from contrapose.train.step import StepPlan
 from contrapose.train.track import MetricsLog
@@ -64,25 +64,25 @@ def prepare(
         check_method_file(run_folder(settings), made.file_sha256)
     settings = _with_all_numbers(settings, made)
     folder = run_folder(settings)
-    world = _join(listener)
-    stack.callback(world.leave)
-    world.rows(settings.training.batch_size)
-    if world.is_first:
+    processes = _join(listener)
+    stack.callback(processes.leave)
+    processes.rows(settings.training.batch_size)
+    if processes.is_first:
         claim(folder, resume=resume, stack=stack)
-    world.wait()
+    processes.wait()
     goes_on = resume and has_record(folder)
     if goes_on:
         check_settings(folder, settings, complete=True)
-    device = pick_device(settings.training.device, world)
+    device = pick_device(settings.training.device, processes)
     bf16 = pick_precision(settings.training.precision, device)
-    if goes_on and world.is_first:
+    if goes_on and processes.is_first:
         make_good(folder, settings, cleared, listener)
     listener.preparing(f"loading {settings.encoder.model}")
     encoder = load_encoder(settings).to(device)
-    if not goes_on and world.is_first:
+    if not goes_on and processes.is_first:
         build(folder, settings, cleared, listener)
-    world.wait()
-    corpus = Corpus.open(place_of(folder))
+    processes.wait()
+    corpus = Corpus.open(corpus_copy_of(folder))
     views = choose_views(settings.data.views, corpus.columns)
     held_out_rows = min(settings.data.held_out_rows, len(corpus) // 10)
     rows, held_out = corpus.split_held_out(held_out_rows, derive(settings.training.seed, "held-out") >> 1)
@@ -106,13 +106,14 @@ def prepare(
         "views": views,
         "device": str(device),
         "precision": "bf16" if bf16 else "fp32",
-        "account": corpus.account.lines(),
+        "account": corpus.statistics.lines(),
         "temperature": getattr(made.hyperparameters, "temperature", None),
         **_measured_views(encoder, batches, views, settings),
     }
-    objective = refuse_untrained(made.build(width=encoder.width)).to(device)
+    objective = made.build(width=encoder.width)
+    modules = module_tree(encoder, objective).to(device)
     criterion = choose_criterion(settings.selection, corpus, held_out, listener)
-    looks = looks_of_run(
+    looks = evaluations_of_run(
         settings.selection,
         criterion,
         encoder,
@@ -142,7 +143,8 @@ def prepare(
         views=views,
         encoder=encoder,
         objective=objective,
-        optimizer=make_optimizer(trainable(encoder), settings.training),
+        modules=modules,
+        optimizer=make_optimizer(trainable(modules), settings.training),
         criterion=criterion,
         plan=StepPlan(
             seed=settings.training.seed,
@@ -150,34 +152,34 @@ def prepare(
             num_groups=groups,
             chunk_size=settings.training.chunk_size,
             bf16=bf16,
-            world=world,
+            processes=processes,
         ),
         num_steps=num_steps,
         looks=looks,
         listener=listener,
-        metrics=MetricsLog(folder, tensorboard=settings.saving.tensorboard and world.is_first),
-        world=world,
+        metrics=MetricsLog(folder, tensorboard=settings.saving.tensorboard and processes.is_first),
+        processes=processes,
         progress=Progress(),
         facts=facts,
     )
-    if world.is_first:
+    if processes.is_first:
         _write_down(session, goes_on=goes_on)
     if resume:
-        go_back(session)
-    if goes_on and world.is_first:
+        restore_latest_checkpoint(session)
+    if goes_on and processes.is_first:
         _lengthen(session)
     session.tell_preparation(began, looking)
     return session
 
 
-def _join(listener: Listener) -> World:
+def _join(listener: Listener) -> ProcessGroup:
     others = launched().size - 1
     if others:
         listener.preparing(f"waiting for the other {others} processes")
-    return World.join()
+    return ProcessGroup.join()
 
 
-def _facts_of_looks(criterion: Criterion | None, looks: LookPlan, num_steps: int) -> dict[str, Any]:
+def _facts_of_looks(criterion: Criterion | None, looks: EvaluationPlan, num_steps: int) -> dict[str, Any]:
     """What chooses the checkpoint, on how much text, and how often that is looked at."""
     if criterion is None:
         return {"criterion": "the last step", "eval_every": num_steps, "evaluations": 0, "closing_looks": 0}
@@ -194,16 +196,6 @@ def _with_all_numbers(settings: RunSettings, made: Recipe) -> RunSettings:
     """The settings with every hyperparameter of the method in them, its defaults too: that is what the run records."""
     method = settings.method.model_copy(update={"hyperparameters": made.hyperparameters.model_dump()})
     return settings.model_copy(update={"method": method})
-
-
-def refuse_untrained(objective: Objective) -> Objective:
-    """The optimizer has the encoder's weights: a part with weights of its own would stay as it was drawn."""
-    if names := [name for name, weight in objective.named_parameters() if weight.requires_grad]:
-        raise UsageError(
-            f"a part of the method has weights to be trained ({names[0]}), and a run trains the encoder alone: make "
-            "them buffers, or train in a loop of your own"
-        )
-    return objective
 
 
 def load_encoder(settings: RunSettings) -> Encoder:
@@ -239,7 +231,7 @@ def _measured_views(
 def _write_down(session: Session, *, goes_on: bool) -> None:
     """config.toml, env.json and the record that a continuation is compared with."""
     folder, settings = session.folder, session.settings
-    environment = describe_environment(session.encoder.device, session.world.size)
+    environment = describe_environment(session.encoder.device, session.processes.size)
     if goes_on:
         notice = session.listener.notice
         check_begun_with(folder, settings, session.corpus, session.encoder, environment, notice)

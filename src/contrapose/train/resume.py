@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contrapose.errors import CorruptFile, ResumeRefused
-from contrapose.foreign import cannot_be_read, read_json_object
+from contrapose.errors import ResumeRefused
 from contrapose.storage.durable import write_json
+from contrapose.train.run_folder import read_environment, read_record
 from contrapose.train.settings import RunSettings, steps_of
 
 if TYPE_CHECKING:
@@ -71,16 +71,6 @@ def write_longer(folder: Path, settings: RunSettings, *, after: int, steps: int)
     write_json(folder / "run.json", record)
 
 
-def read_record(folder: Path) -> dict[str, Any]:
-    """The record of a run; CorruptFile where it is not readable."""
-    record = _read_object(folder / "run.json")
-    if missing := [key for key in ("settings", "corpus", "sources", "model") if key not in record]:
-        raise CorruptFile(f"{folder / 'run.json'} is not the record of a run: it has no {', '.join(missing)}")
-    if not isinstance(record["settings"], dict):
-        raise CorruptFile(f"{folder / 'run.json'} is damaged: its settings are no JSON object")
-    return record
-
-
 def check_method_file(folder: Path, sha256: str | None) -> None:
     """Raise ResumeRefused where the method was read from a file that changed since. Nothing is loaded for it."""
     if not (folder / "run.json").exists():
@@ -91,15 +81,6 @@ def check_method_file(folder: Path, sha256: str | None) -> None:
             f"the file of the method changed since {folder} was begun, so it cannot be continued: restore the file, "
             "or start a new run with another --out"
         )
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        return read_json_object(path)
-    except (OSError, ValueError) as error:
-        raise CorruptFile(
-            f"{path} cannot be read ({cannot_be_read(error)}): this is not the folder of a run"
-        ) from None
 
 
 def check_settings(folder: Path, settings: RunSettings, *, complete: bool) -> None:
@@ -170,7 +151,7 @@ def check_begun_with(
             f"the model '{settings.encoder.model}' is not the one the run was begun with (its weights, tokenizer or "
             "pooling changed): restore it, or start a new run with another --out"
         )
-    then = _read_object(folder / "env.json")
+    then = read_environment(folder)
     changed = [key for key in BITS_DEPEND_ON if then.get(key) != environment.get(key)]
     if changed:
         notice(
@@ -181,14 +162,14 @@ def check_begun_with(
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> dict[str, str]:
     """Name -> what it was and is, of every setting that may not differ, and of the run's length."""
-    found: dict[str, str] = {}
+    differences: dict[str, str] = {}
     for key in sorted(set(before) | set(now)):
         name = f"{path}{key}"
         old, new = before.get(key), now.get(key)
         if name in FREE or old == new:
             continue
         if isinstance(old, Mapping) and isinstance(new, Mapping):
-            found |= _differences(old, new, f"{name}.")
+            differences |= _differences(old, new, f"{name}.")
         else:
-            found[name] = f"{name} was {old!r} and is {new!r}"
-    return found
+            differences[name] = f"{name} was {old!r} and is {new!r}"
+    return differences

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
@@ -17,16 +18,18 @@ from contrapose.errors import ResumeRefused
 from contrapose.listening import Listener
 from contrapose.objectives.catalogue import Recipe
 from contrapose.objectives.objective import Objective
-from contrapose.selection.budget import LookPlan
+from contrapose.selection.budget import EvaluationPlan
 from contrapose.selection.criterion import Criterion
 from contrapose.train import checkpoint as checkpoints
 from contrapose.train.batches import Batches
-from contrapose.train.distributed import World
-from contrapose.train.optimizer import restore_optimizer, trainable
+from contrapose.train.distributed import ProcessGroup
+from contrapose.train.modules import trainable
+from contrapose.train.optimizer import restore_optimizer
 from contrapose.train.progress import Progress
+from contrapose.train.run_folder import read_rows
 from contrapose.train.settings import RunSettings
 from contrapose.train.step import StepPlan
-from contrapose.train.track import MetricsLog, read_rows, seconds_by_part
+from contrapose.train.track import MetricsLog, seconds_by_part
 
 
 @dataclass
@@ -41,14 +44,15 @@ class Session:
     views: str
     encoder: Encoder
     objective: Objective
+    modules: nn.ModuleDict
     optimizer: torch.optim.AdamW
     criterion: Criterion | None
     plan: StepPlan
     num_steps: int
-    looks: LookPlan
+    looks: EvaluationPlan
     listener: Listener
     metrics: MetricsLog
-    world: World
+    processes: ProcessGroup
     progress: Progress
     facts: dict[str, Any]
     #: Seconds that the run took in the processes before this one, as far as they wrote them down.
@@ -68,7 +72,7 @@ class Session:
         self._write_seconds(preparing=time.perf_counter() - began - looking, looking=looking)
 
     def _write_seconds(self, **parts: float) -> None:
-        if self.world.is_first:
+        if self.processes.is_first:
             seconds = {f"{part}_seconds": round(taken, 4) for part, taken in parts.items()}
             self.metrics.write_timing({"step": self.progress.step, **seconds})
 
@@ -85,27 +89,26 @@ class Session:
         return "bf16" if self.plan.bf16 else "fp32"
 
 
-def go_back(session: Session) -> None:
+def restore_latest_checkpoint(session: Session) -> None:
     """Continue from the newest good checkpoint; from the beginning where there is none yet."""
     saved = checkpoints.load_newest(session.checkpoints, session.listener.notice)
     if saved is None:
-        if session.world.is_first:
+        if session.processes.is_first:
             session.metrics.cut_after(-1)
         session.listener.notice("no checkpoint yet: the run starts from its beginning")
         return
     restore(session, saved)
     session.progress = Progress.from_state(saved.step, saved.state)
-    if session.world.is_first:
+    if session.processes.is_first:
         session.metrics.cut_after(saved.step)
 
 
 def restore(session: Session, saved: checkpoints.Checkpoint) -> None:
-    """Put weights, optimizer and queues of a checkpoint back."""
+    """Put the modules and the optimizer of a checkpoint back."""
     device = session.encoder.device
     try:
-        session.encoder.load_state_dict(saved.weights)
-        session.objective.load_state_dict(saved.objective)
+        session.modules.load_state_dict(saved.modules)
         on_device = {name: tensor.to(device) for name, tensor in saved.optimizer.items()}
-        restore_optimizer(session.optimizer, trainable(session.encoder), on_device)
+        restore_optimizer(session.optimizer, trainable(session.modules), on_device)
     except (RuntimeError, KeyError) as error:
         raise ResumeRefused(f"the checkpoint does not fit this model: {error}") from None

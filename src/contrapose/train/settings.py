@@ -190,13 +190,13 @@ def nested(options: Mapping[str, Any]) -> dict[str, Any]:
             section, key = name.split(".", 1)
             if section not in SECTIONS:
                 raise UsageError(f"unknown section '{section}' in '{name}'{nearest(section, list(SECTIONS))}")
-            place = (section, *key.split("."))
+            keys = (section, *key.split("."))
         else:
-            place = section_of(name) or ("method", "hyperparameters", name)
+            keys = section_of(name) or ("method", "hyperparameters", name)
         table = tables
-        for part in place[:-1]:
+        for part in keys[:-1]:
             table = table.setdefault(part, {})
-        table[place[-1]] = value
+        table[keys[-1]] = value
     return tables
 
 

@@ -22,7 +22,7 @@ from contrapose.objectives.objective import Objective
 from contrapose.seeds import seeded
 from contrapose.train.batches import Batch
 from contrapose.train.chunks import length_groups
-from contrapose.train.distributed import World
+from contrapose.train.distributed import ProcessGroup
 from contrapose.train.dropout import SeededDropout
 from contrapose.train.gradcache import encode_chunks, in_order, send_gradient
 from contrapose.train.gradients import sparse_lookups
@@ -37,7 +37,7 @@ class StepPlan:
     num_groups: int = 1
     chunk_size: int | None = None
     bf16: bool = False
-    world: World = field(default_factory=World)
+    processes: ProcessGroup = field(default_factory=ProcessGroup)
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class TokenizedBatch:
 
 def tokenize(encoder: Encoder, batch: Batch, plan: StepPlan) -> TokenizedBatch:
     """Token ids of this process's share. Done ahead of time in a background thread: it is a pure function."""
-    own = plan.world.rows(len(batch.row_ids))
+    own = plan.processes.rows(len(batch.row_ids))
     texts = [text for view in batch.texts.values() for text in view[own]]
     return TokenizedBatch(batch, encoder.token_ids(texts, plan.max_length))
 
@@ -76,14 +76,14 @@ def _forward_backward(
     encoder: Encoder, objective: Objective, tokenized: TokenizedBatch, plan: StepPlan
 ) -> StepResult:
     batch, token_ids = tokenized.batch, tokenized.token_ids
-    device, world = encoder.device, plan.world
+    device, processes = encoder.device, plan.processes
     chunks = length_groups([len(ids) for ids in token_ids], plan.num_groups, plan.chunk_size)
     caching = plan.chunk_size is not None and plan.chunk_size < len(token_ids)
 
     def encode(number: int) -> Tensor:
         with (
-            seeded(plan.seed, *(place := ("dropout", batch.step, world.rank, number)), device=device),
-            SeededDropout(plan.seed, *place),
+            seeded(plan.seed, *(name := ("dropout", batch.step, processes.rank, number)), device=device),
+            SeededDropout(plan.seed, *name),
             torch.autocast(device.type, torch.bfloat16, enabled=plan.bf16),
         ):
             return encoder.pooled([token_ids[position] for position in chunks[number]])
@@ -91,15 +91,15 @@ def _forward_backward(
     pooled = encode_chunks(encode, chunks, keep_graph=not caching)
     num_views = len(batch.texts)
     own_VbD = in_order(pooled, chunks).view(num_views, -1, encoder.width)
-    leaf_VBD = world.gather_rows(own_VbD).requires_grad_()
+    leaf_VBD = processes.gather_rows(own_VbD).requires_grad_()
     views = _views(encoder, leaf_VBD, batch, plan.seed)
     loss = cast("Loss", objective(views))
     torch.autograd.backward(loss.total)
     gradient_VBD = cast("Tensor", leaf_VBD.grad)
-    own = world.rows(leaf_VBD.shape[1])
+    own = processes.rows(leaf_VBD.shape[1])
     send_gradient(encode, pooled, chunks, gradient_VBD[:, own].reshape(-1, encoder.width))
     # The head saw the whole batch in every process: its gradients are complete already.
-    world.sum_gradients(encoder.backbone.parameters())
+    processes.sum_gradients(encoder.backbone.parameters())
     return StepResult(loss=loss, views=views, gradient_VBD=gradient_VBD)
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contrapose.errors import MissingExtra
-from contrapose.foreign import parse_json_object
 from contrapose.storage import syscalls
 from contrapose.storage.durable import append_line, write_text
+from contrapose.train.run_folder import read_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -94,21 +94,6 @@ class MetricsLog:
             self._board.close()
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a metrics file. A torn last line (a kill in the middle of it) is left out."""
-    with syscalls.reporting(path, "read"):
-        text = path.read_text(encoding="utf-8", errors="replace")
-    rows = []
-    for line in text.splitlines():
-        try:
-            row = parse_json_object(line)
-        except ValueError:
-            continue
-        if isinstance(row.get("step"), int):
-            rows.append(row)
-    return rows
-
-
 def require_tensorboard() -> None:
     """Raise MissingExtra where ``--tensorboard`` cannot be done; loads nothing."""
     if find_spec("tensorboard") is None:
@@ -121,13 +106,13 @@ def seconds_by_part(timings: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     >>> seconds_by_part([{"step": 1, "seconds": 2.0}, {"step": 1, "looking_seconds": 1.0}, {"step": 2, "seconds": 2.0}])
     {'training_seconds': 4.0, 'looking_seconds': 1.0}
     """
-    found: dict[str, float] = {}
+    seconds: dict[str, float] = {}
     for row in timings:
         for name, value in row.items():
             if name.endswith("seconds") and isinstance(value, float | int):
                 part = "training_seconds" if name == "seconds" else name
-                found[part] = found.get(part, 0.0) + value
-    return found
+                seconds[part] = seconds.get(part, 0.0) + value
+    return seconds
 
 
 def _summary_writer(folder: Path) -> Any:

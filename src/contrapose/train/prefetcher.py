@@ -1,0 +1,38 @@
+"""The next batch is read and tokenized in the background while the current one is computed."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from contrapose.train.session import Session
+from contrapose.train.step import TokenizedBatch, tokenize
+
+
+class Prefetcher:
+    """Reads and tokenizes the next batch in the background while this one is computed.
+
+    A batch is a pure function of its number, so looking ahead changes nothing.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._upcoming: dict[int, Future[TokenizedBatch]] = {}
+
+    def __enter__(self) -> Prefetcher:
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def batch_of(self, step: int) -> TokenizedBatch:
+        """The batch of ``step``; the one after it is begun."""
+        current = self._upcoming.pop(step, None) or self._pool.submit(self._make, step)
+        ready = current.result()
+        if step + 1 < self._session.num_steps:
+            self._upcoming[step + 1] = self._pool.submit(self._make, step + 1)
+        return ready
+
+    def _make(self, step: int) -> TokenizedBatch:
+        session = self._session
+        return tokenize(session.encoder, session.batches.at(step), session.plan)

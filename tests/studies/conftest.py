@@ -1,0 +1,3 @@
+"""What the tests of the studies share with those of the command line."""
+
+from tests.cli.conftest import contrapose as contrapose
