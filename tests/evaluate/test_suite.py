@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import contrapose.evaluate as room
+import contrapose.evaluate as package
 from contrapose.errors import UsageError
 from contrapose.evaluate.evidence import Evidence
 from contrapose.evaluate.plan import expand_tasks
@@ -172,6 +172,6 @@ def test_names_are_unified_and_kept_in_order() -> None:
 
 
 def test_room_is_the_function_of_its_name(data: Path) -> None:
-    assert room(random_directions(), ["STS-B"], data).value("STS-B") == evaluate(
+    assert package(random_directions(), ["STS-B"], data).value("STS-B") == evaluate(
         random_directions(), ["STS-B"], data
     ).value("STS-B")

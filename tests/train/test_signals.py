@@ -209,11 +209,11 @@ def test_a_signal_before_the_first_step_of_a_continuation_changes_nothing(
 def test_a_signal_after_the_last_step_keeps_the_training(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from contrapose.train import finish as room
+    from contrapose.train import finish as package
 
     whole = run_tiny(place, tmp_path / "whole")
     with monkeypatch.context() as patch:
-        patch.setattr(room, "finish", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        patch.setattr(package, "finish", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
         with pytest.raises(Interrupted, match=r"what was saved in .* is kept.*--resume") as stopped:
             run_tiny(place, tmp_path / "run")
     assert stopped.value.exit_code == 143

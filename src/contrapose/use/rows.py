@@ -20,7 +20,7 @@ Progress = Callable[[int], None]
 
 
 class TextEncoder(Protocol):
-    """What this room asks of an encoder; :class:`contrapose.encoder.encoder.Encoder` is one."""
+    """What this package asks of an encoder; :class:`contrapose.encoder.encoder.Encoder` is one."""
 
     @property
     def width(self) -> int: ...
