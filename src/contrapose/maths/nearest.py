@@ -77,9 +77,9 @@ def nearest(
     if not len(queries) or not len(rows):
         numbers = torch.zeros(len(queries), min(k, len(rows)), dtype=torch.int64)
         return _like(queries_QD, numbers, numbers.to(torch.float32 if decimals is None else torch.float64))
+    keys = (None if each is None else torch.as_tensor(each) for each in (query_keys_Q, row_keys_N))
     with torch.no_grad():
-        search = _Search(queries, rows, min(k, len(rows)), measure, decimals)
-        numbers, scores = search.run(_keys(query_keys_Q), _keys(row_keys_N))
+        numbers, scores = _Search(queries, rows, min(k, len(rows)), measure, decimals).run(*keys)
     return _like(queries_QD, numbers, scores)
 
 
@@ -91,11 +91,9 @@ def nearest_others(x_ND: Any, k: int, *, keys_N: Any = None, measure: Measure = 
     """
     if keys_N is None:
         keys_N = _table(x_ND, "rows").new_tensor(range(len(x_ND)), dtype=torch.int64)
-    k = min(k, len(x_ND) - 1)
-    if k < 1:
-        none = nearest(x_ND, x_ND, 1, measure=measure)
-        return Nearest(none.rows_QK[:, :0], none.scores_QK[:, :0])
-    return nearest(x_ND, x_ND, k, measure=measure, query_keys_Q=keys_N, row_keys_N=keys_N)
+    k = max(0, min(k, len(x_ND) - 1))
+    near = nearest(x_ND, x_ND, max(k, 1), measure=measure, query_keys_Q=keys_N, row_keys_N=keys_N)
+    return Nearest(near.rows_QK[:, :k], near.scores_QK[:, :k])
 
 
 def score_blocks(queries_QD: Any, rows_ND: Any, *, cells: int | None = None) -> Iterator[tuple[slice, Any]]:
@@ -191,8 +189,7 @@ class _Search:
             table_QN = torch.cat(
                 [products(queries_QD, self._rows(tile, torch.float64)) for tile in tiles], dim=1
             )
-            table_QN = table_QN[:, first_N]
-            _leave_out(table_QN, keys_Q, keys_N, some, slice(None))
+            _leave_out(table_QN := table_QN[:, first_N], keys_Q, keys_N, some, slice(None))
             parts.append(
                 self._in_order(
                     torch.arange(len(first_N), device=first_N.device).expand_as(table_QN), table_QN
@@ -202,13 +199,12 @@ class _Search:
         return torch.cat(numbers), torch.cat(scores)
 
     def _queries(self, which: slice | Tensor, dtype: torch.dtype) -> Tensor:
-        return self._scaled(self.queries_QD[which], self.query_length_Q[which]).to(dtype)
+        queries_QD = self.queries_QD[which].to(dtype)
+        return queries_QD / self.query_length_Q[which, None].to(dtype) if self.cosine else queries_QD
 
     def _rows(self, tile: slice, dtype: torch.dtype) -> Tensor:
-        return self._scaled(self.rows_ND[tile].to(dtype), self.row_length_N[tile].to(dtype))
-
-    def _scaled(self, x_ND: Tensor, length_N: Tensor) -> Tensor:
-        return x_ND / length_N[:, None] if self.cosine else x_ND
+        rows_ND = self.rows_ND[tile].to(dtype)
+        return rows_ND / self.row_length_N[tile, None].to(dtype) if self.cosine else rows_ND
 
     def _in_order(self, numbers_QW: Tensor, exact_QW: Tensor) -> tuple[Tensor, Tensor]:
         """The first k of rows in rising order, by falling score as it is compared; of equals the lower number first."""
@@ -253,7 +249,3 @@ def _table(x_ND: Any, what: str) -> Tensor:
 
 def _like(given: Any, numbers: Tensor, scores: Tensor) -> Nearest:
     return Nearest(numbers, scores) if isinstance(given, Tensor) else Nearest(numbers.numpy(), scores.numpy())
-
-
-def _keys(keys: Any) -> Tensor | None:
-    return None if keys is None else torch.as_tensor(keys)
