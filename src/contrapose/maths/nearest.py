@@ -114,7 +114,7 @@ def products(queries_QD: Any, rows_ND: Any) -> Any:
 
 
 class _Search:
-    """One search: queries, rows, their lengths where the cosine is asked for, and how scores are compared."""
+    """One search: queries, rows, their lengths, and how scores are compared."""
 
     def __init__(
         self, queries_QD: Tensor, rows_ND: Tensor, k: int, measure: Measure, decimals: int | None
@@ -160,9 +160,8 @@ class _Search:
                     scores = torch.cat([best[place][0], scores], dim=1)
                     numbers = torch.cat([best[place][1], numbers], dim=1)
                     scores, order = scores.topk(min(width, scores.shape[1]), dim=1)
-                    best[place] = scores, numbers.gather(1, order)
-                else:
-                    best.append((scores, numbers))
+                    numbers = numbers.gather(1, order)
+                best[place : place + 1] = [(scores, numbers)]
         return torch.cat([scores for scores, _ in best]), torch.cat([numbers for _, numbers in best])
 
     def _exact(self, block: slice, numbers_QW: Tensor) -> Tensor:
