@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from contrapose.seeds import seeded
 
 if TYPE_CHECKING:
-    from contrapose.encoder.encoder import Encoder
     from contrapose.contract import Views
+    from contrapose.encoder.encoder import Encoder
     from studies.runs import Setup
 
 #: Sentences that are encoded.

@@ -14,8 +14,8 @@ from studies.runs import Planned, Setup, rounded
 from studies.study import AllRows, Findings, Marks, Panel, Study, TrialRow
 
 if TYPE_CHECKING:
-    from contrapose.encoder.encoder import Encoder
     from contrapose.contract import Views
+    from contrapose.encoder.encoder import Encoder
 
 #: Thresholds of the gap up to which a positive is mixed; the method's own, those of the table, those of further runs.
 THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
