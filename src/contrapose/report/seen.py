@@ -74,7 +74,7 @@ class EncodedRuns:
         self._watcher.phase(f"encoding the text of {self._runs[place].name}")
         model = self._models[place]
         if start == model:
-            start = None  # the model is its start: one picture shows both
+            start = None  # the model is the pretrained one: one picture shows both
         return own_text(rows, self._encode_with(start) if start else None, self._encode_with(model)), notes
 
     def _encode_with(self, fingerprint: str) -> Any:
@@ -99,7 +99,7 @@ class EncodedRuns:
         return fingerprint
 
     def _start(self, run: RunFolder) -> tuple[str | None, str]:
-        """The fingerprint of the start model if it can be loaded and is still the one that was trained."""
+        """The fingerprint of the pretrained model if it can be loaded and is still the one that was trained."""
         chosen = run.settings.encoder
         if run.start_fingerprint in self._encoders:
             return run.start_fingerprint, ""
@@ -107,7 +107,7 @@ class EncodedRuns:
             found = self._load(chosen.model, pooling=chosen.pooling, revision=chosen.revision)
         except ContraposeError as error:
             return None, (
-                f"The start model '{chosen.model}' cannot be loaded, so the pictures of your text show only the "
+                f"The pretrained model '{chosen.model}' cannot be loaded, so the pictures of your text show only the "
                 f"trained model: {error}"
             )
         if found != run.start_fingerprint:
