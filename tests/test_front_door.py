@@ -1,4 +1,4 @@
-"""What people import: few names, nothing heavy, and rooms that can be called."""
+"""What people import: few names, nothing heavy, and packages that can be called."""
 
 from __future__ import annotations
 
@@ -98,15 +98,15 @@ def test_help_shows_the_signature_and_what_each_argument_is() -> None:
 
 @pytest.mark.parametrize("name", ["train", "evaluate"])
 def test_a_room_has_the_signature_of_its_function_and_stays_a_module(name: str) -> None:
-    room = getattr(contrapose, name)
-    signature = inspect.signature(room)
-    assert signature == inspect.signature(getattr(room, name))
+    package = getattr(contrapose, name)
+    signature = inspect.signature(package)
+    assert signature == inspect.signature(getattr(package, name))
     wide = {each.name for each in signature.parameters.values() if each.kind is each.VAR_POSITIONAL}
     assert wide == set()
-    assert inspect.ismodule(room)
-    assert name in dir(room)
+    assert inspect.ismodule(package)
+    assert name in dir(package)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = room.nothing
+        _ = package.nothing
 
 
 def test_train_names_every_option_of_the_command_line() -> None:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ContraposeError", "Encoder", "Run", "__version__", "evaluate", "loss", "methods", "train"]
 
-#: public name -> module that has it, and what it is called there. ``train`` and ``evaluate`` are rooms that can be
-#: called: a function of that name would be hidden as soon as something imports the room.
+#: public name -> module that has it, and what it is called there. ``train`` and ``evaluate`` are packages that can be
+#: called: a function of that name would be hidden as soon as something imports the package.
 _HOMES = {
     "ContraposeError": ("contrapose.errors", "ContraposeError"),
     "Encoder": ("contrapose.encoder.encoder", "Encoder"),

@@ -1,7 +1,7 @@
-"""Rooms that can be called: for users ``contrapose.train`` is a function, and importing the room must not hide it.
+"""Packages that can be called: ``contrapose.train`` is a function for users, and importing a module must not hide it.
 
 The import system binds a package's name on its parent whenever something inside it is imported, so a function of that
-name would be gone after the first such import. The room itself is callable instead, and shows its function to
+name would be gone after the first such import. The package itself is callable instead, and shows its function to
 ``help``, ``inspect.signature`` and editors.
 """
 
@@ -36,9 +36,9 @@ class CallablePackage(ModuleType):
         return sorted({*super().__dir__(), *self.__dict__.get("__all__", ())})
 
 
-def make_callable(room: str, home: str) -> None:
-    """Let the package ``room`` be called as the function of its name that stands in the module ``home``."""
-    module = sys.modules[room]
+def make_callable(package: str, home: str) -> None:
+    """Let the package ``package`` be called as the function of its name that stands in the module ``home``."""
+    module = sys.modules[package]
     module.__dict__["_HOME"] = home
-    module.__dict__["__all__"] = [room.rpartition(".")[2]]
+    module.__dict__["__all__"] = [package.rpartition(".")[2]]
     module.__class__ = CallablePackage

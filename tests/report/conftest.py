@@ -1,4 +1,4 @@
-"""Two tiny finished runs with a ledger that knows them, and a report of both: made once for the whole room."""
+"""Two tiny finished runs with a ledger that knows them, and a report of both: made once for the whole package."""
 
 from __future__ import annotations
 

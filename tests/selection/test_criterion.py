@@ -13,7 +13,7 @@ from contrapose.train.api import train
 from tests.tiny import SENTENCES
 from tests.train.runs import OPTIONS, Place
 
-#: What may be imported from the evaluation room where something is trained or chosen: no reader but ``sts_dev``.
+#: What may be imported from the evaluation package where something is trained or chosen: no reader but ``sts_dev``.
 READERS = {
     "read_sts",
     "read_transfer",
@@ -24,7 +24,7 @@ READERS = {
     "plan",
     "suite",
 }
-ROOMS = ("train", "selection", "objectives", "negatives", "positives", "regularizers", "data", "encoder")
+PACKAGES = ("train", "selection", "objectives", "negatives", "positives", "regularizers", "data", "encoder")
 
 
 @pytest.fixture
@@ -51,9 +51,9 @@ def test_training_with_a_development_criterion_opens_no_test_file(
 
 
 def test_no_code_that_trains_or_chooses_imports_a_reader_of_test_splits() -> None:
-    house = Path(contrapose.__file__).parent
-    files = [path for room in ROOMS for path in (house / room).rglob("*.py")]
-    files.append(house / "evaluate" / "probes.py")
+    root = Path(contrapose.__file__).parent
+    files = [path for package in PACKAGES for path in (root / package).rglob("*.py")]
+    files.append(root / "evaluate" / "probes.py")
     assert len(files) > 20
     found = []
     for path in files:

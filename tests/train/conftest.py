@@ -1,4 +1,4 @@
-"""One tiny model and its corpora for the whole room, and one thread: a tiny model is slower on more."""
+"""One tiny model and its corpora for the whole package, and one thread: a tiny model is slower on more."""
 
 from __future__ import annotations
 

@@ -25,9 +25,8 @@ from contrapose.train.checkpoint import (
 )
 
 FILES = (
-    "weights.safetensors",
+    "modules.safetensors",
     "optimizer.safetensors",
-    "objective.safetensors",
     "state.json",
     "manifest.json",
 )
@@ -38,9 +37,8 @@ def checkpoint(step: int, size: int = 40) -> Checkpoint:
     weights["tie"] = weights["tied"]
     return Checkpoint(
         step=step,
-        weights=weights,
+        modules=weights,
         optimizer={"w/exp_avg": torch.full((size,), step / 7), "w/step": torch.tensor(float(step))},
-        objective={},
         state={"best_score": 0.1 + step, "best_step": None, "told": True},
     )
 
@@ -55,7 +53,7 @@ def two(tmp_path: Path) -> Path:
 
 def test_what_was_saved_is_loaded_to_the_bit(two: Path) -> None:
     loaded, expected = load(two, 10), checkpoint(10)
-    for kind in ("weights", "optimizer", "objective"):
+    for kind in ("modules", "optimizer"):
         old, new = getattr(expected, kind), getattr(loaded, kind)
         assert old.keys() == new.keys()
         assert all(torch.equal(old[name], new[name]) and old[name].dtype == new[name].dtype for name in old)
@@ -100,8 +98,6 @@ DAMAGES = (truncate, flip_a_bit, empty, delete, rename, swap_with_older)
 def test_damage_is_named_and_the_checkpoint_before_is_used(
     two: Path, damage: Callable[[Path, random.Random], None], name: str
 ) -> None:
-    if damage is swap_with_older and name == "objective.safetensors":
-        pytest.skip("empty in both: nothing to swap")
     damage(folder_of(two, 10) / name, random.Random(name))
     named = r"step-00000010/\S+\.(safetensors|json)" if name == "manifest.json" else f"step-00000010/{name}"
     with pytest.raises(CorruptCheckpoint, match=named):
@@ -138,13 +134,13 @@ def test_a_folder_that_is_whole_and_no_checkpoint_is_refused(two: Path) -> None:
     from contrapose.storage.durable import write_tree
 
     write_tree(folder_of(two, 30), {"state.json": b'{"step": 30}'})
-    with pytest.raises(CorruptCheckpoint, match=r"weights.safetensors is not in the manifest"):
+    with pytest.raises(CorruptCheckpoint, match=r"modules.safetensors is not in the manifest"):
         load(two, 30)
 
 
 def test_all_damaged_is_an_error_that_says_what_to_do(two: Path) -> None:
     for step in (5, 10):
-        (folder_of(two, step) / "weights.safetensors").unlink()
+        (folder_of(two, step) / "modules.safetensors").unlink()
     told: list[str] = []
     with pytest.raises(CorruptCheckpoint, match=r"all 2 checkpoints.*in another folder"):
         load_newest(two, told.append)

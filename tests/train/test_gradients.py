@@ -44,7 +44,7 @@ def test_clearing_keeps_the_memory_and_none_of_the_numbers(encoder: Encoder) -> 
     kept = table.weight.grad
     assert kept is not None
     assert float(kept.abs().sum()) > 0
-    clear_gradients(encoder)
+    clear_gradients(encoder, encoder.backbone)
     assert table.weight.grad is kept
     assert float(kept.abs().sum()) == 0
     assert [
@@ -68,4 +68,4 @@ def test_a_frozen_table_is_left_alone(encoder: Encoder) -> None:
         backward(encoder, some_ids(encoder))
         assert not table.sparse
     assert table.weight.grad is None
-    clear_gradients(encoder)
+    clear_gradients(encoder, encoder.backbone)

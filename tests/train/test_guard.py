@@ -90,7 +90,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "loss": (bad_loss, r"^the loss is not finite: term contrast, 1 rows \(corpus rows \d+\)$"),
     "gradient": (
         bad_gradient,
-        r"^the gradient is not finite in 1 tensors \(backbone.encoder.layer.1.output.dense",
+        r"^the gradient is not finite in 1 tensors \(encoder.backbone.encoder.layer.1.output.dense",
     ),
 }
 HEADS = dict.fromkeys(FAULTS, "linear-tanh") | {"embedding": "none", "embedding and batch norm": "mlp-bn"}
@@ -119,12 +119,12 @@ def test_a_bad_step_leaves_everything_as_it_was_and_is_logged(
         place, tmp_path / "run", listener=witness, save_every=1, keep=8, steps=7, parts=("queue",), head=HEADS[name]
     )  # fmt: skip
     before, after, later = (load(run.folder / "checkpoints", step) for step in (STEP - 1, STEP, STEP + 1))
-    for kind in ("weights", "optimizer", "objective"):
+    for kind in ("modules", "optimizer"):
         old, new = getattr(before, kind), getattr(after, kind)
         assert old.keys() == new.keys()
         assert all(torch.equal(old[key], new[key]) for key in old), kind
         assert not all(torch.equal(new[key], getattr(later, kind)[key]) for key in new), kind
-    assert all(tensor.isfinite().all() for tensor in later.weights.values())
+    assert all(tensor.isfinite().all() for tensor in later.modules.values())
 
     rows = {row["step"]: row for row in step_rows(run.folder)}
     assert [step for step, row in rows.items() if "skipped" in row] == [STEP]
@@ -148,7 +148,7 @@ def test_too_many_bad_steps_in_a_row_end_the_run_and_keep_its_checkpoints(
     checkpoints = tmp_path / "run" / "checkpoints"
     assert steps_saved(checkpoints) == [4, 6]
     good = load(checkpoints, 6)
-    assert all(tensor.isfinite().all() for tensor in good.weights.values())
+    assert all(tensor.isfinite().all() for tensor in good.modules.values())
     assert json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])["loss"] == "NaN"
     assert not (tmp_path / "run" / "model").exists()
 

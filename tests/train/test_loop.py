@@ -65,7 +65,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(place: Place,
         for name, seed in (("first", 0), ("again", 0), ("other", 1))
     )
     assert first == again
-    assert all(first[key] != other[key] for key in ("model", "weights.safetensors", "metrics"))
+    assert all(first[key] != other[key] for key in ("model", "modules.safetensors", "metrics"))
 
 
 def test_weights_do_not_depend_on_how_often_is_saved_and_evaluated(
@@ -84,7 +84,7 @@ def test_weights_do_not_depend_on_how_often_is_saved_and_evaluated(
         run = run_tiny(place, tmp_path / str(number), corpus=many, listener=witness, **options)
         assert bool(witness.evaluations) == (options["criterion"] != "none")
         saved = checkpoint_hashes(run.folder, 12)
-        hashes.append({saved[f"{kind}.safetensors"] for kind in ("weights", "optimizer", "objective")})
+        hashes.append({saved[f"{kind}.safetensors"] for kind in ("modules", "optimizer")})
         models.append([row["loss"] for row in step_rows(run.folder)])
     assert all(one == hashes[0] for one in hashes)
     assert all(one == models[0] for one in models)
@@ -98,7 +98,7 @@ def test_training_moves_every_weight_and_lowers_the_loss(place: Place, tmp_path:
     same = [
         name
         for name, tensor in before.named_parameters()
-        if tensor.equal(after.weights[name]) and "pooler" not in name
+        if tensor.equal(after.of("encoder")[name]) and "pooler" not in name
     ]
     assert same == []
 
@@ -120,7 +120,7 @@ def test_the_best_checkpoint_becomes_the_model(
     assert run.summary["chosen_step"] == 6, "a tie keeps the earlier checkpoint"
     assert (run.summary["score_before"], run.summary["score_chosen"]) == (50.0, 60.0)
     assert steps_saved(run.folder / "checkpoints") == [6, 10, 12]
-    best = load(run.folder / "checkpoints", 6).weights
+    best = load(run.folder / "checkpoints", 6).of("encoder")
     exported = run.encoder.state_dict()
     assert all(exported[name].equal(best[name]) for name in exported)
     assert re.search(r"50(\.0+)?\b.*\b60(\.0+)?\b", (run.model_folder / "README.md").read_text())
@@ -135,13 +135,13 @@ def test_a_damaged_best_checkpoint_is_told_and_the_last_step_exported(
         def stepped(self, step: int, row: Any) -> None:
             super().stepped(step, row)
             if step == 12:
-                (tmp_path / "run/checkpoints/step-00000004/weights.safetensors").write_bytes(b"")
+                (tmp_path / "run/checkpoints/step-00000004/modules.safetensors").write_bytes(b"")
 
     witness = Vandal()
     run = run_tiny(place, tmp_path / "run", corpus=many, criterion="auto", eval_every=4, listener=witness)
     assert any("step 4" in notice and "last step is exported" in notice for notice in witness.notices)
     assert (run.summary["chosen_step"], run.summary["score_chosen"]) == (12, None)
-    last = load(run.folder / "checkpoints", 12).weights
+    last = load(run.folder / "checkpoints", 12).of("encoder")
     assert all(tensor.equal(last[name]) for name, tensor in run.encoder.state_dict().items())
 
 

@@ -8,16 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from contrapose.config import read_toml
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import EmptyCorpus, RunLocked, UsageError
-from contrapose.objectives.contract import Views
-from contrapose.objectives.objective import Objective
-from contrapose.objectives.simcse import simcse
 from contrapose.train.api import Run, train_with
-from contrapose.train.prepare import refuse_untrained
 from contrapose.train.settings import nested, resolve
 from tests.train.processes import start, wait_for_step
 from tests.train.runs import Place, Witness, outcome, run_tiny, texts
@@ -170,18 +165,3 @@ def test_a_run_gives_its_metrics_summary_and_encoder(place: Place, tmp_path: Pat
     ]  # fmt: skip
     with pytest.raises(CorruptFile, match="not finished"):
         _ = Run(tmp_path / "nothing").summary
-
-
-def test_a_part_with_weights_of_its_own_is_refused_since_nothing_would_train_them() -> None:
-    class Scaled(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.scale = torch.nn.Parameter(torch.ones(()))
-
-        def mix(self, views: Views) -> tuple[Views, dict[str, torch.Tensor]]:
-            return views.with_views(positive=views.positive * self.scale), {}
-
-    with pytest.raises(UsageError, match=r"mixers\.0\.scale"):
-        refuse_untrained(Objective(simcse, {}, mixers=[Scaled()]))
-    plain = Objective(simcse, {})
-    assert refuse_untrained(plain) is plain

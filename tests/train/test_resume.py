@@ -14,7 +14,7 @@ from contrapose.config import read_toml
 from contrapose.errors import CorruptCheckpoint, CorruptFile, ResumeRefused, UsageError
 from contrapose.selection.budget import EvaluationPlan
 from contrapose.selection.held_out import evaluations_of_run
-from contrapose.storage.durable import MANIFEST_NAME
+from contrapose.storage.durable import MANIFEST_NAME, write_tree
 from contrapose.train.checkpoint import folder_of, load, steps_saved
 from contrapose.train.progress import Progress
 from contrapose.train.run_folder import read_record, read_rows
@@ -49,6 +49,38 @@ def options_of(name: str, place: Place, many: Path) -> dict[str, Any]:
     return options
 
 
+def in_the_layout_of_earlier_versions(folder: Path, step: int) -> None:
+    """Write a checkpoint again as the versions did that kept encoder and queues apart."""
+    from safetensors.torch import save
+
+    saved = load(folder / "checkpoints", step)
+    optimizer = {name.removeprefix("encoder."): value for name, value in saved.optimizer.items()}
+    assert len(optimizer) == len(saved.optimizer)
+    tensors = {
+        "weights": saved.of("encoder"),
+        "optimizer": optimizer,
+        "objective": {
+            name.replace("parts.queue.", "sources.0."): value for name, value in saved.of("objective").items()
+        },
+    }
+    files: dict[str, Any] = {f"{kind}.safetensors": save(dict(given)) for kind, given in tensors.items()}
+    files["state.json"] = json.dumps({"step": step, **saved.state}).encode()
+    shutil.rmtree(folder_of(folder / "checkpoints", step))
+    write_tree(folder_of(folder / "checkpoints", step), files)
+
+
+def test_a_checkpoint_of_an_earlier_version_is_continued(place: Place, tmp_path: Path) -> None:
+    options: dict[str, Any] = CASES["simcse with queue"]
+    whole = run_tiny(place, tmp_path / "whole", **options)
+    with pytest.raises(Killed):
+        run_tiny(place, tmp_path / "cut", listener=Witness(kill_at=8), **options)
+    in_the_layout_of_earlier_versions(tmp_path / "cut", 5)
+    witness = Witness()
+    run_tiny(place, tmp_path / "cut", resume=True, listener=witness, **options)
+    assert witness.steps[0] == 6
+    assert outcome(tmp_path / "cut") == outcome(whole.folder)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_killed_and_resumed_run_leaves_the_bytes_of_one_that_never_stopped(
     place: Place, tmp_path: Path, many: Path, name: str
@@ -66,7 +98,7 @@ def test_a_killed_and_resumed_run_leaves_the_bytes_of_one_that_never_stopped(
     assert resumed.steps[-1] == 12
     assert outcome(cut) == outcome(whole.folder)
     if "queue" in name:
-        saved = load(whole.folder / "checkpoints", 12).objective
+        saved = load(whole.folder / "checkpoints", 12).of("objective")
         assert any(int(tensor) == 96 for key, tensor in saved.items() if key.endswith("num_seen"))
 
 
@@ -412,7 +444,7 @@ def test_resuming_a_folder_without_a_run_begins_one(place: Place, tmp_path: Path
 def test_a_damaged_newest_checkpoint_costs_steps_and_no_more(place: Place, tmp_path: Path) -> None:
     whole = run_tiny(place, tmp_path / "whole", save_every=3)
     folder = begin(place, tmp_path / "run", save_every=3)
-    newest = folder_of(folder / "checkpoints", 6) / "weights.safetensors"
+    newest = folder_of(folder / "checkpoints", 6) / "modules.safetensors"
     data = bytearray(newest.read_bytes())
     data[len(data) // 2] ^= 1
     newest.write_bytes(data)

@@ -142,7 +142,7 @@ def test_a_signal_to_the_process_and_to_its_group_is_one_signal(
                 os.kill(os.getpid(), number)
                 os.kill(os.getpid(), number)
 
-        def preparing(self, what: str) -> None:
+        def begin(self, what: str, total: int | None = None, unit: str = "") -> None:
             if begun and what.startswith(begun):
                 try:
                     os.kill(os.getpid(), number)
@@ -165,16 +165,16 @@ class SignalsWhile(Witness):
         super().__init__()
         self.number, self.begun, self.sent = number, begun, 0
 
-    def preparing(self, what: str) -> None:
+    def begin(self, what: str, total: int | None = None, unit: str = "") -> None:
         if what.startswith(self.begun):
             self.sent += 1
             os.kill(os.getpid(), self.number)
 
     def started(self, first_step: int, num_steps: int, facts: Any) -> None:
-        self.preparing("started")
+        self.begin("started")
 
 
-BEFORE_THE_FIRST_STEP = ["loading", "reading the corpus", "looking at the start", "started"]
+BEFORE_THE_FIRST_STEP = ["loading", "reading the corpus", "evaluating the pretrained model", "started"]
 
 
 @pytest.mark.parametrize("number", CODES)
@@ -209,11 +209,11 @@ def test_a_signal_before_the_first_step_of_a_continuation_changes_nothing(
 def test_a_signal_after_the_last_step_keeps_the_training(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from contrapose.train import finish as room
+    from contrapose.train import finish as package
 
     whole = run_tiny(place, tmp_path / "whole")
     with monkeypatch.context() as patch:
-        patch.setattr(room, "finish", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        patch.setattr(package, "finish", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
         with pytest.raises(Interrupted, match=r"what was saved in .* is kept.*--resume") as stopped:
             run_tiny(place, tmp_path / "run")
     assert stopped.value.exit_code == 143

@@ -18,7 +18,8 @@ from contrapose.errors import UsageError
 from contrapose.objectives.catalogue import recipe
 from contrapose.storage.durable import write_bytes
 from contrapose.train.distributed import ProcessGroup
-from contrapose.train.optimizer import make_optimizer, trainable
+from contrapose.train.modules import trainable
+from contrapose.train.optimizer import make_optimizer
 from contrapose.train.settings import TrainingSettings
 from contrapose.train.step import StepPlan, forward_backward, tokenize
 from tests.train.steps import batch_of, gradients

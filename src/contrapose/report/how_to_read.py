@@ -9,9 +9,9 @@ from contrapose.report.svg import Chart
 
 HOW = {
     "scores": "Before is the pretrained model, after is the model that the run made of it. Brackets hold 95% "
-    "intervals: another sample of the same size would probably give a number within them. The difference is measured on the "
-    "same rows, so its interval is much narrower than the two single ones suggest, and it is what decides. "
-    "Where it reaches over zero, or where chance could do as much, there is no clear change.",
+    "intervals: another sample of the same size would probably give a number within them. The difference is "
+    "measured on the same rows, so its interval is much narrower than the two single ones suggest, and it is what "
+    "decides. Where it reaches over zero, or where chance could do as much, there is no clear change.",
     "evaluate": "Rows of your own that somebody judged say most: give --pairs PAIRS.csv (score, text, text), "
     "--labels TOPICS.csv or --retrieval FOLDER in place of --tasks and --data.",
     "forest": "Each dot is a difference, its line the 95% interval. Right of the zero line: better after training. "

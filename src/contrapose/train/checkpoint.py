@@ -22,20 +22,29 @@ from contrapose.errors import CorruptCheckpoint, StorageError
 from contrapose.foreign import cannot_be_read, read_json_object
 from contrapose.storage.durable import remove_tree, verify_tree, write_tree
 from contrapose.storage.syscalls import reporting
+from contrapose.train.modules import with_prefix
 
 _NAME = re.compile(r"step-(\d{8})")
-_TENSOR_FILES = ("weights", "optimizer", "objective")
+_TENSOR_FILES = ("modules", "optimizer")
+#: Of the versions before the tree of modules, whose runs are continued too.
+_EARLIER_FILES = ("weights", "optimizer", "objective")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Everything that decides the rest of a run: tensors by kind, and the loop's own state."""
+    """Everything that decides the rest of a run: the state of all modules, the optimizer's, and the loop's own."""
 
     step: int
-    weights: Mapping[str, Tensor]
+    modules: Mapping[str, Tensor]
     optimizer: Mapping[str, Tensor]
-    objective: Mapping[str, Tensor]
     state: Mapping[str, Any]
+
+    def of(self, module: str) -> dict[str, Tensor]:
+        """The state of one module of the tree, ``encoder`` or ``objective``, by that module's own names."""
+        start = f"{module}."
+        return {
+            name.removeprefix(start): value for name, value in self.modules.items() if name.startswith(start)
+        }
 
 
 def folder_of(checkpoints: Path, step: int) -> Path:
@@ -73,20 +82,29 @@ def load(checkpoints: Path, step: int) -> Checkpoint:
     """Read one checkpoint after verifying every file; CorruptCheckpoint names the damaged one."""
     folder = folder_of(checkpoints, step)
     entries = verify_tree(folder)
-    for name in (*(f"{kind}.safetensors" for kind in _TENSOR_FILES), "state.json"):
+    kinds = _EARLIER_FILES if "weights.safetensors" in entries else _TENSOR_FILES
+    for name in (*(f"{kind}.safetensors" for kind in kinds), "state.json"):
         if name not in entries:
             raise CorruptCheckpoint(f"{folder / name} is not in the manifest of its checkpoint")
     with reporting(folder, "read"):
-        tensors = {
-            kind: tensors_from_bytes((folder / f"{kind}.safetensors").read_bytes()) for kind in _TENSOR_FILES
-        }
+        tensors = {kind: tensors_from_bytes((folder / f"{kind}.safetensors").read_bytes()) for kind in kinds}
         try:
             state = read_json_object(folder / "state.json")
         except ValueError as error:
             raise CorruptCheckpoint(f"{folder / 'state.json'} is damaged: {cannot_be_read(error)}") from None
     if state.pop("step", None) != step:
         raise CorruptCheckpoint(f"{folder / 'state.json'} is of another step than its folder's name says")
+    if kinds == _EARLIER_FILES:
+        tensors = _as_tree(**tensors)
     return Checkpoint(step=step, state=state, **tensors)
+
+
+def _as_tree(
+    weights: Mapping[str, Tensor], optimizer: Mapping[str, Tensor], objective: Mapping[str, Tensor]
+) -> dict[str, dict[str, Tensor]]:
+    """The tensors of an earlier version under the names of today."""
+    modules = with_prefix("encoder", weights) | with_prefix("objective", objective)
+    return {"modules": modules, "optimizer": with_prefix("encoder", optimizer)}
 
 
 def why_damaged(folder: Path) -> str:

@@ -2,7 +2,7 @@
 
 A batch looks up some thousand of the 30,522 words of BERT, yet each backward pass would give a new dense gradient of
 the whole table, 47 MB of zeros for MiniLM: on a CPU a fifth of the step went into asking the system for that memory.
-Here one dense gradient is kept from step to step, emptied in place, and the rows that were looked up are added to it.
+Here one dense gradient is kept from step to step, emptied each time, and the rows that were looked up are added to it.
 The optimizer sees what it always sees, up to the order of additions.
 """
 
@@ -40,10 +40,10 @@ def sparse_lookups(backbone: Any) -> Iterator[None]:
         table.sparse = before
 
 
-def clear_gradients(encoder: Any) -> None:
-    """Forget all gradients; that of the word table is emptied in place."""
-    table = word_table(encoder.backbone)
-    for parameter in encoder.parameters():
+def clear_gradients(modules: nn.Module, backbone: Any) -> None:
+    """Forget all gradients; that of the word table of ``backbone`` is emptied and kept."""
+    table = word_table(backbone)
+    for parameter in modules.parameters():
         if table is not None and parameter is table.weight and parameter.grad is not None:
             parameter.grad.zero_()
         else:

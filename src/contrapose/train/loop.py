@@ -19,13 +19,13 @@ from contrapose.selection.criterion import is_better
 from contrapose.train import checkpoint as checkpoints
 from contrapose.train.gradients import clear_gradients
 from contrapose.train.guard import CollapseAlarm, SkipCounter, what_is_not_finite
+from contrapose.train.modules import put_back, running_statistics, trainable
 from contrapose.train.optimizer import (
     clip,
     gradient_norm,
     learning_rate,
     optimizer_tensors,
     set_learning_rate,
-    trainable,
 )
 from contrapose.train.prefetcher import Prefetcher
 from contrapose.train.session import Session
@@ -65,16 +65,16 @@ def _one_step(session: Session, tokenized: TokenizedBatch) -> None:
     progress, training = session.progress, session.settings.training
     began = time.perf_counter()
     rate = learning_rate(progress.step, session.num_steps, training)
-    clear_gradients(session.encoder)
-    statistics = [buffer.clone() for buffer in session.encoder.buffers()]
+    clear_gradients(session.modules, session.encoder.backbone)
+    statistics = [buffer.clone() for buffer in running_statistics(session.modules)]
     result = forward_backward(session.encoder, session.objective, tokenized, session.plan)
-    parameters = trainable(session.encoder)
+    parameters = trainable(session.modules)
     grad_norm = gradient_norm(parameters.values())
     problem = what_is_not_finite(result, grad_norm, parameters.items())
     progress.step += 1
     row = _row(result, progress.step, rate, grad_norm, problem)
     if problem:
-        _put_back(session, statistics)
+        put_back(session.modules, statistics)
         _log(session, row, began)
         _skip(session, problem)
         return
@@ -96,13 +96,6 @@ def _row(result: StepResult, step: int, rate: float, grad_norm: torch.Tensor, pr
     measured = numbers({"loss": result.loss.total, **terms, "grad_norm": grad_norm, **result.loss.stats})
     row: dict[str, Any] = {"step": step, "loss": measured.pop("loss"), "learning_rate": rate, **measured}
     return {**row, "skipped": problem} if problem else row
-
-
-def _put_back(session: Session, statistics: list[torch.Tensor]) -> None:
-    """A batch norm in the head has averaged the bad batch into its statistics already: undo that."""
-    with torch.no_grad():
-        for buffer, before in zip(session.encoder.buffers(), statistics, strict=True):
-            buffer.copy_(before)
 
 
 def _skip(session: Session, problem: str) -> None:
@@ -174,9 +167,8 @@ def save(session: Session) -> None:
                 session.checkpoints,
                 checkpoints.Checkpoint(
                     step=session.progress.step,
-                    weights=session.encoder.state_dict(),
-                    optimizer=optimizer_tensors(session.optimizer, trainable(session.encoder)),
-                    objective=session.objective.state_dict(),
+                    modules=session.modules.state_dict(),
+                    optimizer=optimizer_tensors(session.optimizer, trainable(session.modules)),
                     state={key: value for key, value in session.progress.to_state().items() if key != "step"},
                 ),
             )

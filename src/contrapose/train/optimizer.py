@@ -10,11 +10,6 @@ from torch import Tensor, nn
 from contrapose.train.settings import TrainingSettings
 
 
-def trainable(module: nn.Module) -> dict[str, nn.Parameter]:
-    """Name -> parameter, in the module's order, for parameters that learn."""
-    return {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
-
-
 def make_optimizer(parameters: Mapping[str, nn.Parameter], settings: TrainingSettings) -> torch.optim.AdamW:
     """AdamW (Loshchilov and Hutter 2019), fused. Biases and norms (one-dimensional) are not decayed."""
     groups = [

@@ -14,7 +14,6 @@ from contrapose.encoder.views import require_dropout, view_cosine
 from contrapose.errors import ResumeRefused, UsageError
 from contrapose.listening import Listener
 from contrapose.objectives.catalogue import Recipe, recipe
-from contrapose.objectives.objective import Objective
 from contrapose.seeds import derive
 from contrapose.selection.budget import EvaluationPlan
 from contrapose.selection.criterion import Criterion, choose_criterion
@@ -27,7 +26,8 @@ from contrapose.train.corpus_copy import build, corpus_copy_of, make_good
 from contrapose.train.distributed import ProcessGroup
 from contrapose.train.environment import describe_environment, pick_device, pick_precision
 from contrapose.train.launch import launched
-from contrapose.train.optimizer import learning_rate, make_optimizer, trainable
+from contrapose.train.modules import module_tree, trainable
+from contrapose.train.optimizer import learning_rate, make_optimizer
 from contrapose.train.preflight import Cleared, has_record
 from contrapose.train.progress import Progress
 from contrapose.train.resume import (
@@ -77,8 +77,8 @@ def prepare(
     bf16 = pick_precision(settings.training.precision, device)
     if goes_on and processes.is_first:
         make_good(folder, settings, cleared, listener)
-    listener.preparing(f"loading {settings.encoder.model}")
-    encoder = load_encoder(settings).to(device)
+    with listener.task(f"loading {settings.encoder.model}"):
+        encoder = load_encoder(settings).to(device)
     if not goes_on and processes.is_first:
         build(folder, settings, cleared, listener)
     processes.wait()
@@ -110,7 +110,8 @@ def prepare(
         "temperature": getattr(made.hyperparameters, "temperature", None),
         **_measured_views(encoder, batches, views, settings),
     }
-    objective = refuse_untrained(made.build(width=encoder.width)).to(device)
+    objective = made.build(width=encoder.width)
+    modules = module_tree(encoder, objective).to(device)
     criterion = choose_criterion(settings.selection, corpus, held_out, listener)
     looks = evaluations_of_run(
         settings.selection,
@@ -126,8 +127,7 @@ def prepare(
     looking = 0.0
     if criterion is not None:
         criterion.keep(looks.rows)
-        listener.preparing("looking at the start")
-        with encoder.in_mode(training=False):
+        with listener.task("evaluating the pretrained model"), encoder.in_mode(training=False):
             looking = -time.perf_counter()
             criterion.begin(encoder, "bf16" if bf16 else "fp32")
             looking += time.perf_counter()
@@ -142,7 +142,8 @@ def prepare(
         views=views,
         encoder=encoder,
         objective=objective,
-        optimizer=make_optimizer(trainable(encoder), settings.training),
+        modules=modules,
+        optimizer=make_optimizer(trainable(modules), settings.training),
         criterion=criterion,
         plan=StepPlan(
             seed=settings.training.seed,
@@ -172,9 +173,10 @@ def prepare(
 
 def _join(listener: Listener) -> ProcessGroup:
     others = launched().size - 1
-    if others:
-        listener.preparing(f"waiting for the other {others} processes")
-    return ProcessGroup.join()
+    if not others:
+        return ProcessGroup.join()
+    with listener.task(f"waiting for the other {others} processes"):
+        return ProcessGroup.join()
 
 
 def _facts_of_looks(criterion: Criterion | None, looks: EvaluationPlan, num_steps: int) -> dict[str, Any]:
@@ -194,16 +196,6 @@ def _with_all_numbers(settings: RunSettings, made: Recipe) -> RunSettings:
     """The settings with every hyperparameter of the method in them, its defaults too: that is what the run records."""
     method = settings.method.model_copy(update={"hyperparameters": made.hyperparameters.model_dump()})
     return settings.model_copy(update={"method": method})
-
-
-def refuse_untrained(objective: Objective) -> Objective:
-    """The optimizer has the encoder's weights: a part with weights of its own would stay as it was drawn."""
-    if names := [name for name, weight in objective.named_parameters() if weight.requires_grad]:
-        raise UsageError(
-            f"a part of the method has weights to be trained ({names[0]}), and a run trains the encoder alone: make "
-            "them buffers, or train in a loop of your own"
-        )
-    return objective
 
 
 def load_encoder(settings: RunSettings) -> Encoder:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
@@ -22,7 +23,8 @@ from contrapose.selection.criterion import Criterion
 from contrapose.train import checkpoint as checkpoints
 from contrapose.train.batches import Batches
 from contrapose.train.distributed import ProcessGroup
-from contrapose.train.optimizer import restore_optimizer, trainable
+from contrapose.train.modules import trainable
+from contrapose.train.optimizer import restore_optimizer
 from contrapose.train.progress import Progress
 from contrapose.train.run_folder import read_rows
 from contrapose.train.settings import RunSettings
@@ -42,6 +44,7 @@ class Session:
     views: str
     encoder: Encoder
     objective: Objective
+    modules: nn.ModuleDict
     optimizer: torch.optim.AdamW
     criterion: Criterion | None
     plan: StepPlan
@@ -101,12 +104,11 @@ def restore_latest_checkpoint(session: Session) -> None:
 
 
 def restore(session: Session, saved: checkpoints.Checkpoint) -> None:
-    """Put weights, optimizer and queues of a checkpoint back."""
+    """Put the modules and the optimizer of a checkpoint back."""
     device = session.encoder.device
     try:
-        session.encoder.load_state_dict(saved.weights)
-        session.objective.load_state_dict(saved.objective)
+        session.modules.load_state_dict(saved.modules)
         on_device = {name: tensor.to(device) for name, tensor in saved.optimizer.items()}
-        restore_optimizer(session.optimizer, trainable(session.encoder), on_device)
+        restore_optimizer(session.optimizer, trainable(session.modules), on_device)
     except (RuntimeError, KeyError) as error:
         raise ResumeRefused(f"the checkpoint does not fit this model: {error}") from None

@@ -1,0 +1,78 @@
+"""Everything that learns or remembers is one tree of modules; the rest of training asks the tree and nobody else.
+
+    encoder       what is trained, its train-only head included
+    objective     the method with its parts: queues, clusters, heads, networks
+    companions    encoders beside the trained one, those that change
+    protocol      how steps follow one another
+
+Its parameters are the optimizer's, of its gradients the norm is taken and checked, its state is the checkpoint. The
+exported model takes the encoder alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+
+
+def module_tree(encoder: nn.Module, objective: nn.Module, **others: nn.Module) -> nn.ModuleDict:
+    """The tree of a run. ``others``: its companions and its protocol, where it has them."""
+    return nn.ModuleDict({"encoder": encoder, "objective": objective, **others})
+
+
+def trainable(module: nn.Module) -> dict[str, nn.Parameter]:
+    """Name -> parameter, in the module's order, for parameters that learn."""
+    return {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+
+
+def running_statistics(module: nn.Module) -> list[Tensor]:
+    """The buffers that a forward pass changes: the running means and variances of batch norms.
+
+    All other state changes in ``observe`` and ``refresh``, which a skipped step never reaches.
+    """
+    norms: Iterator[nn.Module] = (part for part in module.modules() if isinstance(part, _NormBase))
+    return [buffer for norm in norms for buffer in norm.buffers(recurse=False)]
+
+
+def put_back(module: nn.Module, before: list[Tensor]) -> None:
+    """Undo what a skipped step did to the running statistics; ``before``: copies of them."""
+    with torch.no_grad():
+        for buffer, earlier in zip(running_statistics(module), before, strict=True):
+            buffer.copy_(earlier)
+
+
+class FrozenNetwork(nn.Module):
+    """A network that is used and never changed: evaluation mode, no gradient, in no optimizer and no checkpoint.
+
+    It moves to a device with the module that holds it.
+
+    >>> frozen = FrozenNetwork(nn.Linear(2, 2))
+    >>> list(frozen.parameters()), frozen.state_dict(), frozen(torch.ones(1, 2)).requires_grad
+    ([], OrderedDict(), False)
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        # In a tuple, so that torch does not count it among the modules that are trained and saved.
+        self._held = (network.requires_grad_(False).eval(),)
+
+    @property
+    def network(self) -> nn.Module:
+        return self._held[0]
+
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        with torch.no_grad():
+            return self.network(*inputs, **named)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> FrozenNetwork:
+        self.network._apply(fn)  # type: ignore[no-untyped-call]
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
+
+
+def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
