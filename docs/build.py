@@ -91,7 +91,7 @@ def methods_table() -> str:
         lines.append(f"| `{method.name}` | {method.idea} | [{method.paper}]({method.reference}) |")
     lines += ["", "| part, for `--with` | role | what it does |", "|---|---|---|"]
     for part in all_parts().values():
-        lines.append(f"| `{part.name}` | {part.role} | {part.idea} |")
+        lines.append(f"| `{part.name}` | {part.role()} | {part.idea} |")
     return "\n".join(lines)
 
 
@@ -119,7 +119,7 @@ def methods_page() -> str:
             lines += ["", "Departures from the paper or its code:", ""]
             lines += [f"- {departure}" for departure in method["departures"]]
     for part in all_parts().values():
-        model = hyperparameters_of(part.build)
+        model = hyperparameters_of(part)
         defaults = {name: field.default for name, field in model.model_fields.items()}
         descriptions = {name: field.description or "" for name, field in model.model_fields.items()}
         lines += ["", f"## part `{part.name}`", "", part.idea, "", *_numbers(defaults, descriptions)]

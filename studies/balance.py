@@ -87,7 +87,7 @@ def _both_sides(views: list[Any], width: int, k: int, alpha: float | str, count:
 
     share: dict[str, Any] = {"alpha_beta": 1.0} if alpha == "uniform" else {"alpha": alpha}
     source = MixedNegatives(width=width, k=k, num_mixtures=count, **share)
-    told = [found.stats for batch in views if (found := source.candidates(batch)) is not None]
+    told = [dict(source.statistics) for batch in views if list(source.columns(batch))]
     return {
         name: rounded(sum(float(stats[f"mixture_{name}"]) for stats in told) / len(told))
         for name in ("difficulty", "diversity")

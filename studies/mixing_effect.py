@@ -14,8 +14,8 @@ from studies.views import LOOKED_AT, dropout_views, forget
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from contrapose.contract import Views
     from contrapose.encoder.encoder import Encoder
-    from contrapose.objectives.contract import Views
 
 #: Thresholds of the gap up to which a positive is mixed.
 THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
@@ -69,11 +69,11 @@ def effect(batches: Sequence[Views], **numbers: Any) -> dict[str, Any]:
     mixer = MixedPositive(**numbers)
     before, after, told = [], [], []
     for views in batches:
-        mixed, stats = mixer.mix(views)
+        mixed = mixer.views(views)
         changed = (mixed.positive != views.positive).any(1)
         before.append(paired_cosine(views.anchor, views.positive)[changed])
         after.append(paired_cosine(views.anchor, mixed.positive)[changed])
-        told.append({key: float(value) for key, value in stats.items()})
+        told.append({key: float(value) for key, value in mixer.statistics.items()})
     shares = {
         kind: rounded(sum(stats[f"share_{kind}"] for stats in told) / len(told))
         for kind in ("near", "over", "far")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from contrapose.seeds import seeded, torch_generator
 
 if TYPE_CHECKING:
+    from contrapose.contract import Views
     from contrapose.encoder.encoder import Encoder
-    from contrapose.objectives.contract import Views
 
 #: Sentences that are looked at.
 LOOKED_AT = 512
@@ -24,7 +24,7 @@ def dropout_views(
     """
     import torch
 
-    from contrapose.objectives.contract import Views
+    from contrapose.contract import Views
     from contrapose.train.batches import text_numbers
 
     for step in range(len(texts) // batch_size):
