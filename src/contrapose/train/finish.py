@@ -95,7 +95,7 @@ def _against_the_start(session: Session) -> tuple[dict[str, Any], Verdict]:
     if wanted == 1:
         return {"blend": 1.0, "blend_scores": {}}, trained
     session.listener.preparing("blending with the start")
-    start = load_encoder(session.settings).to(session.encoder.device).state_dict()
+    start = load_encoder(session.settings, session.recipe).to(session.encoder.device).state_dict()
     scores: dict[str, float] = {}
     if wanted == "auto":
         assert criterion is not None
