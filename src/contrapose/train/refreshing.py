@@ -23,8 +23,7 @@ def refresh(session: Session) -> None:
     rows = session.batches.rows
     folder = session.folder / "cache"
     path = folder / f"vectors-{session.processes.rank}.npy"
-    session.listener.preparing(f"encoding {len(rows):,} rows for the method")
-    with reporting(folder):
+    with session.listener.task("encoding the corpus for the method", len(rows), "row"), reporting(folder):
         try:
             vectors_ND = _encode(session, rows, path)
             device = session.encoder.device
@@ -45,6 +44,6 @@ def _encode(session: Session, rows: np.ndarray, path: Path) -> np.ndarray:
         block = rows[start : start + ROWS_PER_BLOCK]
         first, *_ = session.corpus.take(block).values()
         vectors_ND[start : start + len(block)] = session.encoder.encode(
-            first, normalize=False, precision=session.precision
+            first, normalize=False, precision=session.precision, progress=session.listener
         )
     return vectors_ND
