@@ -74,7 +74,7 @@ def _measure_mixtures(setup: Setup, trial: Trial, folder: Path, listener: object
             for count in MIXTURES:
                 share: dict[str, Any] = {"alpha_beta": 1.0} if alpha == "uniform" else {"alpha": alpha}
                 source = MixedNegatives(width=encoder.width, k=k, num_mixtures=count, **share)
-                stats = [columns.stats for views in batches if (columns := source.candidates(views))]
+                stats = [dict(source.statistics) for views in batches if list(source.columns(views))]
                 means = {
                     side: rounded(sum(float(each[f"mixture_{side}"]) for each in stats) / len(stats))
                     for side in SIDES
