@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contrapose.experiment.trials import Measured, Trial
+from contrapose.experiment.trials import Trial, TrialResult
 from studies import figures
 from studies.measuring import rounded
 from studies.noise import in_words, noise_paired
@@ -63,7 +63,7 @@ def plan(setup: Setup) -> list[Planned]:
     return [Planned(trial=look, measure=partial(_look, setup)), *runs(setup, wanted)]
 
 
-def _look(setup: Setup, trial: Trial, place: Path, listener: object = None) -> Measured:
+def _look(setup: Setup, trial: Trial, place: Path, listener: object = None) -> TrialResult:
     from contrapose.encoder.encoder import Encoder
 
     encoder = Encoder.load(setup.model)
@@ -78,7 +78,7 @@ def _look(setup: Setup, trial: Trial, place: Path, listener: object = None) -> M
         for alpha in SHARES
         for count in MIXTURES
     ]
-    return Measured(facts={"grid": grid, "sentences": sum(batch.num_rows for batch in views)})
+    return TrialResult(facts={"grid": grid, "sentences": sum(batch.num_rows for batch in views)})
 
 
 def _both_sides(views: list[Any], width: int, k: int, alpha: float | str, count: int) -> dict[str, float]:

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contrapose.errors import TrainingDiverged
-from contrapose.experiment.measuring import UNTRAINED, Setting, measured, run_of
-from contrapose.experiment.trials import Measured, Trial
+from contrapose.experiment.measuring import UNTRAINED, Setting, run_of, trial_result
+from contrapose.experiment.trials import Trial, TrialResult
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,19 +59,19 @@ class Bench:
     probe: Sequence[str]
     elsewhere: Mapping[str, str] = field(default_factory=dict)
 
-    def measure(self, trial: Trial, place: Path, listener: Listener | None = None) -> Measured:
+    def measure(self, trial: Trial, place: Path, listener: Listener | None = None) -> TrialResult:
         """Train as the trial says, and judge. A run that diverges is told with the steps that led there."""
         if trial.options["method"] == UNTRAINED:
-            return measured(self.start_evaluation, self.geometry(self.start_vectors))
+            return trial_result(self.start_evaluation, self.geometry(self.start_vectors))
         try:
             run = run_of(self.setting, trial, place, listener)
         except TrainingDiverged as error:
-            return Measured(facts={"failed": str(error), "curve": curve(_rows(place))})
+            return TrialResult(facts={"failed": str(error), "curve": curve(_rows(place))})
         kept = ("steps", "skipped_steps", "precision", "rows", "view_cosine", "collapse_alarm")
         facts = {name: run.summary[name] for name in kept}
         evaluation, vectors = self.evaluation(run.encoder), self.vectors(run.encoder)
         facts |= {"gain": gains(self.start_evaluation, evaluation), "moved": self.moved(vectors)}
-        return measured(evaluation, {**facts, **self.geometry(vectors), "curve": curve(run.metrics)})
+        return trial_result(evaluation, {**facts, **self.geometry(vectors), "curve": curve(run.metrics)})
 
     def evaluation(self, encoder: Encoder) -> Evaluation:
         """On the tasks of the setting, each on its split."""

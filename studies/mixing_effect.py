@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contrapose.experiment.trials import Measured, Trial
+from contrapose.experiment.trials import Trial, TrialResult
 from studies.measuring import rounded
 from studies.setup import Setup
 from studies.views import LOOKED_AT, dropout_views, forget
@@ -34,7 +34,7 @@ MODES: Mapping[str, Mapping[str, Any]] = {
 START, NOISY, RANDOM = "the start", "the start, dropout 0.3", "random weights"
 
 
-def look(setup: Setup, name: str, trial: Trial, place: Path, listener: object = None) -> Measured:
+def look(setup: Setup, name: str, trial: Trial, place: Path, listener: object = None) -> TrialResult:
     """Every threshold and mode, on one encoder."""
     from contrapose.encoder.encoder import Encoder
 
@@ -51,7 +51,7 @@ def look(setup: Setup, name: str, trial: Trial, place: Path, listener: object = 
         for mode, numbers in MODES.items()
         for threshold in THRESHOLDS
     ]
-    return Measured(facts={"grid": grid, "sentences": sum(batch.num_rows for batch in views)})
+    return TrialResult(facts={"grid": grid, "sentences": sum(batch.num_rows for batch in views)})
 
 
 def effect(batches: Sequence[Views], **numbers: Any) -> dict[str, Any]:

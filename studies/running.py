@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contrapose.errors import UsageError, nearest
-from contrapose.experiment.trials import Trials, TrialWatcher
+from contrapose.experiment.trials import TrialListener, Trials
 from contrapose.ledger import Entry, Ledger
 from studies import (
     ablation,
@@ -56,7 +56,7 @@ def study_named(name: str) -> Study:
 
 
 def run_study(
-    name: str, setup: Setup, watcher: TrialWatcher | None = None, listener: Listener | None = None
+    name: str, setup: Setup, watcher: TrialListener | None = None, listener: Listener | None = None
 ) -> list[Entry]:
     """Measure what is not measured yet; the study's rows. The same call goes on where an interrupted one ended.
 
@@ -73,7 +73,7 @@ def run_planned(
     name: str,
     planned: Sequence[Planned],
     out: Path,
-    watcher: TrialWatcher | None = None,
+    watcher: TrialListener | None = None,
     listener: Listener | None = None,
 ) -> list[Entry]:
     """Measure these trials of a study; see :class:`contrapose.experiment.trials.Trials`."""

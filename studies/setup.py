@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from contrapose.errors import UsageError
 from contrapose.experiment.measuring import Setting
-from contrapose.experiment.trials import Measured, Trial
+from contrapose.experiment.trials import Trial, TrialResult
 
 if TYPE_CHECKING:
     from contrapose.listening import Listener
@@ -37,7 +37,7 @@ class Planned:
     """A trial, and how it is measured: called with the trial, its folder, and who is told of the training."""
 
     trial: Trial
-    measure: Callable[[Trial, Path, Listener | None], Measured]
+    measure: Callable[[Trial, Path, Listener | None], TrialResult]
 
 
 @dataclass(frozen=True, kw_only=True)
