@@ -59,12 +59,14 @@ format: $(STAMP)  ## let ruff rewrite
 typecheck: $(STAMP)  ## mypy alone
 	@$(BIN)/mypy
 
-docs: $(STAMP)  ## rebuild the pages that are generated from the code
+docs: $(STAMP)  ## rebuild the pages that are made from the code, and the site from all pages: site/index.html
 	@$(BIN)/python docs/build.py
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "The site is in site/: open site/index.html, or serve it with: python3 -m http.server --directory site"
 
 bench: $(STAMP)  ## speed, as ratios against named rivals in the same run
 	@$(BIN)/python -m benchmarks.speed
 
 clean:  ## remove the environment and everything generated
-	@rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	@rm -rf $(VENV) build dist site .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,5 +1,5 @@
-"""Rebuilds what the pages say from the code and from what was measured: docs/methods.md, docs/studies.md with its
-figures, and the marked parts of README.md and docs/adding-a-method.md.
+"""Rebuilds what the pages say from the code and from what was measured: the pages of the methods, docs/studies.md with
+its figures, the notebook of the tutorial, and the marked parts of README.md and other pages.
 
 python docs/build.py            write
 python docs/build.py --check    exit 1 where a page is out of date
@@ -12,41 +12,45 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
+import from_code  # noqa: E402
+import notebook  # noqa: E402
 from benchmarks import demo, transfer  # noqa: E402
 from benchmarks.quality import read, table, transfer_table  # noqa: E402
-from studies.report import FIGURES, PAGE, render  # noqa: E402
-from studies.running import study_named  # noqa: E402
 
-from contrapose.objectives.catalogue import all_methods, all_parts, describe  # noqa: E402
-from contrapose.objectives.hyperparameters import hyperparameters_of  # noqa: E402
 from contrapose.testing import all_rules  # noqa: E402
+from studies.pages import FIGURES, PAGE, render, study_named  # noqa: E402
 
 RESULTS = ROOT / "docs/results"
 STUDIES = ROOT / "studies/results"
-ADDING = "docs/adding-a-method.md"
 
 
 def pages() -> dict[Path, str]:
     """Path -> what it should hold now."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    readme = between(readme, "methods", methods_table())
-    readme = between(readme, "demo", demo.table(read(RESULTS / "demo.jsonl")))
     quality = read(RESULTS / "quality.jsonl")
-    readme = between(readme, "quality", table(quality))
-    readme = between(readme, "quality-transfer", transfer_table(quality))
-    readme = between(readme, "speed", speed_table(RESULTS / "speed.json"))
-    found = json.loads((RESULTS / "transfer.json").read_text(encoding="utf-8"))
-    readme = between(readme, "transfer", transfer.table(found))
-    readme = between(readme, "selection", without_labels(read(STUDIES / "selection.jsonl")))
-    studies = render(STUDIES, drawn=False)[PAGE]
-    return {
-        ROOT / "README.md": readme,
-        ROOT / "docs/methods.md": methods_page(),
-        ROOT / ADDING: between((ROOT / ADDING).read_text(encoding="utf-8"), "rules", rules()),
-        ROOT / "docs" / PAGE: studies,
+    transfer_results = json.loads((RESULTS / "transfer.json").read_text(encoding="utf-8"))
+    marked = {
+        "README.md": {"methods": from_code.methods_table("docs/methods")},
+        "docs/adding-a-method.md": {"rules": rules()},
+        "docs/verdict.md": {"selection": without_labels(read(STUDIES / "selection.jsonl"))},
+        "docs/results.md": {
+            "demo": demo.table(read(RESULTS / "demo.jsonl")),
+            "quality": table(quality),
+            "quality-transfer": transfer_table(quality),
+            "speed": speed_table(RESULTS / "speed.json"),
+            "transfer": transfer.table(transfer_results),
+        },
     }
+    written = {ROOT / "docs" / name: text for name, text in from_code.method_pages().items()}
+    written[ROOT / "docs" / PAGE] = render(STUDIES, drawn=False)[PAGE]
+    written[ROOT / "docs/tutorial.ipynb"] = notebook.from_page((ROOT / "docs/tutorial.md").read_text("utf-8"))
+    for name, parts in marked.items():
+        text = (ROOT / name).read_text(encoding="utf-8")
+        for mark, content in parts.items():
+            text = between(text, mark, content)
+        written[ROOT / name] = text
+    return written
 
 
 def rules() -> str:
@@ -65,7 +69,7 @@ def between(text: str, name: str, content: str) -> str:
 
 
 def without_labels(rows: list[dict[str, object]]) -> str:
-    """What the study of the label-free verdict found, a line each."""
+    """What the study of the label-free verdict says, a line each."""
     words = study_named("selection").answer(rows, {}).words[1:]
     return "\n".join(f"- {line}" for line in words)
 
@@ -85,55 +89,6 @@ def speed_table(path: Path) -> str:
     return "\n".join(lines)
 
 
-def methods_table() -> str:
-    lines = ["| method | what it does | paper |", "|---|---|---|"]
-    for method in all_methods().values():
-        lines.append(f"| `{method.name}` | {method.idea} | [{method.paper}]({method.reference}) |")
-    lines += ["", "| part, for `--with` | role | what it does |", "|---|---|---|"]
-    for part in all_parts().values():
-        lines.append(f"| `{part.name}` | {part.role} | {part.idea} |")
-    return "\n".join(lines)
-
-
-def methods_page() -> str:
-    """Every method and part with its hyperparameters, and where it departs from its paper."""
-    lines = [
-        "# Methods and their numbers",
-        "",
-        "Made by `make docs` from the catalogue; `contrapose methods` prints the same. The equation of each method",
-        "stands at the top of its file in `src/contrapose/objectives/`. Any part can be added to any method that does",
-        "not have it yet: `--method focal-infonce --with mixed-negatives --set k=5`.",
-    ]
-    for method in describe():
-        lines += [
-            "",
-            f"## `{method['name']}`",
-            "",
-            method["idea"],
-            "",
-            f"{method['paper']}. {method['reference']}",
-        ]
-        lines += ["", f"Made of: {', '.join(f'`{part}`' for part in method['parts'])}.", ""]
-        lines += _numbers(method["hyperparameters"], method["descriptions"])
-        if method["departures"]:
-            lines += ["", "Departures from the paper or its code:", ""]
-            lines += [f"- {departure}" for departure in method["departures"]]
-    for part in all_parts().values():
-        model = hyperparameters_of(part.build)
-        defaults = {name: field.default for name, field in model.model_fields.items()}
-        descriptions = {name: field.description or "" for name, field in model.model_fields.items()}
-        lines += ["", f"## part `{part.name}`", "", part.idea, "", *_numbers(defaults, descriptions)]
-    return "\n".join(lines) + "\n"
-
-
-def _numbers(values: dict[str, object], descriptions: dict[str, str]) -> list[str]:
-    lines = ["| hyperparameter | default | meaning |", "|---|---|---|"]
-    for name, value in values.items():
-        meaning = descriptions.get(name, "").replace("|", "\\|")  # a bar would end the cell
-        lines.append(f"| `{name}` | {value} | {meaning} |")
-    return lines
-
-
 def draw_studies() -> None:
     """Write the figures of the studies. What is compared is the page: figures differ between versions of matplotlib."""
     for name, content in render(STUDIES).items():
@@ -151,6 +106,7 @@ def main() -> None:
         if not path.exists() or path.read_text(encoding="utf-8") != wanted:
             stale.append(path.relative_to(ROOT))
             if "--check" not in sys.argv:
+                path.parent.mkdir(exist_ok=True)
                 path.write_text(wanted, encoding="utf-8")
     if "--check" in sys.argv and stale:
         raise SystemExit(f"out of date: {', '.join(map(str, stale))}. Run: make docs")

@@ -15,8 +15,8 @@ from contrapose.cli.options import Json, Quiet, examples, paragraphs
 from contrapose.errors import UsageError
 
 if TYPE_CHECKING:
-    from studies.setup import Setup
-    from studies.study import AllRows, Answer, Study
+    from studies.runs import Setup
+    from studies.study import AllRows, Findings, Study
 
 PROGRAM = "python -m studies"
 EXAMPLES = examples(
@@ -64,7 +64,7 @@ def study(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Answer a question that the papers leave open, with short runs on your own sentences.
+    """Findings a question that the papers leave open, with short runs on your own sentences.
 
     Each run is trained, judged on the development splits of STS-B and SICK, and kept in OUT/NAME.jsonl; the same
     command goes on where it stopped, and runs that several studies want are measured once. The answer is a table, a
@@ -74,9 +74,8 @@ def study(
         _list(json)
         return
     from contrapose.cli.trials_view import TrialsView, watching
-    from studies.report import rows_of_studies
-    from studies.running import run_study, study_named
-    from studies.setup import Setup
+    from studies.pages import rows_of_studies, run_study, study_named
+    from studies.runs import Setup
 
     chosen = study_named(name)
     if chosen.corpora and not corpus:
@@ -108,7 +107,7 @@ def study(
         _suggest(chosen, setup)
 
 
-def show(chosen: Study, answer: Answer) -> None:
+def show(chosen: Study, answer: Findings) -> None:
     """Question, table, answer in words."""
     console.say(chosen.question, style="bold")
     kinds = {name: "name" if place < 1 else "text" for place, name in enumerate(answer.header)}
@@ -118,7 +117,7 @@ def show(chosen: Study, answer: Answer) -> None:
 
 
 def _list(json: bool) -> None:
-    from studies.running import STUDIES
+    from studies.pages import STUDIES
 
     if json:
         listed = [
@@ -134,7 +133,7 @@ def _list(json: bool) -> None:
 
 def _score(row: Any) -> str:
     """What the line of a finished run says of it."""
-    from studies.rows import points, score
+    from studies.reading import points, score
 
     return f"mean STS {points(score(row))}" if row["values"] else "looked at"
 
@@ -150,21 +149,20 @@ def _refuse_foreign(out: Path, name: str) -> None:
 
 def _written(chosen: Study, studies: AllRows, out: Path) -> list[Path]:
     """The answer as Markdown, and its figure where matplotlib is installed."""
-    from contrapose.errors import MissingExtra
     from contrapose.outputs import MARKS
-    from studies.figures import svg
-    from studies.report import figure_path, section, written
+    from studies.pages import figure_path, section, svg
+    from studies.runs import written
 
     lines = [f"# {chosen.name}", "", *section(chosen, studies), "", MARKS["md"], ""]
     files = {f"{chosen.name}.md": "\n".join(lines)}
     try:
         files[figure_path(chosen.name)] = svg(chosen.figure(studies[chosen.name], studies))
-    except MissingExtra as missing:
-        console.tell(f"note: {missing}", style="yellow")
-    return written(out, files)
+    except ImportError:
+        console.tell("note: no figure, since matplotlib is missing: pip install matplotlib", style="yellow")
+    return [written(out / path, content) for path, content in files.items()]
 
 
-def _as_json(chosen: Study, answer: Answer, studies: AllRows, files: list[Path]) -> dict[str, Any]:
+def _as_json(chosen: Study, answer: Findings, studies: AllRows, files: list[Path]) -> dict[str, Any]:
     return {
         "study": chosen.name,
         "question": chosen.question,
@@ -177,7 +175,7 @@ def _as_json(chosen: Study, answer: Answer, studies: AllRows, files: list[Path])
 
 def _suggest(chosen: Study, setup: Setup) -> None:
     """The ablation measures the luck of the seed, and divergence reads what all others measured."""
-    from studies.running import STUDIES
+    from studies.pages import STUDIES
 
     another = "divergence" if chosen.name == "ablation" else "ablation"
     if not chosen.corpora:  # its texts and data are its own

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from studies import figures
-from studies.noise import Noise, in_words, noise_alone, noise_paired, paired
-from studies.plans import runs
-from studies.rows import (
-    mean_score,
+from studies.reading import (
+    SCORES,
+    SeedNoise,
+    in_words,
+    noise_alone,
+    noise_paired,
+    paired,
     points,
+    pretrained_score,
     score,
-    start_score,
-    task_value,
+    score_cells,
     trained,
     with_factors,
 )
-from studies.setup import JUDGED, Planned, Setup
-from studies.study import AllRows, Answer, Row, Study
+from studies.runs import Planned, Setup
+from studies.study import AllRows, Findings, Marks, Panel, Study, TrialRow
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
+BASELINE = "simcse"
 #: Variant -> options. SimCSE is each idea with nothing of it left.
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
-    "simcse": {"method": "simcse"},
+    BASELINE: {"method": "simcse"},
     "focal-infonce": {"method": "focal-infonce"},
     "focal-infonce, positives only": {"method": "focal-infonce", "modulate_negative": False},
     "focal-infonce, negatives only": {"method": "focal-infonce", "modulate_positive": False},
@@ -33,108 +33,90 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "hncse-hnm": {"method": "hncse-hnm"},
     "hncse": {"method": "hncse"},
 }
-
-
-def plan(setup: Setup) -> list[Planned]:
-    """Every variant with every seed; all variants of a seed first, so that half of the work is a whole table."""
-    return runs(
-        setup,
-        (
-            ({"variant": variant, "seed": seed}, {**options, "seed": seed})
-            for seed in range(setup.seeds)
-            for variant, options in VARIANTS.items()
-        ),
-    )
-
-
 #: A whole method and its halves.
 HALVES = {
     "focal-infonce": ("focal-infonce, positives only", "focal-infonce, negatives only"),
     "hncse": ("hncse-pm", "hncse-hnm"),
 }
-BASELINE = "simcse"
 
 
-def answer(rows: Sequence[Row], studies: AllRows) -> Answer:
+def plan(setup: Setup) -> list[Planned]:
+    """Every variant with every seed; all variants of a seed first, so that half of the work is a whole table."""
+    return setup.runs(
+        ({"variant": variant, "seed": seed}, {**options, "seed": seed})
+        for seed in range(setup.seeds)
+        for variant, options in VARIANTS.items()
+    )
+
+
+def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
     """Every variant beside SimCSE, which is each idea with nothing of it left; seed by seed."""
-    noise, found, start = noise_paired(studies), _by_variant(rows), start_score(rows)
-    header = ("variant", "seeds", *JUDGED, "mean", "gain over the start", "beside SimCSE, same seeds")
+    noise, by_variant, pretrained = noise_paired(studies), _by_variant(rows), pretrained_score(rows)
     table, words = [], [noise_alone(studies).words, noise.words]
-    for variant, runs_of in found.items():
-        mean = mean_score(runs_of)
-        beside = paired(runs_of, found.get(BASELINE, [])) if variant != BASELINE else None
-        tasks = [_mean([task_value(row, task) for row in runs_of]) for task in JUDGED]
-        gain = None if mean is None or start is None else mean - start
-        table.append(
-            (
-                variant,
-                str(len(runs_of)),
-                *map(points, tasks),
-                points(mean),
-                points(gain, signed=True),
-                points(beside[0], signed=True) if beside else "",
-            )
-        )
+    for variant, runs in by_variant.items():
+        beside = paired(runs, by_variant.get(BASELINE, [])) if variant != BASELINE else None
+        last = points(beside[0], signed=True) if beside else ""
+        table.append((variant, str(len(runs)), *score_cells(runs, pretrained), last))
         if beside:
-            words.append(f"{variant} beside SimCSE: {_told(beside, noise, len(found) - 1)}.")
-    words += [line for whole in HALVES if (line := _halves(found, whole, noise))]
-    return Answer(words=tuple(words), header=header, table=tuple(table))
+            words.append(f"{variant} beside SimCSE: {_difference(beside, noise, len(by_variant) - 1)}.")
+    words += [line for whole in HALVES if (line := _halves(by_variant, whole, noise))]
+    header = ("variant", "seeds", *SCORES, "beside SimCSE, same seeds")
+    return Findings(words=tuple(words), header=header, table=tuple(table))
 
 
-def figure(rows: Sequence[Row], studies: AllRows) -> Figure:
-    """Left: the score of every run; right: its difference to SimCSE with the same seed, and what luck explains."""
-    found, noise, start = _by_variant(rows), noise_paired(studies), start_score(rows)
-    drawn, ((left, right),) = figures.figure(2, width=10, height=3.6)
-    for number, runs_of in enumerate(found.values()):
-        for row in runs_of:
-            filled = "full" if row["options"]["seed"] == 0 else "none"
-            style = {**figures.look(number), "markersize": 7, "fillstyle": filled, "linestyle": ""}
-            left.plot([score(row)], [number], **style)
-            beside = paired([row], found.get(BASELINE, []))
-            if beside is not None:
-                right.plot([beside[0]], [number], **style)
-    figures.noise_band(right, 0.0, noise.band(comparisons=max(1, len(found) - 1)), across="x")
-    if start is not None:
-        left.axvline(start, color="black", linestyle="--", linewidth=1, label="before training")
-        left.legend(loc="best", fontsize=8)
-    left.set_yticks(range(len(found)), list(found))
-    right.set_yticks(range(len(found)), [""] * len(found))
-    for axes in (left, right):
-        axes.invert_yaxis()
-    left.set_xlabel("mean STS, dev; a mark per seed (filled: 0)")
-    right.set_xlabel("difference to SimCSE, same seed (grey: luck of a run)")
-    return drawn
+def figure(rows: Sequence[TrialRow], studies: AllRows) -> list[Panel]:
+    """Left: the score of every run; right: its difference to SimCSE with the same seed, and what chance explains."""
+    by_variant, names = _by_variant(rows), list(_by_variant(rows))
+    baseline = by_variant.get(BASELINE, [])
+    scores = [Marks(name, [(score(row), at) for row in by_variant[name]]) for at, name in enumerate(names)]
+    beside = [
+        Marks(name, [(change[0], at) for row in by_variant[name] if (change := paired([row], baseline))])
+        for at, name in enumerate(names)
+    ]
+    band = noise_paired(studies).band(comparisons=max(1, len(names) - 1))
+    return [
+        Panel(
+            x="mean STS, dev; a mark per seed (dashed: before training)",
+            y="",
+            marks=scores,
+            y_names=names,
+            line=pretrained_score(rows),
+        ),
+        Panel(
+            x="difference to SimCSE, same seed (grey: chance)",
+            y="",
+            marks=beside,
+            y_names=names,
+            band=(0, band),
+        ),
+    ]
 
 
-def _by_variant(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    found = {variant: with_factors(trained(rows), variant=variant) for variant in VARIANTS}
-    return {variant: runs_of for variant, runs_of in found.items() if runs_of}
+def _by_variant(rows: Sequence[TrialRow]) -> dict[str, list[TrialRow]]:
+    by_variant = {variant: with_factors(trained(rows), variant=variant) for variant in VARIANTS}
+    return {variant: runs for variant, runs in by_variant.items() if runs}
 
 
-def _halves(found: Mapping[str, Sequence[Row]], whole: str, noise: Noise) -> str:
-    """Is the whole better than the better half? '' where a part is missing."""
-    beside = {half: paired(found.get(half, []), found.get(BASELINE, [])) for half in HALVES[whole]}
-    known = {half: difference for half, difference in beside.items() if difference is not None}
-    if len(known) < len(beside) or whole not in found:
+def _halves(by_variant: Mapping[str, Sequence[TrialRow]], whole: str, noise: SeedNoise) -> str:
+    """Is the whole better than the better half? "" where a part is missing."""
+    baseline = by_variant.get(BASELINE, [])
+    gains = {half: paired(by_variant.get(half, []), baseline) for half in HALVES[whole]}
+    known = {half: change[0] for half, change in gains.items() if change is not None}
+    if len(known) < len(gains) or whole not in by_variant:
         return ""
-    best = max(known, key=lambda half: known[half][0])
-    difference = paired(found[whole], found[best])
+    best = max(known, key=lambda half: known[half])
+    difference = paired(by_variant[whole], by_variant[best])
     if difference is None:
         return ""
-    return f"{whole} beside its better half ({best}): {_told(difference, noise, len(HALVES))}."
+    return f"{whole} beside its better half ({best}): {_difference(difference, noise, len(HALVES))}."
 
 
-def _told(difference: tuple[float, int], noise: Noise, comparisons: int) -> str:
+def _difference(difference: tuple[float, int], noise: SeedNoise, comparisons: int) -> str:
     """A mean over seeds in words; equal to the last digit is more than no clear difference."""
-    mean, seeds = difference
-    if mean == 0:
+    change, seeds = difference
+    if change == 0:
         return "the same to the last digit, so it did the same"
-    return in_words(mean, noise.band(seeds, seeds, comparisons))
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+    return in_words(change, noise.band(seeds, seeds, comparisons))
 
 
 STUDY = Study(

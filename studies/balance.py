@@ -7,32 +7,30 @@ score(b)   = b difficulty + (1 - b) diversity
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from contrapose.experiment.trials import Trial, TrialResult
-from studies import figures
-from studies.measuring import rounded
-from studies.noise import in_words, noise_paired
-from studies.plans import runs
-from studies.rows import (
+from studies.dropout_views import batches_of_views
+from studies.reading import (
+    best_beside_worst,
     correlation,
+    gain_of,
+    noise_paired,
     points,
+    pretrained_score,
     score,
-    start_score,
+    scored,
     trained,
     with_factors,
 )
-from studies.setup import Planned, Setup
-from studies.study import AllRows, Answer, Row, Study
-from studies.views import LOOKED_AT, dropout_views
+from studies.runs import Planned, Setup, rounded
+from studies.study import AllRows, Findings, Marks, Panel, Study, TrialRow
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-#: What is looked at without training.
+#: What is measured without training.
 PARENTS, SHARES, MIXTURES = (2, 4, 10, 20, 32, 63), (0.5, 0.2, 0.0, "uniform"), (10, 40, 160)
 USUAL = {"k": 10, "alpha": 0.5, "num_mixtures": 40}
 #: What is trained with: from all difficulty to all diversity.
@@ -47,165 +45,138 @@ TRAINED: tuple[dict[str, Any], ...] = (
 )
 #: Weights of difficulty in the score.
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+SIDES = ("difficulty", "diversity")
+#: The mixtures of one setting before any training: k, alpha, num_mixtures, difficulty, diversity.
+Mixtures = Mapping[str, Any]
 
 
 def plan(setup: Setup) -> list[Planned]:
-    """One look at many settings, and runs with some of them; those of ``sensitivity`` are shared."""
-    look = setup.setting(tasks=()).trial(
-        {"look": "mixtures"},
-        {
-            "method": "look at mixed negatives",
-            "max_length": setup.max_length,
-            "batch_size": setup.batch_size,
-        },
-    )
-    wanted = [({**USUAL, **numbers}, {"method": "hncse-hnm", **numbers}) for numbers in TRAINED]
-    return [Planned(trial=look, measure=partial(_look, setup)), *runs(setup, wanted)]
+    """The mixtures of many settings without training, and runs with some; those of ``sensitivity`` are shared."""
+    options = {
+        "method": "look at mixed negatives",
+        "max_length": setup.max_length,
+        "batch_size": setup.batch_size,
+    }
+    untrained = setup.setting(tasks=()).trial({"look": "mixtures"}, options)
+    wanted = [({**USUAL, **changed}, {"method": "hncse-hnm", **changed}) for changed in TRAINED]
+    return [Planned(trial=untrained, measure=partial(_measure_mixtures, setup)), *setup.runs(wanted)]
 
 
-def _look(setup: Setup, trial: Trial, place: Path, listener: object = None) -> TrialResult:
+def _measure_mixtures(setup: Setup, trial: Trial, folder: Path, listener: object = None) -> TrialResult:
     from contrapose.encoder.encoder import Encoder
-
-    encoder = Encoder.load(setup.model)
-    views = list(
-        dropout_views(
-            encoder, setup.texts()[:LOOKED_AT], batch_size=setup.batch_size, max_length=setup.max_length
-        )
-    )
-    grid = [
-        {"k": k, "alpha": alpha, "num_mixtures": count, **_both_sides(views, encoder.width, k, alpha, count)}
-        for k in PARENTS
-        for alpha in SHARES
-        for count in MIXTURES
-    ]
-    return TrialResult(facts={"grid": grid, "sentences": sum(batch.num_rows for batch in views)})
-
-
-def _both_sides(views: list[Any], width: int, k: int, alpha: float | str, count: int) -> dict[str, float]:
-    """Difficulty and diversity, mean over the batches."""
     from contrapose.negatives.mixing import MixedNegatives
 
-    share: dict[str, Any] = {"alpha_beta": 1.0} if alpha == "uniform" else {"alpha": alpha}
-    source = MixedNegatives(width=width, k=k, num_mixtures=count, **share)
-    told = [found.stats for batch in views if (found := source.candidates(batch)) is not None]
-    return {
-        name: rounded(sum(float(stats[f"mixture_{name}"]) for stats in told) / len(told))
-        for name in ("difficulty", "diversity")
-    }
+    encoder = Encoder.load(setup.model)
+    batches = batches_of_views(encoder, setup)
+    grid = []
+    for k in PARENTS:
+        for alpha in SHARES:
+            for count in MIXTURES:
+                share: dict[str, Any] = {"alpha_beta": 1.0} if alpha == "uniform" else {"alpha": alpha}
+                source = MixedNegatives(width=encoder.width, k=k, num_mixtures=count, **share)
+                stats = [dict(source.statistics) for views in batches if list(source.columns(views))]
+                means = {
+                    side: rounded(sum(float(each[f"mixture_{side}"]) for each in stats) / len(stats))
+                    for side in SIDES
+                }
+                grid.append({"k": k, "alpha": alpha, "num_mixtures": count, **means})
+    return TrialResult(facts={"grid": grid, "sentences": sum(views.num_rows for views in batches)})
 
 
-def answer(rows: Sequence[Row], studies: AllRows) -> Answer:
+def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
     """Both sides of every setting that was trained with, its score, and whether the score foretells the gain."""
-    noise, start = noise_paired(studies), start_score(rows)
-    cells, found = _cells(rows), _both(rows)
-    header = ("k", "alpha", "difficulty", "diversity", "score(0.5)", "mean STS", "gain over the start")
+    pretrained, grid, runs = pretrained_score(rows), _grid(rows), _runs(rows)
     table = []
-    for row, cell in found:
-        value = score(row)
-        gain = None if value is None or start is None else value - start
-        sides = [f"{number:.3f}" for number in (cell["difficulty"], cell["diversity"], weighed(cell, 0.5))]
-        table.append((str(cell["k"]), f"{cell['alpha']:g}", *sides, points(value), points(gain, signed=True)))
-    words = [*_front_words(cells), *_count_words(cells), *_foretelling(found)]
-    if len(found) > 1:
-        scored = [(value, cell) for row, cell in found if (value := score(row)) is not None]
-        (low, worst), (high, best) = min(scored, key=_first), max(scored, key=_first)
-        band = noise.band(comparisons=len(scored) * (len(scored) - 1) // 2)
-        words.append(
-            f"The best run ({_name(best)}) beside the worst ({_name(worst)}): {in_words(high - low, band)}."
-        )
-    return Answer(words=tuple(words), header=header, table=tuple(table))
+    for row, mixtures in runs:
+        sides = (*(mixtures[side] for side in SIDES), weighed(mixtures, 0.5))
+        gain = points(gain_of(row, pretrained), signed=True)
+        settings = (str(mixtures["k"]), f"{mixtures['alpha']:g}")
+        table.append((*settings, *(f"{side:.3f}" for side in sides), points(score(row)), gain))
+    words = [*_trade_off(grid), *_effect_of_count(grid), *_foretelling(runs)]
+    named = [(value, _name(mixtures)) for row, mixtures in runs for value, _ in scored([row])]
+    if said := best_beside_worst(named, noise_paired(studies)):
+        words.append(f"Of the runs, {said}.")
+    header = ("k", "alpha", *SIDES, "score(0.5)", "mean STS", "gain by training")
+    return Findings(words=tuple(words), header=header, table=tuple(table))
 
 
-def figure(rows: Sequence[Row], studies: AllRows) -> Figure:
+def figure(rows: Sequence[TrialRow], studies: AllRows) -> list[Panel]:
     """Left: what the mixtures are like before any training; right: the score against what runs gained."""
-    drawn, ((left, right),) = figures.figure(2, width=10, height=4.0)
-    usual = [cell for cell in _cells(rows) if cell["num_mixtures"] == USUAL["num_mixtures"]]
-    for number, alpha in enumerate(SHARES):
-        line = [cell for cell in usual if cell["alpha"] == alpha]
-        label = f"alpha {alpha}"
-        left.plot(
-            [cell["difficulty"] for cell in line],
-            [cell["diversity"] for cell in line],
-            label=label,
-            **figures.look(number),
+    lines = [
+        Marks(
+            f"alpha {alpha}",
+            [tuple(each[side] for side in SIDES) for each in _usual(rows) if each["alpha"] == alpha],
+            True,
         )
-    for cell in usual:
-        if cell["alpha"] == USUAL["alpha"]:
-            at = (cell["difficulty"], cell["diversity"])
-            left.annotate(f"k {cell['k']}", at, textcoords="offset points", xytext=(4, 4), fontsize=8)
-    left.set_xlabel("difficulty: mean cosine with the query")
-    left.set_ylabel("diversity: 1 - mean cosine of mixtures")
-    left.legend(fontsize=8)
-    found = [(weighed(cell, 0.5), score(row), cell) for row, cell in _both(rows)]
-    right.plot([x for x, _, _ in found], [y for _, y, _ in found], linestyle="", **figures.look(0))
-    for x, y, cell in found:
-        right.annotate(_name(cell), (x, y or 0.0), textcoords="offset points", xytext=(4, 4), fontsize=8)
-    right.set_xlabel("score(0.5) at the start")
-    right.set_ylabel("mean STS after training, dev")
-    return drawn
+        for alpha in SHARES
+    ]
+    runs = [Marks(_name(mixtures), [(weighed(mixtures, 0.5), score(row))]) for row, mixtures in _runs(rows)]
+    return [
+        Panel(
+            x="difficulty: mean cosine with the query",
+            y="diversity: 1 - mean cosine of mixtures",
+            marks=lines,
+        ),
+        Panel(x="score(0.5) before training", y="mean STS after training, dev", marks=runs),
+    ]
 
 
-def weighed(cell: dict[str, Any], weight: float) -> float:
+def weighed(mixtures: Mixtures, weight: float) -> float:
     """b difficulty + (1 - b) diversity.
 
     >>> weighed({"difficulty": 0.4, "diversity": 0.2}, 0.75)
     0.35
     """
-    return float(round(weight * cell["difficulty"] + (1 - weight) * cell["diversity"], 6))
+    return float(round(weight * mixtures["difficulty"] + (1 - weight) * mixtures["diversity"], 6))
 
 
-def _first(pair: tuple[float, dict[str, Any]]) -> float:
-    return pair[0]
+def _name(mixtures: Mixtures) -> str:
+    return f"k {mixtures['k']}, alpha {mixtures['alpha']}"
 
 
-def _name(cell: dict[str, Any]) -> str:
-    return f"k {cell['k']}, alpha {cell['alpha']:g}"
+def _grid(rows: Sequence[TrialRow]) -> list[Mixtures]:
+    measured = with_factors(rows, look="mixtures")
+    return list(measured[-1]["facts"]["grid"]) if measured else []
 
 
-def _cells(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    looks = with_factors(rows, look="mixtures")
-    return list(looks[-1]["facts"]["grid"]) if looks else []
+def _usual(rows: Sequence[TrialRow]) -> list[Mixtures]:
+    return [mixtures for mixtures in _grid(rows) if mixtures["num_mixtures"] == USUAL["num_mixtures"]]
 
 
-def _both(rows: Sequence[Row]) -> list[tuple[Row, dict[str, Any]]]:
-    """Each run with what its mixtures were like at the start."""
-    cells = {(cell["k"], cell["alpha"], cell["num_mixtures"]): cell for cell in _cells(rows)}
+def _runs(rows: Sequence[TrialRow]) -> list[tuple[TrialRow, Mixtures]]:
+    """Each run with what its mixtures were like before training."""
+    by_setting = {tuple(mixtures[name] for name in USUAL): mixtures for mixtures in _grid(rows)}
     keyed = [(row, tuple(row["factors"].get(name) for name in USUAL)) for row in trained(rows)]
-    return [(row, cells[key]) for row, key in keyed if key in cells]
+    return [(row, by_setting[key]) for row, key in keyed if key in by_setting]
 
 
-def _front_words(cells: Sequence[dict[str, Any]]) -> list[str]:
+def _trade_off(grid: Sequence[Mixtures]) -> list[str]:
     """Do the two sides exclude each other?"""
-    usual = [cell for cell in cells if cell["num_mixtures"] == USUAL["num_mixtures"]]
-    found = correlation([cell["difficulty"] for cell in usual], [cell["diversity"] for cell in usual])
-    if found is None:
+    usual = [each for each in grid if each["num_mixtures"] == USUAL["num_mixtures"]]
+    of_sides = correlation(*([each[side] for each in usual] for side in SIDES))
+    if of_sides is None:
         return []
-    hardest = max(usual, key=lambda cell: float(cell["difficulty"]))
-    varied = max(usual, key=lambda cell: float(cell["diversity"]))
+    hardest, varied = (max(usual, key=itemgetter(side)) for side in SIDES)
     return [
-        f"Over {len(usual)} settings difficulty and diversity are correlated with {found.value:+.2f}: the hardest "
-        f"mixtures ({_named(hardest)}) have difficulty {hardest['difficulty']:.2f} and diversity "
-        f"{hardest['diversity']:.2f}, the most diverse ({_named(varied)}) {varied['difficulty']:.2f} and "
+        f"Over {len(usual)} settings difficulty and diversity are correlated with {of_sides.value:+.2f}: the hardest "
+        f"mixtures ({_name(hardest)}) have difficulty {hardest['difficulty']:.2f} and diversity "
+        f"{hardest['diversity']:.2f}, the most diverse ({_name(varied)}) {varied['difficulty']:.2f} and "
         f"{varied['diversity']:.2f}."
     ]
 
 
-def _named(cell: dict[str, Any]) -> str:
-    return f"k {cell['k']}, alpha {cell['alpha']}"
-
-
-def _count_words(cells: Sequence[dict[str, Any]]) -> list[str]:
+def _effect_of_count(grid: Sequence[Mixtures]) -> list[str]:
     """What the number of mixtures changes, everything else equal."""
-    groups: dict[tuple[Any, Any], list[dict[str, Any]]] = {}
-    for cell in cells:
-        groups.setdefault((cell["k"], cell["alpha"]), []).append(cell)
+    groups: dict[tuple[Any, Any], list[Mixtures]] = {}
+    for each in grid:
+        groups.setdefault((each["k"], each["alpha"]), []).append(each)
     if not groups:
         return []
     spans = {
         side: max(
-            max(cell[side] for cell in same) - min(cell[side] for cell in same) for same in groups.values()
+            max(each[side] for each in same) - min(each[side] for each in same) for same in groups.values()
         )
-        for side in ("difficulty", "diversity")
+        for side in SIDES
     }
     return [
         f"The number of mixtures moves difficulty by {spans['difficulty']:.3f} at most and diversity by "
@@ -213,27 +184,24 @@ def _count_words(cells: Sequence[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _foretelling(found: Sequence[tuple[Row, dict[str, Any]]]) -> list[str]:
+def _foretelling(runs: Sequence[tuple[TrialRow, Mixtures]]) -> list[str]:
     """The correlation of the score with the result of training, for every weight: five looks at the same few runs."""
-    known = [(value, cell) for row, cell in found if (value := score(row)) is not None]
-    told = []
+    known = [(value, mixtures) for row, mixtures in runs if (value := score(row)) is not None]
+    by_weight = {}
     for weight in WEIGHTS:
-        scores = [weighed(cell, weight) for _, cell in known]
-        if (of := correlation(scores, [value for value, _ in known])) is not None:
-            told.append((weight, of))
-    if not told:
+        weights = [weighed(mixtures, weight) for _, mixtures in known]
+        if (of_weight := correlation(weights, [value for value, _ in known])) is not None:
+            by_weight[weight] = of_weight
+    if not by_weight:
         return ["Too few runs to say whether the score foretells what training gains."]
-    words = "; ".join(
-        f"b = {weight:g}: {of.value:+.2f} [{of.low:+.2f}, {of.high:+.2f}]" for weight, of in told
-    )
-    clear = [weight for weight, of in told if of.low > 0 or of.high < 0]
-    verdict = (
-        f"The interval leaves out zero for b = {', '.join(f'{weight:g}' for weight in clear)}, one of {len(told)} "
-        "looks at the same runs"
+    words = "; ".join(f"b = {weight:g}: {of_weight.cell}" for weight, of_weight in by_weight.items())
+    clear = [f"{weight:g}" for weight, each in by_weight.items() if each.low > 0 or each.high < 0]
+    conclusion = (
+        f"The interval leaves out zero for b = {', '.join(clear)}, one of {len(by_weight)} looks at the same runs"
         if clear
         else "No weight foretells the gain beyond doubt"
     )
-    return [f"Correlation of score(b) with mean STS over {len(known)} runs: {words}. {verdict}."]
+    return [f"Correlation of score(b) with mean STS over {len(known)} runs: {words}. {conclusion}."]
 
 
 STUDY = Study(

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from contrapose.errors import UsageError
 from contrapose.experiment.measuring import UNTRAINED
-from studies import figures
-from studies.plans import METHODS, runs
-from studies.rows import points, task_value, trained
-from studies.setup import JUDGED, Planned, Setup
-from studies.study import AllRows, Answer, Row, Study
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from studies.reading import points, task_value, trained
+from studies.runs import JUDGED, Planned, Setup
+from studies.study import AllRows, Findings, Marks, Panel, Study, TrialRow
 
 #: Methods that are trained.
 TRAINED = ("simcse", "hncse-hnm", "focal-infonce")
 
 
 def plan(setup: Setup) -> list[Planned]:
-    """The start and three methods, on the development splits of STS and translated STS-B, and on the STS17 tracks.
+    """The pretrained model and three methods, on the development splits of STS and translated STS-B, and on STS17.
 
     STS17 has a test split only: it is read here as what it is, a final evaluation.
     """
     dev, tracks = tasks_across(setup.data)
-    wanted = [({"method": name, "seed": 0}, dict(METHODS[name])) for name in TRAINED]
-    return runs(setup, wanted, tasks=(*dev, *JUDGED, *tracks), elsewhere=dict.fromkeys(tracks, "test"))
+    wanted = [({"method": name, "seed": 0}, {"method": name}) for name in TRAINED]
+    return setup.runs(wanted, tasks=(*dev, *JUDGED, *tracks), elsewhere=dict.fromkeys(tracks, "test"))
 
 
 def tasks_across(data: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -35,12 +30,11 @@ def tasks_across(data: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...
 
     Raises :class:`UsageError` where there are none.
     """
-    from contrapose.errors import UsageError
     from contrapose.evaluate.found import sources_in
 
-    found = [each for each in sources_in([Path(folder) for folder in data]) if each.group == "crosslingual"]
-    dev = tuple(each.task for each in found if each.task.startswith("STSB.") and "dev" in each.splits)
-    tracks = tuple(each.task for each in found if each.task.startswith("STS17."))
+    sources = [each for each in sources_in([Path(folder) for folder in data]) if each.group == "crosslingual"]
+    dev = tuple(each.task for each in sources if each.task.startswith("STSB.") and "dev" in each.splits)
+    tracks = tuple(each.task for each in sources if each.task.startswith("STS17."))
     if not dev and not tracks:
         raise UsageError(
             "study crosslingual needs STS across languages (stsb/dev.en-de.tsv, sts17/track1.ar-ar.tsv ...), and no "
@@ -49,55 +43,38 @@ def tasks_across(data: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...
     return dev, tracks
 
 
-def answer(rows: Sequence[Row], studies: AllRows) -> Answer:
+def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
     """Every task before and after, with the interval of its test pairs; means for English and for the rest."""
-    start, found = _start(rows), trained(rows)
-    methods = [row["factors"]["method"] for row in found]
-    table = []
-    for task in _tasks(start):
-        cells = [_cell(row, task) for row in found]
-        table.append((task, points(task_value(start or {"values": {}}, task)), *cells))
-    words = [
-        "The start is an English model: it was never taught other languages, and what it knows of them comes from "
-        "names, numbers and shared word pieces. Training here saw English sentences only.",
-        *(_method_words(row, _tasks(start)) for row in found),
-        "One seed each; the intervals are those of the test pairs.",
+    before, runs = _pretrained(rows), trained(rows)
+    tasks = _tasks(before)
+    table = [
+        (task, points(task_value(before or {"values": {}}, task)), *(_cell(row, task) for row in runs))
+        for task in tasks
     ]
-    return Answer(words=tuple(words), header=("task", "start", *methods), table=tuple(table))
+    words = (
+        "The pretrained model is an English one: it was never taught other languages, and what it knows of them comes "
+        "from names, numbers and shared word pieces. Training here saw English sentences only.",
+        *(_changes(row, tasks) for row in runs),
+        "One seed each; the intervals are those of the test pairs.",
+    )
+    header = ("task", "pretrained", *(row["factors"]["method"] for row in runs))
+    return Findings(words=words, header=header, table=tuple(table))
 
 
-def figure(rows: Sequence[Row], studies: AllRows) -> Figure:
+def figure(rows: Sequence[TrialRow], studies: AllRows) -> list[Panel]:
     """The change of every task, one mark per method, with its interval."""
-    tasks, found = _tasks(_start(rows)), trained(rows)
-    drawn, ((axes,),) = figures.figure(height=max(3.6, 0.34 * len(tasks) + 1.2))
-    for number, row in enumerate(found):
-        gains = row["facts"]["gain"]
-        known = [(place, gains[task]) for place, task in enumerate(tasks) if task in gains]
-        middle = [gain["difference"] for _, gain in known]
-        bars = [
-            [gain["difference"] - gain["low"] for _, gain in known],
-            [gain["high"] - gain["difference"] for _, gain in known],
+    tasks = _tasks(_pretrained(rows))
+    marks = []
+    for number, row in enumerate(trained(rows)):
+        changes = [(at, row["facts"]["gain"].get(task)) for at, task in enumerate(tasks)]
+        spots = [
+            (each["difference"], at + 0.22 * (number - 1), each["low"], each["high"])
+            for at, each in changes
+            if each is not None
         ]
-        heights = [place + 0.22 * (number - 1) for place, _ in known]
-        label = row["factors"]["method"]
-        axes.errorbar(middle, heights, xerr=bars, linestyle="", label=label, **figures.look(number))
-    axes.axvline(0, color="black", linewidth=1)
-    axes.set_yticks(range(len(tasks)), tasks)
-    axes.invert_yaxis()
-    axes.set_xlabel("change of Spearman x 100 after training, 95% interval of the test pairs")
-    if found:
-        axes.legend()
-    return drawn
-
-
-def _start(rows: Sequence[Row]) -> Row | None:
-    return next((row for row in rows if row["options"]["method"] == UNTRAINED), None)
-
-
-def _tasks(start: Row | None) -> list[str]:
-    """English first, then by name."""
-    names = list(start["values"]) if start else []
-    return sorted(names, key=lambda name: (not is_english(name), name))
+        marks.append(Marks(row["factors"]["method"], spots))
+    x = "change of Spearman x 100 by training, 95% interval of the test pairs"
+    return [Panel(x=x, y="", marks=marks, y_names=tasks, line=0.0)]
 
 
 def is_english(task: str) -> bool:
@@ -109,29 +86,33 @@ def is_english(task: str) -> bool:
     return task in JUDGED or task.endswith(".en-en")
 
 
-def _cell(row: Row, task: str) -> str:
+def _pretrained(rows: Sequence[TrialRow]) -> TrialRow | None:
+    return next((row for row in rows if row["options"]["method"] == UNTRAINED), None)
+
+
+def _tasks(before: TrialRow | None) -> list[str]:
+    """English first, then by name."""
+    return sorted(before["values"] if before else [], key=lambda name: (not is_english(name), name))
+
+
+def _cell(row: TrialRow, task: str) -> str:
     gain = row["facts"]["gain"].get(task)
     if gain is None:
         return points(task_value(row, task))
     return f"{gain['difference']:+.2f} [{gain['low']:+.2f}, {gain['high']:+.2f}]"
 
 
-def _method_words(row: Row, tasks: Sequence[str]) -> str:
+def _changes(row: TrialRow, tasks: Sequence[str]) -> str:
     """How many tasks of each kind rose and fell beyond their interval, and by how much in the mean."""
-    parts = []
+    parts, gains = [], row["facts"]["gain"]
     for kind, english in (("English", True), ("other", False)):
-        gains = [
-            row["facts"]["gain"][task]
-            for task in tasks
-            if is_english(task) == english and task in row["facts"]["gain"]
-        ]
-        if not gains:
-            continue
-        rose, fell = sum(gain["low"] > 0 for gain in gains), sum(gain["high"] < 0 for gain in gains)
-        mean = sum(gain["difference"] for gain in gains) / len(gains)
-        parts.append(
-            f"of {len(gains)} {kind} tasks {rose} rose and {fell} fell clearly (mean change {mean:+.2f})"
-        )
+        of_kind = [gains[task] for task in tasks if task in gains and is_english(task) == english]
+        if of_kind:
+            rose, fell = sum(gain["low"] > 0 for gain in of_kind), sum(gain["high"] < 0 for gain in of_kind)
+            mean = sum(gain["difference"] for gain in of_kind) / len(of_kind)
+            parts.append(
+                f"of {len(of_kind)} {kind} tasks {rose} rose and {fell} fell clearly (mean change {mean:+.2f})"
+            )
     return f"{row['factors']['method']}: {'; '.join(parts)}."
 
 

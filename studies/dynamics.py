@@ -4,171 +4,158 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from studies import figures
-from studies.plans import METHODS, runs
-from studies.rows import points, score, start_score, with_factors
-from studies.setup import Planned, Setup
-from studies.study import AllRows, Answer, Row, Study
+from studies.reading import gain_of, points, pretrained_score, with_factors
+from studies.runs import METHODS, Planned, Setup
+from studies.study import AllRows, Findings, Marks, Panel, Study, TrialRow
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
+USUAL = "usual"
 #: Setting -> options and the methods that are put to it.
 EXTREMES: Mapping[str, tuple[Mapping[str, Any], tuple[str, ...]]] = {
     "learning rate 1e-3": ({"learning_rate": 1e-3}, ("simcse", "focal-infonce", "hncse")),
     "temperature 0.005": ({"temperature": 0.005}, ("simcse", "focal-infonce", "hncse")),
     "temperature 1": ({"temperature": 1.0}, ("simcse",)),
 }
-USUAL = "usual"
-#: Panels of the figure: name in metrics.jsonl -> what it is called.
+#: Panels of the figure: name in metrics.jsonl -> what it is called, and its scale.
 PANELS = {
-    "loss": "loss (logarithmic)",
-    "alignment": "alignment (lower is better)",
-    "uniformity": "uniformity (lower is better)",
-    "positive_cosine": "cosine with the positive",
-    "hardest_negative_cosine": "cosine with the hardest negative",
-    "grad_norm": "norm of the gradient (logarithmic)",
+    "loss": ("loss", "log"),
+    "alignment": ("alignment (lower is better)", "linear"),
+    "uniformity": ("uniformity (lower is better)", "linear"),
+    "positive_cosine": ("cosine with the positive", "linear"),
+    "hardest_negative_cosine": ("cosine with the hardest negative", "linear"),
+    "grad_norm": ("norm of the gradient", "log"),
 }
-#: Panels over so many sizes that only a logarithm shows them.
-LOGARITHMIC = ("loss", "grad_norm")
-#: A score that falls this far below the start is harm that nobody needs a test for.
-RUINED = 5.0
+#: A score that falls this far below that of the pretrained model is harm that nobody needs a test for.
+HARM = 5.0
 #: A loss below this share of that of guessing leaves little to learn.
 SOLVED = 0.01
 
 
 def plan(setup: Setup) -> list[Planned]:
-    """Every method with the usual numbers, and some of them with numbers that nobody should choose."""
-    wanted = [({"method": name, "setting": USUAL}, dict(options)) for name, options in METHODS.items()]
+    """Every method with its own hyperparameters, and some of them with values that nobody should choose."""
+    wanted: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        ({"method": name, "setting": USUAL}, {"method": name}) for name in METHODS
+    ]
     for setting, (options, methods) in EXTREMES.items():
-        wanted += [({"method": name, "setting": setting}, {**METHODS[name], **options}) for name in methods]
-    return runs(setup, wanted)
+        wanted += [({"method": name, "setting": setting}, {"method": name, **options}) for name in methods]
+    return setup.runs(wanted)
 
 
-def answer(rows: Sequence[Row], studies: AllRows) -> Answer:
+def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
     """One line per run: from where to where, and whether anything went wrong."""
-    start = start_score(rows)
+    pretrained, runs = pretrained_score(rows), _runs(rows)
     header = ("method", "setting", "loss", "alignment", "uniformity", "gain", "what happened")
-    table, words = [], []
-    for row in _runs(rows):
-        factors, curve = row["factors"], row["facts"].get("curve", {})
-        value = score(row)
-        gain = None if value is None or start is None else value - start
-        spans = [_span(curve, name) for name in ("loss", "alignment", "uniformity")]
+    table = []
+    for row in runs:
+        gain = gain_of(row, pretrained)
+        spans = [_span(_curve(row, name)) for name in ("loss", "alignment", "uniformity")]
         table.append(
-            (factors["method"], factors["setting"], *spans, points(gain, signed=True), _fate(row, gain))
+            (
+                row["factors"]["method"],
+                row["factors"]["setting"],
+                *spans,
+                points(gain, signed=True),
+                _outcome(row, gain),
+            )
         )
-    usual = with_factors(_runs(rows), setting=USUAL)
-    words += [*_loss_words(usual), *_usual_words(usual)]
-    words += [line for setting in EXTREMES if (line := _extreme_words(rows, setting, start))]
+    usual = with_factors(runs, setting=USUAL)
+    words = [*_loss_words(usual), *_trends(usual)]
+    words += [line for setting in EXTREMES if (line := _extreme(runs, setting, pretrained))]
     words.append(
         "Curves are of training batches with dropout, one seed; with mixing, the positive is the mixed one."
     )
-    return Answer(words=tuple(words), header=header, table=tuple(table))
+    return Findings(words=tuple(words), header=header, table=tuple(table))
 
 
-def figure(rows: Sequence[Row], studies: AllRows) -> Figure:
+def figure(rows: Sequence[TrialRow], studies: AllRows) -> list[Panel]:
     """The usual runs, one panel per number; the learning rate falls to zero along each."""
-    drawn, axes = figures.figure(3, 2, width=10, height=5.6)
-    usual = with_factors(_runs(rows), setting=USUAL)
-    for panel, (name, title) in zip(axes.flat, PANELS.items(), strict=True):
-        for number, row in enumerate(usual):
+    panels = []
+    for name, (title, scale) in PANELS.items():
+        marks = []
+        for row in with_factors(_runs(rows), setting=USUAL):
             curve = row["facts"].get("curve", {})
-            if name in curve:
-                panel.plot(curve["step"], curve[name], label=row["factors"]["method"], **figures.look(number))
-        panel.set_title(title, fontsize=10)
-        if name in LOGARITHMIC and usual:
-            panel.set_yscale("log")
-        panel.set_xlabel("step")
-    handles, labels = axes.flat[0].get_legend_handles_labels()
-    if handles:
-        drawn.legend(handles, labels, loc="outside lower center", ncols=len(labels))
-    return drawn
+            line = list(zip(curve.get("step", ()), curve.get(name, ()), strict=False))
+            marks.append(Marks(row["factors"]["method"], line, joined=True))
+        panels.append(Panel(x="step", y="", marks=marks, title=title, y_scale=scale))
+    return panels
 
 
-def _runs(rows: Sequence[Row]) -> list[Row]:
-    """All but the start; runs that failed among them."""
+def _runs(rows: Sequence[TrialRow]) -> list[TrialRow]:
+    """All but the pretrained model; runs that failed among them."""
     return [row for row in rows if "setting" in row["factors"]]
 
 
-def _span(curve: Mapping[str, Sequence[float | None]], name: str) -> str:
-    """First and last stretch of a curve."""
-    known = [value for value in curve.get(name, ()) if value is not None]
-    return f"{_told(known[0])} → {_told(known[-1])}" if known else "–"
+def _curve(row: TrialRow, name: str) -> list[float]:
+    """The stretches of a curve that have a number."""
+    return [value for value in row["facts"].get("curve", {}).get(name, ()) if value is not None]
 
 
-def _told(value: float) -> str:
+def _span(values: Sequence[float]) -> str:
+    return f"{_short(values[0])} → {_short(values[-1])}" if values else "–"
+
+
+def _short(value: float) -> str:
     """Rows of early versions were kept to four decimals.
 
-    >>> _told(0.0), _told(0.000123456)
+    >>> _short(0.0), _short(0.000123456)
     ('<0.0001', '0.000123')
     """
     return f"{value:.3g}" if value else "<0.0001"
 
 
-def _fate(row: Row, gain: float | None) -> str:
+def _outcome(row: TrialRow, gain: float | None) -> str:
     facts = row["facts"]
     if "failed" in facts:
         return "diverged, stopped"
-    told = ["collapse alarm"] if facts.get("collapse_alarm") else []
+    events = ["collapse alarm"] if facts.get("collapse_alarm") else []
     if facts.get("skipped_steps"):
-        told.append(f"{facts['skipped_steps']} steps skipped")
-    if gain is not None and gain < -RUINED:
-        told.append("harmed")
-    return ", ".join(told) or "finished"
+        events.append(f"{facts['skipped_steps']} steps skipped")
+    if gain is not None and gain < -HARM:
+        events.append("harmed")
+    return ", ".join(events) or "finished"
 
 
-def _loss_words(usual: Sequence[Row]) -> list[str]:
+def _loss_words(usual: Sequence[TrialRow]) -> list[str]:
     """Is there anything left to learn? A loss of ln(batch size) is guessing, 0 is every positive found for certain."""
-    found = [row for row in with_factors(usual, method="simcse") if _known(row, "loss")]
-    if not found:
-        return []
-    first, guessing = _known(found[0], "loss")[0], math.log(found[0]["options"]["batch_size"])
-    words = f"The loss of SimCSE begins at {_told(first)}, where guessing would be {guessing:.2f}"
-    if first < SOLVED * guessing:
-        words += (
-            ": the start tells the two views of a sentence from all others before any training, so gradients are small "
-            "and come from few rows, and Adam, which divides by their size, moves the weights all the same"
-        )
-    return [f"{words}."]
+    for row in with_factors(usual, method="simcse"):
+        if losses := _curve(row, "loss"):
+            guessing = math.log(row["options"]["batch_size"])
+            words = (
+                f"The loss of SimCSE begins at {_short(losses[0])}, where guessing would be {guessing:.2f}"
+            )
+            if losses[0] < SOLVED * guessing:
+                words += (
+                    ": the pretrained model tells the two views of a sentence from all others before any training, so "
+                    "gradients are small and come from few rows, and Adam, which divides by their size, moves the "
+                    "weights all the same"
+                )
+            return [f"{words}."]
+    return []
 
 
-def _usual_words(usual: Sequence[Row]) -> list[str]:
-    """Which way the numbers go where nothing is extreme."""
-    if not usual:
-        return []
+def _trends(usual: Sequence[TrialRow]) -> list[str]:
+    """Which way the curves go where nothing is extreme."""
     words = []
-    for name, title in (("alignment", "alignment"), ("uniformity", "uniformity")):
-        better = [row["factors"]["method"] for row in usual if _change(row, name) < 0]
-        worse = [row["factors"]["method"] for row in usual if _change(row, name) > 0]
+    for name in ("alignment", "uniformity"):
+        spans = {row["factors"]["method"]: values for row in usual if (values := _curve(row, name))}
+        better = [method for method, values in spans.items() if values[-1] < values[0]]
+        worse = [method for method, values in spans.items() if values[-1] > values[0]]
         parts = [f"gets better with {', '.join(better)}"] if better else []
         parts += [f"gets worse with {', '.join(worse)}"] if worse else []
         if parts:
-            words.append(f"With the usual numbers {title} {' and '.join(parts)}.")
+            words.append(f"With the usual hyperparameters {name} {' and '.join(parts)}.")
     return words
 
 
-def _change(row: Row, name: str) -> float:
-    known = _known(row, name)
-    return known[-1] - known[0] if known else 0.0
-
-
-def _known(row: Row, name: str) -> list[float]:
-    """The stretches of a curve that have a number."""
-    return [value for value in row["facts"].get("curve", {}).get(name, ()) if value is not None]
-
-
-def _extreme_words(rows: Sequence[Row], setting: str, start: float | None) -> str:
+def _extreme(runs: Sequence[TrialRow], setting: str, pretrained: float | None) -> str:
     """What a setting did to the methods that were put to it."""
-    told = []
-    for row in with_factors(_runs(rows), setting=setting):
-        value = score(row)
-        gain = None if value is None or start is None else value - start
-        moved = "" if gain is None else f" ({gain:+.2f})"
-        told.append(f"{row['factors']['method']}: {_fate(row, gain)}{moved}")
-    return f"{setting[0].upper()}{setting[1:]}: {'; '.join(told)}." if told else ""
+    outcomes = []
+    for row in with_factors(runs, setting=setting):
+        gain = gain_of(row, pretrained)
+        change = "" if gain is None else f" ({gain:+.2f})"
+        outcomes.append(f"{row['factors']['method']}: {_outcome(row, gain)}{change}")
+    return f"{setting[0].upper()}{setting[1:]}: {'; '.join(outcomes)}." if outcomes else ""
 
 
 STUDY = Study(

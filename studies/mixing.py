@@ -2,77 +2,149 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studies import figures
-from studies.mixing_effect import (
-    FIXED,
-    MODES,
-    NOISY,
-    PUBLISHED,
-    RANDOM,
-    SEARCH,
-    SIMILARITY,
-    START,
-    THRESHOLDS,
-    look,
-)
-from studies.mixing_words import (
-    DEFAULT,
-    SHOWN,
-    WAYS,
-    conclusion,
-    line,
-    look_words,
-    of_way,
-    published_words,
-)
-from studies.noise import in_words, noise_paired
-from studies.plans import runs
-from studies.rows import points, score, trained, with_factors
-from studies.setup import Planned, Setup
-from studies.study import AllRows, Answer, Row, Study
+from contrapose.experiment.trials import Trial, TrialResult
+from studies.dropout_views import batches_of_views
+from studies.reading import curve_mean, in_words, noise_paired, points, scored, trained, with_factors
+from studies.runs import Planned, Setup, rounded
+from studies.study import AllRows, Findings, Marks, Panel, Study, TrialRow
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from contrapose.contract import Views
+    from contrapose.encoder.encoder import Encoder
 
-#: The thresholds of further runs, large enough for the mixing to fire.
-TRAINED = (1.0, 0.6)
-#: At its largest threshold every way is trained with too.
-TRAINED_WAYS = (FIXED, SEARCH, PUBLISHED)
+#: Thresholds of the gap up to which a positive is mixed; the method's own, those of the table, those of further runs.
+THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
+DEFAULT, SHOWN, TRAINED = 0.1, (0.1, 0.6, 1.0), (1.0, 0.6)
+LARGEST = max(THRESHOLDS)
+#: How the share of the negative is found in near rows: what it is called -> the hyperparameters of the part. ``SEARCH``
+#: is the paper's own aim; the last is what its code minimises instead.
+SIMILARITY, FIXED, SEARCH, PUBLISHED = "similarity", "fixed", "search", "search, as published"
+MODES: Mapping[str, Mapping[str, Any]] = {
+    SIMILARITY: {"near_mode": "similarity"},
+    FIXED: {"near_mode": "fixed"},
+    SEARCH: {"near_mode": "search", "search_objective": "max-margin"},
+    "search, share to 0.5": {"near_mode": "search", "search_objective": "max-margin", "max_share": 0.5},
+    PUBLISHED: {"near_mode": "search", "search_objective": "paper"},
+    "as published, share to 0.5": {"near_mode": "search", "search_objective": "paper", "max_share": 0.5},
+}
+#: The three that the answer is worded by.
+WAYS = (SIMILARITY, FIXED, SEARCH)
+#: Encoder, as the rows name it -> as it is called.
+ENCODERS = {
+    "the start": "the pretrained model",
+    "the start, dropout 0.3": "the pretrained model, dropout 0.3",
+    "random weights": "random weights",
+}
+#: What mixing did to the rows of all batches: a threshold and a mode, and what :func:`effect` measures.
+Effect = Mapping[str, Any]
 
 
 def plan(setup: Setup) -> list[Planned]:
-    """Three encoders that are looked at, and runs with and without mixing."""
-    nothing = setup.setting(tasks=())
-    looks = []
-    for name in (START, NOISY, RANDOM):
+    """Three encoders whose views are mixed without training, and runs with and without mixing."""
+    nothing, untrained = setup.setting(tasks=()), []
+    for name in ENCODERS:
         options = {"method": "look at positive mixing", "encoder": name, "max_length": setup.max_length}
         options |= {"batch_size": setup.batch_size, "modes": MODES, "thresholds": THRESHOLDS}
-        looks.append(
-            Planned(trial=nothing.trial({"look": name}, options), measure=partial(look, setup, name))
-        )
-    wanted: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        trial = nothing.trial({"look": name}, options)
+        untrained.append(Planned(trial=trial, measure=partial(_measure_effects, setup, name)))
+    runs: list[tuple[dict[str, Any], dict[str, Any]]] = [
         ({"gap_threshold": None}, {"method": "simcse"}),
         ({"gap_threshold": DEFAULT}, {"method": "hncse-pm"}),
+        *(({"gap_threshold": each}, {"method": "hncse-pm", "gap_threshold": each}) for each in TRAINED),
     ]
-    wanted += [
-        ({"gap_threshold": threshold}, {"method": "hncse-pm", "gap_threshold": threshold})
-        for threshold in TRAINED
-    ]
-    wanted += [
-        (
-            {"gap_threshold": max(TRAINED), "near_mode": way},
-            {"method": "hncse-pm", "gap_threshold": max(TRAINED), **MODES[way]},
-        )
-        for way in TRAINED_WAYS
-    ]
-    return looks + runs(setup, wanted)
+    for way in (FIXED, SEARCH, PUBLISHED):
+        factors = {"gap_threshold": max(TRAINED), "near_mode": way}
+        runs.append((factors, {"method": "hncse-pm", "gap_threshold": max(TRAINED), **MODES[way]}))
+    return untrained + setup.runs(runs)
 
 
-def answer(rows: Sequence[Row], studies: AllRows) -> Answer:
+def _measure_effects(
+    setup: Setup, name: str, trial: Trial, folder: Path, listener: object = None
+) -> TrialResult:
+    """Every threshold and mode, on one encoder."""
+    from contrapose.encoder.encoder import Encoder
+
+    encoder: Encoder = Encoder.load(setup.model, dropout=0.3 if name == list(ENCODERS)[1] else None)
+    if name == list(ENCODERS)[2]:
+        forget(encoder)
+    batches = batches_of_views(encoder, setup)
+    grid = [
+        {"gap_threshold": threshold, "near_mode": mode, **effect(batches, gap_threshold=threshold, **values)}
+        for mode, values in MODES.items()
+        for threshold in THRESHOLDS
+    ]
+    return TrialResult(facts={"grid": grid, "sentences": sum(views.num_rows for views in batches)})
+
+
+def forget(encoder: Encoder, seed: int = 0) -> Encoder:
+    """The same architecture with random weights: matrices from N(0, 0.02), no biases, scales of 1. In place."""
+    import torch
+
+    from contrapose.seeds import torch_generator
+
+    generator = torch_generator(seed, "forget")
+    with torch.no_grad():
+        for name, parameter in encoder.backbone.named_parameters():
+            if parameter.dim() > 1:
+                parameter.copy_(0.02 * torch.randn(parameter.shape, generator=generator))
+            else:
+                parameter.fill_(0.0 if name.endswith("bias") else 1.0)
+    return encoder
+
+
+def effect(batches: Sequence[Views], **hyperparameters: Any) -> dict[str, Any]:
+    """What mixing does to the cosine of query and positive, over all rows of the batches.
+
+    near, over, far: shares of the rows; mixed: rows whose positive was changed; share: the negative's mean share in
+    those; before, after: their mean cosine of query and positive; change, low, high: its difference with a bootstrap
+    interval; closer: the share of those rows in which it rose.
+    """
+    import torch
+
+    from contrapose.evaluate.statistics import bootstrap_interval
+    from contrapose.maths.similarity import paired_cosine
+    from contrapose.positives.mixing import MixedPositive
+
+    mixer, cosines, stats = MixedPositive(**hyperparameters), [], []
+    for views in batches:
+        mixed = mixer.views(views)
+        changed = (mixed.positive != views.positive).any(1)
+        both = [
+            paired_cosine(views.anchor, positive)[changed] for positive in (views.positive, mixed.positive)
+        ]
+        cosines.append(torch.stack(both))
+        stats.append({name: float(value) for name, value in mixer.statistics.items()})
+    shares = {
+        kind: rounded(sum(of_batch[f"share_{kind}"] for of_batch in stats) / len(stats))
+        for kind in ("near", "over", "far")
+    }
+    before_N, after_N = torch.cat(cosines, 1)
+    if not len(before_N):
+        return {**shares, "mixed": 0}
+    interval = bootstrap_interval((after_N - before_N).double().numpy(), resamples=2_000)
+    taken = sum(
+        of_batch["mixing_share"] * views.num_rows for of_batch, views in zip(stats, batches, strict=True)
+    )
+    values = {
+        "before": float(before_N.mean()),
+        "after": float(after_N.mean()),
+        "change": interval.estimate,
+        "low": interval.low,
+        "high": interval.high,
+        "closer": float((after_N > before_N).double().mean()),
+        "share": taken / len(before_N),
+    }
+    return {
+        **shares, "mixed": len(before_N), **{name: rounded(value) for name, value in values.items()}
+    }  # fmt: skip
+
+
+def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
     """How often the mixing fires, what it then does to the cosine of query and positive, and what runs gain by it."""
     header = (
         "encoder",
@@ -84,80 +156,164 @@ def answer(rows: Sequence[Row], studies: AllRows) -> Answer:
         "negative's share",
         "before",
         "after",
-        "change",
-        "closer",
     )
-    table, words = [], []
-    for row in _looks(rows):
-        cells = row["facts"]["grid"]
-        table += [(row["factors"]["look"], *line(cell)) for cell in cells if cell["gap_threshold"] in SHOWN]
-        words += look_words(row["factors"]["look"], cells)
-    words += [*conclusion(_looks(rows)), *published_words(_looks(rows))]
-    return Answer(words=(*words, *_run_words(rows, studies)), header=header, table=tuple(table))
+    by_encoder = _by_encoder(rows)
+    table = [
+        (name, *_cells(each))
+        for name, grid in by_encoder.items()
+        for each in grid
+        if each["gap_threshold"] in SHOWN
+    ]
+    words = [line for name, grid in by_encoder.items() for line in _of_encoder(name, grid)]
+    words += [*_conclusion(by_encoder), *_published(by_encoder), *_of_runs(rows, studies)]
+    return Findings(words=tuple(words), header=(*header, "change", "closer"), table=tuple(table))
 
 
-def figure(rows: Sequence[Row], studies: AllRows) -> Figure:
-    """Left: how many rows are near; then, for each way of finding the share, what mixing does to their cosine."""
-    drawn, ((left, *panels),) = figures.figure(1 + len(WAYS), width=14, height=3.8)
-    for number, row in enumerate(_looks(rows)):
-        cells = row["facts"]["grid"]
-        style, name = figures.look(number), row["factors"]["look"]
-        fires = of_way(cells, SIMILARITY)
-        left.plot(
-            [cell["gap_threshold"] for cell in fires],
-            [100 * (cell["near"] + cell["over"]) for cell in fires],
-            label=name,
-            **style,
+def figure(rows: Sequence[TrialRow], studies: AllRows) -> list[Panel]:
+    """How many rows are near; then, for each way of finding the share, what mixing does to their cosine."""
+    by_encoder = _by_encoder(rows)
+    fires = [
+        Marks(
+            name,
+            [(e["gap_threshold"], 100 * (e["near"] + e["over"])) for e in _of_way(grid, SIMILARITY)],
+            True,
         )
-        for axes, way in zip(panels, WAYS, strict=True):
-            fired = [cell for cell in of_way(cells, way) if cell["mixed"]]
-            middle = [cell["change"] for cell in fired]
-            bars = [
-                [cell["change"] - cell["low"] for cell in fired],
-                [cell["high"] - cell["change"] for cell in fired],
-            ]
-            axes.errorbar([cell["gap_threshold"] for cell in fired], middle, yerr=bars, label=name, **style)
-    left.axvline(DEFAULT, color="black", linestyle="--", linewidth=1)
-    left.set_ylabel("rows that may be mixed, %")
-    left.set_xlabel("gap threshold (dashed: the default)")
-    for axes, way in zip(panels, WAYS, strict=True):
-        axes.axhline(0, color="black", linewidth=1)
-        axes.sharey(panels[0])
-        axes.set_title(f"share by: {way}", fontsize=10)
-        axes.set_xlabel("gap threshold")
-    panels[0].set_ylabel("change of cos(query, positive)")
-    if _looks(rows):
-        left.legend()
-    return drawn
+        for name, grid in by_encoder.items()
+    ]
+    panels = [Panel(x="gap threshold (the default: 0.1)", y="rows that may be mixed, %", marks=fires)]
+    for way in WAYS:
+        marks = [
+            Marks(
+                name,
+                [
+                    (e["gap_threshold"], e["change"], e["low"], e["high"])
+                    for e in _of_way(grid, way)
+                    if e["mixed"]
+                ],
+                joined=True,
+            )
+            for name, grid in by_encoder.items()
+        ]
+        y = "change of cos(query, positive)"
+        panels.append(Panel(x="gap threshold", y=y, marks=marks, title=f"share by: {way}", line=0.0))
+    return panels
 
 
-def _looks(rows: Sequence[Row]) -> list[Row]:
-    found = [with_factors(rows, look=name) for name in (START, NOISY, RANDOM)]
-    return [row for each in found for row in each]
+def _by_encoder(rows: Sequence[TrialRow]) -> dict[str, list[Effect]]:
+    return {
+        ENCODERS[name]: row["facts"]["grid"] for name in ENCODERS for row in with_factors(rows, look=name)
+    }
 
 
-def _run_words(rows: Sequence[Row], studies: AllRows) -> list[str]:
-    """What the runs gain or lose by mixing."""
-    noise, found = noise_paired(studies), trained(rows)
-    plain = [value for row in with_factors(found, gap_threshold=None) if (value := score(row)) is not None]
-    mixed = [row for row in found if row["factors"].get("gap_threshold") is not None]
-    if not plain or not mixed:
-        return []
+def _of_way(grid: Sequence[Effect], way: str, threshold: float | None = None) -> list[Effect]:
+    return [
+        each
+        for each in grid
+        if each["near_mode"] == way and (threshold is None or each["gap_threshold"] == threshold)
+    ]
+
+
+def _cells(each: Effect) -> tuple[str, ...]:
+    shares = [_percent(each[kind]) for kind in ("near", "over", "far")]
+    first = (each["near_mode"], f"{each['gap_threshold']:g}", *shares)
+    if not each["mixed"]:
+        return (*first, "–", "–", "–", "–", "–")
+    change = f"{each['change']:+.3f} [{each['low']:+.3f}, {each['high']:+.3f}]"
+    cosines = (f"{each['before']:.3f}", f"{each['after']:.3f}", change, f"{100 * each['closer']:.0f}%")
+    return (*first, f"{each['share']:.2f}", *cosines)
+
+
+def _of_encoder(name: str, grid: Sequence[Effect]) -> list[str]:
+    """The default threshold, and the largest, by each way of finding the share."""
     words = []
-    for row in sorted(mixed, key=lambda row: row["factors"]["gap_threshold"]):
-        value = score(row)
-        near = [share for share in row["facts"]["curve"].get("share_near", ()) if share is not None]
-        over = [share for share in row["facts"]["curve"].get("share_over", ()) if share is not None]
-        fired = 100 * (sum(near) + sum(over)) / len(near) if near else 0.0
-        parts = [share for share in row["facts"]["curve"].get("mixing_share", ()) if share is not None]
-        share = f", the negative's mean share {sum(parts) / len(parts):.2f}" if parts else ""
-        way = row["factors"].get("near_mode", SIMILARITY)
-        beside = in_words((value or 0.0) - plain[0], noise.band(comparisons=len(mixed)))
+    for threshold in (DEFAULT, LARGEST):
+        by_way = {way: each for way in WAYS for each in _of_way(grid, way, threshold)}
+        if by_way:
+            near = max(each["near"] + each["over"] for each in by_way.values())
+            rows = _percent(near) if near else "none"
+            said = "; ".join(f"by {way} {_direction(each)}" for way, each in by_way.items() if near)
+            then = f": the positive is {said}." if said else "."
+            words.append(f"With {name} and a threshold of {threshold:g}, {rows} of the rows are near{then}")
+    return words
+
+
+def _conclusion(by_encoder: Mapping[str, Sequence[Effect]]) -> list[str]:
+    """Over all encoders, at the largest threshold: how often each way brings the positive closer."""
+    counts = []
+    for way in WAYS:
+        effects = [each for grid in by_encoder.values() for each in _of_way(grid, way, LARGEST)]
+        closer = sum(bool(each["mixed"]) and each["low"] > 0 for each in effects)
+        left = sum(not each["mixed"] for each in effects)
+        if effects:
+            alone = f" (left alone with {left})" if left else ""
+            counts.append(f"by {way} with {closer} of {len(effects)} encoders{alone}")
+    if not counts:
+        return []
+    return [
+        f"So, at a threshold of {LARGEST:g}, mixing brings the positive closer to the query: {', '.join(counts)}. The "
+        "paper's own aim, the largest margin, is the search."
+    ]
+
+
+def _published(by_encoder: Mapping[str, Sequence[Effect]]) -> list[str]:
+    """What the published objective does, which the code minimises: the near positive is given up."""
+    words = [
+        f"with {name} the negative's mean share is {each['share']:.2f} and the cosine goes from {each['before']:.3f} "
+        f"to {each['after']:.3f}"
+        for name, grid in by_encoder.items()
+        for each in _of_way(grid, PUBLISHED, SHOWN[1])
+        if each["mixed"]
+    ]
+    if not words:
+        return []
+    return [
+        f"The objective of the published code, at a threshold of {SHOWN[1]:g}: {'; '.join(words)}. "
+        "max_share=0.5 keeps the positive the larger part."
+    ]
+
+
+def _of_runs(rows: Sequence[TrialRow], studies: AllRows) -> list[str]:
+    """What the runs gain or lose by mixing."""
+    runs = trained(rows)
+    plain = [value for value, _ in scored(with_factors(runs, gap_threshold=None))]
+    mixed = scored(row for row in runs if row["factors"].get("gap_threshold") is not None)
+    if not plain:
+        return []
+    words, band = [], noise_paired(studies).band(comparisons=len(mixed))
+    for value, row in sorted(mixed, key=lambda pair: pair[1]["factors"]["gap_threshold"]):
+        near, over, share = (curve_mean(row, name) for name in ("share_near", "share_over", "mixing_share"))
+        fired = 100 * ((near or 0.0) + (over or 0.0))
+        taken = "" if share is None else f", the negative's mean share {share:.2f}"
         words.append(
-            f"Trained by {way} with a threshold of {row['factors']['gap_threshold']:g} ({fired:.1f}% of the rows near"
-            f"{share}), mean STS is {points(value)}; beside SimCSE: {beside}."
+            f"Trained by {row['factors'].get('near_mode', SIMILARITY)} with a threshold of "
+            f"{row['factors']['gap_threshold']:g} ({fired:.1f}% of the rows near{taken}), mean STS is "
+            f"{points(value)}; beside SimCSE: {in_words(value - plain[0], band)}."
         )
     return words
+
+
+def _percent(share: float) -> str:
+    """Few is not none, and nearly all not all.
+
+    >>> _percent(0.0), _percent(0.002), _percent(0.5), _percent(0.998)
+    ('0%', '0.2%', '50%', '99.8%')
+    """
+    percent = 100 * share
+    return f"{percent:.1f}%" if 0 < percent < 1 or 99 < percent < 100 else f"{percent:.0f}%"
+
+
+def _direction(each: Effect) -> str:
+    """Closer, further away, or neither, by the interval of the change; or as it was, where the share found is 0."""
+    if not each["mixed"]:
+        return "left as it is"
+    span = (
+        f"(cosine {each['before']:.3f} to {each['after']:.3f}, closer in {100 * each['closer']:.0f}% of them)"
+    )
+    if each["low"] > 0:
+        return f"closer to the query {span}"
+    if each["high"] < 0:
+        return f"further from the query {span}"
+    return f"no clearly different distance from the query {span}"
 
 
 STUDY = Study(

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from studies import figures
-from studies.noise import in_words, noise_alone
-from studies.plans import runs
-from studies.rows import (
+from studies.reading import (
+    SCORES,
     correlation,
-    points,
+    in_words,
+    noise_alone,
+    pretrained_score,
     score,
-    start_score,
-    task_value,
+    score_cells,
+    scored,
     trained,
 )
-from studies.setup import JUDGED, Planned, Setup
-from studies.study import AllRows, Answer, Row, Study
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from studies.runs import Planned, Setup
+from studies.study import AllRows, Findings, Marks, Panel, Study, TrialRow
 
 #: Rows of the main corpus to train on; all of it comes besides.
 SIZES = (1_000, 16_000, 64_000, 4_000)
@@ -36,13 +33,13 @@ def plan(setup: Setup) -> list[Planned]:
     """
     available = len(setup.texts())
     main, *domains = map(name_of, setup.corpora)
-    planned = runs(setup, [(_factors(main, available, "all"), {"method": METHOD})])
+    planned = setup.runs([(_factors(main, available, "all"), {"method": METHOD})])
     for name, corpus in zip(domains, setup.corpora[1:], strict=True):
         factors = _factors(name, len(setup.texts(corpus)), "domain")
-        planned += runs(setup, [(factors, {"method": METHOD})], corpus=corpus)[1:]
+        planned += setup.runs([(factors, {"method": METHOD})], corpus=corpus)[1:]
     for rows in SIZES:
         if setup.batch_size <= rows < available:
-            planned += runs(setup, [(_factors(main, rows, "part"), {"method": METHOD})], rows=rows)[1:]
+            planned += setup.runs([(_factors(main, rows, "part"), {"method": METHOD})], rows=rows)[1:]
     return planned
 
 
@@ -61,91 +58,74 @@ def _factors(corpus: str, rows: int, kind: str) -> dict[str, Any]:
     return {"corpus": corpus, "rows": rows, "kind": kind}
 
 
-def answer(rows: Sequence[Row], studies: AllRows) -> Answer:
+def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
     """Sizes in order, then domains, beside all of the main corpus."""
-    noise, start, found = noise_alone(studies), start_score(rows), _ordered(rows)
-    header = ("corpus", "sentences", "each seen", *JUDGED, "mean", "gain over the start")
+    noise, pretrained, runs = noise_alone(studies), pretrained_score(rows), _runs(rows)
     table = []
-    for row in found:
-        value, drawn = score(row), row["options"]["steps"] * row["options"]["batch_size"]
-        tasks = [points(task_value(row, task)) for task in JUDGED]
-        gain = None if value is None or start is None else value - start
-        seen = f"{drawn / row['factors']['rows']:.2g} times"
-        sentences = f"{row['factors']['rows']:,}"
-        table.append(
-            (row["factors"]["corpus"], sentences, seen, *tasks, points(value), points(gain, signed=True))
-        )
-    words = _fixed(found)
-    whole = next((value for row in found if row["factors"]["kind"] == "all" and (value := score(row))), None)
-    others = [row for row in found if row["factors"]["kind"] != "all"]
-    if whole is not None:
-        band = noise.band(comparisons=len(others))
+    for row in runs:
+        factors, options = row["factors"], row["options"]
+        seen = f"{options['steps'] * options['batch_size'] / factors['rows']:.2g} times"
+        table.append((factors["corpus"], f"{factors['rows']:,}", seen, *score_cells([row], pretrained)))
+    words = _what_is_fixed(runs)
+    parts, domains, whole = _kinds(runs)
+    for value, of_all in scored(whole)[:1]:
+        band = noise.band(comparisons=len(parts) + len(domains))
         words += [
-            f"{_label(row)} beside all of {_main(found)}: {in_words(value - whole, band)}."
-            for row in others
-            if (value := score(row)) is not None
+            f"{_label(row)} beside all of {of_all['factors']['corpus']}: {in_words(other - value, band)}."
+            for other, row in scored([*parts, *domains])
         ]
-    return Answer(
-        words=(*words, *_trend(found), f"One seed each. {noise.words}"), header=header, table=tuple(table)
-    )
+    sizes = scored([*parts, *whole])
+    trend = correlation([row["factors"]["rows"] for _, row in sizes], [value for value, _ in sizes])
+    words += [] if trend is None else [f"Correlation of size and mean STS: {trend.words}."]
+    words.append(f"One seed each. {noise.words}")
+    header = ("corpus", "sentences", "each seen", *SCORES)
+    return Findings(words=tuple(words), header=header, table=tuple(table))
 
 
-def figure(rows: Sequence[Row], studies: AllRows) -> Figure:
+def figure(rows: Sequence[TrialRow], studies: AllRows) -> list[Panel]:
     """Left: sizes of the main corpus; right: kinds of text."""
-    drawn, ((left, right),) = figures.figure(2, width=10, height=3.6)
-    noise, start, found = noise_alone(studies), start_score(rows), _ordered(rows)
-    sizes = [row for row in found if row["factors"]["kind"] != "domain"]
-    left.plot([row["factors"]["rows"] for row in sizes], [score(row) for row in sizes], **figures.look(0))
-    left.set_xscale("log")
-    left.set_xlabel("sentences of the corpus; the same number of steps")
-    left.set_ylabel("mean STS, dev")
-    domains = [row for row in found if row["factors"]["kind"] != "part"]
-    for place, row in enumerate(domains):
-        right.plot([place], [score(row)], linestyle="", **figures.look(place))
-    right.set_xticks(range(len(domains)), [row["factors"]["corpus"] for row in domains])
-    right.margins(x=0.2)
-    whole = next((score(row) for row in found if row["factors"]["kind"] == "all"), None)
-    for axes in (left, right):
-        if whole is not None:
-            figures.noise_band(axes, whole, noise.band(comparisons=max(1, len(found) - 1)))
-        if start is not None:
-            axes.axhline(start, color="black", linestyle="--", linewidth=1, label="before training")
-    if found:
-        left.legend(fontsize=8)
-    return drawn
+    runs = _runs(rows)
+    parts, domains, whole = _kinds(runs)
+    sizes = [(row["factors"]["rows"], score(row)) for row in (*parts, *whole)]
+    kinds = [row["factors"]["corpus"] for row in (*whole, *domains)]
+    by_kind = [Marks(kinds[at], [(at, score(row))]) for at, row in enumerate((*whole, *domains))]
+    half = noise_alone(studies).band(comparisons=max(1, len(runs) - 1))
+    shared: dict[str, Any] = {
+        "y": "mean STS, dev",
+        "line": pretrained_score(rows),
+        "band": next(((value, half) for value, _ in scored(whole)), None),
+    }
+    x = "sentences of the corpus; the same number of steps (dashed: before training)"
+    return [
+        Panel(x=x, marks=[Marks("sizes", sizes, joined=True)], x_scale="log", **shared),
+        Panel(x="kind of text (grey: chance)", marks=by_kind, x_names=kinds, **shared),
+    ]
 
 
-def _ordered(rows: Sequence[Row]) -> list[Row]:
-    found = [row for row in trained(rows) if "kind" in row["factors"]]
-    return sorted(found, key=lambda row: (row["factors"]["kind"] == "domain", row["factors"]["rows"]))
+def _runs(rows: Sequence[TrialRow]) -> list[TrialRow]:
+    runs = [row for row in trained(rows) if "kind" in row["factors"]]
+    return sorted(runs, key=lambda row: (row["factors"]["kind"] == "domain", row["factors"]["rows"]))
 
 
-def _main(found: Sequence[Row]) -> str:
-    return next(str(row["factors"]["corpus"]) for row in found if row["factors"]["kind"] == "all")
+def _kinds(runs: Sequence[TrialRow]) -> list[list[TrialRow]]:
+    return [[row for row in runs if row["factors"]["kind"] == kind] for kind in ("part", "domain", "all")]
 
 
-def _label(row: Row) -> str:
+def _label(row: TrialRow) -> str:
     factors = row["factors"]
     return str(factors["corpus"]) if factors["kind"] == "domain" else f"{factors['rows']:,} sentences"
 
 
-def _fixed(found: Sequence[Row]) -> list[str]:
+def _what_is_fixed(runs: Sequence[TrialRow]) -> list[str]:
     """What all runs share: without it the comparison means nothing."""
-    if not found:
-        return []
-    options = found[0]["options"]
-    return [
-        f"Fixed for all: {METHOD}, {options['steps']} steps of {options['batch_size']} sentences "
-        f"({options['steps'] * options['batch_size']:,} drawn), learning rate {options['learning_rate']:g}, the start, "
-        "the seed. So a small corpus is seen several times and a large one only in part."
-    ]
-
-
-def _trend(found: Sequence[Row]) -> list[str]:
-    """Does size matter at all?"""
-    sizes = [row for row in found if row["factors"]["kind"] != "domain" and score(row) is not None]
-    of = correlation([row["factors"]["rows"] for row in sizes], [score(row) or 0.0 for row in sizes])
-    return [] if of is None else [f"Correlation of size and mean STS: {of.words}."]
+    for row in runs[:1]:
+        options = row["options"]
+        return [
+            f"Fixed for all: {METHOD}, {options['steps']} steps of {options['batch_size']} sentences "
+            f"({options['steps'] * options['batch_size']:,} drawn), learning rate {options['learning_rate']:g}, the "
+            "pretrained model, the seed. So a small corpus is seen several times and a large one only in part."
+        ]
+    return []
 
 
 STUDY = Study(

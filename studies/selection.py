@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from contrapose.errors import UsageError
 from contrapose.experiment.trials import Trial, TrialResult
 from contrapose.selection.label_free import DIFFUSE, HARMS, HELPS, MARGIN, UNCLEAR
-from studies import figures
 from studies import selection_verdicts as verdicts
-from studies.setup import Planned, Setup
-from studies.study import AllRows, Answer, Row, Study
+from studies.runs import Planned, Setup
+from studies.study import AllRows, Findings, Marks, Panel, Study, TrialRow
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from contrapose.listening import Listener
     from studies.selection_measures import Bench
 
@@ -44,7 +41,7 @@ def _measure(bench: Bench, trial: Trial, place: Path, listener: Listener | None)
     return measure(bench, trial, place)
 
 
-def answer(rows: Sequence[Row], studies: AllRows) -> Answer:
+def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
     """How each criterion ranks encoders within a domain, then the verdicts and what blending does."""
     cases = verdicts.cases_of(rows)
     domains = list(dict.fromkeys(case.domain for case in cases))
@@ -60,7 +57,7 @@ def answer(rows: Sequence[Row], studies: AllRows) -> Answer:
         *_verdicts(cases),
         *_policies(cases),
     ]
-    return Answer(words=tuple(words), header=("criterion", "mean", *domains), table=tuple(table))
+    return Findings(words=tuple(words), header=("criterion", "mean", *domains), table=tuple(table))
 
 
 def _topics(cases: Sequence[verdicts.Case]) -> list[str]:
@@ -125,29 +122,21 @@ def _policies(cases: Sequence[verdicts.Case]) -> list[str]:
     ]
 
 
-def figure(rows: Sequence[Row], studies: AllRows) -> Figure:
+def figure(rows: Sequence[TrialRow], studies: AllRows) -> list[Panel]:
     """Left: the expected gain against the labelled change; right: what each way of choosing gives."""
     cases = verdicts.cases_of(rows)
-    drawn, ((left, right),) = figures.figure(2, width=10, height=3.8)
-    for number, domain in enumerate(dict.fromkeys(case.domain for case in cases)):
-        here = [case for case in cases if case.domain == domain]
-        style: Mapping[str, Any] = {**figures.look(number), "linestyle": ""}
-        left.plot(
-            [verdicts.gain_of(case) for case in here], [case.points for case in here], label=domain, **style
-        )
-    left.axhline(0, color="grey", linewidth=0.8)
-    left.axvline(0, color="grey", linewidth=0.8)
-    left.set_yscale("symlog", linthresh=1)
-    left.set_xlabel("expected gain, without labels")
-    left.set_ylabel("change on the labelled task, points")
-    left.legend(fontsize=6)
-    found = verdicts.policies(cases)
-    right.boxplot(list(found.values()), orientation="horizontal", whis=(0, 100))
-    right.set_yticks(range(1, len(found) + 1), list(found))
-    right.set_xscale("symlog", linthresh=1)
-    right.axvline(0, color="grey", linewidth=0.8)
-    right.set_xlabel("change on the labelled task, points, over runs")
-    return drawn
+    domains = dict.fromkeys(case.domain for case in cases)
+    expected = [
+        Marks(domain, [(verdicts.gain_of(case), case.points) for case in cases if case.domain == domain])
+        for domain in domains
+    ]
+    policies = verdicts.policies(cases)
+    outcomes = [Marks(name, [(value, at) for value in policies[name]]) for at, name in enumerate(policies)]
+    change = "change on the labelled task, points (linear up to 1)"
+    return [
+        Panel(x="expected gain, without labels", y=change, marks=expected, y_scale="symlog", line=0.0),
+        Panel(x=change, y="", marks=outcomes, y_names=list(policies), x_scale="symlog", line=0.0),
+    ]
 
 
 STUDY = Study(

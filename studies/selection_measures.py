@@ -239,7 +239,13 @@ def neighbours_kept(before_ND: np.ndarray, after_ND: np.ndarray, k: int = NEIGHB
 def _space(x_ND: np.ndarray) -> dict[str, float]:
     import torch
 
-    from contrapose.maths.geometry import clusteredness, effective_rank, iso_score, mean_cosine, uniformity
+    from contrapose.maths.geometry import (
+        effective_rank,
+        iso_score,
+        mean_cosine,
+        neighbour_overlap,
+        uniformity,
+    )
 
     x = torch.from_numpy(np.ascontiguousarray(x_ND, np.float32))
     measures = {
@@ -248,5 +254,5 @@ def _space(x_ND: np.ndarray) -> dict[str, float]:
         "iso_score": iso_score,
         "mean_cosine": mean_cosine,
     }
-    topics = {"topics": round(float(clusteredness(x).mean()), 5)}
+    topics = {"topics": round(float(neighbour_overlap(x).mean()), 5)}
     return topics | {name: round(float(measure(x)), 5) for name, measure in measures.items()}

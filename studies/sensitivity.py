@@ -1,126 +1,98 @@
-"""sensitivity: how much do the numbers of the methods matter?"""
+"""sensitivity: how much do the hyperparameters of the methods matter?"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from studies import figures
-from studies.noise import Noise, in_words, noise_paired
-from studies.plans import runs
-from studies.rows import (
-    points,
+from studies.reading import (
+    SCORES,
+    SeedNoise,
+    best_beside_worst,
+    noise_paired,
+    pretrained_score,
     score,
-    start_score,
-    task_value,
+    score_cells,
+    scored,
     trained,
     with_factors,
 )
-from studies.setup import JUDGED, Planned, Setup
-from studies.study import AllRows, Answer, Row, Study
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from studies.runs import Planned, Setup
+from studies.study import AllRows, Findings, Marks, Panel, Study, TrialRow
 
 #: The grid of Focal-InfoNCE.
 TEMPERATURES, MARGINS = (0.03, 0.05, 0.1), (0.1, 0.3, 0.5)
-#: Numbers of HNCSE-HNM, each varied alone, beside one run with none varied.
+#: Hyperparameters of HNCSE-HNM, each varied alone, beside one run with none varied.
 MIXING: dict[str, tuple[Any, ...]] = {"k": (4, 32), "num_mixtures": (10, 160), "alpha": (0.2,)}
 NOTHING = "nothing"
 DEFAULTS = {"temperature": 0.05, "margin": 0.3, "k": 10, "num_mixtures": 40, "alpha": 0.5}
 FOCAL, MIXED = "focal-infonce", "hncse-hnm"
+NUM_SETTINGS = len(TEMPERATURES) * len(MARGINS) + 1 + sum(map(len, MIXING.values()))
 
 
 def plan(setup: Setup) -> list[Planned]:
-    """Numbers at their defaults are not written into the options: such a run is the ablation's."""
-    wanted = []
+    """Hyperparameters at their defaults are not written into the options: such a run is the ablation's."""
+    wanted: list[tuple[dict[str, Any], dict[str, Any]]] = []
     for temperature in TEMPERATURES:
         for margin in MARGINS:
-            numbers = {"temperature": temperature, "margin": margin}
-            wanted.append(({"part": FOCAL, **numbers}, {"method": FOCAL, **_unusual(numbers)}))
+            values = {"temperature": temperature, "margin": margin}
+            changed = {name: value for name, value in values.items() if value != DEFAULTS[name]}
+            wanted.append(({"part": FOCAL, **values}, {"method": FOCAL, **changed}))
     wanted.append(({"part": MIXED, "varied": NOTHING}, {"method": MIXED}))
+    for name, varied in MIXING.items():
+        for value in varied:
+            wanted.append(({"part": MIXED, "varied": name, "value": value}, {"method": MIXED, name: value}))
+    return setup.runs(wanted)
+
+
+def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
+    """The best and the worst of each group beside the defaults, held against the noise of the seed."""
+    noise, pretrained, runs = noise_paired(studies), pretrained_score(rows), _runs(rows)
+    table = [(row["factors"]["part"], _values(row), *score_cells([row], pretrained)) for row in runs]
+    words = [f"One seed each. {noise.words}", *_spreads(runs, noise)]
+    if len(table) < NUM_SETTINGS:
+        words.append(f"{len(table)} of {NUM_SETTINGS} settings were run.")
+    return Findings(words=tuple(words), header=("method", "hyperparameters", *SCORES), table=tuple(table))
+
+
+def figure(rows: Sequence[TrialRow], studies: AllRows) -> list[Panel]:
+    """A line for each margin of Focal-InfoNCE, and a mark for each value of the mixing."""
+    focal, mixed = (with_factors(_runs(rows), part=part) for part in (FOCAL, MIXED))
+    lines = [
+        Marks(f"margin {margin}", _line(with_factors(focal, margin=margin), TEMPERATURES), joined=True)
+        for margin in MARGINS
+    ]
+    defaults = [value for value, _ in scored(with_factors(mixed, varied=NOTHING))]
+    names, marks = ["default"], [Marks("defaults", [(0, value) for value in defaults])]
     for name, values in MIXING.items():
-        for value in values:
-            factors = {"part": MIXED, "varied": name, "value": value}
-            wanted.append((factors, {"method": MIXED, name: value}))
-    return runs(setup, wanted)
+        by_value = {row["factors"]["value"]: score(row) for row in with_factors(mixed, varied=name)}
+        marks.append(Marks(name, [(len(names) + at, by_value.get(value)) for at, value in enumerate(values)]))
+        names += [f"{name.removeprefix('num_')}\n{value:g}" for value in values]
+    return [
+        Panel(x="temperature", y="mean STS, dev", marks=lines, title="Focal-InfoNCE"),
+        Panel(
+            x="one hyperparameter changed (grey: chance)",
+            y="mean STS, dev",
+            marks=marks,
+            title="HNCSE-HNM",
+            x_names=names,
+            band=(defaults[0], noise_paired(studies).band()) if defaults else None,
+        ),
+    ]
 
 
-def answer(rows: Sequence[Row], studies: AllRows) -> Answer:
-    """The best and the worst of each group beside the defaults, held against the luck of the seed."""
-    noise, start = noise_paired(studies), start_score(rows)
-    header = ("method", "numbers", *JUDGED, "mean", "gain over the start")
-    table = []
-    for row in _all_runs(rows):
-        value = score(row)
-        tasks = [points(task_value(row, task)) for task in JUDGED]
-        gain = None if value is None or start is None else value - start
-        table.append((row["factors"]["part"], _told(row), *tasks, points(value), points(gain, signed=True)))
-    words = [f"One seed each. {noise.words}"]
-    words += [line for group in _groups(rows) if (line := _spread(*group, noise))]
-    planned = len(TEMPERATURES) * len(MARGINS) + 1 + sum(len(values) for values in MIXING.values())
-    if len(table) < planned:
-        words.append(f"{len(table)} of {planned} settings were run.")
-    return Answer(words=tuple(words), header=header, table=tuple(table))
+def _line(runs: Sequence[TrialRow], temperatures: Sequence[float]) -> list[tuple[float | None, ...]]:
+    by_temperature = {row["factors"]["temperature"]: score(row) for row in runs}
+    return [(temperature, by_temperature.get(temperature)) for temperature in temperatures]
 
 
-def figure(rows: Sequence[Row], studies: AllRows) -> Figure:
-    """A heat map for Focal-InfoNCE, and one line for each number of the mixing."""
-    drawn, ((left, right),) = figures.figure(2, width=10, height=3.8)
-    _heat_map(left, with_factors(_all_runs(rows), part=FOCAL), drawn)
-    noise, mixed = noise_paired(studies), with_factors(_all_runs(rows), part=MIXED)
-    ticks = {"default": 0}
-    for number, name in enumerate(MIXING):
-        values = {row["factors"].get("value"): score(row) for row in with_factors(mixed, varied=name)}
-        for value in MIXING[name]:
-            ticks[f"{name.removeprefix('num_')}\n{value:g}"] = at = len(ticks)
-            if values.get(value) is not None:
-                right.plot([at], [values[value]], linestyle="", **{**figures.look(number), "markersize": 7})
-    usual = [value for row in with_factors(mixed, varied=NOTHING) if (value := score(row)) is not None]
-    if usual:
-        right.plot([0], usual[:1], linestyle="", **{**figures.look(6), "markersize": 7})
-        figures.noise_band(right, usual[0], noise.band())
-    right.set_xticks(list(ticks.values()), list(ticks), fontsize=8)
-    right.set_ylabel("mean STS, dev")
-    right.set_title("HNCSE-HNM, one number at a time (grey: luck)", fontsize=10)
-    return drawn
-
-
-def _heat_map(axes: Axes, found: Sequence[Row], drawn: Figure) -> None:
-    import numpy as np
-
-    grid = np.full((len(MARGINS), len(TEMPERATURES)), np.nan)
-    for row in found:
-        at = MARGINS.index(row["factors"]["margin"]), TEMPERATURES.index(row["factors"]["temperature"])
-        value = score(row)
-        grid[at] = np.nan if value is None else value
-    axes.grid(False)
-    if np.isnan(grid).all():
-        figures.nothing_yet(axes)
-        return
-    shown = axes.imshow(grid, cmap=figures.HEAT, aspect="auto", origin="lower")
-    middle = (np.nanmin(grid) + np.nanmax(grid)) / 2
-    for (y, x), value in np.ndenumerate(grid):
-        colour = "black" if np.isnan(value) or value > middle else "white"
-        axes.text(
-            x, y, "not run" if np.isnan(value) else f"{value:.2f}", ha="center", va="center", color=colour
-        )
-    axes.set_xticks(range(len(TEMPERATURES)), [str(value) for value in TEMPERATURES])
-    axes.set_yticks(range(len(MARGINS)), [str(value) for value in MARGINS])
-    axes.set_xlabel("temperature")
-    axes.set_ylabel("margin")
-    axes.set_title("Focal-InfoNCE: mean STS, dev", fontsize=10)
-    drawn.colorbar(shown, ax=axes)
-
-
-def _all_runs(rows: Sequence[Row]) -> list[Row]:
+def _runs(rows: Sequence[TrialRow]) -> list[TrialRow]:
     """In the order of the plan, whatever order they were measured in."""
-    found = [row for row in trained(rows) if "part" in row["factors"]]
-    return sorted(found, key=lambda row: (row["factors"]["part"], _told(row)))
+    runs = [row for row in trained(rows) if "part" in row["factors"]]
+    return sorted(runs, key=lambda row: (row["factors"]["part"], _values(row)))
 
 
-def _told(row: Row) -> str:
+def _values(row: TrialRow) -> str:
     factors = row["factors"]
     if factors["part"] == FOCAL:
         return f"temperature {factors['temperature']:g}, margin {factors['margin']:g}"
@@ -129,38 +101,29 @@ def _told(row: Row) -> str:
     return f"{factors['varied']} {factors['value']:g}"
 
 
-def _groups(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
-    """What is varied, and its runs; the first three hold one margin or one temperature at its default."""
-    focal, mixed = (with_factors(_all_runs(rows), part=part) for part in (FOCAL, MIXED))
-    groups = [
-        ("the temperature of Focal-InfoNCE (margin 0.3)", with_factors(focal, margin=DEFAULTS["margin"])),
-        (
-            "the margin of Focal-InfoNCE (temperature 0.05)",
-            with_factors(focal, temperature=DEFAULTS["temperature"]),
+def _spreads(runs: Sequence[TrialRow], noise: SeedNoise) -> list[str]:
+    """From the worst to the best setting of each group; the first two hold the other one at its default."""
+    focal, mixed = (with_factors(runs, part=part) for part in (FOCAL, MIXED))
+    defaults = with_factors(mixed, varied=NOTHING)
+    groups = {
+        "the temperature of Focal-InfoNCE (margin 0.3)": with_factors(focal, margin=DEFAULTS["margin"]),
+        "the margin of Focal-InfoNCE (temperature 0.05)": with_factors(
+            focal, temperature=DEFAULTS["temperature"]
         ),
-        ("both, over the whole grid", focal),
-    ]
-    usual = with_factors(mixed, varied=NOTHING)
-    return groups + [(f"{name} of HNCSE-HNM", usual + with_factors(mixed, varied=name)) for name in MIXING]
-
-
-def _spread(what: str, found: Sequence[Row], noise: Noise) -> str:
-    """From the worst to the best setting of a group; choosing the two of n is n(n - 1)/2 comparisons."""
-    scored = [(value, _told(row)) for row in found if (value := score(row)) is not None]
-    if len(scored) < 2:
-        return ""
-    (low, worst), (high, best) = min(scored), max(scored)
-    band = noise.band(comparisons=len(scored) * (len(scored) - 1) // 2)
-    return f"Over {what}, the best ({best}) beside the worst ({worst}): {in_words(high - low, band)}."
-
-
-def _unusual(numbers: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in numbers.items() if value != DEFAULTS[name]}
+        "both, over the whole grid": focal,
+        **{f"{name} of HNCSE-HNM": defaults + with_factors(mixed, varied=name) for name in MIXING},
+    }
+    lines = []
+    for group, members in groups.items():
+        if said := best_beside_worst([(value, _values(row)) for value, row in scored(members)], noise):
+            lines.append(f"Over {group}, {said}.")
+    return lines
 
 
 STUDY = Study(
     name="sensitivity",
-    question="How much do the numbers matter: temperature and margin; k, number of mixtures and their coefficient?",
+    question="How much do the hyperparameters matter: temperature and margin; k, number of mixtures and their "
+    "coefficient?",
     plan=plan,
     answer=answer,
     figure=figure,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -20,6 +22,10 @@ def test_generated_pages_are_up_to_date() -> None:
     assert check.returncode == 0, check.stderr
 
 
+def test_the_readme_is_read_in_one_sitting() -> None:
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) < 150
+
+
 def test_every_study_that_was_run_has_its_figure() -> None:
     run = sorted(path.stem for path in (ROOT / "studies/results").glob("*.jsonl"))
     assert run
@@ -28,9 +34,11 @@ def test_every_study_that_was_run_has_its_figure() -> None:
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
     links = [
-        (page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8"))
+        (page, link)
+        for page in pages
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
     ]
     assert links
     broken = [f"{page.name}: {link}" for page, link in links if not (page.parent / link).exists()]
@@ -50,6 +58,19 @@ def test_every_committed_file_is_free_of_machine_paths() -> None:
         if (text := _text(ROOT / name)) and re.search(r"(^|[^A-Za-z0-9_.])/(work|root)/", text)
     ]
     assert named == []
+
+
+@pytest.mark.parametrize("name", ["docstrings", "from_code", "notebook"])
+def test_examples_of_what_makes_the_pages_hold(name: str) -> None:
+    pytest.importorskip("griffe")
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "docs" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    done = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert done.attempted
+    assert done.failed == 0
 
 
 def _text(path: Path) -> str:

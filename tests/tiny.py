@@ -39,14 +39,21 @@ SENTENCES = (
 )
 
 
-def tiny_bert(folder: Path, *, seed: int = 0, dropout: float = 0.1, masked_lm: bool = False) -> Path:
+def tiny_bert(
+    folder: Path,
+    *,
+    seed: int = 0,
+    dropout: float = 0.1,
+    masked_lm: bool = False,
+    positions: int = POSITIONS,
+) -> Path:
     """BERT with a WordPiece tokenizer; ``masked_lm`` saves the whole language model (``bert.`` keys)."""
     from transformers import BertConfig, BertForMaskedLM, BertModel, BertTokenizer
 
     tokenizer = _word_pieces(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"], "[UNK]")
     vocabulary = tokenizer.get_vocab()
-    wrapped = BertTokenizer(vocab=vocabulary, model_max_length=POSITIONS)
-    config = BertConfig(vocab_size=len(vocabulary), **_bert_like(dropout))
+    wrapped = BertTokenizer(vocab=vocabulary, model_max_length=positions)
+    config = BertConfig(vocab_size=len(vocabulary), **_bert_like(dropout, positions))
     return _save(folder, BertForMaskedLM if masked_lm else BertModel, config, wrapped, seed)
 
 

@@ -5,6 +5,7 @@
 ``C``  candidate columns that a row is compared with, its positive among them
 ``K``  extra columns that belong to one row alone
 ``N``  extra columns that all rows share; also plainly "number of texts"
+``Q``  queries, of a search
 ``P``  the pool of vectors that negatives are chosen from
 ``D``  width of an embedding
 ``L``  layers of the encoder

@@ -29,7 +29,7 @@ def test_ranks_equal_the_loop_with_identical_texts_as_hits() -> None:
 def test_blocks_do_not_change_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
     queries, targets = np.random.default_rng(0).standard_normal((2, 50, 4))
     whole = pair_retrieval(queries, targets)
-    monkeypatch.setattr("contrapose.evaluate.retrieval_pairs.CELLS", 7 * 50)
+    monkeypatch.setattr("contrapose.maths.nearest.CELLS", 7 * 50)
     assert pair_retrieval(queries, targets).tolist() == whole.tolist()
 
 

@@ -13,6 +13,7 @@ from contrapose.evaluate.plan import expand_tasks
 from contrapose.evaluate.senteval import YEARS
 from contrapose.evaluate.suite import evaluate
 from contrapose.ledger import VARIABLE, Ledger
+from contrapose.listening import Listener
 from tests.evaluate.fakes import constant, random_directions, write_benchmark, write_sick, write_year
 from tests.evaluate.folders import write_beir, write_crosslingual, write_tables, write_transfer
 
@@ -135,13 +136,32 @@ def test_geometry_on_own_texts_needs_no_data_folder() -> None:
     assert found.results[0].details["source"] == "own texts"
 
 
+class Counted(Listener):
+    """Remembers the tasks and what was done of them."""
+
+    def __init__(self) -> None:
+        self.begun: list[tuple[str, int | None, str]] = []
+        self.done, self.ended = 0, 0
+
+    def begin(self, what: str, total: int | None = None, unit: str = "") -> None:
+        self.begun.append((what, total, unit))
+
+    def advance(self, count: int = 1) -> None:
+        self.done += count
+
+    def end(self) -> None:
+        self.ended += 1
+
+
 def test_progress_is_announced_and_reaches_the_end(data: Path) -> None:
-    announced, done = [], []
-    encoder = random_directions()
-    found = evaluate(
-        lambda texts: encoder.encode(texts), ["STS-B"], data, announce=announced.append, progress=done.append
-    )
-    assert announced == [found.sentences] == [sum(done)]
+    encoder, told = random_directions(), Counted()
+    found = evaluate(lambda texts: encoder.encode(texts), ["STS-B"], data, progress=told)
+    assert told.begun == [("encoding", found.sentences, "text")]
+    assert told.done == found.sentences > 0
+    assert told.ended == 1
+    done: list[int] = []
+    evaluate(lambda texts: encoder.encode(texts), ["STS-B"], data, progress=done.append)
+    assert sum(done) == found.sentences, "a plain function is told of the sentences too"
 
 
 @pytest.mark.parametrize(

@@ -129,11 +129,14 @@ class KilledWhileLooking(Witness):
 
     def __init__(self, number: int) -> None:
         super().__init__()
-        self.left = number
+        self.left, self.looking = number, False
 
-    def looking(self, done: int, total: int) -> None:
-        self.left -= done == 0
-        if self.left == 0 and done > 0:
+    def begin(self, what: str, total: int | None = None, unit: str = "") -> None:
+        self.looking = unit == "text"
+        self.left -= self.looking
+
+    def advance(self, count: int = 1) -> None:
+        if self.looking and self.left == 0:
             raise Killed
 
 

@@ -6,8 +6,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from studies.setup import Setup
-
+from studies.runs import Setup
 from tests.tiny import SENTENCES
 from tests.train.runs import plain_bert
 

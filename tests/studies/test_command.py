@@ -8,10 +8,10 @@ import shlex
 from pathlib import Path
 
 import pytest
-from studies.__main__ import PROGRAM, app
-from studies.running import STUDIES
 
 from contrapose.cli.main import main
+from studies.__main__ import PROGRAM, app
+from studies.pages import STUDIES
 from tests.cli.conftest import Command, Done
 from tests.studies.place import write_place
 
@@ -114,10 +114,9 @@ def test_the_next_step_is_a_command_that_asks_for_the_same(
     studies: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Running it takes an hour; so it is parsed, and what it would do is looked at."""
-    from studies.setup import Setup
-
     from studies import __main__ as command
-    from studies import running
+    from studies import pages
+    from studies.runs import Setup
 
     told: list[str] = []
     monkeypatch.setattr(command.console, "suggest", told.append)
@@ -135,7 +134,7 @@ def test_the_next_step_is_a_command_that_asks_for_the_same(
         asked.append((name, setup))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(running, "run_study", stop)
+    monkeypatch.setattr(pages, "run_study", stop)
     assert shlex.split(told[0])[:3] == ["python", "-m", "studies"]
     assert studies(*shlex.split(told[0])[3:]).code == 130
     assert asked == [("ablation", dataclasses.replace(setup, corpora=("my notes.txt",)))]

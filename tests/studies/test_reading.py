@@ -1,4 +1,4 @@
-"""Reading rows: gains, the luck of the seed, and words that say no more than the numbers."""
+"""Reading rows: gains, the noise of the seed, and words that say no more than the numbers."""
 
 from __future__ import annotations
 
@@ -7,16 +7,23 @@ from typing import Any
 
 import numpy as np
 import pytest
-from studies.noise import Noise, in_words, noise_alone, noise_paired, paired
-from studies.rows import correlation, points, score, start_score
 
 from studies import (
     ablation,
     divergence,
     dynamics,
     mixing,
-    mixing_effect,
-    mixing_words,
+)
+from studies.reading import (
+    SeedNoise,
+    correlation,
+    in_words,
+    noise_alone,
+    noise_paired,
+    paired,
+    points,
+    pretrained_score,
+    score,
 )
 
 
@@ -97,14 +104,14 @@ def test_the_band_holds_nineteen_of_twenty_differences_of_equal_runs() -> None:
         runs = random.normal(size=(4, 2))
         sd = float(np.sqrt(((runs - runs.mean(1, keepdims=True)) ** 2).sum() / 4))
         first, second = random.normal(size=2)
-        held += abs(first - second) <= Noise(sd, 4).band()
+        held += abs(first - second) <= SeedNoise(sd, 4).band()
     assert 0.93 < held / 2_000 < 0.97
 
 
 def test_the_band_is_wider_for_several_comparisons_and_narrower_for_several_seeds() -> None:
-    noise = Noise(sd=0.2, df=7)
+    noise = SeedNoise(sd=0.2, df=7)
     assert noise.band(comparisons=6) > noise.band() > noise.band(first=3, second=3)
-    assert Noise(0.0, 0).band() == math.inf
+    assert SeedNoise(0.0, 0).band() == math.inf
 
 
 def test_a_difference_inside_the_noise_is_called_no_clear_difference() -> None:
@@ -118,7 +125,7 @@ def test_a_difference_inside_the_noise_is_called_no_clear_difference() -> None:
 def test_scores_and_the_start_are_means_of_the_judged_tasks() -> None:
     assert score(row(81.5)) == 81.5
     assert score(row(None)) is None
-    assert start_score([row(90.0), start(79.0)]) == 79.0
+    assert pretrained_score([row(90.0), start(79.0)]) == 79.0
     assert points(None) == "–"
 
 
@@ -131,7 +138,7 @@ def test_a_correlation_needs_runs_and_spread() -> None:
     assert "not distinguishable from none" in unrelated.words
 
 
-def test_the_ablation_tells_luck_from_effect() -> None:
+def test_the_ablation_tells_chance_from_effect() -> None:
     rows = [start()]
     for variant, value in {
         "simcse": 81.0,
@@ -148,11 +155,11 @@ def test_the_ablation_tells_luck_from_effect() -> None:
     assert "lower by 2.9" in said["hncse-pm"]
 
 
-def test_the_ablation_with_one_seed_says_that_luck_is_unknown() -> None:
+def test_the_ablation_with_one_seed_says_that_the_noise_is_unknown() -> None:
     rows = [row(81.0, variant="simcse"), row(89.0, variant="hncse")]
     words = ablation.answer(rows, {"ablation": rows}).words
     assert "unknown" in words[0]
-    assert any("whether that is more than luck is unknown" in line for line in words)
+    assert any("whether that is more than chance is unknown" in line for line in words)
 
 
 def test_dynamics_names_what_diverged_and_what_was_harmed() -> None:
@@ -187,11 +194,11 @@ def test_mixing_says_closer_only_where_the_interval_leaves_out_zero() -> None:
         grid = [
             {**found, "gap_threshold": threshold, "near_mode": way}
             for threshold in (0.1, 0.6, 1.0)
-            for way in mixing_effect.MODES
+            for way in mixing.MODES
         ]
         look = {**row(80.0), "factors": {"look": "the start"}, "facts": {"grid": grid}}
         told = mixing.answer([look], {"mixing": [look]}).words
-        assert told[0].count(words) == len(mixing_words.WAYS) == 3
+        assert told[0].count(words) == len(mixing.WAYS) == 3
         conclusion = next(line for line in told if line.startswith("So, at a threshold of 1"))
         assert conclusion.count("with 1 of 1 encoders") == (3 if words == "closer to" else 0)
 
@@ -199,7 +206,7 @@ def test_mixing_says_closer_only_where_the_interval_leaves_out_zero() -> None:
 def test_mixing_says_of_a_search_that_takes_no_share_that_it_left_the_positive_alone() -> None:
     grid = [
         {"near_mode": way, "gap_threshold": threshold, "near": 1.0, "over": 0.0, "far": 0.0, "mixed": 0}
-        for way in mixing_effect.MODES
+        for way in mixing.MODES
         for threshold in (0.1, 1.0)
     ]
     look = {**row(80.0), "factors": {"look": "the start"}, "facts": {"grid": grid}}

@@ -9,16 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from studies.report import section
-from studies.rows import rows_in
-from studies.running import run_planned
-from studies.selection import STUDY
-from studies.setup import Planned
 
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import UsageError
 from studies import selection_domains as domains
 from studies import selection_measures as reliability
+from studies.pages import section
+from studies.reading import rows_in
+from studies.runs import Planned, run_planned
+from studies.selection import STUDY
 from tests.studies.place import setup_in
 from tests.tiny import SENTENCES
 from tests.train.runs import plain_bert

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from studies.selection import STUDY
 
 from contrapose.selection.label_free import DIFFUSE, HARMS, MARGIN, UNCLEAR
 from contrapose.selection.verdict import KEPT_STARTS, RELIABILITY
 from studies import selection_verdicts as verdicts
+from studies.selection import STUDY
 
 RESULTS = Path(__file__).resolve().parents[2] / "studies" / "results" / "selection.jsonl"
 

@@ -10,13 +10,22 @@ import shutil
 from pathlib import Path
 
 import pytest
-from studies.report import figure_path, page, render, rows_of_studies, section
-from studies.rows import rows_in, trained
-from studies.running import STUDIES, run_planned, run_study, study_named
-from studies.setup import Planned, Setup
 
 from contrapose.errors import UsageError
-from studies import measuring
+from studies import runs
+from studies.pages import (
+    STUDIES,
+    figure_path,
+    page,
+    render,
+    rows_of_studies,
+    run_study,
+    section,
+    study_named,
+    svg,
+)
+from studies.reading import rows_in, trained
+from studies.runs import Planned, Setup, run_planned
 from tests.studies.place import setup_in, write_place
 
 #: The studies of any text.
@@ -54,7 +63,7 @@ def out(setup: Setup, plans: dict[str, list[Planned]]) -> Path:
 
 @pytest.fixture
 def nothing_trains(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measuring, "run_of", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(runs, "run_of", lambda *_, **__: pytest.fail("trained again"))
 
 
 @pytest.mark.parametrize("name", OF_TEXT)
@@ -90,7 +99,7 @@ def test_an_interrupted_study_goes_on(place: Path, tmp_path: Path, monkeypatch: 
     setup = setup_in(place, tmp_path)
     planned = STUDIES["ablation"].plan(setup)[:2]
     with monkeypatch.context() as patched:
-        patched.setattr(measuring, "run_of", _interrupted)
+        patched.setattr(runs, "run_of", _interrupted)
         with pytest.raises(KeyboardInterrupt):
             run_planned("ablation", planned, tmp_path)
     assert len(rows_of_studies(tmp_path)["ablation"]) == 1
@@ -114,9 +123,9 @@ def test_a_run_that_two_studies_want_is_measured_once(out: Path) -> None:
 
 
 def test_every_run_says_how_far_it_moved_and_how_it_got_there(out: Path) -> None:
-    runs = [row for rows in rows_of_studies(out).values() for row in trained(rows)]
-    assert len(runs) > 15
-    for row in runs:
+    rows_of_runs = [row for rows in rows_of_studies(out).values() for row in trained(rows)]
+    assert len(rows_of_runs) > 15
+    for row in rows_of_runs:
         assert set(row["facts"]["moved"]) == {"shift", "cka", "neighbours_kept"}
         assert 0 <= row["facts"]["moved"]["shift"] <= 2
         assert row["facts"]["curve"]["step"] == [1, 2]
@@ -162,7 +171,7 @@ def test_half_a_study_has_a_page_and_a_figure(name: str, out: Path) -> None:
     for count in (1, 2, len(studies[name]) // 2):
         some = {name: studies[name][:count]}
         assert section(STUDIES[name], some)
-        assert STUDIES[name].figure(some[name], some) is not None
+        assert svg(STUDIES[name].figure(some[name], some)).startswith("<?xml")
 
 
 def test_damaged_lines_of_a_ledger_are_left_out(out: Path, tmp_path: Path) -> None:

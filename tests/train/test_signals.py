@@ -142,7 +142,7 @@ def test_a_signal_to_the_process_and_to_its_group_is_one_signal(
                 os.kill(os.getpid(), number)
                 os.kill(os.getpid(), number)
 
-        def preparing(self, what: str) -> None:
+        def begin(self, what: str, total: int | None = None, unit: str = "") -> None:
             if begun and what.startswith(begun):
                 try:
                     os.kill(os.getpid(), number)
@@ -165,16 +165,16 @@ class SignalsWhile(Witness):
         super().__init__()
         self.number, self.begun, self.sent = number, begun, 0
 
-    def preparing(self, what: str) -> None:
+    def begin(self, what: str, total: int | None = None, unit: str = "") -> None:
         if what.startswith(self.begun):
             self.sent += 1
             os.kill(os.getpid(), self.number)
 
     def started(self, first_step: int, num_steps: int, facts: Any) -> None:
-        self.preparing("started")
+        self.begin("started")
 
 
-BEFORE_THE_FIRST_STEP = ["loading", "reading the corpus", "looking at the start", "started"]
+BEFORE_THE_FIRST_STEP = ["loading", "reading the corpus", "evaluating the pretrained model", "started"]
 
 
 @pytest.mark.parametrize("number", CODES)

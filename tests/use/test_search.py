@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from contrapose.data.quarantine import Quarantine
 from contrapose.errors import EmptyCorpus, ModelError, UsageError
-from contrapose.evaluate.vectors import unit_rows
 from contrapose.seeds import numpy_generator
 from contrapose.use import search as search_module
-from contrapose.use.search import DECIMALS, SearchIndex, search, top_rows
+from contrapose.use.search import DECIMALS, SearchIndex, search
 from tests.use.fakes import WIDTH, HashEncoder, TableEncoder
 
 PLANE = TableEncoder(
@@ -101,18 +100,6 @@ def test_search_equals_the_loop_however_the_corpus_is_cut(
         assert [hit.row for hit in hits] == [row for _, row in expected]
         assert [hit.score for hit in hits] == pytest.approx([score for score, _ in expected], abs=2e-6)
         assert [hit.text for hit in hits] == [str(row) for _, row in expected]
-
-
-def test_many_queries_in_blocks_equal_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = numpy_generator(1, "search")
-    vectors, asked = unit_rows(rng.normal(size=(300, 16))), unit_rows(rng.normal(size=(10, 16)))
-    alone = [next(iter(top_rows(query[None], vectors, 7))) for query in asked]
-    monkeypatch.setattr(search_module, "QUERIES_PER_BLOCK", 3)
-    together = list(top_rows(asked, vectors, 7))
-    assert len(together) == len(alone) == 10
-    for (scores, rows), (scores_alone, rows_alone) in zip(together, alone, strict=True):
-        assert rows.tolist() == rows_alone.tolist()
-        assert scores.tolist() == scores_alone.tolist()
 
 
 def test_streaming_and_indexed_search_agree_and_leave_blank_rows_out(

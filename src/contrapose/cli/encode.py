@@ -61,23 +61,22 @@ def encode(
     The output appears when it is whole. Exit code 3 means that rows could not be read; they are listed beside it.
     """
     from contrapose.cli.models import LazyEncoder
-    from contrapose.cli.progress import counting
+    from contrapose.cli.progress import ProgressView
     from contrapose.data.sources import find_sources
     from contrapose.use.encode import bulk_encode
 
     one_of("--precision", precision, ("fp32", "bf16"))
     find_sources(input)
-    encoder = LazyEncoder(model, device)
-    with counting("encoding", quiet=quiet or json) as counter:
+    with ProgressView(quiet=quiet or json) as view:
         summary = bulk_encode(
-            encoder,
+            LazyEncoder(model, device, view),
             input,
             output,
             columns=split_words(columns) or None,
             normalize=normalize,
             overwrite=force,
             precision=precision,
-            progress=counter.advance,
+            progress=view,
         )
     if json:
         console.show_json(summary.to_json())

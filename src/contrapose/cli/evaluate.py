@@ -207,17 +207,16 @@ def _evaluate(
     **options: Any,
 ) -> Evaluation:
     """The suite, with a bar."""
-    from contrapose.cli.progress import counting
+    from contrapose.cli.progress import ProgressView
     from contrapose.evaluate.suite import evaluate as evaluate_tasks
 
-    with console.muted("contrapose.evaluate.suite"), counting("encoding", quiet=quiet) as counter:
+    with console.muted("contrapose.evaluate.suite"), ProgressView(quiet=quiet) as encoder.listener:
         return evaluate_tasks(
             encoder,
             wanted,
             data,
             precision="bf16" if in_bf16 else "fp32",
-            progress=counter.advance,
-            announce=counter.announce,
+            progress=encoder.listener,
             **options,
         )
 

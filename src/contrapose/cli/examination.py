@@ -26,7 +26,6 @@ EXTRAS = {
     ),
     "tensorboard": (("tensorboard",), "--tensorboard"),
     "mteb": (("mteb",), "contrapose evaluate --mteb"),
-    "plots": (("matplotlib",), "pictures of experiments"),
     "sweep": (("optuna",), "contrapose sweep"),
     "report": (("sklearn",), "the second picture of a report's map"),
 }

@@ -50,15 +50,15 @@ def python(
     json: Json = False,
 ) -> None:
     """Collect the docstrings of Python sources. Sources are parsed; nothing is imported or run."""
-    from contrapose.cli.progress import files_counted
+    from contrapose.cli.progress import ProgressView
     from contrapose.data.harvest_table import KINDS, write_harvest
 
     one_of("--kind", kind, KINDS)
     if pairs and kind == "names":
         raise UsageError("--pairs and --kind names contradict each other: give one")
     _check_free(Path(output), force)
-    with files_counted("reading sources", quiet=quiet or json) as progress:
-        num_rows, account = write_harvest(sources, output, kind="pairs" if pairs else kind, progress=progress)
+    with ProgressView(quiet=quiet or json) as view:
+        num_rows, account = write_harvest(sources, output, kind="pairs" if pairs else kind, progress=view)
     if json:
         left_out = [{"file": file, "reason": reason} for file, reason in account.left_out]
         counts = {"files": account.files, "objects": account.objects, "left_out": left_out}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from contrapose.errors import UsageError
 from contrapose.hints import command
+from contrapose.listening import Listener, listener_of
 
 if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
@@ -34,10 +35,11 @@ def model_place(name: str) -> str:
 
 
 class LazyEncoder:
-    """Behaves as the encoder of ``model``, which it loads on first use."""
+    """Behaves as the encoder of ``model``, which it loads on first use, and tells ``listener`` when it does."""
 
-    def __init__(self, model: str, device: str = "auto") -> None:
+    def __init__(self, model: str, device: str = "auto", listener: Listener | None = None) -> None:
         self._place, self._device = model_place(model), device
+        self.listener = listener or listener_of(None)
         self._loaded: Encoder | None = None
 
     def load(self) -> Encoder:
@@ -47,7 +49,8 @@ class LazyEncoder:
             from contrapose.train.environment import pick_device
 
             device = pick_device(self._device)
-            self._loaded = Encoder.load(self._place).to(device).eval()
+            with self.listener.task("loading the model"):
+                self._loaded = Encoder.load(self._place).to(device).eval()
         return self._loaded
 
     def __getattr__(self, name: str) -> Any:

@@ -40,18 +40,17 @@ def evaluate_with_mteb(
     quiet: bool,
 ) -> Evaluation:
     """Run them with a bar. ``precision`` "auto" is fp32 here: what published numbers were made with."""
-    from contrapose.cli.progress import counting
+    from contrapose.cli.progress import ProgressView
     from contrapose.interop.mteb import RESULTS, evaluate_mteb
 
-    with console.muted("contrapose.interop.mteb"), counting("encoding for MTEB", quiet=quiet) as counter:
+    with console.muted("contrapose.interop.mteb"), ProgressView(quiet=quiet) as view:
         return evaluate_mteb(
             encoder,
             tasks,
             data,
             results=results or RESULTS,
             precision="fp32" if precision == "auto" else precision,
-            progress=counter.advance,
-            announce=counter.announce,
+            progress=view,
         )
 
 

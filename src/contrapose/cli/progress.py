@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from contrapose.cli import console
-from contrapose.cli.remaining import Remaining, in_words
+from contrapose.cli.time_left import TimeLeft, in_words
+from contrapose.cli.training_progress import TrainingProgress, fact_lines
 from contrapose.data.text import printable
+from contrapose.listening import STOPPING, Listener
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -19,26 +20,26 @@ if TYPE_CHECKING:
 PLAIN_LINES = 20
 #: Columns of a terminal from which on a bar leaves room for words.
 WIDE_ENOUGH_FOR_A_BAR = 72
+#: Batches that must be done before their speed says something.
+ENOUGH_BATCHES = 3
 
 
-class TrainingView:
-    """A :class:`contrapose.listening.Listener` for people; ``quiet`` shows notices only.
+class ProgressView(Listener):
+    """Draws what it is told. Used as a context manager: however the work ends, the bar is gone and the cursor is back.
 
-    Used as a context manager: however the run ends, the bar is gone and the cursor is back.
+    quiet       shows notices only
+    speaks      False for the other processes of a run, which do what the first one does: nothing is shown
+    lines       where there is no terminal, a line for each stage
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
-        self.quiet = quiet
+    def __init__(self, *, quiet: bool = False, speaks: bool = True, lines: bool = False) -> None:
+        self.quiet, self._speaks, self._lines = quiet or not speaks, speaks, lines
         self.notices: list[str] = []
-        self._bar = None if quiet else moving_bar()
-        self._task = self._bar.add_task("starting", total=None, told="") if self._bar else None
-        self._remaining: Remaining | None = None
-        self._num_steps, self._first_step, self._step = 0, 0, 0
-        self._stage = "starting"
-        self._look_began = 0.0
-        self._look_seconds: float | None = None
-        self._look_in_steps, self._looks = 0.0, 0
-        self._start_score: float | None = None
+        self._tasks: list[_Task] = []
+        self._training: TrainingProgress | None = None
+        self._seconds_of_look: float | None = None
+        self._bar = None if self.quiet else moving_bar()
+        self._row = self._bar.add_task("starting", total=None, words="") if self._bar else None
 
     def __enter__(self) -> Self:
         if self._bar is not None:
@@ -49,183 +50,115 @@ class TrainingView:
         if self._bar is not None:
             self._bar.stop()
 
+    def begin(self, what: str, total: int | None = None, unit: str = "") -> None:
+        if self._lines and self._bar is None and not unit:
+            self._line(what)
+        self._tasks.append(_Task(printable(what), total, unit))
+        self._draw()
+
+    def expect(self, total: int) -> None:
+        if (counting := self._counting()) is not None:
+            counting.expect(total)
+            self._draw()
+
+    def advance(self, count: int = 1) -> None:
+        if (counting := self._counting()) is not None:
+            counting.advance(count)
+            self._draw()
+
+    def end(self) -> None:
+        task = self._tasks.pop()
+        if task.unit == "text":
+            # The texts that are encoded in a training run, and last before it, are held-out ones.
+            self._seconds_of_look = time.monotonic() - task.began
+            if self._training is not None:
+                self._training.looked(self._seconds_of_look)
+        self._draw()
+
     def notice(self, text: str) -> None:
         self.notices.append(text)
-        console.tell(f"note: {text}", style="yellow")
-
-    def preparing(self, what: str) -> None:
-        self._stage = printable(what)
-        if self._bar is None:
-            self._line(what)
-        else:
-            self._update(description=self._stage)
-
-    def reading(self, rows: int) -> None:
-        self._update(description=f"reading the corpus: {rows:,} rows")
+        if self._speaks:
+            console.tell(f"note: {text}", style="yellow")
 
     def started(self, first_step: int, num_steps: int, facts: Mapping[str, Any]) -> None:
-        every, closing = int(facts.get("eval_every", num_steps)), int(facts.get("closing_looks", 0))
-        self._remaining = Remaining(
-            first_step, num_steps, eval_every=every, closing=closing, look=self._look_seconds
-        )
-        self._num_steps, self._first_step = num_steps, first_step
-        self._look_in_steps, self._looks = float(facts.get("look_in_steps", 0.0)), first_step // every
-        total = num_steps + self._look_in_steps * (int(facts.get("evaluations", 0)) + closing)
+        self._training = TrainingProgress(first_step, num_steps, facts, self._seconds_of_look)
         for line in fact_lines(first_step, num_steps, facts):
             self._line(line)
-        self._step, self._stage = first_step, "training"
-        self._update(description="training", total=total, completed=self._completed(), told=in_words(None))
+        self._draw()
 
     def stepped(self, step: int, row: Mapping[str, Any]) -> None:
-        if self._remaining is None:
+        if (training := self._training) is None:
             return
-        self._remaining.stepped(step)
-        self._step = step
-        told = f"loss {_short(row.get('loss'))}, {self._left()}"
-        if self._bar is not None:
-            of_all = f"{step}/{self._num_steps}"
-            self._update(description="training", completed=self._completed(), told=f"{of_all}, {told}")
-        elif (
-            step in (self._first_step + 1, self._num_steps) or step % -(-self._num_steps // PLAIN_LINES) == 0
-        ):
-            self._line(f"step {step}/{self._num_steps}: {told}")
-
-    def looking(self, done: int, total: int) -> None:
-        if done == 0:
-            self._look_began = time.monotonic()
-        told = f"{done:,} of {total:,} texts"
-        if self._remaining is None:
-            self._update(total=total, completed=done, told=told)
-            if done >= total:
-                self._look_seconds = time.monotonic() - self._look_began
-            return
-        what = "looking at held-out text" if self._stage == "training" else self._stage
-        completed = self._completed(done / max(1, total))
-        self._update(description=what, completed=completed, told=f"{told}, {self._left()}")
-        if done >= total:
-            self._looks += 1
-            self._remaining.looked(time.monotonic() - self._look_began)
-
-    def _completed(self, of_look: float = 0.0) -> float:
-        """In steps; a look counts as the steps that take as long."""
-        return self._step + self._look_in_steps * (self._looks + of_look)
-
-    def _left(self) -> str:
-        """The time left, in words; after the last step, that of the looks to come."""
-        seconds = self._remaining.seconds() if self._remaining is not None else None
-        return "all steps done" if self._step >= self._num_steps and not seconds else in_words(seconds)
+        training.stepped(step, row)
+        self._draw()
+        shown = step in (training.first_step + 1, training.num_steps)
+        if self._bar is None and (shown or step % -(-training.num_steps // PLAIN_LINES) == 0):
+            self._line(f"step {training.words(between=': ')}")
 
     def evaluated(self, step: int, scores: Mapping[str, float], is_best: bool) -> None:
-        # The start was looked at before: that evaluation takes no time, and would mislead the estimate.
-        if self._remaining is not None and step > self._first_step:
-            self._remaining.evaluated()
-        score = scores["score"]
-        if step == 0:
-            self._start_score = score
-            self._line(f"before: score {_of_criterion(score)}")
-            return
-        below = self._start_score is not None and score <= self._start_score
-        # "The best so far" of steps that are all no better than the start would praise what is no gain.
-        told = ", no better than the start" if below else ", the best step so far" if is_best else ""
-        self._line(f"step {step}: score {_of_criterion(score)}{told}")
+        if self._training is not None:
+            self._line(self._training.evaluated(step, scores["score"], is_best))
 
     def stopping(self) -> None:
-        from contrapose.listening import STOPPING
+        if self._speaks:
+            console.tell(STOPPING, style="yellow")
+            self._draw("stopping")
 
-        console.tell(STOPPING, style="yellow")
-        self._update(description="stopping")
-
-    def finished(self, summary: Mapping[str, Any]) -> None:
-        """The result is shown by the verb."""
+    def _counting(self) -> _Task | None:
+        """The innermost task that counts."""
+        return next((task for task in reversed(self._tasks) if task.unit), None)
 
     def _line(self, text: str) -> None:
         if not self.quiet:
             console.tell(text)
 
-    def _update(self, **changes: Any) -> None:
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, **changes)
+    def _draw(self, description: str = "") -> None:
+        counting, training = self._counting(), self._training
+        if self._bar is None or self._row is None or not (self._tasks or training or description):
+            return
+        stages = [task.what for task in self._tasks if not task.unit]
+        what = description or (stages[-1] if stages else counting.what if counting else "training")
+        total: float | None = None
+        completed, words = 0.0, ""
+        if training is not None and counting is not None:
+            total, completed = training.total, training.completed(counting.share())
+            words = f"{counting.words()}, {training.left_in_words()}"
+        elif training is not None:
+            total, completed, words = training.total, training.completed(), training.words()
+        elif counting is not None:
+            total, completed, words = counting.total, counting.done, counting.words_with_time()
+        if total is None and self._bar.tasks[0].total is not None:
+            self._bar.remove_task(self._row)  # the only way back to a bar that knows no end
+            self._row = self._bar.add_task(what, total=None, words=words)
+        self._bar.update(self._row, description=what, total=total, completed=completed, words=words)
 
 
-def fact_lines(first_step: int, num_steps: int, facts: Mapping[str, Any]) -> list[str]:
-    """What is worth knowing before the first step, for people."""
-    lines = [str(line) for line in facts.get("account", ())]
-    lines.append(
-        f"{facts['rows']:,} rows to train on, {facts['held_out']:,} held out; views: {facts['views']}; "
-        f"{facts['device']}, {facts['precision']}"
-    )
-    if "view_cosine" in facts:
-        lines.append(
-            f"two dropout views of a text have a mean cosine of {facts['view_cosine']:.4f} (1 would teach nothing)"
-        )
-    if facts.get("temperature"):
-        lines.append(
-            f"temperature {facts['temperature']:g} (the same as a scale of {1 / facts['temperature']:g})"
-        )
-    lines.append(f"the checkpoint is chosen by: {facts['criterion']}")
-    if facts.get("evaluations"):
-        lines.append(_looks_line(int(facts["evaluations"]), int(facts["closing_looks"])))
-    if first_step:
-        lines.append(f"continuing after step {first_step} of {num_steps}")
-    return lines
+class _Task:
+    """A task that has begun; without a unit it is a stage, which does not count."""
 
+    def __init__(self, what: str, total: int | None, unit: str) -> None:
+        self.what, self.total, self.unit, self.done = what, total, unit, 0
+        self.began = time.monotonic()
+        self._time_left = TimeLeft({unit: total or 0}, enough=ENOUGH_BATCHES)
 
-def _looks_line(evaluations: int, blends: int) -> str:
-    """How often held-out text is looked at, over the whole run.
+    def expect(self, total: int) -> None:
+        self.total = total
+        self._time_left.plan[self.unit] = max(0, total - self.done)
 
-    >>> _looks_line(1, 3)
-    'it is looked at 5 times: the start, 1 evaluation, 3 blends with the start'
-    """
-    parts = ["the start", console.counted(evaluations, "evaluation")]
-    if blends:
-        parts.append(f"{console.counted(blends, 'blend')} with the start")
-    return f"it is looked at {1 + evaluations + blends} times: {', '.join(parts)}"
+    def advance(self, count: int) -> None:
+        self.done += count
+        self._time_left.done(self.unit, count)
 
+    def share(self) -> float:
+        return self.done / max(1, self.total or 0)
 
-class Counter:
-    """Counts texts as they are encoded; the total may be unknown."""
+    def words(self) -> str:
+        of_all = "" if self.total is None else f" of {self.total:,}"
+        return f"{self.done:,}{of_all} {self.unit}s"
 
-    def __init__(self, bar: Progress | None, what: str) -> None:
-        self._bar, self._what, self.done = bar, what, 0
-        self._total: int | None = None
-        self._task = bar.add_task("loading the model", total=None, told="") if bar else None
-
-    def announce(self, total: int) -> None:
-        self._total = total
-        self._update(total=total)
-
-    def advance(self, texts: int) -> None:
-        self.done += texts
-        of_all = f" of {self._total:,}" if self._total else ""
-        self._update(completed=self.done, description=self._what, told=f"{self.done:,}{of_all} texts")
-
-    def _update(self, **changes: Any) -> None:
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, **changes)
-
-
-@contextmanager
-def counting(what: str, *, quiet: bool) -> Iterator[Counter]:
-    """A counter with a bar where there is a terminal to draw it on, and without a word elsewhere."""
-    bar = None if quiet else moving_bar()
-    if bar is None:
-        yield Counter(None, what)
-        return
-    with bar:
-        yield Counter(bar, what)
-
-
-@contextmanager
-def files_counted(what: str, *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """A callback ``(done, total)`` that moves a bar; None where nobody would see it."""
-    bar = None if quiet else moving_bar()
-    if bar is None:
-        yield None
-        return
-    with bar:
-        task = bar.add_task(what, total=None, told="")
-        yield lambda done, total: bar.update(
-            task, completed=done, total=total, told=f"{done:,} of {total:,} files"
+    def words_with_time(self) -> str:
+        return (
+            self.words() if self.total is None else f"{self.words()}, {in_words(self._time_left.seconds())}"
         )
 
 
@@ -236,23 +169,9 @@ def moving_bar() -> Progress | None:
         return None
     from rich.progress import BarColumn, Progress, TextColumn
 
-    words = (TextColumn("{task.description}", markup=False), TextColumn("{task.fields[told]}", markup=False))
+    words = (TextColumn("{task.description}", markup=False), TextColumn("{task.fields[words]}", markup=False))
     # In a narrow window the words are worth more than the bar.
     columns = (
         (words[0], BarColumn(bar_width=24), words[1]) if screen.width >= WIDE_ENOUGH_FOR_A_BAR else words
     )
     return Progress(*columns, console=screen, transient=True, refresh_per_second=4)
-
-
-def _of_criterion(score: float) -> str:
-    """
-    >>> _of_criterion(-0.0004), _of_criterion(79.314)
-    ('-0.0004', '79.31')
-    """
-    from contrapose.selection.verdict import decimals_of
-
-    return f"{score:.{decimals_of(score)}f}"
-
-
-def _short(number: Any) -> str:
-    return f"{number:.4g}" if isinstance(number, float | int) else str(number)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,14 +10,11 @@ import typer
 
 from contrapose.cli import console
 from contrapose.cli.options import Force, Json, Quiet, examples, one_of
-from contrapose.cli.progress import moving_bar
-from contrapose.cli.remaining import in_words
+from contrapose.cli.progress import ProgressView
 from contrapose.cli.run_view import style_of
 from contrapose.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
     from contrapose.ledger import Ledger
     from contrapose.report.record import Report
 
@@ -78,8 +72,8 @@ def report(
     writes = place is not None and not (json and out is None)
     if place is not None and writes:
         check_output(place, force=force, replace_own=True)
-    with watching(quiet=quiet or json) as view:
-        found = gather(runs, _ledger(), sample=sample, watcher=view)
+    with ProgressView(quiet=quiet or json, lines=True) as view:
+        found = gather(runs, _ledger(), sample=sample, listener=view)
     text = _text(found, kind) if not json or writes else ""
     if place is not None and writes:
         write_output(place, text)
@@ -140,7 +134,7 @@ def _text(found: Report, kind: str) -> str:
 
 def show(found: Report) -> None:
     """The verdicts and the paired differences, for a terminal."""
-    from contrapose.report.wording import changed, over_seeds, sentence
+    from contrapose.report.wording import difference_in_words, over_seeds, sentence
     from contrapose.selection.reported import SIGNS
 
     for run in found.runs:
@@ -153,7 +147,7 @@ def show(found: Report) -> None:
         for part in [*run.verdict.grounds, sentence(run)]:
             console.say(part)
         rows = [
-            [score.task, score.metric, *changed(score.difference)]
+            [score.task, score.metric, *difference_in_words(score.difference)]
             for score in run.scores
             if score.difference is not None
         ]
@@ -179,41 +173,3 @@ def show(found: Report) -> None:
 def _next(found: Report, place: Path) -> list[str]:
     commands = dict.fromkeys(command for run in found.runs for command in run.commands)
     return [*commands, *([f"xdg-open {shlex.quote(str(place))}"] if place.is_file() else [])]
-
-
-class View:
-    """A :class:`contrapose.report.seen.Watcher` that draws a bar, or writes a line per part without a terminal."""
-
-    def __init__(self, bar: Progress | None, *, quiet: bool) -> None:
-        self._bar, self._quiet, self._done, self._total = bar, quiet, 0, 0
-        self._task: TaskID | None = bar.add_task("starting", total=None, told="") if bar else None
-        self._began = time.monotonic()
-
-    def phase(self, text: str) -> None:
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, description=text)
-        elif not self._quiet:
-            console.tell(text)
-
-    def announce(self, texts: int) -> None:
-        self._total, self._began = texts, time.monotonic()
-
-    def advance(self, texts: int) -> None:
-        self._done += texts
-        if self._bar is None or self._task is None:
-            return
-        passed = time.monotonic() - self._began
-        left = passed / self._done * max(self._total - self._done, 0) if passed > 1 else None
-        told = f"{self._done:,} of {self._total:,} texts, {in_words(left)}"
-        self._bar.update(self._task, completed=self._done, total=self._total, told=told)
-
-
-@contextmanager
-def watching(*, quiet: bool) -> Iterator[View]:
-    """A view with a bar where there is a terminal to draw it on."""
-    bar = None if quiet else moving_bar()
-    if bar is None:
-        yield View(None, quiet=quiet)
-        return
-    with bar:
-        yield View(bar, quiet=quiet)

@@ -57,7 +57,7 @@ def search(
     Exit code 3 means that some rows could not be read and were not searched.
     """
     from contrapose.cli.models import LazyEncoder
-    from contrapose.cli.progress import counting
+    from contrapose.cli.progress import ProgressView
     from contrapose.data.quarantine import Quarantine
     from contrapose.data.sources import find_sources
     from contrapose.use.arguments import split_arguments
@@ -75,17 +75,16 @@ def search(
             f"searching {', '.join(corpora)} for {console.counted(len(queries), 'query', 'queries')}"
         )
     quarantine = Quarantine()
-    encoder = LazyEncoder(model, device)
-    with counting("encoding the corpus", quiet=quiet or json) as counter:
+    with ProgressView(quiet=quiet or json) as view:
         found = search_rows(
-            encoder,
+            LazyEncoder(model, device, view),
             corpora,
             queries,
             top,
             columns=split_words(columns) or None,
             precision=precision,
             quarantine=quarantine,
-            progress=counter.advance,
+            progress=view,
         )
     if json:
         answers = [

@@ -214,11 +214,11 @@ def _without_rivals(base: dict[str, Any], options: Mapping[str, Any]) -> dict[st
 
 def run_and_tell(settings: RunSettings, *, resume: bool, quiet: bool, as_json: bool) -> None:
     """Train, and show the result. Of several processes, the first one speaks."""
-    from contrapose.cli.listener import listening
+    from contrapose.cli.progress import ProgressView
     from contrapose.train.api import train_with
 
     first = console.is_first_process()
-    with listening(quiet=quiet, speaks=first) as view:
+    with ProgressView(quiet=quiet, speaks=first, lines=True) as view:
         run = train_with(settings, resume=resume, listener=view)
     if not first:
         return

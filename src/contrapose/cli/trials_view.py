@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from contrapose.cli import console
 from contrapose.cli.progress import moving_bar
-from contrapose.cli.remaining import in_words
+from contrapose.cli.time_left import in_words
 from contrapose.data.text import printable
 from contrapose.errors import Interrupted
 from contrapose.experiment.measuring import UNTRAINED, mean_of
@@ -151,7 +151,7 @@ class TrialsView(TrialListener):
         self._trial_began = time.monotonic()
         self._noticed: set[str] = set()
         self._bar = None if quiet else moving_bar()
-        self._task = self._bar.add_task("preparing", total=None, told="") if self._bar else None
+        self._task = self._bar.add_task("preparing", total=None, words="") if self._bar else None
 
     def begun(self, done: int, total: int, trial: Trial) -> None:
         self.done, self.total, self._told_waiting = done, total, False
@@ -174,7 +174,7 @@ class TrialsView(TrialListener):
             self._show(0.0)
         elif self._bar is not None and self._task is not None:
             told = "comparing"
-            self._bar.update(self._task, completed=total, description=f"{total} trials", told=told)
+            self._bar.update(self._task, completed=total, description=f"{total} trials", words=told)
 
     def waiting(self, others: int) -> None:
         if not self._told_waiting:
@@ -186,9 +186,10 @@ class TrialsView(TrialListener):
             self._noticed.add(text)
             console.tell(f"note: {text}", style="yellow")
 
-    def preparing(self, what: str) -> None:
-        self._inside = what
-        self._show(0.0)
+    def begin(self, what: str, total: int | None = None, unit: str = "") -> None:
+        if not unit:
+            self._inside = what
+            self._show(0.0)
 
     def started(self, first_step: int, num_steps: int, facts: Mapping[str, Any]) -> None:
         self._steps, self._trial_began = num_steps, time.monotonic()
@@ -219,7 +220,7 @@ class TrialsView(TrialListener):
             total=self.total or None,
             completed=min(self.done + min(share, 0.99), self.total),
             description=printable(f"trial {self.done + 1} of {self.total}: {self._name}"),
-            told=f"{inside}{self._left(share)}",
+            words=f"{inside}{self._left(share)}",
         )
 
     def _left(self, share: float = 0.0) -> str:

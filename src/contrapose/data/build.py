@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,6 +18,7 @@ from contrapose.data.rowfile import BATCH_BYTES, BATCH_ROWS, RowWriter
 from contrapose.data.sources import find_sources
 from contrapose.data.text import normalise
 from contrapose.errors import EmptyCorpus, UsageError
+from contrapose.listening import Progress, listener_of
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,11 @@ class Builder:
         sources: Sequence[str | Path],
         settings: CorpusSettings,
         quarantine: Quarantine,
-        progress: Callable[[int], None] | None = None,
+        progress: Progress = None,
     ) -> None:
         self.quarantine = quarantine
-        self._sources, self._settings, self._progress = sources, settings, progress
+        self._sources, self._settings, self._listener = sources, settings, listener_of(progress)
+        self._rows_told = 0
         self._seen = SeenRows()
         self._columns: tuple[str, ...] = ()
         self._writer: RowWriter | None = None
@@ -79,16 +81,19 @@ class Builder:
             self._consider(row.texts)
             if len(self._rows) >= BATCH_ROWS or self._encoded_bytes >= BATCH_BYTES:
                 self._flush()
-            if self._progress and self.quarantine.read % BATCH_ROWS == 0:
-                self._progress(self.quarantine.read)
+            if self.quarantine.read % BATCH_ROWS == 0:
+                self._tell()
         self._flush()
-        if self._progress:
-            self._progress(self.quarantine.read)
+        self._tell()
         if self._writer is None or not self._kept:
             raise EmptyCorpus(self._why_empty())
         self._writer.close()
         self._size = file.tell()
         self._seconds = time.perf_counter() - start
+
+    def _tell(self) -> None:
+        self._listener.advance(self.quarantine.read - self._rows_told)
+        self._rows_told = self.quarantine.read
 
     def result(self) -> dict[str, Any]:
         """What ``corpus.json`` says of the rows."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from contrapose.data.sources import STDIN, sources_fingerprint
 from contrapose.data.text import printable
 from contrapose.errors import CorruptFile, DataError, StorageError, UsageError
 from contrapose.foreign import read_json_object
+from contrapose.listening import Progress
 from contrapose.seeds import derive
 from contrapose.storage import durable
 
@@ -158,7 +159,7 @@ def build_corpus(
     deduplicate: bool = True,
     max_bad_share: float = 0.5,
     limits: Limits = DEFAULT_LIMITS,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress = None,
     reuse: bool = True,
 ) -> Corpus:
     """Read ``sources`` (see :func:`read_rows`) into ``folder``, which appears whole or not at all.
@@ -167,7 +168,7 @@ def build_corpus(
     more than ``max_characters`` characters, or if a row of equal texts came before (``deduplicate``). Order is kept.
     Memory stays flat but for 16 bytes per distinct row.
 
-    progress: called with the number of rows read, about every 8,000 rows.
+    progress: a function called about every 8,000 rows with the number of rows just read, or a Listener.
     reuse: if ``folder`` holds a corpus of the same content and settings, open that. Standard input is always read.
 
     Raises :class:`EmptyCorpus`, :class:`TooManyBadRows` and the errors of :func:`read_rows`; :class:`UsageError` if

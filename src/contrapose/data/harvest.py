@@ -12,13 +12,14 @@ import importlib.util
 import os
 import sysconfig
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.machinery import PathFinder
 from pathlib import Path
 
 from contrapose.data.docstrings import describe
 from contrapose.errors import UsageError
+from contrapose.listening import Progress, listener_of
 from contrapose.paths import expanded
 
 #: The word that stands for the standard library of the running Python.
@@ -84,13 +85,15 @@ def harvest_python(
     targets: Sequence[str | Path],
     *,
     statistics: HarvestStatistics | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = None,
     max_file_bytes: int = MAX_FILE_BYTES,
 ) -> Iterator[Documented]:
     """The documented objects of files, folders or importable packages, in a fixed order.
 
     targets: ``.py`` files, folders, dotted names of installed packages, or the word ``stdlib``. Packages are located,
-    never imported. ``progress(done, total)`` is called after each file. ``statistics`` is filled while iterating.
+    never imported. ``statistics`` is filled while iterating.
+
+    progress: a function called with 1 after each file, or a Listener.
 
     Raises :class:`UsageError` at the first ``next`` for a target that is neither a path nor a package with sources.
 
@@ -102,10 +105,11 @@ def harvest_python(
     """
     statistics = HarvestStatistics() if statistics is None else statistics
     files = _unique(source for target in targets for source in _sources(target))
-    for done, (path, root) in enumerate(files, start=1):
-        yield from _read(path, root, statistics, max_file_bytes)
-        if progress is not None:
-            progress(done, len(files))
+    listener = listener_of(progress)
+    with listener.task("reading sources", len(files), "file"):
+        for path, root in files:
+            yield from _read(path, root, statistics, max_file_bytes)
+            listener.advance()
 
 
 def name_in_words(qualified_name: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from contrapose.data.harvest import Documented, HarvestStatistics, harvest_python
 from contrapose.data.held_out import Pair, Split, split_documented
 from contrapose.errors import EmptyCorpus, UsageError, nearest
+from contrapose.listening import Progress
 
 #: What a row can be: a sentence; a first line with the rest of its description; a name with its first line.
 KINDS = ("sentences", "pairs", "names")
@@ -19,7 +20,7 @@ def write_harvest(
     out: str | Path,
     *,
     kind: str = "sentences",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = None,
 ) -> tuple[int, HarvestStatistics]:
     """Harvest ``targets`` into the parquet file ``out``; the number of rows and the statistics of the files.
 

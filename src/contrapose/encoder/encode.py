@@ -6,7 +6,7 @@ padding is masked, and each row is computed alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,7 @@ import torch
 
 from contrapose.encoder.stillness import at_rest, with_own_configs
 from contrapose.errors import UsageError
+from contrapose.listening import Progress, listener_of
 
 if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
@@ -34,7 +35,7 @@ def encode(
     normalize: bool,
     precision: str,
     tokens_per_batch: int | None,
-    progress: Callable[[int], None] | None,
+    progress: Progress,
     use_head: bool,
 ) -> np.ndarray:
     """See :meth:`contrapose.encoder.encoder.Encoder.encode`."""
@@ -51,7 +52,8 @@ def encode(
     vectors = np.zeros((len(distinct), encoder.width), dtype=np.float32)
     encoder = _for_use(encoder)
     lower = torch.autocast(encoder.device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
-    with torch.inference_mode(), lower:
+    listener = listener_of(progress)
+    with listener.task("encoding", len(rows), "text"), torch.inference_mode(), lower:
         for start in range(0, len(distinct), TEXTS_PER_WINDOW):
             token_ids = encoder.token_ids(distinct[start : start + TEXTS_PER_WINDOW])
             for batch in by_length(token_ids, tokens_per_batch):
@@ -61,8 +63,7 @@ def encode(
                 if normalize:
                     pooled = torch.nn.functional.normalize(pooled)
                 vectors[start + batch] = pooled.cpu().numpy()
-                if progress is not None:
-                    progress(int(repeats[start + batch].sum()))
+                listener.advance(int(repeats[start + batch].sum()))
     return vectors[rows] if len(distinct) < len(rows) else vectors
 
 

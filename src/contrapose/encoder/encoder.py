@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from contrapose.encoder.pooling import check_pooling, needs_layers, pool
 from contrapose.encoder.tokenizer_rules import NOTABLE_GROWTH, normalizer_growth
 from contrapose.encoder.tokens import CHARACTERS_PER_TOKEN, clean, cut_to_growth, smallest_length, tokenize
 from contrapose.errors import UsageError
+from contrapose.listening import Progress
 
 #: The tokenizers of transformers say "no limit" with a number like 10**30.
 NO_LIMIT = 1_000_000
@@ -185,7 +186,7 @@ class Encoder(nn.Module):
         normalize: bool | None = None,
         precision: str = "fp32",
         tokens_per_batch: int | None = None,
-        progress: Callable[[int], None] | None = None,
+        progress: Progress = None,
         use_head: bool = False,
     ) -> np.ndarray:
         """(N, D) float32, one row per text in the order given; every distinct text is encoded once. One text: (D,).
@@ -196,7 +197,7 @@ class Encoder(nn.Module):
         precision         "fp32", or "bf16" (faster where the processor has it; cosines move by about 1e-3)
         tokens_per_batch  rows times longest row of one forward pass; a memory bound that changes no result. None: 1024
                           on a CPU, 32768 on an accelerator
-        progress          called with the number of texts just finished
+        progress          a function called with the number of texts just finished, or a Listener
         use_head          put the train-time head on top, to look at what the loss sees
         """
         from contrapose.encoder.encode import encode

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from contrapose.errors import ModelError, UsageError
+from contrapose.listening import Progress, listener_of
 
 logger = logging.getLogger(__name__)
 
@@ -40,15 +41,14 @@ def encode_once(
     texts: Iterable[str],
     *,
     precision: str | None = None,
-    progress: Callable[[int], None] | None = None,
-    announce: Callable[[int], None] | None = None,
+    progress: Progress = None,
 ) -> Encodings:
     """Encode each distinct text of ``texts`` once, unnormalised.
 
     precision: None for what the encoder does by itself, else passed on. A plain function takes no such option, so
     giving one is an error rather than ignored.
-    progress: called with the number of sentences just finished; announce: once before, with the number of all. A
-    plain function reports no progress of its own; it is called once for all, and so is ``progress``.
+    progress: a function called with the number of sentences just finished, or a Listener. An encoder that is a plain
+    function tells nothing of its own: it is called once for all, and so is ``progress``.
 
     Raises :class:`ModelError` where the result has a wrong shape or holds a value that is not finite, naming the
     first such text.
@@ -59,9 +59,10 @@ def encode_once(
     """
     distinct = list(dict.fromkeys(texts))
     logger.info("encoding %d distinct sentences", len(distinct))
-    if announce is not None:
-        announce(len(distinct))
-    vectors_ND = np.asarray(_call(encoder, distinct, precision, progress))
+    listener = listener_of(progress)
+    with listener.task("encoding", len(distinct), "text"):
+        advance = None if progress is None else listener.advance
+        vectors_ND = np.asarray(_call(encoder, distinct, precision, advance))
     if vectors_ND.ndim != 2 or vectors_ND.shape[0] != len(distinct):
         raise ModelError(
             f"the encoder returned an array of shape {vectors_ND.shape} for {len(distinct)} texts; "

@@ -7,11 +7,12 @@ from typing import Any
 from contrapose.evaluate.evidence import MEAN_RESAMPLES, RESAMPLES
 from contrapose.evaluate.geometry_spread import RESAMPLED_SPECTRA, SIGMAS
 from contrapose.evaluate.geometry_spread import RESAMPLES as GEOMETRY_RESAMPLES
-from contrapose.evaluate.judged import CLUSTERING_ITERATIONS, CLUSTERING_RESAMPLES, CLUSTERING_SEEDS
+from contrapose.evaluate.judged import CLUSTERING_RESAMPLES, CLUSTERING_SEEDS
 from contrapose.evaluate.results import Result
 from contrapose.evaluate.sts import PROTOCOLS as STS
 from contrapose.evaluate.transfer import DEV_SHARE, WEIGHT_DECAYS
 from contrapose.evaluate.transfer import PROTOCOLS as TRANSFER
+from contrapose.maths.k_means import ITERATIONS
 
 _SPEARMAN = (
     "equal values share their mean rank; vectors as they are pooled, cosine in fp64; no regressor on top"
@@ -66,7 +67,7 @@ def _more(result: Result) -> str:
         return _TRANSFER + ("" if TRANSFER[result.protocol].stop_on_fold else _STOPPED_APART)
     return {
         "duplicate-pairs": "pairs of equal cosine enter together; chance: the share of true pairs",
-        "clustering": f"{CLUSTERING_SEEDS} seeds, {CLUSTERING_ITERATIONS} iterations",
+        "clustering": f"{CLUSTERING_SEEDS} seeds, {ITERATIONS} iterations",
         "beir": "title and text joined by a blank; exact cosine search over all documents; cosines compared in fp32, "
         "of equal ones the greater id first, as trec_eval; queries without a relevant document are not asked; a "
         "document with the id of the query is left out",

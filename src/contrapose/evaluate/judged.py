@@ -8,7 +8,6 @@ texts with a class   v-measure x 100 of k-means on the unit vectors, as many clu
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +25,7 @@ from contrapose.evaluate.statistics import percentiles, resampled
 from contrapose.evaluate.sts import row_cosine
 from contrapose.evaluate.task import OnData
 from contrapose.evaluate.vectors import SPREAD_OF_COLLAPSE, is_one_point, unit_rows
+from contrapose.maths.k_means import k_means
 from contrapose.seeds import derive
 
 PROTOCOLS = {
@@ -33,8 +33,8 @@ PROTOCOLS = {
     "duplicate-pairs": "average precision x 100 of the cosine; 1 is a true pair",
     "clustering": "v-measure x 100 of k-means (k-means++ start) on unit vectors, k = classes, mean over seeds",
 }
-#: Seeds of k-means, its iterations, and resamples of the texts with the clusters they were given.
-CLUSTERING_SEEDS, CLUSTERING_ITERATIONS, CLUSTERING_RESAMPLES = 10, 100, 200
+#: Seeds of k-means, and resamples of the texts with the clusters they were given.
+CLUSTERING_SEEDS, CLUSTERING_RESAMPLES = 10, 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,22 +142,3 @@ def _with_interval(class_N: np.ndarray, clusterings: Sequence[np.ndarray]) -> tu
     of_seeds = 0.0 if luck.high is None else luck.high - luck.mean
     below, above = (math.hypot(drawn.mean() - side, of_seeds) for side in (low, high))
     return luck.mean, [max(0.0, luck.mean - below), min(100.0, luck.mean + above)]
-
-
-def k_means(x_ND: np.ndarray, clusters: int, seed: int) -> np.ndarray:
-    """The cluster (N,) of each row: k-means++ start, then Lloyd's iterations."""
-    from scipy.cluster.vq import kmeans2
-
-    # Where fewer vectors differ than there are clusters, some clusters stay empty; scipy warns of it by way of 0 / 0.
-    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
-        warnings.simplefilter("ignore", UserWarning)
-        _, cluster_N = kmeans2(
-            x_ND,
-            clusters,
-            minit="++",
-            iter=CLUSTERING_ITERATIONS,
-            missing="warn",
-            rng=np.random.default_rng(seed),
-        )
-    found: np.ndarray = cluster_N
-    return found

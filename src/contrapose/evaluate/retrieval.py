@@ -20,10 +20,6 @@ from contrapose.evaluate.vectors import is_one_point, unit_rows
 PROTOCOL = "beir"
 #: Documents kept per query: what the deepest cut-off needs.
 DEPTH = 100
-#: Cells of the cosine table held at once: 32 MB in fp32.
-CELLS = 8_000_000
-#: More than a product of unit vectors in fp32 is wrong by, so that the true first ones are among the candidates.
-ROUNDING = 1e-5
 
 DEFINITIONS = {
     "ndcg@10": "normalised discounted cumulative gain x 100 of the first 10, linear gain, as trec_eval",
@@ -95,35 +91,22 @@ def top_documents(
 ) -> list[np.ndarray]:
     """For each query the rows of its ``depth`` nearest documents, nearest first; equal cosines by falling id.
 
-    own_ids: of each query the id that is left out of its list. Exact, in blocks of queries. A matrix product rounds a
-    cosine by its place in the table, so that equal documents would be ranked by chance: it only finds candidates, whose
-    cosines are computed again, in fp64, and compared in fp32, as trec_eval does.
+    own_ids: of each query the id that is left out of its list. Cosines of vectors in fp32 are compared in fp32, as
+    trec_eval does. Its order of equals is not that of :mod:`contrapose.maths.nearest`, so documents are sorted for it.
 
     >>> top_documents(np.eye(2), np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), ["a", "b", "c"])[0].tolist()
     [1, 0, 2]
     """
-    queries_ND, documents_MD = unit_rows(queries_ND), unit_rows(documents_MD)
-    # trec_eval's order of equals. Searching in that order makes a stable sort keep it.
-    order = np.array(sorted(range(len(ids)), key=lambda row: ids[row], reverse=True))
-    place = {ids[row]: position for position, row in enumerate(order)}
-    sorted_MD = documents_MD[order]
-    keep = min(depth + 1, len(ids))  # one more: the query's own document may be among them
-    found = []
-    block = max(1, CELLS // max(1, len(ids)))
-    for start in range(0, len(queries_ND), block):
-        cosine = products(queries_ND[start : start + block], sorted_MD)
-        owns = own_ids[start : start + block] or [""] * len(cosine)
-        for query_D, row, own in zip(queries_ND[start : start + block], cosine, owns, strict=True):
-            # Everything that may reach the last kept value, so that ties at the edge are cut by id, not by chance.
-            edge = np.partition(row, -keep)[-keep]
-            candidates = np.flatnonzero(row >= edge - ROUNDING)
-            candidates = candidates[candidates != place.get(own, -1)]
-            again = (sorted_MD[candidates].astype(np.float64) * query_D).sum(axis=1).astype(np.float32)
-            found.append(order[candidates[np.argsort(-again, kind="stable")][:depth]])
-    return found
+    from contrapose.maths.nearest import nearest
 
-
-def products(queries_ND: np.ndarray, documents_MD: np.ndarray) -> np.ndarray:
-    """All dot products, by the machine's matrix product: how it rounds a cell is the machine's own affair."""
-    table_NM: np.ndarray = queries_ND @ documents_MD.T
-    return table_NM
+    by_falling_id = np.array(sorted(range(len(ids)), key=lambda row: ids[row], reverse=True))
+    number = {ids[row]: position for position, row in enumerate(by_falling_id)}
+    near = nearest(
+        unit_rows(queries_ND),
+        unit_rows(documents_MD)[by_falling_id],
+        depth,
+        measure="dot",
+        query_keys_Q=np.array([number.get(own, -1) for own in own_ids or [""] * len(queries_ND)]),
+        row_keys_N=np.arange(len(ids)),
+    )
+    return [by_falling_id[rows[rows >= 0]] for rows in near.rows_QK]

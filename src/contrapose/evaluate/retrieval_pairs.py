@@ -18,9 +18,6 @@ from contrapose.evaluate.vectors import unit_rows
 #: place in the table.
 TIE = 1e-6
 
-#: Cells of the cosine table held at once: 16 MB in fp32.
-CELLS = 4_000_000
-
 
 def pair_retrieval(
     queries_ND: np.ndarray,
@@ -41,6 +38,8 @@ def pair_retrieval(
     >>> pair_retrieval(eye, eye).tolist(), pair_retrieval(np.ones((3, 2)), np.ones((3, 2))).tolist()
     ([1.0, 1.0, 1.0], [3.0, 3.0, 3.0])
     """
+    from contrapose.maths.nearest import score_blocks
+
     if ties not in ("worst", "average"):
         raise UsageError(f"ties must be 'worst' or 'average', not {ties!r}")
     queries_ND, targets_MD = _unit(queries_ND, "queries"), _unit(targets_MD, "targets")
@@ -53,10 +52,7 @@ def pair_retrieval(
     same_M = np.arange(num_targets) if target_texts is None else _groups(target_texts, num_targets)
     share_of_ties = 1.0 if ties == "worst" else 0.5
     ranks_N = np.empty(num_queries)
-    block = max(1, CELLS // max(1, num_targets))
-    for start in range(0, num_queries, block):
-        rows = slice(start, start + block)
-        cosine = queries_ND[rows] @ targets_MD.T
+    for rows, cosine in score_blocks(queries_ND, targets_MD):
         hit = same_M[None, :] == same_M[true_N[rows], None]
         best_hit = np.max(cosine, axis=1, keepdims=True, where=hit, initial=-np.inf)
         ahead = (~hit & (cosine > best_hit + TIE)).sum(axis=1)

@@ -13,7 +13,7 @@ selecting a checkpoint reads :func:`sts_dev` and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -30,6 +30,7 @@ from contrapose.evaluate.senteval import STS_TASKS, Pairs, StsData, read_sts
 from contrapose.evaluate.statistics import spearman
 from contrapose.evaluate.task import OnData
 from contrapose.evaluate.vectors import SPREAD_OF_COLLAPSE
+from contrapose.listening import Progress
 
 __all__ = ["PROTOCOLS", "STS_TASKS", "StsTask", "read_sts", "row_cosine", "sts", "sts_dev"]
 
@@ -54,7 +55,7 @@ class StsTask(OnData):
             check_protocol(self.protocol)
 
     def evaluate(
-        self, encoder: Encodes, *, precision: str | None = None, progress: Callable[[int], None] | None = None
+        self, encoder: Encodes, *, precision: str | None = None, progress: Progress = None
     ) -> Result:
         """Encode and score this task alone."""
         return self.score(encode_once(encoder, self.texts, precision=precision, progress=progress))[0]
@@ -114,7 +115,7 @@ def sts(
     protocol: str = "senteval-all",
     split: str = "test",
     precision: str | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress = None,
 ) -> list[Result]:
     """Score ``tasks`` (default: all seven), encoding every distinct sentence once. The first bad task raises.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from os import PathLike, fspath
@@ -28,6 +28,7 @@ from contrapose.evaluate.sts import check_protocol
 from contrapose.evaluate.task import Task
 from contrapose.evaluate.transfer import transfer_protocol as known_transfer_protocol
 from contrapose.ledger import record, why_not_recorded
+from contrapose.listening import Progress
 
 logger = logging.getLogger(__name__)
 
@@ -99,8 +100,7 @@ def evaluate(
     texts: Sequence[str] | None = None,
     pairs: Sequence[tuple[str, str]] = (),
     own: Sequence[Task | Planned] = (),
-    progress: Callable[[int], None] | None = None,
-    announce: Callable[[int], None] | None = None,
+    progress: Progress = None,
 ) -> Evaluation:
     """Evaluate ``encoder`` (an Encoder, a model's folder or name, or a function from texts to vectors) on ``tasks``.
 
@@ -113,7 +113,7 @@ def evaluate(
     split: "test" for numbers to report, "dev" or "train" for choosing; a group then means its tasks that have it.
     texts, pairs: the user's own for "geometry", in place of STS-B.
     own: further tasks, read by the caller or still to be read.
-    progress, announce: called with the sentences just finished, and once before with the number of all.
+    progress: a function called with the number of sentences just finished, or a Listener.
 
     A task without its data becomes a :class:`Problem`. Raises :class:`UsageError` for an unknown task, protocol or
     split and for a data folder that is missing.
@@ -154,7 +154,7 @@ def evaluate(
     if split == "test":
         logger.info("reading test splits: %s", ", ".join(task.name for task in prepared))
     wanted = chain.from_iterable(task.texts for task in prepared)
-    encodings = encode_once(encoder, wanted, precision=precision, progress=progress, announce=announce)
+    encodings = encode_once(encoder, wanted, precision=precision, progress=progress)
     results: list[Result] = []
     for task in prepared:
         try:

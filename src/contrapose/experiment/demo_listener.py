@@ -19,7 +19,7 @@ class TrainingListener(Listener):
     def notice(self, text: str) -> None:
         self._notice(text)
 
-    def preparing(self, what: str) -> None:
+    def begin(self, what: str, total: int | None = None, unit: str = "") -> None:
         """The clock runs from the first preparation, so that loading counts as around the steps."""
         if not self._began:
             self._began = True

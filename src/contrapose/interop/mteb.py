@@ -21,7 +21,7 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from contrapose.interop.mteb_manners import stay_offline, undisturbed
 from contrapose.interop.mteb_model import MtebModel
 from contrapose.interop.mteb_results import keeps_rows, results_of, with_interval
 from contrapose.ledger import record, why_not_recorded
+from contrapose.listening import Progress, listener_of
 
 logger = logging.getLogger(__name__)
 
@@ -81,14 +82,14 @@ def evaluate_mteb(
     *,
     results: str | Path = RESULTS,
     precision: str = "fp32",
-    progress: Callable[[int], None] | None = None,
-    announce: Callable[[int], None] | None = None,
+    progress: Progress = None,
 ) -> Evaluation:
     """Evaluate ``encoder`` on MTEB's ``tasks`` with the mteb package.
 
     data: folders that stand in for a download. results: where the files go, see the module's docstring.
     precision: "fp32" as on the leaderboard, or "bf16"; an encoder that is a plain function ignores it.
-    progress, announce: called with texts just encoded, and with how many are known to be needed so far.
+    progress: a function called with the number of texts just encoded, or a Listener, which is told besides how many
+        are known to be needed so far.
 
     A task whose data is neither here nor can be fetched, or whose run fails, becomes a :class:`Problem`. Raises
     :class:`UsageError` for an unknown task or a missing folder, :class:`MissingExtra` without mteb,
@@ -103,12 +104,14 @@ def evaluate_mteb(
     problems = []
     with undisturbed():
         cache = _cache(Path(results))
-        model = MtebModel(encoder, precision=precision, progress=progress, announce=announce)
-        for name in names:
-            try:
-                found += _evaluate_task(name, folders, model, cache)
-            except DataError as error:
-                problems.append(Problem(task=name, message=str(error)))
+        listener = listener_of(progress)
+        model = MtebModel(encoder, precision=precision, listener=listener)
+        with listener.task("encoding for MTEB", unit="text"):
+            for name in names:
+                try:
+                    found += _evaluate_task(name, folders, model, cache)
+                except DataError as error:
+                    problems.append(Problem(task=name, message=str(error)))
     for problem in problems:
         logger.warning("%s left out: %s", problem.task, problem.message)
     evaluation = Evaluation(

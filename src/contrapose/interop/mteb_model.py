@@ -10,6 +10,7 @@ import numpy as np
 
 from contrapose.evaluate.encoding import Encodes, encode_once, fingerprint_of, name_of
 from contrapose.evaluate.vectors import is_one_point, unit_rows
+from contrapose.listening import Listener, listener_of
 
 
 class MtebModel:
@@ -21,20 +22,13 @@ class MtebModel:
     is_collapsed whether all vectors since :meth:`begin` were one point
     """
 
-    def __init__(
-        self,
-        encoder: Encodes,
-        *,
-        precision: str,
-        progress: Callable[[int], None] | None = None,
-        announce: Callable[[int], None] | None = None,
-    ) -> None:
+    def __init__(self, encoder: Encodes, *, precision: str, listener: Listener | None = None) -> None:
         self.mteb_model_meta = model_meta(encoder, precision)
         self.prompt = str(getattr(encoder, "prompt", ""))
         encode = getattr(encoder, "encode", None)  # a function of texts has none, and takes no precision
         self.encoder = _Once(encode, str(self.mteb_model_meta.revision)) if encode else encoder
         self.precision = precision if encode else None
-        self.progress, self.announce = progress, announce
+        self._listener = listener or listener_of(None)
         self.texts = 0
         self.is_collapsed = False
         self._first: np.ndarray | None = None
@@ -56,11 +50,9 @@ class MtebModel:
         """
         texts = [text for batch in inputs for text in batch["text"]]
         self.texts += len(texts)
-        if self.announce is not None:
-            self.announce(self.texts)
-        table = encode_once(self.encoder, texts, precision=self.precision, progress=self.progress)
-        if self.progress is not None:
-            self.progress(len(texts) - len(table))
+        self._listener.expect(self.texts)
+        table = encode_once(self.encoder, texts, precision=self.precision, progress=self._listener.advance)
+        self._listener.advance(len(texts) - len(table))
         vectors_ND = table.of(texts)
         self._watch(vectors_ND)
         return vectors_ND

@@ -16,7 +16,8 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from contrapose.maths.similarity import unit
+from contrapose.maths.nearest import nearest_others
+from contrapose.maths.similarity import at_least_fp32, unit
 
 #: What each number means, in the words that are printed beside it.
 DEFINITIONS: Mapping[str, str] = MappingProxyType(
@@ -39,7 +40,7 @@ DEFINITIONS: Mapping[str, str] = MappingProxyType(
 VARIANCE_OF_ONE_POINT = 1e-12
 
 #: Rows among which neighbours are looked for: their number changes what "near" means, so it is fixed.
-CLUSTER_ROWS = 200
+OVERLAP_ROWS = 200
 NEIGHBOURS_ARE_ONE_IN = 20
 
 #: Rows of one tile of the N x N table: 1024 x 20,000 cosines are 80 MB in fp32.
@@ -160,27 +161,16 @@ def _spectrum(u_ND: Tensor) -> Tensor:
     return eigenvalues_D
 
 
-def neighbour_counts(x_ND: Tensor, *, k: int = 10, tile_rows: int = TILE_ROWS) -> Tensor:
+def neighbour_counts(x_ND: Tensor, *, k: int = 10) -> Tensor:
     """(N,) int64: how often each row is among the ``k`` nearest others of a row, by cosine.
 
     >>> neighbour_counts(torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]]), k=1).tolist()
     [1, 2, 0]
     """
-    u_ND = unit(x_ND)
-    k = min(k, len(u_ND) - 1)
-    counts_N = torch.zeros(len(u_ND), dtype=torch.int64, device=u_ND.device)
-    if k < 1:
-        return counts_N
-    for start in range(0, len(u_ND), tile_rows):
-        cosine = u_ND[start : start + tile_rows] @ u_ND.T
-        own = torch.arange(len(cosine), device=u_ND.device)
-        cosine[own, own + start] = -math.inf
-        nearest = cosine.topk(k, dim=1).indices.flatten()
-        counts_N += torch.bincount(nearest, minlength=len(u_ND))
-    return counts_N
+    return torch.bincount(nearest_others(x_ND, k).rows_QK.flatten(), minlength=len(x_ND))
 
 
-def clusteredness(x_ND: Tensor, *, sample: int = CLUSTER_ROWS) -> Tensor:
+def neighbour_overlap(x_ND: Tensor, *, sample: int = OVERLAP_ROWS) -> Tensor:
     """(M,) of each row: do the neighbours of its neighbours neighbour it too? High where sentences come in topics.
 
         c_i = |{(a, b): a near i, b near a, b near i}| / k^2        near: among the k nearest others by cosine
@@ -190,21 +180,19 @@ def clusteredness(x_ND: Tensor, *, sample: int = CLUSTER_ROWS) -> Tensor:
     everything and 0.4 for sentences about a few things. NaN where a sample has fewer than 20 rows.
 
     >>> topics = torch.eye(4).repeat_interleave(10, dim=0) + torch.linspace(0, 0.1, 40)[:, None]
-    >>> bool(clusteredness(topics).mean() > clusteredness(torch.randn(40, 16)).mean())
+    >>> bool(neighbour_overlap(topics).mean() > neighbour_overlap(torch.randn(40, 16)).mean())
     True
     """
-    u_ND = unit(x_ND)
-    size = min(sample, len(u_ND))
+    size = min(sample, len(x_ND))
     k = size // NEIGHBOURS_ARE_ONE_IN
-    if k < 1 or not bool(torch.isfinite(u_ND).all()):
-        return u_ND.new_full((len(u_ND),), math.nan)
-    found = []
-    for start in range(0, len(u_ND) - size + 1, size):
-        cosine_NN = u_ND[start : start + size] @ u_ND[start : start + size].T
-        cosine_NN.fill_diagonal_(-math.inf)
-        near_NN = torch.zeros_like(cosine_NN).scatter_(1, cosine_NN.topk(k, dim=1).indices, 1.0)
-        found.append(((near_NN @ near_NN) * near_NN).sum(dim=1) / k**2)
-    return torch.cat(found)
+    if k < 1 or not bool(torch.isfinite(x_ND).all()):
+        return at_least_fp32(x_ND).new_full((len(x_ND),), math.nan)
+    overlaps = []
+    for start in range(0, len(x_ND) - size + 1, size):
+        near_NK = nearest_others(x_ND[start : start + size], k).rows_QK
+        near_NN = torch.zeros(size, size, device=x_ND.device).scatter_(1, near_NK, 1.0)
+        overlaps.append(((near_NN @ near_NN) * near_NN).sum(dim=1) / k**2)
+    return torch.cat(overlaps)
 
 
 def skewness(values_N: Tensor) -> Tensor:
@@ -224,7 +212,7 @@ def hubness(x_ND: Tensor, *, k: int = 10) -> Tensor:
     >>> hubness(torch.eye(4), k=3)
     tensor(0.)
     """
-    u_ND = unit(x_ND)
-    if len(u_ND) < 2 or not bool(torch.isfinite(u_ND).all()):
-        return u_ND.new_full((), math.nan)
-    return skewness(neighbour_counts(u_ND, k=k)).to(u_ND.dtype)
+    x_ND = at_least_fp32(x_ND)
+    if len(x_ND) < 2 or not bool(torch.isfinite(x_ND).all()):
+        return x_ND.new_full((), math.nan)
+    return skewness(neighbour_counts(x_ND, k=k)).to(x_ND.dtype)

@@ -9,15 +9,16 @@ Linear CKA: Kornblith et al. 2019, "Similarity of Neural Network Representations
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
+from contrapose.maths.nearest import nearest_others
 from contrapose.maths.similarity import paired_cosine, unit
 
 
 def shift(before_ND: Tensor, after_ND: Tensor) -> Tensor:
     """1 - mean cosine of each text with itself; 0 where nothing moved.
 
+    >>> import torch
     >>> shift(torch.eye(2), torch.tensor([[1.0, 0.0], [1.0, 0.0]]))
     tensor(0.5000)
     """
@@ -27,6 +28,7 @@ def shift(before_ND: Tensor, after_ND: Tensor) -> Tensor:
 def linear_cka(before_ND: Tensor, after_NE: Tensor) -> Tensor:
     """||Y'X||^2 / (||X'X|| ||Y'Y||), X and Y centred; 1 where they differ by a rotation and a scale. NaN for one point.
 
+    >>> import torch
     >>> x = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])
     >>> round(float(linear_cka(x, x.flip(1))), 4)
     1.0
@@ -43,6 +45,7 @@ def neighbours_kept(before_ND: Tensor, after_NE: Tensor, k: int = 10) -> Tensor:
 
     k is cut to the number of other texts. Fewer than two texts give NaN.
 
+    >>> import torch
     >>> x = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [0.1, 0.9]])
     >>> neighbours_kept(x, x, k=1), neighbours_kept(x, x[[0, 2, 1, 3]], k=1)
     (tensor(1.), tensor(0.))
@@ -50,17 +53,12 @@ def neighbours_kept(before_ND: Tensor, after_NE: Tensor, k: int = 10) -> Tensor:
     k = min(k, len(before_ND) - 1)
     if k < 1:
         return before_ND.new_full((), float("nan"))
-    nearest_before, nearest_after = (_nearest(side, k) for side in (before_ND, after_NE))
+    nearest_before, nearest_after = (nearest_others(side, k).rows_QK for side in (before_ND, after_NE))
     same_NKK = nearest_before[:, :, None] == nearest_after[:, None, :]
-    return same_NKK.any(2).to(before_ND.dtype).mean()
+    share: Tensor = same_NKK.any(2).to(before_ND.dtype).mean()
+    return share
 
 
 def _centred(side_ND: Tensor) -> Tensor:
     unit_ND = unit(side_ND).double()
     return unit_ND - unit_ND.mean(0)
-
-
-def _nearest(side_ND: Tensor, k: int) -> Tensor:
-    unit_ND = unit(side_ND)
-    cosine_NN = (unit_ND @ unit_ND.T).fill_diagonal_(-torch.inf)
-    return cosine_NN.topk(k, dim=1).indices

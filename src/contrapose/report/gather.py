@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from contrapose.errors import UsageError
 from contrapose.ledger import versions
+from contrapose.listening import Listener
 from contrapose.paths import expanded
 from contrapose.report.facts import facts_of
 from contrapose.report.own_text import SAMPLE
 from contrapose.report.record import Report
 from contrapose.report.scores import corrected, scores_of
-from contrapose.report.seen import EncodedRuns, Silent, Watcher
+from contrapose.report.seen import EncodedRuns
 from contrapose.report.trials import is_trials, open_trials
 from contrapose.train.run_folder import RunFolder, open_run
 
@@ -30,7 +31,7 @@ def gather(
     ledger: Ledger | None = None,
     *,
     sample: int = SAMPLE,
-    watcher: Watcher | None = None,
+    listener: Listener | None = None,
 ) -> Report:
     """Everything that a report says of ``folders``: runs, and folders of trials.
 
@@ -40,7 +41,7 @@ def gather(
     Raises :class:`UsageError` for no folder, for one that is neither, and for an unfinished run;
     :class:`CorruptFile` for a damaged one.
     """
-    watcher = watcher or Silent()
+    listener = listener or Listener()
     places = [expanded(folder) for folder in dict.fromkeys(map(str, folders))]
     if not places:
         raise UsageError("no folder: give the folders of runs, sweeps or comparisons")
@@ -48,23 +49,23 @@ def gather(
         raise UsageError(
             f"a sample of {sample} rows shows nothing: give at least 3, or 0 for none of your text"
         )
-    watcher.phase("reading folders")
-    runs = _named_apart([open_run(place) for place in places if not is_trials(place)])
-    trials = tuple(open_trials(place) for place in places if is_trials(place))
-    seen = EncodedRuns(runs, sample, watcher)
+    with listener.task("reading folders"):
+        runs = _named_apart([open_run(place) for place in places if not is_trials(place)])
+        trials = tuple(open_trials(place) for place in places if is_trials(place))
+    seen = EncodedRuns(runs, sample, listener)
     models = seen.fingerprints()
-    watcher.phase("comparing evaluations in the ledger")
-    tables, tests = _tables(ledger, runs, models)
+    with listener.task("comparing evaluations in the ledger"):
+        tables, tests = _tables(ledger, runs, models)
+    with listener.task("encoding texts of the runs", seen.texts, "text"):
+        own = [seen.own(place) for place in range(len(runs))]
     return Report(
         made=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         version=versions(["contrapose"])["contrapose"],
         ledger=str(ledger.path) if ledger is not None else None,
         comparisons=sum(map(len, tests)),
         runs=tuple(
-            facts_of(run, model, table, *seen.own(place), has_ledger=ledger is not None)
-            for place, (run, model, table) in enumerate(
-                zip(runs, models, corrected(tables, tests), strict=True)
-            )
+            facts_of(run, model, table, *own_text, has_ledger=ledger is not None)
+            for run, model, table, own_text in zip(runs, models, corrected(tables, tests), own, strict=True)
         ),
         trials=trials,
     )

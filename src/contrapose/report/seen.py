@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from contrapose.errors import ContraposeError
+from contrapose.listening import Listener
 from contrapose.report.own_text import Sample, own_text, sample_of
 from contrapose.report.record import OwnText
 from contrapose.train.run_folder import RunFolder
@@ -17,37 +18,11 @@ if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
 
 
-class Watcher(Protocol):
-    """Told how far the work is."""
-
-    def phase(self, text: str) -> None:
-        """A part of the work begins."""
-
-    def announce(self, texts: int) -> None:
-        """So many texts will be encoded in all."""
-
-    def advance(self, texts: int) -> None:
-        """So many texts were just encoded."""
-
-
-class Silent:
-    """A watcher that says nothing."""
-
-    def phase(self, text: str) -> None:
-        pass
-
-    def announce(self, texts: int) -> None:
-        pass
-
-    def advance(self, texts: int) -> None:
-        pass
-
-
 class EncodedRuns:
     """Loads what can be loaded of the runs when it is made; texts are encoded when :meth:`own` asks for them."""
 
-    def __init__(self, runs: Sequence[RunFolder], sample: int, watcher: Watcher) -> None:
-        self._runs, self._watcher = runs, watcher
+    def __init__(self, runs: Sequence[RunFolder], sample: int, listener: Listener) -> None:
+        self._runs, self._listener = runs, listener
         self._encoders: dict[str, Encoder] = {}
         self._vectors: dict[str, dict[str, np.ndarray]] = {}
         self._models = [self._load(run.model) for run in runs]
@@ -60,7 +35,8 @@ class EncodedRuns:
             if rows is not None and model is not None
             for text in rows.distinct
         }
-        watcher.announce(len(work))
+        #: How many texts :meth:`own` will encode in all.
+        self.texts = len(work)
 
     def fingerprints(self) -> list[str]:
         return self._models
@@ -71,11 +47,12 @@ class EncodedRuns:
         notes = [note for note in (no_start, no_rows) if note]
         if rows is None:
             return None, notes
-        self._watcher.phase(f"encoding the text of {self._runs[place].name}")
         model = self._models[place]
         if start == model:
-            start = None  # the model is its start: one picture shows both
-        return own_text(rows, self._encode_with(start) if start else None, self._encode_with(model)), notes
+            start = None  # the model is the pretrained one: one picture shows both
+        encode_before = self._encode_with(start) if start else None
+        with self._listener.task(f"encoding the text of {self._runs[place].name}"):
+            return own_text(rows, encode_before, self._encode_with(model)), notes
 
     def _encode_with(self, fingerprint: str) -> Any:
         def encode(texts: Sequence[str]) -> np.ndarray:
@@ -83,7 +60,7 @@ class EncodedRuns:
             new = [text for text in dict.fromkeys(texts) if text not in known]
             if new:
                 encoder = self._encoders[fingerprint]
-                vectors_ND = encoder.encode(new, normalize=True, progress=self._watcher.advance)
+                vectors_ND = encoder.encode(new, normalize=True, progress=self._listener.advance)
                 known.update(zip(new, vectors_ND, strict=True))
             return np.stack([known[text] for text in texts])
 
@@ -92,14 +69,14 @@ class EncodedRuns:
     def _load(self, model: str | Path, **options: Any) -> str:
         from contrapose.encoder.encoder import Encoder
 
-        self._watcher.phase(f"loading {model}")
-        encoder = Encoder.load(model, **options)
+        with self._listener.task(f"loading {model}"):
+            encoder = Encoder.load(model, **options)
         fingerprint = encoder.fingerprint()
         self._encoders.setdefault(fingerprint, encoder)
         return fingerprint
 
     def _start(self, run: RunFolder) -> tuple[str | None, str]:
-        """The fingerprint of the start model if it can be loaded and is still the one that was trained."""
+        """The fingerprint of the pretrained model if it can be loaded and is still the one that was trained."""
         chosen = run.settings.encoder
         if run.start_fingerprint in self._encoders:
             return run.start_fingerprint, ""
@@ -107,7 +84,7 @@ class EncodedRuns:
             found = self._load(chosen.model, pooling=chosen.pooling, revision=chosen.revision)
         except ContraposeError as error:
             return None, (
-                f"The start model '{chosen.model}' cannot be loaded, so the pictures of your text show only the "
+                f"The pretrained model '{chosen.model}' cannot be loaded, so the pictures of your text show only the "
                 f"trained model: {error}"
             )
         if found != run.start_fingerprint:

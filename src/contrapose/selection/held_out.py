@@ -134,15 +134,12 @@ def tokens_of(encoder: Encoder, texts: Iterable[str]) -> list[int]:
 
 def encoded(encoder: Encoder, texts: Sequence[str], precision: str, listener: Listener) -> Encodings:
     """Vectors of the texts; the listener is told how far it is."""
-    distinct, done = list(dict.fromkeys(texts)), 0
-
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        listener.looking(done, len(distinct))
-
-    listener.looking(0, len(distinct))
-    # As a function: the table needs no fingerprint of the model, and hashing all weights takes a second.
-    return encode_once(
-        lambda rows: encoder.encode(rows, normalize=False, precision=precision, progress=advance), distinct
-    )
+    distinct = list(dict.fromkeys(texts))
+    with listener.task("evaluating on held-out text", len(distinct), "text"):
+        # As a function: the table needs no fingerprint of the model, and hashing all weights takes a second.
+        return encode_once(
+            lambda rows: encoder.encode(
+                rows, normalize=False, precision=precision, progress=listener.advance
+            ),
+            distinct,
+        )

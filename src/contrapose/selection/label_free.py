@@ -5,7 +5,7 @@ Two texts that belong together, u_i and v_i (a title and its text, else the halv
     closeness_i = -||u_i - v_i||^2
     spread_i    = -log mean_j exp(-2 ||x_i - x_j||^2)                            over all held-out texts x of both sides
     margin_i    = <u_i, v_i> - (mean_j <u_i, v_j> + mean_j <u_j, v_i>) / 2       how far partners stand out
-    topics      = clusteredness of the pretrained model, see maths/geometry.py
+    topics      = neighbour_overlap of the pretrained model, see maths/geometry.py
 
 Contrast pushes texts apart. Where texts are about everything, that helps; where they come in topics, a batch's
 negatives are often of the anchor's own topic, and pushing them away harms unless partners stand out more than before:
@@ -70,12 +70,12 @@ def label_free_statistics(sides: Sides, texts_ND: np.ndarray) -> LabelFreeStatis
     """Statistics of the vectors of probes and of the held-out texts (N, D) themselves; at least one probe."""
     import torch
 
-    from contrapose.maths.geometry import clusteredness, effective_rank, uniformity
+    from contrapose.maths.geometry import effective_rank, neighbour_overlap, uniformity
 
     texts = torch.from_numpy(np.ascontiguousarray(texts_ND, np.float32))
     return LabelFreeStatistics(
         scores={kind: probe_scores(*pair) for kind, pair in sides.items()},
-        topics=float(clusteredness(texts).mean()),
+        topics=float(neighbour_overlap(texts).mean()),
         uniformity=float(uniformity(texts)),
         effective_rank=float(effective_rank(texts)),
     )

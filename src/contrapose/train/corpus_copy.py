@@ -23,20 +23,20 @@ def corpus_copy_of(folder: Path) -> Path:
 def build(folder: Path, settings: RunSettings, cleared: Cleared, listener: Listener) -> None:
     """Read the files into the run's copy; one that is there already, whole and of the same files, is kept."""
     assert cleared.sources is not None, "a run that has no copy yet needs its files"
-    listener.preparing("reading the corpus")
     copy, data = corpus_copy_of(folder), settings.data
     with reporting(copy.parent):
         copy.parent.mkdir(exist_ok=True)
-    build_corpus(
-        cleared.sources,
-        copy,
-        columns=data.columns,
-        min_words=data.min_words,
-        max_characters=data.max_characters,
-        deduplicate=data.deduplicate,
-        max_bad_share=data.max_bad_share,
-        progress=listener.reading,
-    )
+    with listener.task("reading the corpus", unit="row"):
+        build_corpus(
+            cleared.sources,
+            copy,
+            columns=data.columns,
+            min_words=data.min_words,
+            max_characters=data.max_characters,
+            deduplicate=data.deduplicate,
+            max_bad_share=data.max_bad_share,
+            progress=listener.advance,
+        )
 
 
 def make_good(folder: Path, settings: RunSettings, cleared: Cleared, listener: Listener) -> None:
@@ -45,10 +45,10 @@ def make_good(folder: Path, settings: RunSettings, cleared: Cleared, listener: L
     Raises ResumeRefused where the files are not those of the start, or the copy is damaged and cannot be built again;
     files that are gone, or cannot be read, are no obstacle to a copy that is whole.
     """
-    listener.preparing("verifying the corpus")
     record = read_record(folder)
-    damage = _damage(folder, record)
-    now, why_unknown = _fingerprint(cleared)
+    with listener.task("verifying the corpus"):
+        damage = _damage(folder, record)
+        now, why_unknown = _fingerprint(cleared)
     from_stdin = cleared.sources is not None and STDIN in cleared.sources
     if now is not None and now != record["sources"]:
         also = f" (and the run's own copy is damaged: {damage})" if damage else ""

@@ -76,8 +76,8 @@ def finish(session: Session, began: float) -> None:
             outcome=verdict.text,
             unchanged=is_pretrained(summary),
         )
-        session.listener.preparing("writing the model")
-        encoder.save(run_folder(session.settings) / "model", card, provenance=summary)
+        with session.listener.task("writing the model"):
+            encoder.save(run_folder(session.settings) / "model", card, provenance=summary)
         summary |= _seconds(session, began)
         write_text(session.folder / "summary.json", strict_json(summary) + "\n")
         settings = session.settings.model_dump(mode="json")
@@ -94,15 +94,16 @@ def _against_the_start(session: Session) -> tuple[dict[str, Any], Verdict]:
     trained = _judged(session)
     if wanted == 1:
         return {"blend": 1.0, "blend_scores": {}}, trained
-    session.listener.preparing("blending with the start")
-    start = load_encoder(session.settings).to(session.encoder.device).state_dict()
     scores: dict[str, float] = {}
-    if wanted == "auto":
-        assert criterion is not None
-        share, scores = best_share(session.encoder, start, criterion, session.precision, session.looks.shares)
-    else:
-        share = wanted
-    blend(session.encoder, start, share)
+    with session.listener.task("blending with the pretrained model"):
+        start = load_encoder(session.settings).to(session.encoder.device).state_dict()
+        if wanted == "auto":
+            assert criterion is not None
+            shares = session.looks.shares
+            share, scores = best_share(session.encoder, start, criterion, session.precision, shares)
+        else:
+            share = wanted
+        blend(session.encoder, start, share)
     facts = {"blend": share, "blend_scores": scores, "verdict_of_all": trained.to_json()}
     return facts, trained if share in (0, 1) else _judged(session, blended=True)
 

@@ -77,8 +77,8 @@ def prepare(
     bf16 = pick_precision(settings.training.precision, device)
     if goes_on and processes.is_first:
         make_good(folder, settings, cleared, listener)
-    listener.preparing(f"loading {settings.encoder.model}")
-    encoder = load_encoder(settings).to(device)
+    with listener.task(f"loading {settings.encoder.model}"):
+        encoder = load_encoder(settings).to(device)
     if not goes_on and processes.is_first:
         build(folder, settings, cleared, listener)
     processes.wait()
@@ -127,8 +127,7 @@ def prepare(
     looking = 0.0
     if criterion is not None:
         criterion.keep(looks.rows)
-        listener.preparing("looking at the start")
-        with encoder.in_mode(training=False):
+        with listener.task("evaluating the pretrained model"), encoder.in_mode(training=False):
             looking = -time.perf_counter()
             criterion.begin(encoder, "bf16" if bf16 else "fp32")
             looking += time.perf_counter()
@@ -174,9 +173,10 @@ def prepare(
 
 def _join(listener: Listener) -> ProcessGroup:
     others = launched().size - 1
-    if others:
-        listener.preparing(f"waiting for the other {others} processes")
-    return ProcessGroup.join()
+    if not others:
+        return ProcessGroup.join()
+    with listener.task(f"waiting for the other {others} processes"):
+        return ProcessGroup.join()
 
 
 def _facts_of_looks(criterion: Criterion | None, looks: EvaluationPlan, num_steps: int) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from contrapose.contract import Loss, Views
 from contrapose.encoder.encoder import Encoder
-from contrapose.objectives.contract import Loss, Views
 from contrapose.objectives.objective import Objective
 from contrapose.seeds import seeded
 from contrapose.train.batches import Batch

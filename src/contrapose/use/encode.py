@@ -21,9 +21,10 @@ import numpy as np
 
 from contrapose.data.quarantine import Quarantine
 from contrapose.errors import EmptyCorpus, UsageError, nearest
+from contrapose.listening import Progress
 from contrapose.outputs import check_output, followed, output_file
 from contrapose.storage import durable, syscalls
-from contrapose.use.rows import Chunk, Progress, Sources, TextEncoder, encoded_chunks
+from contrapose.use.rows import Chunk, Sources, TextEncoder, encoded_chunks
 
 #: Rows encoded, and written as one row group, at a time: 12 MB of vectors at width 384.
 ROWS_PER_CHUNK = 8_192
@@ -91,7 +92,7 @@ def bulk_encode(
     overwrite: bool = False,
     max_bad_share: float = 0.5,
     rows_per_chunk: int = ROWS_PER_CHUNK,
-    progress: Progress | None = None,
+    progress: Progress = None,
 ) -> Summary:
     """Encode every row of ``sources`` into ``output``; see the module's docstring for the two formats.
 
@@ -103,7 +104,7 @@ def bulk_encode(
     columns         the one column to encode, where a table has several
     overwrite       replace an existing output; else it is refused
     max_bad_share   above this share of unreadable rows the input is probably not what it seems
-    progress        called with the number of rows just encoded
+    progress        a function called with the number of rows just encoded, or a Listener
 
     Raises :class:`UsageError` (suffix, existing output, several texts per row), :class:`EmptyCorpus`,
     :class:`StorageError`, and the readers' errors.

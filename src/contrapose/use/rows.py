@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -11,12 +11,12 @@ import numpy as np
 from contrapose.data.quarantine import Quarantine
 from contrapose.data.readers import Row, read_rows
 from contrapose.errors import ModelError, UsageError
+from contrapose.listening import Progress, listener_of
 
 #: Characters after which a chunk ends whatever its number of rows, so that a corpus of long documents stays flat too.
 CHARACTERS_PER_CHUNK = 16_000_000
 
 Sources = Sequence[str | Path] | str | Path
-Progress = Callable[[int], None]
 
 
 class TextEncoder(Protocol):
@@ -56,28 +56,32 @@ def encoded_chunks(
     columns: Sequence[str] | None = None,
     normalize: bool = True,
     precision: str = "fp32",
-    progress: Progress | None = None,
+    progress: Progress = None,
 ) -> Iterator[Chunk]:
     """Every readable row with its vector, in order, at most ``rows_per_chunk`` at a time.
 
-    Memory is that of one chunk. ``progress`` is called with the number of rows just encoded. Raises
-    :class:`UsageError` for sources with several texts per row, :class:`ModelError` for a vector that is not finite,
-    and what :func:`contrapose.data.readers.read_rows` raises.
+    Memory is that of one chunk. ``progress`` is a function called with the number of rows just encoded, or a
+    Listener. Raises :class:`UsageError` for sources with several texts per row, :class:`ModelError` for a vector that
+    is not finite, and what :func:`contrapose.data.readers.read_rows` raises.
     """
     first_row = 0
-    for rows in _chunked(read_rows(sources, columns=columns, quarantine=quarantine), rows_per_chunk):
-        texts = [text_of(row) for row in rows]
-        vectors_ND = encoder.encode(texts, normalize=normalize, precision=precision, progress=progress)
-        assert len(vectors_ND) == len(rows)
-        finite_N = np.isfinite(vectors_ND).all(axis=1)
-        if not finite_N.all():
-            bad = rows[int(np.flatnonzero(~finite_N)[0])]
-            raise ModelError(
-                f"the model's vector for {bad.file} line {bad.line} is not finite. Its weights are damaged, or the "
-                f"precision {precision} is too low for it: try fp32, then another checkpoint."
+    listener = listener_of(progress)
+    with listener.task("encoding", unit="row"):
+        for rows in _chunked(read_rows(sources, columns=columns, quarantine=quarantine), rows_per_chunk):
+            texts = [text_of(row) for row in rows]
+            vectors_ND = encoder.encode(
+                texts, normalize=normalize, precision=precision, progress=listener.advance
             )
-        yield Chunk(first_row, rows, vectors_ND)
-        first_row += len(rows)
+            assert len(vectors_ND) == len(rows)
+            finite_N = np.isfinite(vectors_ND).all(axis=1)
+            if not finite_N.all():
+                bad = rows[int(np.flatnonzero(~finite_N)[0])]
+                raise ModelError(
+                    f"the model's vector for {bad.file} line {bad.line} is not finite. Its weights are damaged, or the "
+                    f"precision {precision} is too low for it: try fp32, then another checkpoint."
+                )
+            yield Chunk(first_row, rows, vectors_ND)
+            first_row += len(rows)
 
 
 def _chunked(rows: Iterator[Row], rows_per_chunk: int) -> Iterator[list[Row]]:

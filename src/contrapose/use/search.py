@@ -15,18 +15,13 @@ import numpy as np
 from contrapose.data.quarantine import Quarantine
 from contrapose.errors import EmptyCorpus, ModelError, UsageError
 from contrapose.evaluate.vectors import unit_rows
-from contrapose.use.rows import Progress, Sources, TextEncoder, encoded_chunks, text_of
+from contrapose.listening import Progress
+from contrapose.use.rows import Sources, TextEncoder, encoded_chunks, text_of
 
 #: Rows scored, and in :func:`search` encoded, at a time: 77 MB of vectors at width 384.
 ROWS_PER_CHUNK = 50_000
 
-#: Queries scored at a time against one chunk: 51 MB of scores.
-QUERIES_PER_BLOCK = 256
-
 DECIMALS = 6
-
-#: By how much a cosine from a fp32 matrix product may be off, with the rounding; rows that close are scored again.
-SLACK = 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +99,7 @@ class SearchIndex:
         columns: Sequence[str] | None = None,
         precision: str = "fp32",
         quarantine: Quarantine | None = None,
-        progress: Progress | None = None,
+        progress: Progress = None,
     ) -> SearchIndex:
         """Encode the rows of files. Blank rows are left out; ``quarantine`` counts those that cannot be read."""
         chunks = list(_chunks(encoder, sources, columns, precision, quarantine, progress))
@@ -141,13 +136,13 @@ def search(
     columns: Sequence[str] | None = None,
     precision: str = "fp32",
     quarantine: Quarantine | None = None,
-    progress: Progress | None = None,
+    progress: Progress = None,
 ) -> list[list[Hit]]:
     """The ``top`` hits of every query in the files, in one pass: memory is that of one chunk, whatever the corpus.
 
     Blank rows are never hits. Pass a ``quarantine`` to learn how many rows were read and how many could not be.
-    ``progress`` is called with the number of rows just encoded. Raises :class:`UsageError` for an empty query and for
-    ``top`` below 1, :class:`EmptyCorpus`, and the readers' errors.
+    ``progress`` is a function called with the number of rows just encoded, or a Listener. Raises
+    :class:`UsageError` for an empty query and for ``top`` below 1, :class:`EmptyCorpus`, and the readers' errors.
     """
     queries = checked_queries(queries)
     queries_QD = encoder.encode(queries, normalize=True, precision=precision, progress=None)
@@ -174,41 +169,26 @@ class _Best:
                 "a query's vector is not finite, so it is near to nothing. Check the model's weights"
             )
         self.queries_QD, self.top = unit_rows(queries_QD), top
-        self.found: list[list[tuple[float, Entry]]] = [[] for _ in queries_QD]
+        self.best: list[list[tuple[float, Entry]]] = [[] for _ in queries_QD]
 
     def add(self, entries: Sequence[Entry], vectors_ND: np.ndarray) -> None:
-        scored = top_rows(self.queries_QD, vectors_ND, self.top)
-        for query, (scores, rows) in enumerate(scored):
-            new = [(float(score), entries[row]) for score, row in zip(scores, rows, strict=True)]
-            merged = sorted([*self.found[query], *new], key=lambda hit: (-hit[0], hit[1].row))
-            self.found[query] = merged[: self.top]
+        from contrapose.maths.nearest import nearest
+
+        near = nearest(self.queries_QD, vectors_ND, self.top, measure="dot", decimals=DECIMALS)
+        for query, (scores, rows) in enumerate(
+            zip(near.scores_QK.tolist(), near.rows_QK.tolist(), strict=True)
+        ):
+            new = [
+                (min(1.0, max(-1.0, score)), entries[row]) for score, row in zip(scores, rows, strict=True)
+            ]
+            merged = sorted([*self.best[query], *new], key=lambda hit: (-hit[0], hit[1].row))
+            self.best[query] = merged[: self.top]
 
     def hits(self) -> list[list[Hit]]:
         return [
-            [Hit(rank=rank, score=score, **entry._asdict()) for rank, (score, entry) in enumerate(found, 1)]
-            for found in self.found
+            [Hit(rank=rank, score=score, **entry._asdict()) for rank, (score, entry) in enumerate(best, 1)]
+            for best in self.best
         ]
-
-
-def top_rows(
-    queries_QD: np.ndarray, vectors_ND: np.ndarray, top: int
-) -> Iterable[tuple[np.ndarray, np.ndarray]]:
-    """For each unit query the scores and numbers of its best rows among unit vectors, best first.
-
-    A matrix product in fp32 finds the candidates; those within :data:`SLACK` of the last place are scored again in
-    fp64, so that the order does not depend on how the product was cut into blocks.
-    """
-    top = min(top, len(vectors_ND))
-    for start in range(0, len(queries_QD) if top else 0, QUERIES_PER_BLOCK):
-        block_QD = queries_QD[start : start + QUERIES_PER_BLOCK]
-        coarse_QN = block_QD @ vectors_ND.T
-        last_Q = np.partition(coarse_QN, len(vectors_ND) - top, axis=1)[:, len(vectors_ND) - top]
-        for query_D, coarse_N, last in zip(block_QD, coarse_QN, last_Q, strict=True):
-            rows = np.flatnonzero(coarse_N >= last - SLACK)
-            exact = vectors_ND[rows].astype(np.float64) @ query_D.astype(np.float64)
-            scores = np.round(np.clip(exact, -1.0, 1.0), DECIMALS) + 0.0  # no "-0.0" on anybody's screen
-            order = np.lexsort((rows, -scores))[:top]
-            yield scores[order], rows[order]
 
 
 def checked_queries(queries: Sequence[str]) -> list[str]:
@@ -229,7 +209,7 @@ def _chunks(
     columns: Sequence[str] | None,
     precision: str,
     quarantine: Quarantine | None,
-    progress: Progress | None,
+    progress: Progress,
 ) -> Iterable[tuple[list[Entry], np.ndarray]]:
     chunks = encoded_chunks(
         encoder,
