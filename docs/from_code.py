@@ -39,16 +39,13 @@ def method_pages() -> dict[str, str]:
 
 
 def methods_table(folder: str) -> str:
-    """Every method and part in a line; ``folder`` leads from the page to the method pages."""
-    from contrapose.objectives.catalogue import all_parts, describe
+    """Every method in a line; ``folder`` leads from the page to the method pages."""
+    from contrapose.objectives.catalogue import describe
 
     lines = ["| method | what it does | paper |", "|---|---|---|"]
     for method in describe():
         name, paper = method["name"], f"[{method['paper']}]({method['reference']})"
         lines.append(f"| [`{name}`]({folder}/{name}.md) | {method['idea']} | {paper} |")
-    lines += ["", "| part, for `--with` | role | what it does |", "|---|---|---|"]
-    for part in all_parts().values():
-        lines.append(f"| `{part.name}` | {part.role()} | {part.idea} |")
     return "\n".join(lines)
 
 
@@ -64,6 +61,10 @@ def overview(described: list[dict[str, Any]]) -> str:
         "from the code by `make docs`.",
         "",
         methods_table(METHODS),
+        "",
+        "| part, for `--with` | role | what it does |",
+        "|---|---|---|",
+        *(f"| `{part.name}` | {part.role()} | {part.idea} |" for part in all_parts().values()),
     ]
     for part in all_parts().values():
         lines += ["", f"## Part `{part.name}`", "", part.idea, ""]

@@ -1,4 +1,4 @@
-"""The run's own text, seen with the start model and with the trained one: which rows, and everything drawn of them."""
+"""The run's own text, encoded before and after training: which rows are looked at, and what is drawn of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from contrapose.maths.nearest import nearest_others
 from contrapose.report import cosines, neighbours, projection
 from contrapose.report.record import NeighbourChange, OwnText
 from contrapose.seeds import derive, numpy_generator
@@ -103,7 +104,7 @@ def split_of(run: RunFolder, corpus: Corpus) -> tuple[np.ndarray, np.ndarray]:
 
 
 def own_text(sample: Sample, before: Encode | None, after: Encode) -> OwnText:
-    """All pictures of the sample. ``before``: None where the start model cannot be loaded."""
+    """All pictures of the sample. ``before``: None where the pretrained model cannot be loaded."""
     after_ND = after(sample.texts)
     before_ND = before(sample.texts) if before is not None else None
     keys = list(sample.texts)
@@ -114,7 +115,7 @@ def own_text(sample: Sample, before: Encode | None, after: Encode) -> OwnText:
     changed: list[NeighbourChange] = []
     if before_ND is not None and k > 0:
         kept, changed = neighbours.changes(
-            neighbours.nearest(before_ND, keys), neighbours.nearest(after_ND, keys)
+            nearest_others(before_ND, k).rows_QK, nearest_others(after_ND, k).rows_QK
         )
     groups, group_N = projection.groups_of(before_ND if before_ND is not None else after_ND, sample.texts)
     return OwnText(
