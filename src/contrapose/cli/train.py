@@ -81,7 +81,11 @@ def train(
     precision: Annotated[str | None, option("auto (default), fp32 or bf16.", TRAINING)] = None,
     device: Annotated[str | None, option("auto (default), cpu, cuda or cuda:N.", TRAINING)] = None,
     views: Annotated[
-        str | None, option("Where the second view comes from: auto (default), dropout, crop or pairs.", DATA)
+        str | None,
+        option(
+            "Where the second view comes from: auto (default), dropout, crop, pairs, or a plugin's.",
+            DATA,
+        ),
     ] = None,
     columns: Annotated[
         str | None, option("Columns to read: text, or anchor, positive, negatives.", DATA, metavar="NAME,...")
