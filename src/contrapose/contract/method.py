@@ -28,6 +28,8 @@ class Outcome:
 class Loss:
     """What a training step and a user get. ``terms`` sum to ``total``; ``stats`` are detached tensors.
 
+    shares: the names of those terms that are made of this process's tokens alone; over all processes they add up.
+
     Nothing here waits for the device: call ``float()`` on a statistic only where it is logged.
     """
 
@@ -35,6 +37,7 @@ class Loss:
     terms: Mapping[str, Tensor]
     stats: Mapping[str, Tensor]
     outcome: Outcome
+    shares: frozenset[str] = frozenset()
 
 
 class Equation(Protocol):
@@ -54,6 +57,7 @@ class Method:
                 where it is empty
     protocol    how steps follow one another
     needs       of the equation itself, beside what the parts need
+    head        the train-only projection that the paper uses, unless ``--head`` says otherwise; None: by the model
     """
 
     name: str
@@ -66,6 +70,7 @@ class Method:
     protocol: str = "plain"
     needs: Needs = field(default_factory=Needs)
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    head: str | None = None
     departures: tuple[str, ...] = ()
 
 

@@ -65,7 +65,8 @@ class Part(nn.Module):
 
     def terms(self, views: Views) -> Mapping[str, Tensor]:
         """Named scalars that are added to the loss, weighted already. Sees the views as the encoder gave them, and
-        those that parts added under new names."""
+        those that parts added under new names. A part that needs tokens gives this process's share: what it sums
+        over the rows of its tokens is divided by the size of the whole batch, and training adds the shares up."""
         return {}
 
     def observe(self, views: Views) -> None:

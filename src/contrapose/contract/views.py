@@ -38,16 +38,18 @@ def split_key(key: str) -> tuple[str, str | None]:
 class Tokens:
     """The token ids of one view, for terms that look at tokens: this process's rows alone.
 
-    ids_RT        (R, T) int64, padded
+    ids_RT        (R, T) int64, padded: T is the longest row of any view and of the whole batch
     attention_RT  (R, T) bool, False at padding
     special_RT    (R, T) bool, True at padding and at the tokenizer's own tokens, which no term may replace
     rows          which rows of the batch these are
+    num_tokens    tokens of this view in the whole batch, padding left out
     """
 
     ids_RT: Tensor
     attention_RT: Tensor
     special_RT: Tensor
     rows: slice
+    num_tokens: int
 
 
 @dataclass(frozen=True, kw_only=True)

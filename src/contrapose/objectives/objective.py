@@ -60,14 +60,19 @@ class Objective(nn.Module):
         outcome = self.equation(table, scored, **self.hyperparameters)
         terms = {"contrast": outcome.loss_B.mean()}
         given = views if scored is views else scored.with_views(**views.by_name)
+        shares: set[str] = set()
         for part in self._parts:
-            terms = _joined("term", terms, part.terms(given))
+            added = part.terms(given)
+            terms = _joined("term", terms, added)
+            shares |= set(added) if part.needs.tokens else set()
         stats: dict[str, Tensor] = {}
         if with_stats:
             stats = diagnostics(views, outcome)
             for part in self._parts:
                 stats = _joined("statistic", stats, part.statistics)
-        return Loss(total=_sum(terms.values()), terms=terms, stats=stats, outcome=outcome)
+        return Loss(
+            total=_sum(terms.values()), terms=terms, stats=stats, outcome=outcome, shares=frozenset(shares)
+        )
 
     def observe(self, views: Views) -> None:
         """Let the parts remember an accepted step."""
