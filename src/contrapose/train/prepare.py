@@ -223,7 +223,7 @@ def _with_all_numbers(settings: RunSettings, made: ConfiguredMethod) -> RunSetti
     return settings.model_copy(update={"method": method})
 
 
-def load_encoder(settings: RunSettings, made: Recipe) -> Encoder:
+def load_encoder(settings: RunSettings, made: ConfiguredMethod) -> Encoder:
     """The encoder that the run begins with, with the head that was asked for, or the method's."""
     chosen = settings.encoder
     return Encoder.load(
