@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from contrapose.errors import TrainingDiverged, UsageError
-from contrapose.evaluate.evidence import holm
+from contrapose.evaluate.statistics import holm
 from contrapose.experiment.standings import MEAN, Standings, standings
 from contrapose.experiment.standings_text import main_rows, markdown, task_table, to_json, verdicts
 from contrapose.experiment.trials import Measured, Trial, Trials

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from contrapose.evaluate.evidence import Evidence
+from contrapose.evaluate.per_example import PerExampleScores
 from contrapose.ledger import Entry, Ledger
 
 
 @dataclass(frozen=True, eq=False)
-class TaskEvidence(Evidence):
-    """Evidence of a named task. Its draws depend on the name alone, so that all comparisons share them.
+class TaskEvidence(PerExampleScores):
+    """Per-example scores of a named task. Its draws depend on the name alone, so that all comparisons share them.
 
     >>> task = TaskEvidence("mean", np.array([0.0, 1.0]), task="T")
     >>> task.resampled(seed=1) is task.resampled(seed=2)
@@ -37,10 +37,7 @@ def evidence_of(ledger: Ledger, entry: Entry) -> dict[str, TaskEvidence]:
     found = {}
     for task, value in entry.body.get("values", {}).items():
         metric = value["metric"]
-        values = arrays.get(f"{task}|{metric}|values")
-        if values is None or value["value"] is None:
-            continue
-        gold, parts = (arrays.get(f"{task}|{metric}|{name}") for name in ("gold", "parts"))
-        kind = metric if gold is not None else "mean"
-        found[task] = TaskEvidence(kind, values, gold, parts, task=task)
+        scores = TaskEvidence.from_arrays(arrays, task, metric)
+        if scores is not None and value["value"] is not None:
+            found[task] = replace(scores, task=task)
     return found

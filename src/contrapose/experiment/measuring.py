@@ -128,7 +128,8 @@ def run_of(setting: Setting, trial: Trial, place: Path, listener: Listener | Non
 
 def measured(evaluation: Evaluation, facts: Mapping[str, Any]) -> Measured:
     """The numbers of an evaluation as a trial keeps them, the rows behind them too."""
-    values, evidence = {}, {}
+    values: dict[str, dict[str, Any]] = {}
+    evidence: dict[str, Any] = {}
     for result in evaluation.results:
         low, high = result.details.get("interval", (None, None))
         name = result.task if result.task not in values else f"{result.task} {result.metric}"
@@ -141,12 +142,8 @@ def measured(evaluation: Evaluation, facts: Mapping[str, Any]) -> Measured:
             "rows": result.rows,
             "data": str(result.details.get("data_fingerprint", "")),
         }
-        if result.evidence is not None:
-            evidence[f"{name}|{result.metric}|values"] = result.evidence.values_N
-            if result.evidence.gold_N is not None:
-                evidence[f"{name}|{result.metric}|gold"] = result.evidence.gold_N
-            if result.evidence.parts_N is not None:
-                evidence[f"{name}|{result.metric}|parts"] = result.evidence.parts_N
+        if result.per_example is not None:
+            evidence |= result.per_example.to_arrays(name, result.metric)
     problems = [f"{problem.task}: {problem.message}" for problem in evaluation.problems]
     told = {**facts, "problems": problems} if problems else dict(facts)
     return Measured(values=values, facts=told, evidence=evidence)

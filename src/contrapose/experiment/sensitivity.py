@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from contrapose.errors import UsageError
-from contrapose.evaluate.evidence import Evidence, holm
 from contrapose.evaluate.over_seeds import compare_methods
+from contrapose.evaluate.per_example import PerExampleScores
+from contrapose.evaluate.statistics import holm
 from contrapose.experiment.evidence_of_trials import evidence_of
 from contrapose.experiment.ranges import Factor
 from contrapose.experiment.standings import LEVEL, Judged
@@ -138,8 +139,8 @@ def pooled(groups: Sequence[Sequence[float]]) -> float | None:
 def _near(
     best: Setting,
     other: Setting,
-    of_best: Sequence[Sequence[Evidence]],
-    of_other: Sequence[Sequence[Evidence]],
+    of_best: Sequence[Sequence[PerExampleScores]],
+    of_other: Sequence[Sequence[PerExampleScores]],
     noise: float | None,
 ) -> bool | None:
     """Whether ``other`` may be as good as ``best``: by the rows where there are any, else by the noise of seeds."""
@@ -153,7 +154,9 @@ def _near(
     return best.mean - other.mean <= reach
 
 
-def _changes(rows: Sequence[Setting], pieces: Sequence[Sequence[Sequence[Evidence]]]) -> dict[int, Judged]:
+def _changes(
+    rows: Sequence[Setting], pieces: Sequence[Sequence[Sequence[PerExampleScores]]]
+) -> dict[int, Judged]:
     default = next((place for place, row in enumerate(rows) if row.is_default and row.whole), None)
     if default is None or not pieces[default]:
         return {}
@@ -166,9 +169,9 @@ def _changes(rows: Sequence[Setting], pieces: Sequence[Sequence[Sequence[Evidenc
     return {place: Judged(change, p) for (place, change), p in zip(found.items(), corrected, strict=True)}
 
 
-def _pieces(ledger: Ledger, entries: Sequence[Entry]) -> list[list[Evidence]]:
+def _pieces(ledger: Ledger, entries: Sequence[Entry]) -> list[list[PerExampleScores]]:
     """The evidence of each seed; of none where a task has none."""
-    found: list[list[Evidence]] = []
+    found: list[list[PerExampleScores]] = []
     for entry in entries:
         tasks = evidence_of(ledger, entry)
         if not tasks or len(tasks) < len(entry.body["values"]):

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from contrapose.errors import UsageError
-from contrapose.evaluate.evidence import Evidence, holm, in_words, mean_resampled
 from contrapose.evaluate.over_seeds import MethodChange, Spread, compare_methods, spread
-from contrapose.evaluate.statistics import percentiles
+from contrapose.evaluate.per_example import PerExampleScores, mean_resampled
+from contrapose.evaluate.statistics import holm, in_words, percentiles
 from contrapose.experiment.evidence_of_trials import TaskEvidence, evidence_of
 from contrapose.ledger import Entry, Ledger
 from contrapose.seeds import numpy_generator
@@ -163,7 +163,7 @@ def _pieces(
     entries: Sequence[Entry],
     tasks: Sequence[str],
     evidence: Mapping[str, Mapping[str, TaskEvidence]],
-) -> list[list[Evidence]]:
+) -> list[list[PerExampleScores]]:
     """The evidence of each seed that has all of the tasks."""
     return [
         [evidence[entry.id][task] for task in tasks]
@@ -172,10 +172,12 @@ def _pieces(
     ]
 
 
-def interval_over_seeds(seeds: Sequence[Sequence[Evidence]], *, level: float = LEVEL) -> tuple[float, float]:
+def interval_over_seeds(
+    seeds: Sequence[Sequence[PerExampleScores]], *, level: float = LEVEL
+) -> tuple[float, float]:
     """Of the mean over seeds (and over the tasks of each): rows resampled for all seeds alike, a t for the seeds.
 
-    >>> rows = lambda share: [Evidence("mean", (np.arange(100) < share).astype(float))]
+    >>> rows = lambda share: [PerExampleScores("mean", (np.arange(100) < share).astype(float))]
     >>> low, high = interval_over_seeds([rows(50), rows(52), rows(48)])
     >>> 35 < low < 50 < high < 65
     True
