@@ -48,7 +48,7 @@ def methods_table(folder: str) -> str:
         lines.append(f"| [`{name}`]({folder}/{name}.md) | {method['idea']} | {paper} |")
     lines += ["", "| part, for `--with` | role | what it does |", "|---|---|---|"]
     for part in all_parts().values():
-        lines.append(f"| `{part.name}` | {part.role} | {part.idea} |")
+        lines.append(f"| `{part.name}` | {part.role()} | {part.idea} |")
     return "\n".join(lines)
 
 
@@ -67,7 +67,7 @@ def overview(described: list[dict[str, Any]]) -> str:
     ]
     for part in all_parts().values():
         lines += ["", f"## Part `{part.name}`", "", part.idea, ""]
-        lines += _hyperparameters(hyperparameters_of(part.build).model_fields)
+        lines += _hyperparameters(hyperparameters_of(part).model_fields)
     return "\n".join(lines) + "\n"
 
 

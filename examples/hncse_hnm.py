@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from contrapose.contract import Views
 from contrapose.objectives.catalogue import recipe
-from contrapose.objectives.contract import Views
 from contrapose.seeds import seeded
 
 SENTENCES, WORDS, WIDTH, STEPS = 64, 200, 32, 100

@@ -10,27 +10,25 @@ docs/adding-a-method.md says how a package offers a method by its name. Run:  py
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import torch
 from pydantic import Field
 
+from contrapose.contract import Method, Outcome, ScoreTable, Views
 from contrapose.maths.reduce import to_logits
-from contrapose.objectives.contract import Candidates, Method, Outcome, Views
-from contrapose.objectives.in_batch import in_batch_table
 from contrapose.objectives.objective import Objective
 
 
 def hardest_hinge(
+    table: ScoreTable,
     views: Views,
-    candidates: Sequence[Candidates] = (),
     /,
     *,
     margin: Annotated[float, Field(ge=0, le=2, description="by how much the positive must win")] = 0.2,
 ) -> Outcome:
-    table = in_batch_table(views, candidates)  # queues and mixtures come as further columns
-    logits_BC = to_logits(table.cosine_BC, table, temperature=1.0)  # what repeats the anchor is struck out
+    # The table holds all cosines: queues and mixtures are further columns, what repeats the anchor is struck out.
+    logits_BC = to_logits(table.cosine_BC, table, temperature=1.0)
     hardest_B = (
         logits_BC.masked_fill(~table.negative_BC, -9).max(1).values
     )  # none: below any cosine less margin

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from contrapose.seeds import seeded
 
 if TYPE_CHECKING:
+    from contrapose.contract import Views
     from contrapose.encoder.encoder import Encoder
-    from contrapose.objectives.contract import Views
     from studies.runs import Setup
 
 #: Sentences that are encoded.
@@ -19,7 +19,7 @@ def batches_of_views(encoder: Encoder, setup: Setup, seed: int = 0) -> list[View
     """Each whole batch of the first sentences encoded twice with dropout, through the head where there is one; fp32."""
     import torch
 
-    from contrapose.objectives.contract import Views
+    from contrapose.contract import Views
     from contrapose.train.batches import text_numbers
 
     texts, size = setup.texts()[:SENTENCES], setup.batch_size

@@ -7,15 +7,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contrapose.experiment.trials import Measured, Trial
+from contrapose.experiment.trials import Trial, TrialResult
 from studies.dropout_views import batches_of_views
 from studies.reading import curve_mean, in_words, noise_paired, points, scored, trained, with_factors
 from studies.runs import Planned, Setup, rounded
 from studies.study import AllRows, Findings, Marks, Panel, Study, TrialRow
 
 if TYPE_CHECKING:
+    from contrapose.contract import Views
     from contrapose.encoder.encoder import Encoder
-    from contrapose.objectives.contract import Views
 
 #: Thresholds of the gap up to which a positive is mixed; the method's own, those of the table, those of further runs.
 THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
@@ -65,7 +65,7 @@ def plan(setup: Setup) -> list[Planned]:
 
 def _measure_effects(
     setup: Setup, name: str, trial: Trial, folder: Path, listener: object = None
-) -> Measured:
+) -> TrialResult:
     """Every threshold and mode, on one encoder."""
     from contrapose.encoder.encoder import Encoder
 
@@ -78,7 +78,7 @@ def _measure_effects(
         for mode, values in MODES.items()
         for threshold in THRESHOLDS
     ]
-    return Measured(facts={"grid": grid, "sentences": sum(views.num_rows for views in batches)})
+    return TrialResult(facts={"grid": grid, "sentences": sum(views.num_rows for views in batches)})
 
 
 def forget(encoder: Encoder, seed: int = 0) -> Encoder:
@@ -112,13 +112,13 @@ def effect(batches: Sequence[Views], **hyperparameters: Any) -> dict[str, Any]:
 
     mixer, cosines, stats = MixedPositive(**hyperparameters), [], []
     for views in batches:
-        mixed, of_batch = mixer.mix(views)
+        mixed = mixer.views(views)
         changed = (mixed.positive != views.positive).any(1)
         both = [
             paired_cosine(views.anchor, positive)[changed] for positive in (views.positive, mixed.positive)
         ]
         cosines.append(torch.stack(both))
-        stats.append({name: float(value) for name, value in of_batch.items()})
+        stats.append({name: float(value) for name, value in mixer.statistics.items()})
     shares = {
         kind: rounded(sum(of_batch[f"share_{kind}"] for of_batch in stats) / len(stats))
         for kind in ("near", "over", "far")

@@ -17,7 +17,7 @@ import numpy as np
 from contrapose.evaluate.per_example import PerExampleScores
 from contrapose.evaluate.probes import probes_of
 from contrapose.evaluate.vectors import unit_rows
-from contrapose.experiment.trials import Measured, Trial
+from contrapose.experiment.trials import Trial, TrialResult
 from contrapose.selection.label_free import probe_scores
 from studies.selection_domains import DOMAINS, Domain, read_domain
 
@@ -104,7 +104,7 @@ class Bench:
         return self._starts[name]
 
 
-def measure(bench: Bench, trial: Trial, place: Path) -> Measured:
+def measure(bench: Bench, trial: Trial, place: Path) -> TrialResult:
     from contrapose.encoder.encoder import Encoder
     from contrapose.selection.blend import blended
     from contrapose.train.api import train
@@ -137,7 +137,7 @@ def measure(bench: Bench, trial: Trial, place: Path) -> Measured:
         vectors |= _vectors(f"{share:g}", now)
     losses = [row["loss"] for row in run.metrics if "loss" in row]
     facts = {"shares": found, "start": start.value, "rows": run.summary["rows"], "loss": losses[-1]}
-    return Measured(facts=facts, evidence=vectors)
+    return TrialResult(facts=facts, evidence=vectors)
 
 
 def _vectors(who: str, seen: Seen) -> dict[str, np.ndarray]:

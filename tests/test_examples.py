@@ -47,7 +47,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str
     (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: own-method\nVersion: 1.0\n")
     (installed / "entry_points.txt").write_text("[contrapose.methods]\nhardest-hinge = own_method:METHOD\n")
     paths = [str(EXAMPLES / f"{name}.py") for name in NAMES]
-    environment = {**os.environ, "PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"}
+    path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-c", RUN_ALL, *paths],
         capture_output=True,

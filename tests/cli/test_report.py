@@ -112,7 +112,7 @@ def test_without_evaluations_the_next_step_is_to_evaluate(
     monkeypatch.setenv(VARIABLE, str(tmp_path / "ledger"))
     done = contrapose("report", run, "--sample", 0)
     assert f"contrapose evaluate {run} --tasks sts,geometry" in done.err
-    assert "No evaluation of the start model and of the trained model is in the ledger" in done.out
+    assert "No evaluation of the pretrained model and of the trained model is in the ledger" in done.out
 
 
 @pytest.mark.parametrize(

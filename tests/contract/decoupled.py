@@ -5,19 +5,13 @@ loss_i = -c_ii / t + log sum_{j != i} exp(c_ij / t);  0 for a row without negati
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 
+from contrapose.contract import Method, Outcome, ScoreTable, Temperature, Views
 from contrapose.maths.reduce import to_logits
-from contrapose.objectives.contract import Candidates, Method, Outcome, Temperature, Views
-from contrapose.objectives.in_batch import in_batch_table
 
 
-def decoupled(
-    views: Views, candidates: Sequence[Candidates] = (), /, *, temperature: Temperature = 0.05
-) -> Outcome:
-    table = in_batch_table(views, candidates)
+def decoupled(table: ScoreTable, views: Views, /, *, temperature: Temperature = 0.05) -> Outcome:
     logits_BC = to_logits(table.cosine_BC, table, temperature)
     own_B = logits_BC.gather(1, table.positive_B[:, None]).squeeze(1)
     lowest = torch.finfo(logits_BC.dtype).min

@@ -59,18 +59,15 @@ def test_every_rule_applies_to_some_case_and_has_a_name_of_its_own() -> None:
 
 
 EQUATION = """
-from collections.abc import Sequence
 from typing import Annotated
 import torch
 from pydantic import Field
 from contrapose.maths.reduce import softmax_loss, to_logits
-from contrapose.objectives.contract import Candidates, Method, Outcome, Temperature, Views
-from contrapose.objectives.in_batch import in_batch_table
+from contrapose.contract import Method, Outcome, ScoreTable, Temperature, Views
 
 def equation(
-    views: Views, candidates: Sequence[Candidates] = (), /, *, temperature: Temperature = 0.05{numbers}
+    table: ScoreTable, views: Views, /, *, temperature: Temperature = 0.05{numbers}
 ) -> Outcome:
-    table = in_batch_table(views, candidates)
     cosine_BC = table.cosine_BC
     logits_BC = to_logits(cosine_BC, table, temperature)
     loss_B = softmax_loss(logits_BC, table.positive_B)

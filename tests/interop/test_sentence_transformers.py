@@ -164,8 +164,10 @@ def test_only_training_with_gradients_changes_state(still_model: Any) -> None:
     ours(columns, None)
     after = state()
     assert after["num_steps"] == 1
-    assert after["objective.sources.0.num_seen"] == 5
-    assert not torch.equal(after["objective.sources.0.vectors_MD"], before["objective.sources.0.vectors_MD"])
+    assert after["objective.parts.queue.num_seen"] == 5
+    assert not torch.equal(
+        after["objective.parts.queue.vectors_MD"], before["objective.parts.queue.vectors_MD"]
+    )
 
 
 def test_the_queue_holds_the_positives_of_the_steps_before(still_model: Any) -> None:
@@ -176,7 +178,7 @@ def test_the_queue_holds_the_positives_of_the_steps_before(still_model: Any) -> 
     assert ours(first, None).item() == pytest.approx(plain(first, None).item())
     # The queue now holds POSITIVES, which the second batch's anchors are: struck out for their own rows only.
     assert ours(second, None).item() > plain(second, None).item()
-    queued = ours.objective.sources[0].vectors_MD
+    queued = ours.objective.parts["queue"].vectors_MD
     expected = torch.nn.functional.normalize(still_model(dict(first[1]))["sentence_embedding"])
     torch.testing.assert_close(
         queued[3:5], expected[3:5].detach()
@@ -207,11 +209,11 @@ def test_a_loss_that_is_not_finite_does_not_enter_the_queue(still_model: Any) ->
     with torch.no_grad():
         weight.fill_(float("nan"))
     assert not torch.isfinite(ours(features(still_model, ANCHORS, POSITIVES), None))
-    assert ours.objective.sources[0].num_filled == 0
+    assert ours.objective.parts["queue"].num_filled == 0
     with torch.no_grad():
         weight.copy_(kept)
     assert torch.isfinite(ours(features(still_model, ANCHORS, POSITIVES), None))
-    assert ours.objective.sources[0].num_filled == 5
+    assert ours.objective.parts["queue"].num_filled == 5
 
 
 def test_scores_are_fp32_under_autocast(still_model: Any) -> None:
@@ -259,7 +261,7 @@ def test_a_truncation_for_encoding_does_not_narrow_the_queue(still_model: Any) -
     still_model.train()
     ours = ContraposeLoss(still_model, "simcse", parts=["queue"], queue_size=4)
     assert still_model.truncate_dim == 4
-    assert ours.objective.sources[0].vectors_MD.shape == (4, WIDTH)
+    assert ours.objective.parts["queue"].vectors_MD.shape == (4, WIDTH)
     assert torch.isfinite(ours(features(still_model, ANCHORS, POSITIVES), None))
 
 

@@ -104,4 +104,4 @@ def test_evaluation_during_training_changes_no_step(tmp_path: Path) -> None:
     evaluated = [record["eval_loss"] for record in trainer.state.log_history if "eval_loss" in record]
     assert len(evaluated) == 4
     assert int(loss.num_steps) == 4
-    assert int(loss.objective.sources[0].num_seen) == 16
+    assert int(loss.objective.parts["queue"].num_seen) == 16

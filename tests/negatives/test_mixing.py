@@ -9,9 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contrapose.contract import Columns, Views
 from contrapose.maths.similarity import unit
 from contrapose.negatives.mixing import MixedNegatives, mix
-from contrapose.objectives.contract import Candidates, Views
 from tests.reference import loops
 
 few = settings(max_examples=25)
@@ -23,14 +23,13 @@ def views(rows: int, width: int = 4, seed: int = 0, step: int = 0) -> Views:
     return Views.pair(anchor, positive, seed=1, step=step)
 
 
-def asked(source: MixedNegatives, given_views: Views) -> Candidates:
-    candidates = source.candidates(given_views)
-    assert candidates is not None
-    return candidates
+def asked(source: MixedNegatives, given_views: Views) -> Columns:
+    (columns,) = source.columns(given_views)
+    return columns
 
 
 def cosines(source: MixedNegatives, given_views: Views) -> torch.Tensor:
-    found = asked(source, given_views).columns.cosines
+    found = asked(source, given_views).cosines
     assert found is not None
     return found
 
@@ -70,7 +69,7 @@ def test_no_row_is_its_own_parent_and_every_drawn_mixture_counts(pairs: Any) -> 
     """Row i's positive is e_i, all others are orthogonal to it: any share of it would show in the cosine."""
     same = torch.eye(6, dtype=torch.float64)
     number = {} if pairs == "all" else {"num_mixtures": 10}
-    columns = asked(MixedNegatives(width=6, k=10, pairs=pairs, **number), Views.pair(same, same)).columns
+    columns = asked(MixedNegatives(width=6, k=10, pairs=pairs, **number), Views.pair(same, same))
     assert columns.cosines is not None
     assert columns.valid is not None
     assert columns.cosines.shape == (6, 10)
@@ -131,7 +130,7 @@ def test_beta_shares_lie_between_the_parents_and_vary() -> None:
 @pytest.mark.parametrize(("pool", "use_batch"), [("queue", False), ("batch+queue", True)])
 def test_queue_pools_equal_explicit_mixing(pool: Any, use_batch: bool) -> None:
     source = MixedNegatives(width=4, k=3, pairs="all", pool=pool, pool_queue_size=5)
-    assert source.candidates(views(1)) is None
+    assert list(source.columns(views(1))) == []
     past = views(4, seed=9)
     source.observe(past)
     given_views = views(5)
@@ -153,14 +152,14 @@ def test_the_batch_pool_remembers_nothing() -> None:
 
 @pytest.mark.parametrize("rows", [1, 2])
 def test_too_few_negatives_give_no_mixture(rows: int) -> None:
-    assert MixedNegatives(width=4).candidates(views(rows)) is None
+    assert list(MixedNegatives(width=4).columns(views(rows))) == []
 
 
 def test_repeats_are_no_parents() -> None:
     given_views = replace(
         views(6), text_ids={name: torch.tensor([1, 2, 1, 3, 4, 5]) for name in ("anchor", "positive")}
     )
-    columns = asked(MixedNegatives(width=4, k=5, pairs="all"), given_views).columns
+    columns = asked(MixedNegatives(width=4, k=5, pairs="all"), given_views)
     assert columns.cosines is not None
     assert columns.valid is not None
     assert columns.valid.sum(1).tolist() == [6, 10, 6, 10, 10, 10]
@@ -190,7 +189,9 @@ def test_opposite_parents_have_cosine_zero_and_a_finite_gradient() -> None:
 def test_statistics_equal_the_loops_and_leave_out_what_does_not_count() -> None:
     texts = {name: torch.tensor([1, 2, 1, 3, 4]) for name in ("anchor", "positive")}
     given_views = replace(views(5), text_ids=texts)
-    stats = asked(MixedNegatives(width=4, k=4, pairs="all", alpha=0.7), given_views).stats
+    source = MixedNegatives(width=4, k=4, pairs="all", alpha=0.7)
+    asked(source, given_views)
+    stats = source.statistics
     units = unit(given_views.positive).tolist()
     difficulty, pairs = [], []
     for i, anchor in enumerate(given_views.anchor.tolist()):
@@ -207,5 +208,7 @@ def test_statistics_equal_the_loops_and_leave_out_what_does_not_count() -> None:
 
 def test_statistics_of_no_mixture_are_not_a_number() -> None:
     same = {name: torch.ones(4, dtype=torch.int64) for name in ("anchor", "positive")}
-    stats = asked(MixedNegatives(width=4), replace(views(4), text_ids=same)).stats
-    assert all(value.isnan() for value in stats.values())
+    source = MixedNegatives(width=4)
+    asked(source, replace(views(4), text_ids=same))
+    assert len(source.statistics) == 2
+    assert all(value.isnan() for value in source.statistics.values())

@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contrapose.contract import Views
 from contrapose.maths.similarity import unit
 from contrapose.negatives.queue import UNKNOWN_TEXT, Queue
-from contrapose.objectives.contract import Views
 
 
 def views(rows: int, first: int = 1, texts: bool = True) -> Views:
@@ -54,30 +54,28 @@ def test_a_reloaded_queue_goes_on_where_it_was(size: int, batches: list[int], mo
 
 
 def test_an_empty_queue_offers_nothing() -> None:
-    assert Queue(width=2).candidates(views(2)) is None
+    assert list(Queue(width=2).columns(views(2))) == []
     none = Queue(width=2, queue_size=0)
     none.observe(views(3))
-    assert none.candidates(views(2)) is None
+    assert list(none.columns(views(2))) == []
 
 
 def test_offers_only_what_it_has_seen() -> None:
     queue = Queue(width=2, queue_size=10)
     queue.observe(views(3))
-    candidates = queue.candidates(views(2, first=50))
-    assert candidates is not None
-    assert candidates.columns.vectors is not None
-    torch.testing.assert_close(candidates.columns.vectors, unit(views(3).positive))
+    (columns,) = queue.columns(views(2, first=50))
+    assert columns.vectors is not None
+    torch.testing.assert_close(columns.vectors, unit(views(3).positive))
 
 
 def test_what_it_offers_is_a_copy() -> None:
     queue = Queue(width=2, queue_size=3)
     queue.observe(views(3))
-    candidates = queue.candidates(views(2))
-    assert candidates is not None
-    assert candidates.columns.vectors is not None
-    before = candidates.columns.vectors.clone()
+    (columns,) = queue.columns(views(2))
+    assert columns.vectors is not None
+    before = columns.vectors.clone()
     queue.observe(views(3, first=20))
-    assert torch.equal(candidates.columns.vectors, before)
+    assert torch.equal(columns.vectors, before)
 
 
 @pytest.mark.parametrize("changed", ["anchor", "positive"])
@@ -86,10 +84,9 @@ def test_a_queued_text_is_no_negative_of_its_own_row(changed: str) -> None:
     queue.observe(views(4, first=1))
     asked = views(2, first=50)
     asked = replace(asked, text_ids={**asked.text_ids, changed: torch.tensor([3, 50])})
-    candidates = queue.candidates(asked)
-    assert candidates is not None
-    assert candidates.columns.valid is not None
-    assert candidates.columns.valid.tolist() == [[True, True, False, True], [True] * 4]
+    (columns,) = queue.columns(asked)
+    assert columns.valid is not None
+    assert columns.valid.tolist() == [[True, True, False, True], [True] * 4]
 
 
 def test_vectors_of_unknown_text_repeat_nothing() -> None:
@@ -97,10 +94,9 @@ def test_vectors_of_unknown_text_repeat_nothing() -> None:
     queue.observe(views(2, texts=False))
     unknown = torch.tensor([UNKNOWN_TEXT, UNKNOWN_TEXT])
     asked = replace(views(2), text_ids={"anchor": unknown, "positive": unknown})
-    candidates = queue.candidates(asked)
-    assert candidates is not None
-    assert candidates.columns.valid is not None
-    assert candidates.columns.valid.all()
+    (columns,) = queue.columns(asked)
+    assert columns.valid is not None
+    assert columns.valid.all()
 
 
 def test_keeps_fp32_whatever_it_is_given() -> None:

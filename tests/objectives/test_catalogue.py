@@ -18,7 +18,7 @@ from contrapose.objectives.simcse import simcse
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_method.py"
 
 RECORD = """
-from contrapose.objectives.contract import Method
+from contrapose.contract import Method
 from contrapose.objectives.simcse import simcse
 METHOD = Method(
     name="{name}", idea="Mine.", paper="Me 2026, Mine", reference="https://example.org", objective=simcse{more}

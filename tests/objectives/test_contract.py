@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from contrapose.objectives.contract import Part, Views, no_rows
+from contrapose.contract import Columns, Companion, Needs, Part, Views, key_of, no_rows, split_key
 
 
 def test_views_from_bare_tensors_name_the_negatives_in_order() -> None:
@@ -66,6 +66,38 @@ def test_statistic_of_an_empty_selection_is_not_a_number() -> None:
     assert no_rows().isnan()
 
 
-def test_a_part_of_an_unknown_role_is_refused() -> None:
-    with pytest.raises(ValueError, match="'negative-source', which is none of negative source"):
-        Part(name="mine", idea="Mine.", role="negative-source", build=dict)  # type: ignore[arg-type]
+def test_a_view_of_another_source_is_read_by_its_key_and_is_no_given_negative() -> None:
+    layer = torch.ones(2, 5)
+    given = {key_of("anchor", -2): layer, "negative_1@-2": layer}
+    views = Views.pair(torch.zeros(2, 3), torch.zeros(2, 3)).with_views(**given)
+    assert torch.equal(views.of("anchor", -2), layer)
+    assert views.negatives == {}
+    assert split_key("negative_1@-2") == ("negative_1", "-2")
+    with pytest.raises(KeyError, match="positive@teacher"):
+        views.of("positive", "teacher")
+
+
+def test_needs_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(ValueError, match="-2 and below"):
+        Needs(layers=(-1,))
+    with pytest.raises(ValueError, match="momentum"):
+        Companion(name="teacher", momentum=1.0)
+    with pytest.raises(ValueError, match="names no companion"):
+        Companion(name="a teacher")
+
+
+def test_what_a_part_is_follows_from_the_verbs_it_overrides() -> None:
+    class Both(Part):
+        name, idea = "both", "Both."
+
+        def columns(self, views: Views) -> tuple[Columns, ...]:
+            return ()
+
+        def observe(self, views: Views) -> None: ...
+
+        def terms(self, views: Views) -> dict[str, torch.Tensor]:
+            return {}
+
+    assert Both.verbs() == {"columns", "observe", "terms"}
+    assert Both.role() == "negative source, regularizer"
+    assert Part.verbs() == frozenset()

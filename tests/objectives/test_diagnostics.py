@@ -5,14 +5,15 @@ import math
 import pytest
 import torch
 
-from contrapose.objectives.contract import Views
+from contrapose.contract import Views
 from contrapose.objectives.diagnostics import diagnostics
 from contrapose.objectives.simcse import simcse
+from tests.objectives.scored import scored
 from tests.reference import loops
 
 
 def measured(views: Views, temperature: float = 0.05) -> dict[str, float]:
-    stats = diagnostics(views, simcse(views, temperature=temperature))
+    stats = diagnostics(views, scored(simcse, views, temperature=temperature))
     return {name: value.item() for name, value in stats.items()}
 
 

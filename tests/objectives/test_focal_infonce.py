@@ -9,10 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contrapose.contract import Views
 from contrapose.maths.scores import Columns
-from contrapose.objectives.contract import Candidates, Views
 from contrapose.objectives.focal_infonce import focal_infonce, modulated_negative, modulated_positive
 from contrapose.objectives.simcse import simcse
+from tests.objectives.scored import scored
 from tests.reference import loops
 
 NAMES = ("modulate_positive", "modulate_negative", "negative_map", "positive_map", "detach_modulation")
@@ -28,7 +29,9 @@ def vectors(*shape: int, seed: int, shift: float = 0.0) -> torch.Tensor:
 def test_equals_the_loop_with_every_switch(switches: dict[str, Any]) -> None:
     """Negative cosines of all sizes, negative positives too, so that every branch of the maps is taken."""
     anchor, positive, negative = vectors(3, 6, 2, seed=1).unbind()
-    outcome = focal_infonce(Views.pair(anchor, positive, negative), temperature=0.1, margin=0.4, **switches)
+    outcome = scored(
+        focal_infonce, Views.pair(anchor, positive, negative), temperature=0.1, margin=0.4, **switches
+    )
     cosine = outcome.table.cosine_BC
     assert (cosine < -0.2).any()
     assert (cosine.diagonal() < 0).any()
@@ -49,7 +52,7 @@ def test_equals_the_loop_for_any_margin_and_temperature(
     rows: int, margin: float, temperature: float, seed: int
 ) -> None:
     anchor, positive = vectors(2, rows, 3, seed=seed).unbind()
-    ours = focal_infonce(Views.pair(anchor, positive), temperature=temperature, margin=margin).loss_B
+    ours = scored(focal_infonce, Views.pair(anchor, positive), temperature=temperature, margin=margin).loss_B
     expected = loops.focal(anchor.tolist(), positive.tolist(), temperature=temperature, margin=margin)
     torch.testing.assert_close(ours, torch.tensor(expected, dtype=torch.float64), atol=1e-9, rtol=1e-9)
 
@@ -58,7 +61,7 @@ def test_equals_the_loop_for_any_margin_and_temperature(
 @pytest.mark.parametrize("rows", [1, 2, 9])
 def test_perfect_positives_and_orthogonal_negatives_give_the_closed_form(margin: float, rows: int) -> None:
     same = torch.eye(rows, dtype=torch.float64)
-    loss = focal_infonce(Views.pair(same, same), temperature=0.2, margin=margin).loss_B
+    loss = scored(focal_infonce, Views.pair(same, same), temperature=0.2, margin=margin).loss_B
     expected = math.log(1 + (rows - 1) * math.exp(-1 / 0.2))
     torch.testing.assert_close(loss, torch.full((rows,), expected, dtype=torch.float64))
 
@@ -79,7 +82,7 @@ def test_slopes_are_2n_plus_m_and_2p(cosine: float, margin: float) -> None:
 
 def test_gradient_into_a_negative_is_its_share_times_2n_plus_m_over_t() -> None:
     anchor, positive = vectors(2, 4, 3, seed=2).requires_grad_().unbind()
-    outcome = focal_infonce(Views.pair(anchor, positive), temperature=0.1, margin=0.3)
+    outcome = scored(focal_infonce, Views.pair(anchor, positive), temperature=0.1, margin=0.3)
     (gradient_BC,) = torch.autograd.grad(outcome.loss_B.sum(), outcome.table.cosine_BC)
     cosine, share = outcome.table.cosine_BC.detach(), outcome.logits_BC.detach().softmax(1)
     own = torch.eye(4, dtype=torch.bool)
@@ -126,15 +129,15 @@ def test_detached_factor_is_a_weight() -> None:
 def test_with_both_halves_off_it_is_simcse() -> None:
     anchor, positive = vectors(2, 5, 3, seed=3).unbind()
     views = Views.pair(anchor, positive)
-    plain = focal_infonce(views, modulate_positive=False, modulate_negative=False)
-    assert torch.equal(plain.loss_B, simcse(views).loss_B)
+    plain = scored(focal_infonce, views, modulate_positive=False, modulate_negative=False)
+    assert torch.equal(plain.loss_B, scored(simcse, views).loss_B)
 
 
 def test_extra_columns_go_through_the_negative_map() -> None:
     anchor, positive = vectors(2, 2, 3, seed=4).unbind()
     cosines = [[0.6, -0.9], [0.1, 0.3]]
-    extra = Candidates(columns=Columns(origin="own", cosines=torch.tensor(cosines, dtype=torch.float64)))
-    ours = focal_infonce(Views.pair(anchor, positive), [extra]).loss_B
+    extra = Columns(origin="own", cosines=torch.tensor(cosines, dtype=torch.float64))
+    ours = scored(focal_infonce, Views.pair(anchor, positive), [extra]).loss_B
     expected = loops.focal(anchor.tolist(), positive.tolist(), extra=cosines)
     torch.testing.assert_close(ours, torch.tensor(expected, dtype=torch.float64))
 
@@ -142,6 +145,7 @@ def test_extra_columns_go_through_the_negative_map() -> None:
 def test_margin_makes_negatives_count_more() -> None:
     anchor, positive = vectors(2, 5, 3, seed=5, shift=1.0).unbind()
     losses = [
-        focal_infonce(Views.pair(anchor, positive), margin=margin).loss_B.mean() for margin in (0, 0.3, 1)
+        scored(focal_infonce, Views.pair(anchor, positive), margin=margin).loss_B.mean()
+        for margin in (0, 0.3, 1)
     ]
     assert losses[0] < losses[1] < losses[2]

@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
+from contrapose.contract import Temperature
 from contrapose.errors import UsageError
-from contrapose.objectives.hyperparameters import Temperature, combine, hyperparameters_of, values_for
+from contrapose.objectives.hyperparameters import combine, hyperparameters_of, values_for
 
 
 def equation(views: object, *, temperature: Temperature = 0.05, mode: Literal["a", "b"] = "a") -> None: ...

@@ -2,76 +2,172 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from contrapose.maths.scores import Columns
-from contrapose.objectives.contract import Candidates, Views
+from contrapose.contract import Columns, Companion, Needs, Part, ScoreTable, Supplies, Views
+from contrapose.errors import UsageError
+from contrapose.negatives.queue import Queue
 from contrapose.objectives.objective import Objective
 from contrapose.objectives.simcse import simcse
+from contrapose.positives.mixing import MixedPositive
 
 
-class Drifting(nn.Module):
-    """A mixer with a buffer, a parameter, and statistics."""
+class Drifting(Part):
+    """Changes the positive, with a buffer, a parameter, and a statistic."""
 
+    name, idea = "drifting", "The positive drifts."
     drift: Tensor
 
-    def __init__(self, said: str = "drifted") -> None:
+    def __init__(self, statistic: str = "drifted") -> None:
         super().__init__()
         self.register_buffer("drift", torch.tensor([1.0, 0.0]))
         self.scale = nn.Parameter(torch.tensor(0.5))
-        self.said = said
+        self.statistic = statistic
 
-    def mix(self, views: Views) -> tuple[Views, Mapping[str, Tensor]]:
-        return views.with_views(positive=views.positive + self.scale * self.drift), {
-            self.said: self.drift.sum()
-        }
+    def views(self, views: Views) -> Views:
+        self.report(**{self.statistic: self.drift.sum()})
+        return views.with_views(positive=views.positive + self.scale * self.drift)
 
 
-class Fixed:
-    """A source of one column for all, with statistics."""
+class Fixed(Part):
+    """One column for all rows, with a statistic."""
 
-    def __init__(self, origin: str = "fixed", said: str = "fixed_mean") -> None:
-        self.origin, self.said = origin, said
+    name, idea = "fixed", "One more column."
 
-    def candidates(self, views: Views) -> Candidates:
-        columns = Columns(origin=self.origin, vectors=torch.ones(1, 2))
-        return Candidates(columns=columns, stats={self.said: torch.tensor(1.0)})
+    def __init__(self, origin: str = "fixed", statistic: str = "fixed_mean") -> None:
+        super().__init__()
+        self.origin, self.statistic = origin, statistic
 
-    def observe(self, views: Views) -> None: ...
+    def columns(self, views: Views) -> Iterator[Columns]:
+        self.report(**{self.statistic: torch.tensor(1.0)})
+        yield Columns(origin=self.origin, vectors=torch.ones(1, 2))
+
+
+class FixedToo(Fixed):
+    name = "fixed-too"
+
+
+class Penalty(Part):
+    """A term of the loss that sees the positive as the encoder gave it, and what another part added."""
+
+    name, idea = "penalty", "Half of the positives' mean."
+
+    def __init__(self, term: str = "penalty") -> None:
+        super().__init__()
+        self.term, self.seen = term, frozenset[str]()
+
+    def terms(self, views: Views) -> dict[str, Tensor]:
+        self.seen = frozenset(views.by_name)
+        return {self.term: 0.5 * views.positive.mean()}
+
+
+class Strict(Part):
+    """Strikes out all that it may."""
+
+    name, idea = "strict", "No negatives."
+
+    def filter(self, views: Views, table: ScoreTable) -> ScoreTable:
+        return table.without(torch.ones_like(table.valid_BC))
 
 
 VIEWS = Views.pair(torch.eye(2), torch.eye(2))
 
 
-def test_what_a_mixer_holds_is_saved_moved_and_found_by_the_optimizer() -> None:
-    objective = Objective(simcse, {}, mixers=[Drifting()])
-    assert set(objective.state_dict()) == {"mixers.0.drift", "mixers.0.scale"}
-    assert [name for name, _ in objective.named_parameters()] == ["mixers.0.scale"]
-    assert objective.double().mixers[0].drift.dtype == torch.float64
+def test_what_any_part_holds_is_saved_moved_and_given_to_the_optimizer() -> None:
+    objective = Objective(simcse, {}, [Fixed(), Drifting()])
+    assert set(objective.state_dict()) == {"parts.drifting.drift", "parts.drifting.scale"}
+    assert [name for name, _ in objective.named_parameters()] == ["parts.drifting.scale"]
+    assert objective.double().parts["drifting"].drift.dtype == torch.float64
 
 
-def test_a_mixer_that_is_no_module_leaves_the_state_as_it_was() -> None:
-    class Plain:
-        def mix(self, views: Views) -> tuple[Views, Mapping[str, Tensor]]:
-            return views, {}
-
-    assert Objective(simcse, {}, sources=[Fixed()], mixers=[Plain()]).state_dict() == {}
+def test_a_part_that_is_there_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="twice: fixed, fixed"):
+        Objective(simcse, {}, [Fixed(), Fixed()])
 
 
-def test_two_sources_with_columns_of_one_origin_are_refused() -> None:
+def test_two_parts_with_columns_of_one_origin_are_refused() -> None:
     with pytest.raises(ValueError, match="'fixed'"):
-        Objective(simcse, {}, sources=[Fixed(), Fixed(said="other")])(VIEWS)
-    both = Objective(simcse, {}, sources=[Fixed(), Fixed("more", "other")])(VIEWS)
+        Objective(simcse, {}, [Fixed(), FixedToo(statistic="other")])(VIEWS)
+    both = Objective(simcse, {}, [Fixed(), FixedToo("more", "other")])(VIEWS)
     assert set(both.outcome.table.origins) == {"batch", "fixed", "more"}
 
 
 @pytest.mark.parametrize("name", ["fixed_mean", "accuracy"])
 def test_two_statistics_of_one_name_are_refused(name: str) -> None:
-    objective = Objective(simcse, {}, sources=[Fixed(said=name)], mixers=[Drifting(said="fixed_mean")])
+    objective = Objective(simcse, {}, [Fixed(statistic=name), Drifting("fixed_mean")])
     with pytest.raises(ValueError, match=f"'{name}'"):
         objective(VIEWS)
     assert objective(VIEWS, with_stats=False).stats == {}
+
+
+def test_terms_are_added_to_the_contrast_and_see_what_the_encoder_gave() -> None:
+    plain = Objective(simcse, {}, [Drifting()])(VIEWS)
+    more = Objective(simcse, {}, [Drifting(), Penalty()])(VIEWS)
+    assert set(more.terms) == {"contrast", "penalty"}
+    assert torch.equal(more.terms["contrast"], plain.total)
+    assert more.terms["penalty"].item() == 0.25, "the drifted positive has another mean"
+    torch.testing.assert_close(more.total, plain.total + 0.25)
+
+
+def test_a_term_of_a_name_that_is_taken_is_refused() -> None:
+    with pytest.raises(ValueError, match="two parts report the term 'contrast'"):
+        Objective(simcse, {}, [Penalty("contrast")])(VIEWS)
+
+
+def test_a_filter_cannot_strike_out_or_weigh_the_positive() -> None:
+    loss = Objective(simcse, {}, [Fixed(), Strict()])(VIEWS)
+    assert loss.outcome.table.valid_BC.tolist() == [[True, False, False], [False, True, False]]
+    assert loss.total.item() == 0.0
+    table = loss.outcome.table.weighted(torch.ones(2, 3)).weighted(torch.ones(2, 3))
+    assert table.log_weight_BC is not None
+    assert table.log_weight_BC.tolist() == [[0.0, 2.0, 2.0], [2.0, 0.0, 2.0]]
+
+
+def test_needs_are_the_union_over_the_parts_and_two_models_of_one_name_are_refused() -> None:
+    one, other = Fixed(), Penalty()
+    one.needs = Needs(layers=(-3,), companions=(Companion(name="teacher"),))
+    other.needs = Needs(layers=(-2,), tokens=True, companions=(Companion(name="teacher"),))
+    needs = Objective(simcse, {}, [one, other], Needs(pooled=True)).needs
+    assert needs == Needs(layers=(-2, -3), tokens=True, pooled=True, companions=(Companion(name="teacher"),))
+    other.needs = Needs(companions=(Companion(name="teacher", source="another"),))
+    with pytest.raises(UsageError, match="'teacher' and mean different ones"):
+        Objective(simcse, {}, [one, other])
+
+
+def test_every_part_is_handed_the_supplies_and_refreshed_at_its_steps() -> None:
+    calls: list[object] = []
+
+    class Recording(Fixed):
+        def attach(self, supplies: Supplies) -> None:
+            calls.append(supplies.width)
+
+        def refresh(self, step: int, row_ids: Tensor, vectors_ND: Tensor) -> None:
+            calls.append((step, row_ids.tolist(), tuple(vectors_ND.shape)))
+
+    part = Recording()
+    part.refresh_every = 3
+    objective = Objective(simcse, {}, [part, Penalty()])
+    objective.attach(Supplies(width=2))
+    assert [step for step in range(8) if objective.refreshes_at(step)] == [0, 3, 6]
+    for step in (3, 4):
+        objective.refresh(step, torch.arange(2), torch.eye(2))
+    assert calls == [2, (3, [0, 1], (2, 2))]
+
+
+def test_a_queue_saved_by_the_first_version_is_taken_up() -> None:
+    """Then sources were numbered, and mixers that are no module had no place among them."""
+    parts = [MixedPositive(), Queue(width=2, queue_size=3)]
+    objective = Objective(simcse, {}, parts)
+    old = {
+        "sources.0.vectors_MD": torch.ones(3, 2),
+        "sources.0.text_ids_M": torch.tensor([4, 5, 6]),
+        "sources.0.num_seen": torch.tensor(9),
+    }
+    objective.load_state_dict(old)
+    assert int(parts[1].num_seen) == 9
+    assert parts[1].text_ids_M.tolist() == [4, 5, 6]
+    assert set(old) == {"sources.0.vectors_MD", "sources.0.text_ids_M", "sources.0.num_seen"}

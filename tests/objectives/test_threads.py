@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from contrapose.contract import Views
 from contrapose.objectives.catalogue import all_methods, all_parts, recipe
-from contrapose.objectives.contract import Views
 
 #: Rows and width: a part of a sum must be worth a thread of its own. Repeats add up where threads could meet.
 ROWS, WIDTH, TIMES = 64, 384, 12

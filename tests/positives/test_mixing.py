@@ -8,10 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contrapose.contract import Views
 from contrapose.maths.similarity import unit
-from contrapose.objectives.contract import Views
 from contrapose.objectives.simcse import simcse
 from contrapose.positives.mixing import MixedPositive
+from tests.objectives.scored import scored
 from tests.reference import loops
 
 few = settings(max_examples=25)
@@ -52,7 +53,7 @@ def test_shares_and_mixtures_equal_the_loop(
     numbers = {"near_mode": near_mode, "columns": columns, "gap_threshold": gap}
     expected, partners = loops.pm_shares(views.anchor.tolist(), views.positive.tolist(), **numbers)
     torch.testing.assert_close(shares(views, **numbers), torch.tensor(expected, dtype=torch.float64))
-    mixed, _ = MixedPositive(**numbers).mix(views)
+    mixed = MixedPositive(**numbers).views(views)
     built = torch.tensor(
         loops.mixed_positives(views.positive.tolist(), expected, partners), dtype=torch.float64
     )
@@ -62,10 +63,11 @@ def test_shares_and_mixtures_equal_the_loop(
 
 def test_when_every_gap_is_large_it_is_simcse_to_the_bit() -> None:
     views = Views.pair(plane(0.0, 1.0, 2.0, 3.0), plane(0.1, 1.1, 2.1, 3.1))
-    mixed, stats = MixedPositive().mix(views)
-    assert stats["share_far"].item() == 1.0
+    part = MixedPositive()
+    mixed = part.views(views)
+    assert part.statistics["share_far"].item() == 1.0
     assert torch.equal(mixed.positive, views.positive)
-    assert torch.equal(simcse(mixed).loss_B, simcse(views).loss_B)
+    assert torch.equal(scored(simcse, mixed).loss_B, scored(simcse, views).loss_B)
 
 
 def test_near_over_and_far_rows_are_told_apart() -> None:
@@ -77,9 +79,10 @@ def test_near_over_and_far_rows_are_told_apart() -> None:
         d1, d2 = loops.cosine(row, positive[i]), loops.cosine(row, positive[h])
         kinds.append("over" if d1 <= d2 else "near" if (d1 - d2) / d1 <= 0.1 else "far")
     assert set(kinds) == {"near", "over", "far"}
-    _, stats = MixedPositive().mix(alike(8, seed=3))
+    part = MixedPositive()
+    part.views(alike(8, seed=3))
     for kind in ("near", "over", "far"):
-        assert stats[f"share_{kind}"].item() == kinds.count(kind) / 8
+        assert part.statistics[f"share_{kind}"].item() == kinds.count(kind) / 8
 
 
 @pytest.mark.parametrize(("gap", "is_near"), [(0.0, False), (0.09, False), (0.11, True), (1.0, True)])
@@ -120,19 +123,20 @@ def test_fixed_share_in_near_rows_alone(given_weight: float | None, share: float
 
 def test_only_the_ratio_of_the_two_weights_matters() -> None:
     views = alike()
-    mixed, _ = MixedPositive(gap_threshold=1.0).mix(views)
+    mixed = MixedPositive(gap_threshold=1.0).views(views)
     scale = torch.linspace(0.2, 9, 6, dtype=torch.float64)[:, None]
     torch.testing.assert_close(
-        simcse(mixed.with_views(positive=mixed.positive * scale)).loss_B, simcse(mixed).loss_B
+        scored(simcse, mixed.with_views(positive=mixed.positive * scale)).loss_B, scored(simcse, mixed).loss_B
     )
 
 
 def test_own_columns_leave_the_hardest_negative_as_it_was() -> None:
     views = alike()
-    mixed, stats = MixedPositive(columns="own").mix(views)
-    assert stats["share_far"] < 1
+    part = MixedPositive(columns="own")
+    mixed = part.views(views)
+    assert part.statistics["share_far"] < 1
     assert torch.equal(mixed.positive, views.positive)
-    table, plain = simcse(mixed).table.cosine_BC, simcse(views).table.cosine_BC
+    table, plain = scored(simcse, mixed).table.cosine_BC, scored(simcse, views).table.cosine_BC
     off = ~torch.eye(6, dtype=torch.bool)
     assert torch.equal(table[off], plain[off])
     assert not torch.equal(table.diagonal(), plain.diagonal())
@@ -142,7 +146,7 @@ def test_gradient_reaches_both_parts_and_not_the_share() -> None:
     views = alike()
     positive = views.positive.clone().requires_grad_()
     anchor = views.anchor.clone().requires_grad_()
-    mixed, _ = MixedPositive(gap_threshold=1.0).mix(Views.pair(anchor, positive))
+    mixed = MixedPositive(gap_threshold=1.0).views(Views.pair(anchor, positive))
     share = shares(views, gap_threshold=1.0)
     hardest = (unit(views.anchor) @ unit(views.positive).T).fill_diagonal_(-2).argmax(1)
     row = int(share.argmax())
@@ -185,7 +189,9 @@ def test_finer_search_is_no_worse() -> None:
 
 def test_one_row_is_left_alone() -> None:
     views = Views.pair(torch.ones(1, 2), torch.ones(1, 2))
-    assert MixedPositive().mix(views) == (views, {})
+    part = MixedPositive()
+    assert part.views(views) is views
+    assert part.statistics == {}
 
 
 def test_rows_that_meet_in_one_point_rank_above_each_other() -> None:
@@ -252,10 +258,10 @@ def test_raw_vectors_are_mixed_as_the_published_code_does(near_mode: Any, column
             shares(views, raw_vectors=True, **numbers), torch.tensor(expected, dtype=torch.float64)
         )
         built = loops.mixed_positives(positives, expected, partners, raw_vectors=True)
-        mixed, _ = MixedPositive(raw_vectors=True, **numbers).mix(views)
+        mixed = MixedPositive(raw_vectors=True, **numbers).views(views)
         found = mixed.positive if columns == "mixed" else mixed.by_name["own_positive"]
         torch.testing.assert_close(unit(found), unit(torch.tensor(built, dtype=torch.float64)))
-        plain, _ = MixedPositive(**numbers).mix(views)
+        plain = MixedPositive(**numbers).views(views)
         other = plain.positive if columns == "mixed" else plain.by_name["own_positive"]
         differ += not torch.allclose(unit(found), unit(other))
     assert differ > 6, "raw vectors never made a difference"

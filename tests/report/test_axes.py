@@ -67,7 +67,8 @@ def test_a_share_that_does_not_move_is_drawn_between_none_and_all(value: float) 
     (panel,) = [panel for panel in PANELS if panel.names == ("accuracy",)]
     curve = Curve(name="accuracy", steps=(1, 2, 3), values=(value,) * 3)
     drawn = charts.curves(panel, [("run", {"accuracy": curve})])
-    labels = _labels(drawn)
+    assert drawn is not None
+    labels = _labels(drawn.svg)
     assert labels
     assert all(0 <= float(label) <= 1 for label in labels[: -len(ticks(1, 3, whole=True))])
     assert labels[-3:] == ["1", "2", "3"]

@@ -1,4 +1,4 @@
-"""Runs whose model is not all that was trained: a blend with the start, or the start itself."""
+"""Runs whose model is not all that was trained: a blend with the pretrained model, or that model itself."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_the_page_of_a_start_that_was_kept_says_that_nothing_changed(pretrained_
         assert not [phrase for phrase in contradicting if phrase in words]
     html = page.render(pretrained_kept)
     assert html.count('class="chart map"') == len(pretrained_kept.runs[0].own.planes)
-    assert html.count("Cosines the model, its start") == 1
+    assert html.count("Cosines the model, unchanged") == 1
     assert 'id="neighbours"' not in html
 
 
@@ -77,7 +77,9 @@ def test_beside_a_run_that_kept_its_start_the_others_keep_their_before_and_after
     html = page.render(both)
     assert "Before and after" in html
     assert "Your model is unchanged" in html
-    assert f"The model of <bdi>{pretrained_kept.runs[0].name}</bdi> is this start, unchanged." in html
+    assert (
+        f"The model of <bdi>{pretrained_kept.runs[0].name}</bdi> is this pretrained model, unchanged." in html
+    )
 
 
 def test_the_share_of_the_trained_weights_is_said(world: World, tmp_path: Path) -> None:
@@ -88,7 +90,7 @@ def test_the_share_of_the_trained_weights_is_said(world: World, tmp_path: Path) 
     assert [share for share, _ in run.blend_scores] == [0.0, 0.25, 0.5, 0.75, 1.0]
     assert run.blend == made.summary["blend"]
     half = page.render(replace(world.report, runs=(replace(world.report.runs[0], blend=0.5),)))
-    assert "The model is a blend: 50% of the trained weights, 50% of the start" in half
+    assert "The model is a blend: 50% of the trained weights, 50% of the pretrained" in half
     assert "holds 50%" in half
     whole = page.render(replace(world.report, runs=(replace(world.report.runs[0], blend=1.0),)))
     assert "is a blend" not in whole

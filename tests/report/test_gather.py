@@ -54,7 +54,7 @@ def test_an_evaluation_of_another_model_is_not_in_the_table(world: World, tmp_pa
             other.append("evaluation", entry.body)
     run = gather([world.first], other, sample=0).runs[0]
     assert run.scores == ()
-    assert "No evaluation of the start model and of the trained model is in the ledger" in run.notes
+    assert "No evaluation of the pretrained model and of the trained model is in the ledger" in run.notes
     assert [shlex.split(command)[2] for command in run.commands] == [str(world.place.model), str(world.first)]
     assert run.verdict.source.startswith("the run's own measure (")
     assert run.verdict.labelled == ""

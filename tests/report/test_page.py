@@ -12,8 +12,9 @@ import pytest
 
 from contrapose.outputs import MARKS
 from contrapose.report import charts, markdown, page
+from contrapose.report.axes import ticks
 from contrapose.report.record import PathPoint, Report
-from contrapose.report.svg import Frame, esc, ticks
+from contrapose.report.svg import Frame
 from tests.report.conftest import HOSTILE, World
 
 VOID = {"meta", "link", "br", "input", "img"}
@@ -151,14 +152,21 @@ def test_markdown_holds_the_same_facts_and_no_markup_of_the_user(world: World) -
         ("<b>", "&lt;b&gt;"),
         ("a\0b", "a\ufffdb"),
         ("\ud800", "\ufffd"),
-        ('"', "&quot;"),
-        ("'", "&#x27;"),
+        ('"', "&#34;"),
+        ("'", "&#39;"),
         ("&lt;", "&amp;lt;"),
+        ("{{ 7 * 7 }}{% if %}", "{{ 7 * 7 }}{% if %}"),
     ],
 )
-def test_escaping(text: str, written: str) -> None:
-    assert esc(text) == written
-    esc(text).encode("utf-8")
+def test_names_and_notes_are_escaped_wherever_they_stand(world: World, text: str, written: str) -> None:
+    """In the title, in attributes of pictures, in tables and in notes; nothing of it is a template either."""
+    runs = tuple(replace(run, name=f"{text} {n}", notes=(text,)) for n, run in enumerate(world.report.runs))
+    html = page.render(replace(world.report, runs=runs))
+    html.encode("utf-8")
+    assert html.count(f"{written} 0") > 8
+    assert f"<title>{written} 0, {written} 1" in html
+    assert f'data-tip="{written} 0' in html
+    assert text == written or f"{text} 0" not in html
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (-4.2, -3.1), (1e-9, 2e-9), (0, 1e9), (-1e-3, 1e-3)])
@@ -180,12 +188,14 @@ def test_the_plane_draws_the_path_from_ring_to_mark(world: World) -> None:
         PathPoint(step=9, alignment=0.5, uniformity=-3.0),
     )
     drawn = charts.plane([replace(world.report.runs[0], path=path)])
-    assert drawn.count('class="mark s0') == 2
-    assert charts.model_place(replace(world.report.runs[0], path=path, chosen_step=None)) == 1
-    assert charts.model_place(replace(world.report.runs[0], path=path, chosen_step=0)) == 0
-    assert "hollow" in drawn
-    assert "step 9" in drawn
-    assert charts.plane([replace(world.report.runs[0], path=())]) == ""
+    assert drawn is not None
+    svg = drawn.svg
+    assert svg.count('class="mark s0') == 2
+    assert charts.model_index(replace(world.report.runs[0], path=path, chosen_step=None)) == 1
+    assert charts.model_index(replace(world.report.runs[0], path=path, chosen_step=0)) == 0
+    assert "hollow" in svg
+    assert "step 9" in svg
+    assert charts.plane([replace(world.report.runs[0], path=())]) is None
 
 
 def test_the_title_names_at_most_three(world: World) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from contrapose.errors import CorruptFile
-from contrapose.report import text_sections
+from contrapose.report import page
 from contrapose.report.gather import gather
 from contrapose.report.trial_charts import MOST_FIELDS, heat_map
 from contrapose.report.trials import open_trials
@@ -38,7 +38,9 @@ def test_one_seed_has_no_deviation(tmp_path: Path) -> None:
 def test_two_numbers_make_a_heat_map_that_praises_no_field_by_itself(world: World) -> None:
     found = open_trials(world.sweep)
     assert found.numeric == ("temperature", "margin")
-    drawn = heat_map(found.tasks[0], "temperature", "margin")
+    chart = heat_map(found.tasks[0], "temperature", "margin")
+    assert chart is not None
+    drawn = chart.svg
     assert drawn.count('class="mark heat') == 6
     assert " best" not in drawn
     assert "80.55" in drawn  # 70 + 100 * 0.1 + 0.5 + mean of 0 and 0.1
@@ -47,7 +49,9 @@ def test_two_numbers_make_a_heat_map_that_praises_no_field_by_itself(world: Worl
 def test_many_values_are_drawn_in_stretches(tmp_path: Path) -> None:
     lines = [trial(n % 7, a=n / 100, b=(n * 37 % 100) / 100) for n in range(100)]
     (tmp_path / "trials.jsonl").write_text("".join(lines))
-    drawn = heat_map(open_trials(tmp_path).tasks[0], "a", "b")
+    chart = heat_map(open_trials(tmp_path).tasks[0], "a", "b")
+    assert chart is not None
+    drawn = chart.svg
     assert 1 < drawn.count('class="mark heat') <= MOST_FIELDS**2
 
 
@@ -55,7 +59,7 @@ def test_one_number_makes_a_line_with_its_spread(tmp_path: Path) -> None:
     (tmp_path / "trials.jsonl").write_text(
         "".join(trial(k + s, k=k, seed=s) for k in (1, 2, 3) for s in (0, 1))
     )
-    html = text_sections.trials(gather([tmp_path]))
+    html = page.render(gather([tmp_path]))
     assert html.count('class="mark s0') == 3
     assert "± 0.71" in html
 
@@ -79,7 +83,7 @@ def sweep_folder(folder: Path, region: list[dict[str, object]], *, scores: int =
 def test_what_is_framed_is_what_the_words_of_the_sweep_call_no_worse_than_the_highest(
     tmp_path: Path, region: list[dict[str, object]]
 ) -> None:
-    html = text_sections.trials(gather([sweep_folder(tmp_path / "sweep", region)]))
+    html = page.render(gather([sweep_folder(tmp_path / "sweep", region)]))
     assert "best region: &lt;i&gt;here" in html
     assert len(re.findall(r"heat h\d best", html)) == len(region)
     assert ("Framed fields hold" in html) == bool(region)
@@ -91,7 +95,7 @@ def test_along_one_number_only_dots_of_the_region_are_filled(tmp_path: Path) -> 
     settings = [{"values": {"k": k}, "scores": [k], "diverged": 0} for k in (1, 2, 3)]
     for region, filled in (([{"k": 2}, {"k": 3}], 2), ([], 3)):
         (tmp_path / "results.json").write_text(json.dumps({"settings": settings, "region": region}))
-        html = text_sections.trials(gather([tmp_path]))
+        html = page.render(gather([tmp_path]))
         assert html.count('class="mark s0"') == filled
         assert html.count('class="mark s0 hollow"') == 3 - filled
 
@@ -115,7 +119,7 @@ def test_a_setting_that_diverged_is_in_no_picture(tmp_path: Path) -> None:
     lines = [trial(9, k=3, seed=0), json.dumps({"factors": {"k": 3, "seed": 1}, "values": {}}) + "\n"]
     lines += [trial(k, k=k, seed=s) for k in (1, 2) for s in (0, 1)]
     (tmp_path / "trials.jsonl").write_text("".join(lines))
-    html = text_sections.trials(gather([tmp_path]))
+    html = page.render(gather([tmp_path]))
     assert html.count('class="mark s0') == 2
     assert "highest 2.00 at 2" in html
     assert "1 seed, 1 diverged" in html
@@ -125,13 +129,15 @@ def test_fields_of_close_values_have_names_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "trials.jsonl").write_text(
         "".join(trial(n, a=0.5 + n * 1e-6, b=b) for n in (1, 2) for b in (1, 2))
     )
-    drawn = heat_map(open_trials(tmp_path).tasks[0], "a", "b")
+    chart = heat_map(open_trials(tmp_path).tasks[0], "a", "b")
+    assert chart is not None
+    drawn = chart.svg
     names = re.findall(r'class="tick"[^>]*>([^<]*)<', drawn)
     assert len(set(names)) == len(names) == 4
 
 
 def test_text_of_trials_is_escaped(world: World) -> None:
-    html = text_sections.trials(world.report)
+    html = page.render(world.report)
     assert "<b>mine" not in html
     assert "&lt;b&gt;mine" in html
 
@@ -158,7 +164,7 @@ def test_a_value_that_is_no_number_is_left_out(tmp_path: Path) -> None:
 
 def test_a_factor_that_some_trials_lack_is_drawn_where_it_is(tmp_path: Path) -> None:
     (tmp_path / "trials.jsonl").write_text(trial(1, a=1, b=1) + trial(2, a=2) + trial(3, a=2, b=2))
-    html = text_sections.trials(gather([tmp_path]))
+    html = page.render(gather([tmp_path]))
     assert html.count('class="mark heat') == 2
 
 
@@ -171,11 +177,11 @@ def test_label_free_gains_keep_their_places_and_no_field_is_best_by_itself(tmp_p
 
     place = tmp_path / "trials.jsonl"
     place.write_text(field(1, 1, 0.0351) + field(1, 2, 0.0312) + field(2, 1, 0.0))
-    html = text_sections.trials(gather([tmp_path]))
+    html = page.render(gather([tmp_path]))
     assert "0.0351" in html
     assert "h8 best" not in html
     place.write_text(field(1, 1, 0.0) + field(1, 2, 0.0))
-    assert " best" not in text_sections.trials(gather([tmp_path])).partition("<svg")[2]
+    assert " best" not in page.render(gather([tmp_path])).partition("<svg")[2]
 
 
 def test_trials_of_another_shape_are_counted_and_left_out(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from contrapose.train.modules import FrozenNetwork, module_tree, put_back, running_statistics, trainable
+from contrapose.encoder.frozen import FrozenNetwork
+from contrapose.train.modules import module_tree, put_back, running_statistics, trainable
 
 
 def test_the_tree_has_the_weights_of_all_its_modules_that_learn() -> None:

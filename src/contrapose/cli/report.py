@@ -134,7 +134,7 @@ def _text(found: Report, kind: str) -> str:
 
 def show(found: Report) -> None:
     """The verdicts and the paired differences, for a terminal."""
-    from contrapose.report.wording import changed, over_seeds, sentence
+    from contrapose.report.wording import difference_in_words, over_seeds, sentence
     from contrapose.selection.reported import SIGNS
 
     for run in found.runs:
@@ -147,7 +147,7 @@ def show(found: Report) -> None:
         for part in [*run.verdict.grounds, sentence(run)]:
             console.say(part)
         rows = [
-            [score.task, score.metric, *changed(score.difference)]
+            [score.task, score.metric, *difference_in_words(score.difference)]
             for score in run.scores
             if score.difference is not None
         ]

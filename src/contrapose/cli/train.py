@@ -12,7 +12,7 @@ from contrapose.cli import console, run_view
 from contrapose.cli.failures import PARTIAL
 from contrapose.cli.options import Json, Quiet, examples, split_words
 from contrapose.errors import UsageError
-from contrapose.experiment.recipes import RECIPES, Recipe, departures, recipe_named
+from contrapose.experiment.recipes import RECIPES, PublishedRecipe, departures, recipe_named
 from contrapose.paths import expanded
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def settings_from(
     flags: Mapping[str, Any],
     assignments: Sequence[str],
     *,
-    recipe: Recipe | None = None,
+    recipe: PublishedRecipe | None = None,
     resume: bool = False,
 ) -> RunSettings:
     """The settings of a run: the recipe's, the file's, flags, ``--set``; each goes before those named earlier.

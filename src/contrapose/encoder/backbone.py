@@ -49,31 +49,57 @@ def load_backbone(folder: Path, name: str, dropout: float | None = None) -> Load
 
     Raises :class:`ModelError` for what transformers cannot read and for weights that do not belong to config.json.
     """
-    import torch
-    from transformers import AutoConfig, AutoTokenizer
+    with _loading(folder, name):
+        config = _config(folder)
+        _set_dropout(config, dropout, name)
+        architecture = _architecture(config)
+        extra = {"add_pooling_layer": False} if has_pooling_switch(architecture) else {}
+        expected = outline(architecture, config)
+        refuse_larger_model(expected, folder, name)
+        backbone, report = _weights(architecture, config, folder, **extra)
+        tokenizer = _tokenizer(folder)
+        pooler = read_pooler(expected, folder) if extra else {}
+    refuse_other_weights(report, backbone, name)
+    _check_vocabulary(backbone, tokenizer, name)
+    return Loaded(backbone.eval(), tokenizer, pooler)
 
+
+def load_masked_language_model(folder: Path, name: str) -> tuple[Any, Any]:
+    """A whole masked language model with its head, in evaluation mode, and its tokenizer; as :func:`load_backbone`.
+
+    Raises :class:`ModelError` also for a folder whose weights have no such head.
+    """
+    from transformers import AutoModelForMaskedLM
+
+    with _loading(folder, name):
+        config = _config(folder)
+        if type(config) not in AutoModelForMaskedLM._model_mapping:
+            raise ModelError(
+                f"transformers has no masked language model of type '{config.model_type}' ('{name}')"
+            )
+        architecture = AutoModelForMaskedLM._model_mapping[type(config)]
+        refuse_larger_model(outline(architecture, config), folder, name)
+        network, report = _weights(architecture, config, folder)
+        tokenizer = _tokenizer(folder)
+    body = f"{network.base_model_prefix}."
+    if head := sorted(str(key) for key in report["missing_keys"] if not str(key).startswith(body)):
+        raise ModelError(
+            f"'{name}' has no masked-language-model head (its weights lack {head[0]}): it is an encoder alone, and "
+            "cannot fill in words. Give the folder of a whole masked language model"
+        )
+    other_heads = {key for key in report["unexpected_keys"] if not str(key).startswith(body)}
+    report["unexpected_keys"] = [key for key in report["unexpected_keys"] if key not in other_heads]
+    refuse_other_weights(report, network, name)
+    _check_vocabulary(network, tokenizer, name)
+    return network.eval(), tokenizer
+
+
+@contextmanager
+def _loading(folder: Path, name: str) -> Iterator[None]:
+    """What transformers raises inside the block is a :class:`ModelError` that names the model."""
     with _quiet(), seeded(0, "backbone"):
         try:
-            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-            config.return_dict = True  # a tuple has no names
-            _set_dropout(config, dropout, name)
-            architecture = _architecture(config)
-            extra = {"add_pooling_layer": False} if has_pooling_switch(architecture) else {}
-            expected = outline(architecture, config)
-            refuse_larger_model(expected, folder, name)
-            backbone, report = architecture.from_pretrained(
-                folder,
-                config=config,
-                dtype=torch.float32,
-                attn_implementation="eager" if not architecture._supports_sdpa else "sdpa",
-                use_safetensors=True,
-                local_files_only=True,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,  # refused below, in words
-                **extra,
-            )
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-            pooler = read_pooler(expected, folder) if extra else {}
+            yield
         except ContraposeError:
             raise
         # transformers and its Rust parts raise nearly everything, plain Exception included, on a damaged folder.
@@ -81,9 +107,37 @@ def load_backbone(folder: Path, name: str, dropout: float | None = None) -> Load
             if not isinstance(error, Exception) and not is_panic(error):
                 raise
             raise ModelError(f"cannot load '{name}' from {folder}: {reason_of(error)}") from error
-    refuse_other_weights(report, backbone, name)
-    _check_vocabulary(backbone, tokenizer, name)
-    return Loaded(backbone.eval(), tokenizer, pooler)
+
+
+def _config(folder: Path) -> Any:
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    config.return_dict = True  # a tuple has no names
+    return config
+
+
+def _tokenizer(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+
+
+def _weights(architecture: Any, config: Any, folder: Path, **extra: Any) -> Any:
+    """(the model with its weights in fp32, transformers' report of what did not fit)."""
+    import torch
+
+    return architecture.from_pretrained(
+        folder,
+        config=config,
+        dtype=torch.float32,
+        attn_implementation="eager" if not architecture._supports_sdpa else "sdpa",
+        use_safetensors=True,
+        local_files_only=True,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # refused by the caller, in words
+        **extra,
+    )
 
 
 def _architecture(config: Any) -> Any:

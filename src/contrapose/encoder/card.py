@@ -8,11 +8,15 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from contrapose.encoder.export import PORTABLE, versions
+from contrapose.encoder.pooling import PORTABLE
+from contrapose.ledger import versions
 from contrapose.markdown_table import markdown_table
 
 if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
+
+#: The packages that a model is made with.
+MADE_WITH = ("contrapose", "torch", "transformers", "tokenizers")
 
 
 def model_card(
@@ -48,7 +52,7 @@ def model_card(
         _table("Measurements", numbers),
         _list("Provenance", provenance or {}),
         _list("Vectors", _vectors(encoder, fingerprint)),
-        _list("Made with", versions()),
+        _list("Made with", versions(MADE_WITH)),
         f"## Citation\n\n{_fenced(citation.strip())}" if citation else "",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"

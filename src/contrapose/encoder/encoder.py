@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,17 +12,18 @@ import torch
 from torch import Tensor, nn
 
 from contrapose.encoder import backbone as backbones
+from contrapose.encoder.encode import encode
+from contrapose.encoder.export import save
+from contrapose.encoder.fingerprint import hash_of
 from contrapose.encoder.heads import build_head
-from contrapose.encoder.pooling import check_pooling, needs_layers, pool
+from contrapose.encoder.lengths import check_length, length_of
+from contrapose.encoder.opening import open_model
+from contrapose.encoder.pooling import check_pooling, needs_layers, pool, pool_layer
+from contrapose.encoder.proof import check_encodes
 from contrapose.encoder.tokenizer_rules import NOTABLE_GROWTH, normalizer_growth
-from contrapose.encoder.tokens import CHARACTERS_PER_TOKEN, clean, cut_to_growth, smallest_length, tokenize
+from contrapose.encoder.tokens import CHARACTERS_PER_TOKEN, clean, cut_to_growth, tokenize
 from contrapose.errors import UsageError
 from contrapose.listening import Progress
-
-#: The tokenizers of transformers say "no limit" with a number like 10**30.
-NO_LIMIT = 1_000_000
-#: The cut for an encoder that names no limit anywhere (relative positions, no length in the tokenizer).
-FALLBACK_LENGTH = 512
 
 
 class Encoder(nn.Module):
@@ -96,20 +95,9 @@ class Encoder(nn.Module):
         Raises :class:`MissingExtra`, :class:`UsageError` (an unknown name or option), :class:`UnsafeModel` (code,
         pickle, paths that lead out), :class:`CorruptFile` (damaged weights), :class:`ModelError` (anything else).
         """
-        from contrapose.encoder.layout import read_layout
-        from contrapose.encoder.proof import check_encodes, verify_saved
-        from contrapose.encoder.safety import inspect_folder
-        from contrapose.encoder.source import resolve
-        from contrapose.encoder.tokenizer_trial import try_tokenizer
-
         if pooling is not None:
             check_pooling(pooling)
-        source = resolve(model, revision)
-        inspect_folder(source.folder, fetched=source.fetched)
-        verify_saved(source.folder, fetched=source.fetched)
-        layout = read_layout(source.folder, source.name)
-        if not source.embedded:
-            try_tokenizer(layout.backbone)
+        source, layout = open_model(model, revision)
         network, tokenizer, pooler = backbones.load_backbone(layout.backbone, source.name, dropout)
         chosen_pooling = pooling or layout.pooling
         width = backbones.width_of(network, source.name)
@@ -120,7 +108,7 @@ class Encoder(nn.Module):
             pooling=chosen_pooling,
             head=build_head(head or _preset_head(layout.kind, chosen_pooling), width, head_seed),
             normalize=layout.normalize,
-            max_length=_length(max_length, layout.max_length, network, tokenizer, source.name),
+            max_length=length_of(max_length, layout.max_length, network, tokenizer, source.name),
             name=source.name,
             kind=layout.kind,
             lower_case=layout.lower_case,
@@ -144,12 +132,7 @@ class Encoder(nn.Module):
         Texts are cut to 64 characters per token before the tokenizer sees them, so hostile text is only slow.
         """
         limit = self.max_length if max_length is None else max_length
-        smallest = smallest_length(self.tokenizer)
-        longest = backbones.position_limit(self.backbone) or limit
-        if not smallest <= limit <= longest:
-            raise UsageError(
-                f"max_length must be between {smallest} and {longest} for '{self.name}', got {limit}"
-            )
+        check_length(limit, self.backbone, self.tokenizer, self.name)
         most = limit * CHARACTERS_PER_TOKEN
         ready = clean(texts, most, prompt=self.prompt, lower_case=self.lower_case)
         if self._growth > NOTABLE_GROWTH:
@@ -164,12 +147,25 @@ class Encoder(nn.Module):
         """
         if not token_ids:
             return torch.zeros(0, self.width, device=self.device)
-        ids_NT, mask_NT = self._padded(token_ids)
+        ids_NT, mask_NT = self.padded(token_ids)
         layers = needs_layers(self.pooling)
         output = self.backbone(input_ids=ids_NT, attention_mask=mask_NT, output_hidden_states=layers)
         return pool(self.pooling, output.last_hidden_state, mask_NT, output.hidden_states if layers else None)
 
-    def _padded(self, token_ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    def pooled_with_layers(self, token_ids: Sequence[Sequence[int]], layers: Sequence[int]) -> Tensor:
+        """(N, 1 + L, D) fp32: what :meth:`pooled` gives, then the same pooling of inner layers.
+
+        layers: counted from the last: -2 is the layer below it, -1 - (number of layers) the embeddings.
+        """
+        ids_NT, mask_NT = self.padded(token_ids)
+        output = self.backbone(input_ids=ids_NT, attention_mask=mask_NT, output_hidden_states=True)
+        states = output.hidden_states
+        last_ND = pool(self.pooling, output.last_hidden_state, mask_NT, states)
+        inner = [pool_layer(self.pooling, states[layer], mask_NT) for layer in layers]
+        return torch.stack([last_ND, *inner], dim=1)
+
+    def padded(self, token_ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """(N, T) token ids and (N, T) mask, 1 at tokens and 0 at padding on the right."""
         lengths = np.array([len(row) for row in token_ids])
         mask = np.arange(max(1, int(lengths.max())))[None, :] < lengths[:, None]
         padding = self.tokenizer.pad_token_id
@@ -200,8 +196,6 @@ class Encoder(nn.Module):
         progress          a function called with the number of texts just finished, or a Listener
         use_head          put the train-time head on top, to look at what the loss sees
         """
-        from contrapose.encoder.encode import encode
-
         vectors = encode(
             self,
             [texts] if isinstance(texts, str) else texts,
@@ -245,16 +239,8 @@ class Encoder(nn.Module):
 
     def fingerprint(self) -> str:
         """sha256 over the weights and all else that shapes a vector: pooling, normalisation, lengths, tokenizer."""
-        digest = hashlib.sha256()
-        for key, tensor in sorted(self.backbone.state_dict().items()):
-            values = (
-                tensor.detach().to("cpu", torch.float32 if tensor.is_floating_point() else None).contiguous()
-            )
-            digest.update(f"{key} {tuple(values.shape)} {values.dtype}\n".encode())
-            digest.update(values.numpy().tobytes())
         shaping = [self.pooling, self.normalize, self.max_length, self.lower_case, self.prompt]
-        digest.update(json.dumps([shaping, _tokenizer_record(self.tokenizer)], sort_keys=True).encode())
-        return digest.hexdigest()
+        return hash_of(self.backbone.state_dict(), self.tokenizer, shaping)
 
     def save(self, folder: str | Path, card: str = "", provenance: dict[str, Any] | None = None) -> None:
         """Write the model as a sentence-transformers folder (legacy schema, safetensors), whole or not at all.
@@ -262,32 +248,8 @@ class Encoder(nn.Module):
         ``card`` is the text of its README.md; a short one is written where it is empty. ``provenance`` (method, data,
         numbers) goes into contrapose.json. The head is left out: it was for training.
         """
-        from contrapose.encoder.export import save
-
         save(self, Path(folder), card, provenance or {})
 
 
 def _preset_head(kind: str, pooling: str) -> str:
     return "linear-tanh" if kind == "masked-lm" and pooling == "cls" else "none"
-
-
-def _length(asked: int | None, folder_says: int | None, backbone: Any, tokenizer: Any, name: str) -> int:
-    """The option, else the folder's word, else what tokenizer and positions allow; never above the positions."""
-    positions = backbones.position_limit(backbone) or NO_LIMIT
-    smallest = smallest_length(tokenizer)
-    if asked is not None:
-        if not smallest <= asked <= positions:
-            raise UsageError(
-                f"max_length must be between {smallest} and {positions} for '{name}', got {asked}"
-            )
-        return asked
-    longest = min(folder_says or NO_LIMIT, int(min(tokenizer.model_max_length, NO_LIMIT)), positions)
-    return max(smallest, longest if longest < NO_LIMIT else FALLBACK_LENGTH)
-
-
-def _tokenizer_record(tokenizer: Any) -> Any:
-    """The tokenizer as data, without the truncation and padding that the last call happened to set."""
-    if not getattr(tokenizer, "is_fast", False):
-        return sorted(tokenizer.get_vocab().items())
-    record = json.loads(tokenizer.backend_tokenizer.to_str())
-    return {key: value for key, value in record.items() if key not in ("truncation", "padding")}

@@ -20,13 +20,14 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from contrapose.encoder.backbone import has_pooling_switch
+from contrapose.encoder.card import MADE_WITH, model_card
+from contrapose.encoder.pooling import PORTABLE
+from contrapose.ledger import versions
 from contrapose.storage import durable
 
 if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
 
-#: Poolings that sentence-transformers can express, and its word for them.
-PORTABLE = {"cls": "cls_token", "cls_before_pooler": "cls_token", "avg": "mean_tokens"}
 _LEGACY_MODES = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens")
 
 OWN_FILE = "contrapose.json"
@@ -46,8 +47,6 @@ _PASSING_SETTINGS = (
 
 def save(encoder: Encoder, folder: Path, card: str, provenance: dict[str, Any]) -> None:
     """See :meth:`contrapose.encoder.encoder.Encoder.save`. Replaces an earlier model of contrapose, nothing else."""
-    from contrapose.encoder.card import model_card
-
     record = _own_record(encoder, provenance)
     files: dict[str, bytes | Any] = {"model.safetensors": partial(_write_weights, encoder)}
     files |= _tokenizer_files(encoder)
@@ -115,7 +114,7 @@ def _pipeline_files(encoder: Encoder) -> dict[str, bytes]:
         ),
         "config_sentence_transformers.json": _json(
             {
-                "__version__": versions(),
+                "__version__": versions(MADE_WITH),
                 "prompts": {"default": encoder.prompt} if encoder.prompt else {},
                 "default_prompt_name": "default" if encoder.prompt else None,
                 "similarity_fn_name": "cosine",
@@ -137,22 +136,9 @@ def _own_record(encoder: Encoder, provenance: dict[str, Any]) -> dict[str, Any]:
         "lower_case": encoder.lower_case,
         "prompt": encoder.prompt,
         "fingerprint": encoder.fingerprint(),
-        "versions": versions(),
+        "versions": versions(MADE_WITH),
         "provenance": provenance,
     }
-
-
-def versions() -> dict[str, str]:
-    """The versions a model was made with."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    known = {}
-    for package in ("contrapose", "torch", "transformers", "tokenizers"):
-        try:
-            known[package] = version(package)
-        except PackageNotFoundError:
-            known[package] = "unknown"
-    return known
 
 
 def _json(value: Any) -> bytes:

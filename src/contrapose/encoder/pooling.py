@@ -24,6 +24,9 @@ from torch import Tensor
 
 from contrapose.errors import UsageError, nearest
 
+#: Poolings that sentence-transformers can express, and its word for them.
+PORTABLE = {"cls": "cls_token", "cls_before_pooler": "cls_token", "avg": "mean_tokens"}
+
 POOLINGS = ("cls", "cls_before_pooler", "avg", "avg_first_last", "avg_top2")
 
 
@@ -65,6 +68,13 @@ def pool(name: str, last_NTD: Tensor, mask_NT: Tensor, layers: Sequence[Tensor] 
         raise ValueError(f"pooling '{name}' needs the inner layers")
     first, second = (layers[1], layers[-1]) if name == "avg_first_last" else (layers[-2], layers[-1])
     return mean_of_tokens((first.float() + second.float()) / 2, mask_NT)
+
+
+def pool_layer(name: str, layer_NTD: Tensor, mask_NT: Tensor) -> Tensor:
+    """(N, D) float32: one inner layer pooled as the last one is: its first token, or the mean over its tokens."""
+    if name in ("cls", "cls_before_pooler"):
+        return layer_NTD[:, 0].float()
+    return mean_of_tokens(layer_NTD.float(), mask_NT)
 
 
 def mean_of_tokens(tokens_NTD: Tensor, mask_NT: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ class PairedTest:
     rows: int
 
 
-class Difference(Protocol):
+class TestedDifference(Protocol):
     """What every comparison of two numbers holds."""
 
     @property
@@ -217,7 +217,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def in_words(test: Difference, p_value: float | None = None) -> str:
+def in_words(test: TestedDifference, p_value: float | None = None) -> str:
     """What a comparison says: "better", "worse", or "no clear change" where it could be chance.
 
     Clear is a difference whose interval leaves out zero and whose p-value (corrected, where given) is at most

@@ -17,9 +17,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from contrapose.contract import Method, Views
 from contrapose.errors import MissingExtra, UsageError
 from contrapose.objectives.catalogue import recipe
-from contrapose.objectives.contract import Method, Views
 
 #: The base of text numbers: odd, with well-spread bits (2**64 divided by the golden ratio, as a signed integer).
 TEXT_NUMBER_BASE = -0x61C8864680B583EB

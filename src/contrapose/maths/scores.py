@@ -7,7 +7,7 @@ never by "the diagonal", so that extra columns need no special case.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -61,6 +61,22 @@ class ScoreTable:
     def negative_BC(self) -> Tensor:
         """The columns that count as negatives of the row."""
         return self.valid_BC & ~self.is_positive_BC
+
+    def without(self, struck_BC: Tensor) -> ScoreTable:
+        """The table with these columns struck out of their rows' denominators; never the positive.
+
+        >>> table = score_table(torch.eye(2), [Columns(origin="batch", vectors=torch.eye(2))], torch.arange(2))
+        >>> table.without(torch.ones(2, 2, dtype=torch.bool)).valid_BC.tolist()
+        [[True, False], [False, True]]
+        """
+        return replace(self, valid_BC=self.valid_BC & (~struck_BC | self.is_positive_BC))
+
+    def weighted(self, log_weight_BC: Tensor) -> ScoreTable:
+        """The table with these numbers added to the logits: exp(w) multiplies a column's exponential; never the
+        positive's."""
+        added_BC = log_weight_BC.to(self.cosine_BC.dtype).masked_fill(self.is_positive_BC, 0)
+        before = self.log_weight_BC
+        return replace(self, log_weight_BC=added_BC if before is None else before + added_BC)
 
 
 def score_table(anchor_BD: Tensor, blocks: Sequence[Columns], positive_B: Tensor) -> ScoreTable:

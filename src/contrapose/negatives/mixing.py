@@ -20,17 +20,17 @@ HNCSE 2024, https://arxiv.org/abs/2411.12156; in the spirit of MoCHi (Kalantidis
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
-from contrapose.maths.scores import Columns
+from contrapose.contract import Columns, Part, RawVectors, Views
 from contrapose.maths.similarity import SMALLEST_NORM, at_least_fp32, cosine_table, take_rows, unit
 from contrapose.negatives.queue import Queue, QueueSize
-from contrapose.objectives.contract import Candidates, Part, RawVectors, Views
 from contrapose.seeds import numpy_generator
 
 #: A mixture shorter than this has no direction: its parents point opposite ways. Its cosine is then 0.
@@ -39,13 +39,17 @@ SMALLEST_SQUARED_NORM = 1e-12
 DEFAULT_NUM_MIXTURES = 40
 
 
-class MixedNegatives(nn.Module):
+class MixedNegatives(Part):
     """Synthetic negatives of each row, from its hardest negatives in the batch, a queue, or both.
 
     >>> source = MixedNegatives(width=4, k=2, num_mixtures=3)
-    >>> source.candidates(Views.pair(torch.eye(4), torch.eye(4))).columns.cosines.shape
+    >>> [mixed] = source.columns(Views.pair(torch.eye(4), torch.eye(4)))
+    >>> mixed.cosines.shape
     torch.Size([4, 3])
     """
+
+    name = "mixed-negatives"
+    idea = "Pairs of a row's hardest negatives, mixed into synthetic, harder ones (HNCSE-HNM)."
 
     def __init__(
         self,
@@ -94,12 +98,12 @@ class MixedNegatives(nn.Module):
         self.detach_negatives, self.raw_vectors = detach_negatives, raw_vectors
         self.queue = Queue(width=width, queue_size=pool_queue_size)
 
-    def candidates(self, views: Views) -> Candidates | None:
+    def columns(self, views: Views) -> Iterator[Columns]:
         pool_PD, allowed_BP = self._parents(views)
         # A row's own positive is in the pool of the batch and is no parent.
         k = min(self.k, pool_PD.shape[0] - ("batch" in self.pool))
         if k < 2:
-            return None
+            return
         if self.detach_negatives:
             pool_PD = pool_PD.detach()
         cosine_BP = cosine_table(views.anchor, pool_PD)
@@ -115,10 +119,8 @@ class MixedNegatives(nn.Module):
             pairs_BSK = weighted_by_length(pairs_BSK, length_BK)
         cosine_BS, unit_BSK = mix(cosine_BP.gather(1, chosen_BK), gram_BKK, pairs_BSK)
         valid_BS = ~(is_parent_BSK & ~allowed_BK[:, None, :]).any(-1)
-        return Candidates(
-            columns=Columns(origin="mixed", cosines=cosine_BS, valid=valid_BS),
-            stats=mixture_stats(cosine_BS, unit_BSK, gram_BKK, valid_BS),
-        )
+        self.report(**mixture_stats(cosine_BS, unit_BSK, gram_BKK, valid_BS))
+        yield Columns(origin="mixed", cosines=cosine_BS, valid=valid_BS)
 
     def observe(self, views: Views) -> None:
         if "queue" in self.pool:
@@ -203,9 +205,4 @@ def mixture_stats(
     }
 
 
-PART = Part(
-    name="mixed-negatives",
-    idea="Pairs of a row's hardest negatives, mixed into synthetic, harder ones (HNCSE-HNM).",
-    role="negative source",
-    build=MixedNegatives,
-)
+PART = MixedNegatives

@@ -7,15 +7,15 @@ with the same queue.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
-from contrapose.maths.scores import Columns
+from contrapose.contract import Columns, Part, Views
 from contrapose.maths.similarity import unit
-from contrapose.objectives.contract import Candidates, Part, Views
 
 #: The text number of a vector whose text is not known; it equals no other.
 UNKNOWN_TEXT = 0
@@ -25,16 +25,18 @@ QueueSize = Annotated[
 ]
 
 
-class Queue(nn.Module):
+class Queue(Part):
     """The last ``queue_size`` positives of accepted steps, as columns that all rows share.
 
     >>> queue = Queue(width=2, queue_size=3)
-    >>> queue.candidates(Views.pair(torch.eye(2), torch.eye(2))) is None     # nothing seen yet
-    True
+    >>> list(queue.columns(Views.pair(torch.eye(2), torch.eye(2))))     # nothing seen yet
+    []
     >>> queue.observe(Views.pair(torch.eye(2), torch.eye(2)))
     >>> queue.num_filled
     2
     """
+
+    name, idea = "queue", "Past positives as further negatives of every row."
 
     vectors_MD: Tensor
     text_ids_M: Tensor
@@ -50,15 +52,13 @@ class Queue(nn.Module):
     def num_filled(self) -> int:
         return min(int(self.num_seen), len(self.vectors_MD))
 
-    def candidates(self, views: Views) -> Candidates | None:
-        if self.num_filled == 0:
-            return None
-        columns = Columns(
-            origin="queue",
-            vectors=self.vectors_MD[: self.num_filled].clone(),
-            valid=~self.repeats(views),
-        )
-        return Candidates(columns=columns)
+    def columns(self, views: Views) -> Iterator[Columns]:
+        if self.num_filled > 0:
+            yield Columns(
+                origin="queue",
+                vectors=self.vectors_MD[: self.num_filled].clone(),
+                valid=~self.repeats(views),
+            )
 
     def repeats(self, views: Views) -> Tensor:
         """(B, filled) bool: the queued text is the row's anchor or positive."""
@@ -84,9 +84,4 @@ class Queue(nn.Module):
         self.num_seen += views.num_rows
 
 
-PART = Part(
-    name="queue",
-    idea="Past positives as further negatives of every row.",
-    role="negative source",
-    build=Queue,
-)
+PART = Queue

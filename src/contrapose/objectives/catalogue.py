@@ -1,32 +1,33 @@
-"""name -> Method and name -> Part. Whoever adds a file with a ``METHOD`` to this room has added a method.
+"""name -> Method and name -> Part. Whoever adds a file with a ``METHOD`` to this package has added a method.
 
-Files in ``objectives/`` declare ``METHOD`` or ``METHODS``, files in ``negatives/`` and ``positives/`` declare
-``PART``; they are found, not listed. Other packages can offer methods through the entry point group
-``contrapose.methods``; one that cannot be used is left out, with one warning. Wherever a method's name is taken, so is
-the path of a file that holds a ``METHOD``. The catalogue is frozen once it has been read.
+Files in ``objectives/`` declare ``METHOD`` or ``METHODS``; files in ``negatives/``, ``positives/``, ``filters/`` and
+``regularizers/`` declare ``PART``, a class. They are discovered, not listed, and no equation imports a part. Other
+packages can offer methods through the entry point group ``contrapose.methods``; one that cannot be used is left out,
+with one warning. Wherever a method's name is taken, so is the path of a file that holds a ``METHOD``. The catalogue is
+frozen once it has been read.
 """
 
 from __future__ import annotations
 
 import importlib
+import inspect
 import logging
-import pkgutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Any, cast
 
 from torch import Tensor
 
-import contrapose.negatives
-import contrapose.positives
+from contrapose import filters, negatives, positives, regularizers
 from contrapose.config import Frozen, validate
+from contrapose.contract import Loss, Method, Needs, Part, Supplies, Views, key_of
 from contrapose.errors import UsageError, nearest
-from contrapose.objectives.contract import Loss, Method, NegativeSource, Part, PositiveMixer, Views
-from contrapose.objectives.door import check_vectors
-from contrapose.objectives.hyperparameters import combine, hyperparameters_of, values_for
+from contrapose.objectives.discovery import by_name, declared
+from contrapose.objectives.door import check_needs, check_vectors
+from contrapose.objectives.hyperparameters import check_equation, combine, hyperparameters_of, values_for
 from contrapose.objectives.objective import Objective
 from contrapose.objectives.plugins import GROUP, is_file, method_of_file, method_of_package
 
@@ -45,23 +46,23 @@ def all_methods() -> Mapping[str, Method]:
 @cache
 def _catalogue() -> tuple[Mapping[str, Method], Mapping[str, str]]:
     """Every method by name; and why each one that a package offers and that cannot be used is left out, by name."""
-    found = _by_name(_declared(importlib.import_module(__package__), "METHOD"), "methods")
+    methods = by_name(declared(importlib.import_module(__package__), "METHOD"), "methods")
     left_out: dict[str, str] = {}
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
         try:
-            method = _usable(entry, found)
+            method = _usable(entry, methods)
         except UsageError as error:
             left_out[entry.name] = str(error)
             logger.warning("the method '%s' is left out: %s", entry.name, error)
         else:
-            found[method.name] = method
-    return MappingProxyType(dict(sorted(found.items()))), MappingProxyType(left_out)
+            methods[method.name] = method
+    return MappingProxyType(dict(sorted(methods.items()))), MappingProxyType(left_out)
 
 
-def _usable(entry: EntryPoint, found: Mapping[str, Method]) -> Method:
+def _usable(entry: EntryPoint, known: Mapping[str, Method]) -> Method:
     """A package's method, tried: what fails here would fail in every command that lists methods."""
     method = method_of_package(entry)
-    if method.name in found:
+    if method.name in known:
         raise UsageError(f"there is a method '{method.name}' already; its author must rename one")
     try:
         _made(method)
@@ -73,19 +74,12 @@ def _usable(entry: EntryPoint, found: Mapping[str, Method]) -> Method:
 
 
 @cache
-def all_parts() -> Mapping[str, Part]:
+def all_parts() -> Mapping[str, type[Part]]:
     """Every part that ``--with`` takes, by name."""
-    rooms = (contrapose.negatives, contrapose.positives)
-    return MappingProxyType(_by_name((part for room in rooms for part in _declared(room, "PART")), "parts"))
-
-
-def _by_name(records: Iterator[Any], kind: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for record in records:
-        if record.name in found:
-            raise UsageError(f"two {kind} are named '{record.name}'; rename one")
-        found[record.name] = record
-    return found
+    packages = (negatives, positives, filters, regularizers)
+    return MappingProxyType(
+        by_name((part for package in packages for part in declared(package, "PART")), "parts")
+    )
 
 
 def method_named(name: str) -> Method:
@@ -104,45 +98,50 @@ def method_named(name: str) -> Method:
     )
 
 
-def _declared(room: ModuleType, word: str) -> Iterator[Any]:
-    for info in pkgutil.iter_modules(room.__path__):
-        module = importlib.import_module(f"{room.__name__}.{info.name}")
-        if hasattr(module, word):
-            yield getattr(module, word)
-        yield from getattr(module, f"{word}S", ())
+def _names(parts: Sequence[str | type[Part]]) -> list[str]:
+    return [part if isinstance(part, str) else part.name for part in parts]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A method with extra parts and numbers, checked, not yet built.
+    """A method with extra parts and hyperparameters, checked, not yet built.
 
     file_sha256: of the file the method was read from; None for a method of the catalogue.
     """
 
     method: Method
-    parts: tuple[Part, ...]
+    parts: tuple[type[Part], ...]
     hyperparameters: Frozen
     file_sha256: str | None = None
 
+    @property
+    def needs(self) -> Needs:
+        """What must be supplied: known before any model is loaded."""
+        return self.build(width=1).needs
+
     def build(self, width: int) -> Objective:
-        """The objective for embeddings of ``width`` numbers."""
+        """The objective for embeddings of ``width`` numbers; what it needs beside is handed over by ``attach``."""
         values = self.hyperparameters.model_dump()
-        sources: list[NegativeSource] = []
-        mixers: list[PositiveMixer] = []
-        for part in self.parts:
-            mine = values_for(hyperparameters_of(part.build), values)
-            if part.role == "negative source":
-                sources.append(cast("NegativeSource", part.build(width=width, **mine)))
-            else:
-                mixers.append(cast("PositiveMixer", part.build(**mine)))
         equation = self.method.objective
-        return Objective(equation, values_for(hyperparameters_of(equation), values), sources, mixers)
+        return Objective(
+            equation,
+            values_for(hyperparameters_of(equation), values),
+            [_instance(part, width, values) for part in self.parts],
+            self.method.needs,
+        )
+
+
+def _instance(part: type[Part], width: int, values: Mapping[str, Any]) -> Part:
+    mine = values_for(hyperparameters_of(part), values)
+    if "width" in inspect.signature(part).parameters:
+        mine["width"] = width
+    return part(**mine)
 
 
 def recipe(
     method: str, parts: Sequence[str] = (), hyperparameters: Mapping[str, Any] | None = None
 ) -> Recipe:
-    """Look a method up, add parts and numbers, and refuse what makes no sense, before anything is loaded.
+    """Look a method up, add parts and hyperparameters, and refuse what makes no sense, before anything is loaded.
 
     method: a name of the catalogue, or a file that holds a ``METHOD``.
 
@@ -157,7 +156,7 @@ def recipe(
         if name not in all_parts():
             hint = nearest(name, list(all_parts()))
             raise UsageError(f"--with: unknown part '{name}'{hint} Known: {', '.join(all_parts())}")
-        if name in record.parts or name in parts[:number]:
+        if name in _names(record.parts) or name in parts[:number]:
             raise UsageError(f"--with {name}: '{method}' already has this part; leave it out")
     return _made(record, parts, hyperparameters or {}, name=method, file_sha256=file_sha256)
 
@@ -170,15 +169,16 @@ def _made(
     name: str = "",
     file_sha256: str | None = None,
 ) -> Recipe:
-    """A record with parts and numbers, tried on a width of 1."""
+    """A record with parts and hyperparameters, tried on a width of 1."""
     where = f"method '{name or record.name}'"
-    if unknown := [part for part in record.parts if part not in all_parts()]:
+    if unknown := [part for part in record.parts if isinstance(part, str) and part not in all_parts()]:
         raise UsageError(
             f"{where} has a part that is not there, '{unknown[0]}'. Known: {', '.join(all_parts())}"
         )
-    chosen = tuple(all_parts()[part] for part in (*record.parts, *parts))
+    chosen = tuple(all_parts()[part] if isinstance(part, str) else part for part in (*record.parts, *parts))
     try:
-        model = combine([record.objective, *(part.build for part in chosen)], record.defaults)
+        check_equation(record.objective)
+        model = combine([record.objective, *chosen], record.defaults)
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
     result = Recipe(record, chosen, validate(model, hyperparameters or {}, where=where), file_sha256)
@@ -196,39 +196,48 @@ def loss(
     negatives: Tensor | Sequence[Tensor] | None = None,
     *,
     parts: Sequence[str] = (),
+    views: Mapping[str, Tensor] | None = None,
     seed: int = 0,
     **hyperparameters: Any,
 ) -> Loss:
     """The loss of a method on plain tensors, (B, D) each; ``negatives`` (B, D), (B, K, D) or a list of (B, D).
 
-    Raises UsageError for an unknown method, part or number, and for what is no batch of floating-point vectors.
+    views: what the method needs beside, by name: ``{"anchor@-2": ..., "anchor@teacher": ...}``.
+
+    Raises UsageError for an unknown method, part or hyperparameter, and for what is no batch of floating-point vectors.
 
     >>> import torch
     >>> loss("focal-infonce", torch.eye(3), torch.eye(3), temperature=1.0, margin=0.3).total
     tensor(0.5514)
     """
     check_vectors(anchor, positive, negatives)
-    views = Views.pair(anchor, positive, negatives, seed=seed)
-    objective = recipe(method, parts, hyperparameters).build(width=anchor.shape[1])
-    return cast("Loss", objective.to(anchor.device)(views))
+    made = recipe(method, parts, hyperparameters)
+    given = check_needs(method, made.needs, anchor, views or {})
+    batch = Views.pair(anchor, positive, negatives, seed=seed).with_views(**given)
+    objective = made.build(width=anchor.shape[1])
+    widths = {
+        model.name: given[key_of(model.reads[0], model.name)].shape[1] for model in made.needs.companions
+    }
+    objective.attach(Supplies(width=anchor.shape[1], companion_widths=widths, seed=seed))
+    return cast("Loss", objective.to(anchor.device)(batch))
 
 
 def describe(*names: str) -> list[dict[str, Any]]:
     """Every method, or those named, as plain data: name, paper, parts, hyperparameters with their defaults."""
     described = []
     for name in names or all_methods():
-        method, numbers = method_named(name), recipe(name).hyperparameters
+        method, values = method_named(name), recipe(name).hyperparameters
         described.append(
             {
                 "name": method.name,
                 "idea": method.idea,
                 "paper": method.paper,
                 "reference": method.reference,
-                "parts": [method.objective.__name__.replace("_", "-"), *method.parts],
-                "hyperparameters": numbers.model_dump(),
+                "parts": [method.objective.__name__.replace("_", "-"), *_names(method.parts)],
+                "hyperparameters": values.model_dump(),
                 "descriptions": {
                     name: field.description
-                    for name, field in type(numbers).model_fields.items()
+                    for name, field in type(values).model_fields.items()
                     if field.description
                 },
                 "departures": list(method.departures),

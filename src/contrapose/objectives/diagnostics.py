@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from contrapose.contract import Outcome, Views, no_rows
 from contrapose.maths.geometry import alignment, mean_cosine, uniformity
-from contrapose.objectives.contract import Outcome, Views, no_rows
 
 
 @torch.no_grad()

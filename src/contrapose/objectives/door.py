@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from contrapose.contract import Needs, key_of
 from contrapose.errors import UsageError
 
 
@@ -35,6 +36,30 @@ def check_vectors(anchor: Any, positive: Any, negatives: Any = None) -> None:
         raise UsageError(
             f"negatives is {_kind(negatives)}: give a tensor (B, D) or (B, K, D), or a list of (B, D)"
         )
+
+
+def check_needs(method: str, needs: Needs, anchor: Tensor, views: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The further views that a method is given, checked; UsageError names the first that it needs and has not."""
+    if needs.tokens or needs.labels or needs.networks:
+        raise UsageError(
+            f"method '{method}' needs tokens, labels or networks beside vectors: train with it (contrapose train), or "
+            "call its Objective on Views that hold them"
+        )
+    sources: list[tuple[str, str | int]] = [
+        *((view, layer) for layer in needs.layers for view in ("anchor", "positive")),
+        *((view, "pooled") for view in ("anchor", "positive") if needs.pooled),
+        *((view, model.name) for model in needs.companions for view in model.reads),
+    ]
+    for key in (key_of(view, source) for view, source in sources):
+        if key not in views:
+            raise UsageError(
+                f"method '{method}' needs the view '{key}': give it as views={{'{key}': tensor of {len(anchor)} rows}}"
+            )
+    for key, vectors in views.items():
+        _check_one(key, vectors)
+        if len(vectors) != len(anchor):
+            raise UsageError(f"{key} has {len(vectors)} rows, and anchor {len(anchor)}: they must be equal")
+    return dict(views)
 
 
 def _check_one(name: str, vectors: Any, shape: tuple[int, ...] | None = None) -> None:

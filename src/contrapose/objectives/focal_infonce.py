@@ -20,17 +20,14 @@ repeats of the anchor's text are struck out of its negatives.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
+from contrapose.contract import Method, Outcome, ScoreTable, Temperature, Views
 from contrapose.maths.reduce import softmax_loss, to_logits
-from contrapose.objectives.contract import Candidates, Method, Outcome, Views
-from contrapose.objectives.hyperparameters import Temperature
-from contrapose.objectives.in_batch import in_batch_table
 
 
 def modulated_positive(cosine: Tensor, positive_map: str = "paper", detach: bool = False) -> Tensor:
@@ -49,8 +46,8 @@ def modulated_negative(
 
 
 def focal_infonce(
+    table: ScoreTable,
     views: Views,
-    candidates: Sequence[Candidates] = (),
     /,
     *,
     temperature: Temperature = 0.05,
@@ -69,11 +66,11 @@ def focal_infonce(
 ) -> Outcome:
     """Focal-InfoNCE over in-batch, given and extra columns. See the module's docstring for the equation.
 
+    >>> from contrapose.objectives.in_batch import in_batch_table
     >>> same = Views.pair(torch.eye(3), torch.eye(3))
-    >>> focal_infonce(same, temperature=1.0).loss_B     # p = 1, n = 0: as SimCSE, whatever the margin
+    >>> focal_infonce(in_batch_table(same), same, temperature=1.0).loss_B     # p = 1, n = 0: as SimCSE
     tensor([0.5514, 0.5514, 0.5514])
     """
-    table = in_batch_table(views, candidates)
     cosine_BC = table.cosine_BC
     positive_BC, negative_BC = cosine_BC, cosine_BC
     if modulate_positive:

@@ -17,7 +17,7 @@ last one tried; the parts state what we do instead.
 
 from __future__ import annotations
 
-from contrapose.objectives.contract import Method
+from contrapose.contract import Method
 from contrapose.objectives.simcse import simcse
 
 _PAPER = "2024, HNCSE: Advancing Sentence Embeddings via Hybrid Contrastive Learning with Hard Negatives"

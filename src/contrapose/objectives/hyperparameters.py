@@ -1,4 +1,4 @@
-"""A paper's numbers, read from the signature of its equation: written once, validated before anything is loaded.
+"""A paper's hyperparameters, read from the signature of its equation: written once, validated early.
 
 An equation declares ``temperature: Temperature = 0.05`` as a keyword-only argument, and that line is its default, its
 type, its range and its documentation; ``contrapose methods`` prints it and ``--set temperature=0.1`` is checked by it.
@@ -16,37 +16,50 @@ from pydantic.fields import FieldInfo
 
 from contrapose.config import Frozen, validate
 from contrapose.errors import UsageError
-from contrapose.objectives.contract import Temperature
 
-__all__ = ["Temperature", "combine", "hyperparameters_of", "values_for"]
+
+def check_equation(equation: Callable[..., Any]) -> None:
+    """Raise UsageError where an equation does not take ``(table, views)``, as those of earlier versions do not."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    taken = [name for name, given in inspect.signature(equation).parameters.items() if given.kind in kinds]
+    if len(taken) != 2 or taken[0] == "views":
+        raise UsageError(
+            f"the equation {equation.__name__} takes ({', '.join(taken)}), and is called with (table, views): write "
+            " def equation(table, views, /, *, ...) and use the table it is given in place of in_batch_table(...)"
+        )
+
+
+#: Keyword-only arguments that a part is given and nobody sets: the width of the views, the words an encoder reads.
+SUPPLIED = frozenset({"width", "max_words"})
 
 
 def hyperparameters_of(equation: Callable[..., Any]) -> type[Frozen]:
-    """A frozen model with one field per keyword-only argument of ``equation``, except ``width``.
+    """A frozen model with one field per keyword-only argument of ``equation``, except what is :data:`SUPPLIED`.
 
-    >>> def equation(views, *, temperature: Temperature = 0.05): ...
+    >>> from contrapose.contract import Temperature
+    >>> def equation(table, views, *, temperature: Temperature = 0.05): ...
     >>> hyperparameters_of(equation)().model_dump()
     {'temperature': 0.05}
     """
     hints = _annotations(equation)
-    numbers = {
+    keywords = {
         name: parameter
         for name, parameter in inspect.signature(equation).parameters.items()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and name != "width"
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and name not in SUPPLIED
     }
-    for name, parameter in numbers.items():
+    for name, parameter in keywords.items():
         if name not in hints or parameter.default is inspect.Parameter.empty:
             raise UsageError(
                 f"'{name}' of {equation.__name__} needs a type and a default: {name}: float = 0.1"
             )
-    fields: dict[str, Any] = {name: (hints[name], parameter.default) for name, parameter in numbers.items()}
+    fields: dict[str, Any] = {name: (hints[name], parameter.default) for name, parameter in keywords.items()}
     return create_model(f"{equation.__name__}_hyperparameters", __base__=Frozen, **fields)
 
 
 def combine(equations: Iterable[Callable[..., Any]], defaults: Mapping[str, Any]) -> type[Frozen]:
-    """One model with the numbers of all equations and parts; ``defaults``, of a method's record, override theirs.
+    """One model with the hyperparameters of all equations and parts; a method's ``defaults`` override theirs.
 
-    A name that two of them take means one number for both where both declare it by one annotation object
+    A name that two of them take means one value for both where both declare it by one annotation object
     (``Temperature``) with one default. Raises UsageError where they mean two things by it.
     """
     fields: dict[str, Any] = {}
@@ -70,15 +83,15 @@ def _refuse_two_meanings(name: str, one: tuple[str, Any], other: tuple[str, Any]
     """A plain ``float`` says nothing of what it means: only an annotation with a description is shared on purpose."""
     if one[1] is not other[1] or get_origin(one[1]) is not Annotated:
         raise UsageError(
-            f"'{name}' is a number of {one[0]} and of {other[0]}, and --set could not tell them apart: give one of "
-            f"them another name, or declare both by one annotation, as Temperature of contrapose.objectives.contract"
+            f"'{name}' is a hyperparameter of {one[0]} and of {other[0]}, and --set could not tell them apart: "
+            "give one of them another name, or declare both by one annotation, as Temperature of contrapose.contract"
         )
 
 
 def _refuse_two_defaults(name: str, one: str, first: FieldInfo, other: str, second: FieldInfo) -> None:
     if first.default != second.default:
         raise UsageError(
-            f"'{name}' is one number for {one} and {other}, and they have two defaults, {first.default!r} and "
+            f"'{name}' is one hyperparameter of {one} and {other}, and they have two defaults, {first.default!r} and "
             f"{second.default!r}: say which in the method's defaults"
         )
 

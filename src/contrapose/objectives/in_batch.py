@@ -5,39 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
-from contrapose.maths.scores import Columns, ScoreTable, score_table
-from contrapose.maths.similarity import at_least_fp32, cosine_table, paired_cosine
-from contrapose.objectives.contract import Candidates, Views
+from contrapose.contract import Columns, ScoreTable, Views
+from contrapose.maths.scores import score_table
+from contrapose.maths.similarity import cosine_table, paired_cosine
 
 
-def in_batch_table(
-    views: Views, candidates: Sequence[Candidates] = (), hard_negative_weight: float = 0.0
-) -> ScoreTable:
-    """Columns [positives of all rows | each given negative of all rows | candidates]; row i's positive is column i.
+def in_batch_table(views: Views, extra: Sequence[Columns] = ()) -> ScoreTable:
+    """Columns [positives of all rows | each given negative of all rows | extra]; row i's positive is column i.
 
     Columns that say what the row's own anchor or positive says are struck out: a sentence is no negative of itself.
-    ``hard_negative_weight`` is added to the logit of each row's own given negatives.
     """
-    device = views.anchor.device
-    rows_B = torch.arange(views.num_rows, device=device)
-    own_BB = torch.eye(views.num_rows, dtype=torch.bool, device=device)
-    own_weight_BB = None
-    if hard_negative_weight:
-        own_weight_BB = own_BB.to(at_least_fp32(views.anchor).dtype) * hard_negative_weight
+    rows_B = torch.arange(views.num_rows, device=views.anchor.device)
     blocks = [_positives(views)]
     for name, negative_BD in views.negatives.items():
         repeats_BB = views.repeats_anchor(name)
         blocks.append(
-            Columns(
-                origin=name,
-                vectors=negative_BD,
-                valid=None if repeats_BB is None else ~repeats_BB,
-                log_weight=own_weight_BB,
-            )
+            Columns(origin=name, vectors=negative_BD, valid=None if repeats_BB is None else ~repeats_BB)
         )
-    blocks += [candidate.columns for candidate in candidates]
-    return score_table(views.anchor, blocks, rows_B)
+    return score_table(views.anchor, [*blocks, *extra], rows_B)
+
+
+def own_negatives(table: ScoreTable, views: Views) -> Tensor:
+    """(B, C) bool: the columns that hold the row's own given negatives."""
+    own_BC = torch.zeros_like(table.valid_BC)
+    for name in views.negatives:
+        own_BC[:, table.origins[name]].fill_diagonal_(True)
+    return own_BC
 
 
 def _positives(views: Views) -> Columns:

@@ -1,68 +1,119 @@
-"""The only glue: mix positives, ask the sources, call the equation, collect the loss."""
+"""The only glue: ask the parts, build the table, call the equation, add the terms up."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from torch import Tensor, nn
 
-from contrapose.objectives.contract import Candidates, Equation, Loss, NegativeSource, PositiveMixer, Views
+from contrapose.contract import Equation, Loss, Needs, Part, Supplies, Views
 from contrapose.objectives.diagnostics import diagnostics
+from contrapose.objectives.in_batch import in_batch_table
 
 
 class Objective(nn.Module):
-    """A method with its parts and numbers, ready to be called on views.
+    """A method with its parts and hyperparameters, ready to be called on views.
 
-    ``state_dict`` holds all state of the sources and mixers that are modules (queues and their counters), and ``to``
-    moves it. ``recipe.build`` in the catalogue makes one from names.
+    Every part is a module under its name, so ``state_dict`` holds all that they learn and remember, ``to`` moves it
+    and ``parameters`` are what an optimizer trains. ``recipe.build`` in the catalogue makes one from names.
+
+    needs: what must be supplied to it: the union over the parts, and what the equation needs itself.
     """
 
     def __init__(
         self,
         equation: Equation,
         hyperparameters: Mapping[str, Any],
-        sources: Sequence[NegativeSource] = (),
-        mixers: Sequence[PositiveMixer] = (),
+        parts: Sequence[Part] = (),
+        needs: Needs | None = None,
     ) -> None:
         super().__init__()
         self.equation = equation
         self.hyperparameters = dict(hyperparameters)
-        self.sources = nn.ModuleList([source for source in sources if isinstance(source, nn.Module)])
-        self.mixers = nn.ModuleList([mixer for mixer in mixers if isinstance(mixer, nn.Module)])
-        self._all_sources = tuple(sources)
-        self._mixers = tuple(mixers)
+        self.needs = reduce(or_, (part.needs for part in parts), needs or Needs())
+        if len({part.name for part in parts}) < len(parts):
+            raise ValueError(f"a part is there twice: {', '.join(part.name for part in parts)}")
+        self.parts = nn.ModuleDict({part.name: part for part in parts})
+        self._parts = tuple(parts)
+        self.register_load_state_dict_pre_hook(_rename_state_of_first_version)  # type: ignore[no-untyped-call]
+
+    def attach(self, supplies: Supplies) -> None:
+        """Hand the parts what they need, once, before the first step."""
+        for part in self._parts:
+            part.attach(supplies)
 
     def forward(self, views: Views, *, with_stats: bool = True) -> Loss:
-        """Score one batch. Sources and mixers both see the unmixed views. Changes no state."""
-        extra: list[Candidates] = []
-        for source in self._all_sources:
-            if (candidates := source.candidates(views)) is not None:
-                extra.append(candidates)
+        """Score one batch. Sources see the views as the encoder gave them, the table is made of the mixed ones.
+        Changes no state."""
+        for part in self._parts:
+            part.statistics = {}
+        extra = [columns for part in self._parts for columns in part.columns(views)]
         scored = views
-        told: list[Mapping[str, Tensor]] = []
-        for mixer in self._mixers:
-            scored, mixer_stats = mixer.mix(scored)
-            told.append(mixer_stats)
-        outcome = self.equation(scored, extra, **self.hyperparameters)
-        total = outcome.loss_B.mean()
+        for part in self._parts:
+            scored = part.views(scored)
+        table = in_batch_table(scored, extra)
+        for part in self._parts:
+            table = part.filter(scored, table)
+        outcome = self.equation(table, scored, **self.hyperparameters)
+        terms = {"contrast": outcome.loss_B.mean()}
+        given = views if scored is views else scored.with_views(**views.by_name)
+        shares: set[str] = set()
+        for part in self._parts:
+            added = part.terms(given)
+            terms = _joined("term", terms, added)
+            shares |= set(added) if part.needs.tokens else set()
         stats: dict[str, Tensor] = {}
         if with_stats:
-            told += [candidates.stats for candidates in extra]
-            stats = _together([diagnostics(views, outcome), *told])
-        return Loss(total=total, terms={"contrast": total}, stats=stats, outcome=outcome)
+            stats = diagnostics(views, outcome)
+            for part in self._parts:
+                stats = _joined("statistic", stats, part.statistics)
+        return Loss(
+            total=_sum(terms.values()), terms=terms, stats=stats, outcome=outcome, shares=frozenset(shares)
+        )
 
     def observe(self, views: Views) -> None:
-        """Let the sources remember an accepted step."""
-        for source in self._all_sources:
-            source.observe(views)
+        """Let the parts remember an accepted step."""
+        for part in self._parts:
+            part.observe(views)
+
+    def refreshes_at(self, step: int) -> bool:
+        """Whether a part wants to see the whole corpus before the batch of this step."""
+        return any(_is_due(part, step) for part in self._parts)
+
+    def refresh(self, step: int, row_ids: Tensor, vectors_ND: Tensor) -> None:
+        """Show the whole corpus to the parts that want to see it at this step."""
+        for part in self._parts:
+            if _is_due(part, step):
+                part.refresh(step, row_ids, vectors_ND)
 
 
-def _together(told: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """All statistics; ValueError where two parts say one name, since the log would keep one of them."""
-    found: dict[str, Tensor] = {}
-    for stats in told:
-        if twice := found.keys() & stats.keys():
-            raise ValueError(f"two parts report the statistic '{min(twice)}': give one of them another name")
-        found |= stats
-    return found
+def _is_due(part: Part, step: int) -> bool:
+    return part.refresh_every is not None and step % part.refresh_every == 0
+
+
+def _sum(terms: Iterable[Tensor]) -> Tensor:
+    """In their order, without an addition where there is one term only: what one paper says stays its bits."""
+    first, *others = terms
+    return sum(others, start=first)
+
+
+def _joined(kind: str, ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """ValueError where two parts say one name, since one of the two would be lost."""
+    if twice := ours.keys() & theirs.keys():
+        raise ValueError(f"two parts report the {kind} '{min(twice)}': give one of them another name")
+    return {**ours, **theirs}
+
+
+def _rename_state_of_first_version(
+    objective: nn.Module, state: dict[str, Any], prefix: str, *_: object
+) -> None:
+    """Checkpoints once numbered the sources; today a part's state lies under its name."""
+    assert isinstance(objective, Objective)
+    sources = [part for part in objective._parts if "columns" in type(part).verbs()]
+    for key in [key for key in state if key.startswith(f"{prefix}sources.")]:
+        number, _dot, rest = key.removeprefix(f"{prefix}sources.").partition(".")
+        if number.isdecimal() and int(number) < len(sources):
+            state[f"{prefix}parts.{sources[int(number)].name}.{rest}"] = state.pop(key)

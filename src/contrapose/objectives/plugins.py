@@ -14,11 +14,13 @@ from importlib.machinery import SourceFileLoader
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+from contrapose.contract import Method
 from contrapose.errors import UsageError
-from contrapose.objectives.contract import Method
 
 #: The entry points that packages offer methods by.
 GROUP = "contrapose.methods"
+#: Modules that methods of earlier versions imported.
+MOVED = frozenset({"contrapose.objectives.contract"})
 #: What names a file rather than a method of the catalogue.
 SUFFIX = ".py"
 
@@ -101,14 +103,14 @@ def _executed(path: Path, content: bytes) -> Method:
         raise UsageError(
             f"method '{path.name}' fails as it is read{_line_in(path, error)}: {_short(error)}"
         ) from None
-    found = getattr(module, "METHOD", None)
-    if not isinstance(found, Method):
-        given = "no METHOD" if found is None else f"a METHOD that is a {type(found).__name__}"
+    method = getattr(module, "METHOD", None)
+    if not isinstance(method, Method):
+        given = "no METHOD" if method is None else f"a METHOD that is a {type(method).__name__}"
         raise UsageError(
             f"method '{path.name}' has {given}: write METHOD = Method(name=..., objective=...), "
             "as docs/adding-a-method.md shows"
         )
-    return found
+    return method
 
 
 def _short(error: BaseException) -> str:
@@ -116,6 +118,12 @@ def _short(error: BaseException) -> str:
     >>> _short(ValueError("first\\nsecond"))
     'ValueError: first'
     """
+    if isinstance(error, ImportError) and error.name in MOVED:
+        return (
+            f"it was written for an earlier version, and {error.name} is gone. Import Method, Outcome, ScoreTable and "
+            "Views from contrapose.contract, and write def equation(table, views, /, *, ...): the table it gets takes "
+            "the place of in_batch_table(...). docs/adding-a-method.md shows one"
+        )
     first = str(error).strip().partition("\n")[0]
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 

@@ -16,20 +16,18 @@ negatives gets its own block of columns; the positive is found by index.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
 
+from contrapose.contract import Method, Outcome, ScoreTable, Temperature, Views
 from contrapose.maths.reduce import softmax_loss, to_logits
-from contrapose.objectives.contract import Candidates, Method, Outcome, Views
-from contrapose.objectives.hyperparameters import Temperature
-from contrapose.objectives.in_batch import in_batch_table
+from contrapose.objectives.in_batch import own_negatives
 
 
 def simcse(
+    table: ScoreTable,
     views: Views,
-    candidates: Sequence[Candidates] = (),
     /,
     *,
     temperature: Temperature = 0.05,
@@ -40,11 +38,13 @@ def simcse(
     """InfoNCE over in-batch, given and extra columns. See the module's docstring for the equation.
 
     >>> import torch
+    >>> from contrapose.objectives.in_batch import in_batch_table
     >>> same = Views.pair(torch.eye(3), torch.eye(3))
-    >>> simcse(same, temperature=1.0).loss_B            # log(1 + 2 / e)
+    >>> simcse(in_batch_table(same), same, temperature=1.0).loss_B            # log(1 + 2 / e)
     tensor([0.5514, 0.5514, 0.5514])
     """
-    table = in_batch_table(views, candidates, hard_negative_weight)
+    if hard_negative_weight and views.negatives:
+        table = table.weighted(hard_negative_weight * own_negatives(table, views).to(table.cosine_BC.dtype))
     logits_BC = to_logits(table.cosine_BC, table, temperature)
     return Outcome(loss_B=softmax_loss(logits_BC, table.positive_B), logits_BC=logits_BC, table=table)
 

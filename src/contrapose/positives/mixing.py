@@ -35,22 +35,25 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from contrapose.contract import Part, RawVectors, Temperature, Views
 from contrapose.maths.similarity import SMALLEST_NORM, at_least_fp32, cosine_table, take_rows, unit
-from contrapose.objectives.contract import Part, RawVectors, Temperature, Views
 
 #: Below this a similarity is no basis for a ratio.
 SMALLEST_COSINE = 1e-6
 FIXED_NEAR_WEIGHT = 0.2
 
 
-class MixedPositive:
+class MixedPositive(Part):
     """Mixes each row's hardest negative into its positive where the two are close.
 
     >>> views = Views.pair(torch.eye(2), torch.eye(2))            # the negative is far: nothing is mixed
-    >>> mixed, stats = MixedPositive().mix(views)
-    >>> torch.equal(mixed.positive, views.positive), float(stats["share_far"])
+    >>> part = MixedPositive()
+    >>> torch.equal(part.views(views).positive, views.positive), float(part.statistics["share_far"])
     (True, 1.0)
     """
+
+    name = "mixed-positive"
+    idea = "The hardest negative is mixed into a positive that is hardly closer (HNCSE-PM)."
 
     def __init__(
         self,
@@ -80,6 +83,7 @@ class MixedPositive:
         raw_vectors: RawVectors = False,
         temperature: Temperature = 0.05,
     ) -> None:
+        super().__init__()
         if near_weight is not None and near_mode != "fixed":
             raise ValueError(
                 f"near_weight would be ignored with near_mode='{near_mode}'; set near_mode='fixed'"
@@ -88,7 +92,7 @@ class MixedPositive:
             raise ValueError(
                 f"search_* and max_share would be ignored with near_mode='{near_mode}'; set near_mode='search'"
             )
-        self.near_mode, self.gap_threshold, self.columns = near_mode, gap_threshold, columns
+        self.near_mode, self.gap_threshold, self.mixed_columns = near_mode, gap_threshold, columns
         self.near_weight = FIXED_NEAR_WEIGHT if near_weight is None else near_weight
         self.search_objective = search_objective or "paper"
         self.search_angles = search_angles or 16
@@ -96,9 +100,9 @@ class MixedPositive:
         self.raw_vectors = raw_vectors
         self.temperature = temperature
 
-    def mix(self, views: Views) -> tuple[Views, Mapping[str, Tensor]]:
+    def views(self, views: Views) -> Views:
         if views.num_rows < 2:
-            return views, {}
+            return views
         unit_BD = unit(views.positive)
         with torch.no_grad():
             cosine_BB = cosine_table(views.anchor, unit_BD)
@@ -109,8 +113,9 @@ class MixedPositive:
         mixed_BD = torch.lerp(vectors_BD, take_rows(vectors_BD, hardest_B), share_B[:, None])
         # Rows that are not mixed keep their own vector to the bit, so that "nothing near" is exactly SimCSE.
         mixed_BD = torch.where(share_B[:, None] > 0, mixed_BD, views.positive.to(mixed_BD.dtype))
-        name = "positive" if self.columns == "mixed" else "own_positive"
-        return views.with_views(**{name: mixed_BD}), stats
+        name = "positive" if self.mixed_columns == "mixed" else "own_positive"
+        self.report(**stats)
+        return views.with_views(**{name: mixed_BD})
 
     def _shares(
         self, cosine_BB: Tensor, positive_BD: Tensor, repeats_BB: Tensor | None
@@ -170,7 +175,7 @@ class MixedPositive:
         ) / norm_GB[:, None, :]
         own_GB = mixed_GBB.diagonal(dim1=1, dim2=2)
         table_GBB = mixed_GBB
-        if self.columns == "own":
+        if self.mixed_columns == "own":
             table_GBB = torch.diagonal_scatter(cosine_BB.expand_as(mixed_GBB), own_GB, dim1=1, dim2=2)
         num_negatives_B = negative_BB.sum(1).clamp_min(1)
         margin_GB = (
@@ -197,9 +202,4 @@ def share_of_unit_vectors(share: Tensor, own_length: Tensor, other_length: Tenso
     return other / (own + other).clamp_min(SMALLEST_NORM)
 
 
-PART = Part(
-    name="mixed-positive",
-    idea="The hardest negative is mixed into a positive that is hardly closer (HNCSE-PM).",
-    role="positive mixer",
-    build=MixedPositive,
-)
+PART = MixedPositive

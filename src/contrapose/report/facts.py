@@ -59,7 +59,9 @@ def _not_evaluated(run: RunFolder, model: str, scores: Sequence[BeforeAfter], ha
     if not has_ledger:
         return ["The ledger is switched off (CONTRAPOSE_LEDGER=off), so there is no table of scores"]
     sides = [any(getattr(score, side) is not None for score in scores) for side in ("before", "after")]
-    missing = [name for name, there in zip(("start model", "trained model"), sides, strict=True) if not there]
+    missing = [
+        name for name, there in zip(("pretrained model", "trained model"), sides, strict=True) if not there
+    ]
     if not missing:
         return []
     if model == run.start_fingerprint:
@@ -68,7 +70,7 @@ def _not_evaluated(run: RunFolder, model: str, scores: Sequence[BeforeAfter], ha
 
 
 def _commands(run: RunFolder, model: str, scores: Sequence[BeforeAfter]) -> tuple[str, ...]:
-    """What to run so that the table is filled; a model that is its start is evaluated once."""
+    """What to run so that the table is filled; a model that is the pretrained one is evaluated once."""
     models = {"before": run.settings.encoder.model, "after": str(run.folder)}
     if model == run.start_fingerprint:
         del models["after"]

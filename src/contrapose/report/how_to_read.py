@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from contrapose.report.record import RunFacts
+from contrapose.report.record import RunFacts, TrialsFolder
+from contrapose.report.svg import Chart
 
 HOW = {
-    "scores": "Before is the model the run began with, after is the model it made. Brackets hold 95% intervals: "
-    "another sample of the same size would probably give a number within them. The difference is measured on the "
-    "same rows, so its interval is much narrower than the two single ones suggest, and it is what decides. "
-    "Where it reaches over zero, or where chance could do as much, there is no clear change.",
+    "scores": "Before is the pretrained model, after is the model that the run made of it. Brackets hold 95% "
+    "intervals: another sample of the same size would probably give a number within them. The difference is "
+    "measured on the same rows, so its interval is much narrower than the two single ones suggest, and it is what "
+    "decides. Where it reaches over zero, or where chance could do as much, there is no clear change.",
     "evaluate": "Rows of your own that somebody judged say most: give --pairs PAIRS.csv (score, text, text), "
     "--labels TOPICS.csv or --retrieval FOLDER in place of --tasks and --data.",
     "forest": "Each dot is a difference, its line the 95% interval. Right of the zero line: better after training. "
@@ -40,10 +41,10 @@ HOW = {
     "trials": "Mean ± standard deviation over seeds. The spread alone does not say which differences are clear.",
 }  # fmt: skip
 
-#: The same for a model that is its start: there is no before and no after.
+#: The same for a model that is the pretrained one: there is no before and no after.
 HOW_OF_ONE = {
-    "scores": "The model is its start, so one number stands for both. Brackets hold 95% intervals: another sample of "
-    "the same size would probably give a number within them.",
+    "scores": "The model is the pretrained one, so one number stands for both. Brackets hold 95% intervals: another "
+    "sample of the same size would probably give a number within them.",
     "cosines": "How near pairs are. Positives should lie right of both kinds of negatives; where hardest negatives "
     "overlap them, the model cannot tell them apart. Upright lines are medians.",
     "map": "Every mark is a sentence; near marks are near in meaning for the model, as far as two dimensions can show. "
@@ -56,6 +57,17 @@ def how(name: str, runs: Sequence[RunFacts]) -> str:
     return HOW_OF_ONE.get(name, HOW[name]) if all_unchanged(runs) else HOW[name]
 
 
+def how_to_read_trials(folder: TrialsFolder, drawn: Sequence[tuple[str, Chart | None]]) -> list[str]:
+    """How to read the pictures of a folder of trials, of each kind once: (kind, picture)."""
+    paragraphs = []
+    for kind in dict.fromkeys(kind for kind, _ in drawn):
+        marks = HOW.get(f"{kind}, region", "") if folder.region else HOW["no region"]
+        paragraphs.append(f"{HOW[kind]} {marks}" if f"{kind}, region" in HOW else HOW[kind])
+    if len(folder.numeric) >= 2 and folder.varied[2:]:
+        paragraphs.append(f"Each field is also the mean over {', '.join(folder.varied[2:])}.")
+    return paragraphs
+
+
 def all_unchanged(runs: Sequence[RunFacts]) -> bool:
-    """Whether every run handed out its start: then nothing has a before and an after."""
+    """Whether every run handed out its pretrained model: then nothing has a before and an after."""
     return bool(runs) and all(run.pretrained_kept for run in runs)

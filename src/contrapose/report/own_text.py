@@ -1,4 +1,4 @@
-"""The run's own text, seen with the start model and with the trained one: which rows, and everything drawn of them."""
+"""The run's own text, encoded before and after training: which rows are looked at, and what is drawn of them."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def split_of(run: RunFolder, corpus: Corpus) -> tuple[np.ndarray, np.ndarray]:
 
 
 def own_text(sample: Sample, before: Encode | None, after: Encode) -> OwnText:
-    """All pictures of the sample. ``before``: None where the start model cannot be loaded."""
+    """All pictures of the sample. ``before``: None where the pretrained model cannot be loaded."""
     after_ND = after(sample.texts)
     before_ND = before(sample.texts) if before is not None else None
     keys = list(sample.texts)

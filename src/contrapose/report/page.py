@@ -1,67 +1,117 @@
 """The page: one HTML file that opens offline. Style and script are inside it, and nothing else may run or be fetched.
 
-The content security policy allows exactly this style and this script, by their hashes, so that even a text that broke
-out of its escaping could neither run nor send anything.
+The templates escape whatever is put into them. Beyond that, the content security policy allows exactly this style and
+this script, by their hashes, so that even a text that broke out of its escaping could neither run nor send anything.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from importlib.resources import files
 
-from contrapose.outputs import MARKS
-from contrapose.report import sections, text_sections
-from contrapose.report.how_to_read import all_unchanged
-from contrapose.report.record import Report
-from contrapose.report.svg import esc
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
-#: (id, heading, what builds it); a section with nothing to show is left out, its link too.
+from contrapose.installing import install_command
+from contrapose.outputs import MARKS
+from contrapose.report import charts, how_to_read, tables, trial_charts, wording
+from contrapose.report.record import Report
+from contrapose.selection.reported import SIGNS, TONES
+
+#: (id, heading, template, whose macro of that id writes it); a section with nothing to show is left out, its link too.
 SECTIONS = (
-    ("summary", "In short", sections.summary),
-    ("scores", "Before and after", sections.scores),
-    ("training", "Training", sections.training),
-    ("geometry", "Alignment and uniformity", sections.geometry),
-    ("cosines", "Cosines on your text", text_sections.cosines),
-    ("map", "Your sentences on a map", text_sections.sentence_map),
-    ("neighbours", "Neighbours gained and lost", text_sections.neighbours),
-    ("suspects", "Negatives that may be none", text_sections.suspects),
-    ("trials", "Sweeps and comparisons", text_sections.trials),
+    ("summary", "In short", "runs"),
+    ("scores", "Before and after", "runs"),
+    ("training", "Training", "runs"),
+    ("geometry", "Alignment and uniformity", "runs"),
+    ("cosines", "Cosines on your text", "text"),
+    ("map", "Your sentences on a map", "text"),
+    ("neighbours", "Neighbours gained and lost", "text"),
+    ("suspects", "Negatives that may be none", "text"),
+    ("trials", "Sweeps and comparisons", "trials"),
+)
+#: Headings that differ where every model is the pretrained one.
+HEADINGS_OF_UNCHANGED = {"scores": "Scores", "training": "What was tried"}
+
+#: What the templates call, by its name.
+FUNCTIONS = (
+    charts.cosine_charts,
+    charts.cosine_legend,
+    charts.curves_of_runs,
+    charts.forests,
+    charts.group_legend,
+    charts.map_charts,
+    charts.plane,
+    charts.run_class,
+    charts.run_legend,
+    how_to_read.all_unchanged,
+    how_to_read.how,
+    how_to_read.how_to_read_trials,
+    install_command,
+    tables.commands_of,
+    tables.score_tables,
+    tables.settings_with_cells,
+    trial_charts.drawings,
+    wording.changes_shown,
+    wording.difference_in_words,
+    wording.not_finite,
+    wording.over_seeds,
+    wording.sample_size,
+    wording.seeds_of,
+    wording.sentence,
+    wording.settings_of,
+    wording.unblended,
+    wording.why_no_difference,
+    wording.with_interval,
+    wording.with_spread,
 )
 
-#: Headings that differ where every model is its start.
-HEADINGS_OF_ONE = {"scores": "Scores", "training": "What was tried"}
+#: Characters that HTML cannot hold, or that a browser would act on: controls, lone surrogates, non-characters.
+_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
 
 def render(report: Report) -> str:
     """The whole file."""
-    style, script = _part("style.css"), _part("script.js")
+    environment = Environment(
+        loader=PackageLoader("contrapose.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {each.__name__: each for each in FUNCTIONS}
+    environment.globals |= {
+        "SIGNS": SIGNS,
+        "TONES": TONES,
+        "HOW": how_to_read.HOW,
+        "METRICS": wording.METRICS,
+    }
+    headings = HEADINGS_OF_UNCHANGED if how_to_read.all_unchanged(report.runs) else {}
+    written = [
+        (
+            name,
+            headings.get(name, heading),
+            getattr(environment.get_template(f"{file}.html.j2").module, name)(report),
+        )
+        for name, heading, file in SECTIONS
+    ]
+    style, script = _asset("style.css"), _asset("script.js")
     policy = (
         f"default-src 'none'; style-src 'sha256-{_digest(style)}'; script-src 'sha256-{_digest(script)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
-    headings = HEADINGS_OF_ONE if all_unchanged(report.runs) else {}
-    built = [(name, headings.get(name, heading), build(report)) for name, heading, build in SECTIONS]
-    shown = [(name, heading, body) for name, heading, body in built if body]
-    links = "".join(f'<a href="#{name}">{heading}</a>' for name, heading, _ in shown)
-    body = "".join(
-        f'<section id="{name}" aria-labelledby="{name}-h"><h2 id="{name}-h">{heading}</h2>{inner}</section>'
-        for name, heading, inner in shown
+    page = environment.get_template("page.html.j2").render(
+        report=report,
+        title=title(report),
+        sections=[(name, heading, body) for name, heading, body in written if body.strip()],
+        policy=Markup(policy),
+        generator=Markup(MARKS["html"]),
+        style=Markup(style),
+        script=Markup(script),
     )
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n<meta name="referrer" content="no-referrer">\n'
-        f'{MARKS["html"]}{esc(report.version)}">\n<link rel="icon" href="data:,">\n'
-        f"<title>{esc(title(report))}</title>\n<style>{style}</style>\n</head>\n<body>\n"
-        f'<header><p class="eyebrow">contrapose report</p><h1><bdi>{esc(title(report))}</bdi></h1>'
-        f'<p class="source">{esc(report.made)} · contrapose {esc(report.version)}</p>'
-        '<button type="button" id="theme" aria-label="Switch between light and dark" hidden>◐</button>'
-        f'<nav aria-label="Sections">{links}</nav></header>\n<main>{body}</main>\n'
-        f"<footer>{_footer(report)}</footer>\n"
-        f'<div id="tip" role="status" hidden></div>\n<script>{script}</script>\n</body>\n</html>\n'
-    )
+    return _UNFIT.sub("\ufffd", page)
 
 
 def title(report: Report) -> str:
@@ -76,22 +126,7 @@ def title(report: Report) -> str:
     return ", ".join(names[:3]) + more
 
 
-def _footer(report: Report) -> str:
-    ledger = (
-        f"Scores come from the ledger {esc(report.ledger)}. "
-        if report.ledger
-        else "No ledger was looked at. "
-    )
-    text = (
-        "Pictures of your text were computed when the report was made, on the sample that is named with them. This "
-        "file holds sentences of your text; mind whom you give it to. "
-        if any(run.own for run in report.runs)
-        else ""
-    )
-    return f"<p>{ledger}{text}It needs no network, and may not use one.</p>"
-
-
-def _part(name: str) -> str:
+def _asset(name: str) -> str:
     return files("contrapose.report").joinpath(name).read_text(encoding="utf-8")
 
 

@@ -176,7 +176,7 @@ class RunFacts:
 
     @property
     def pretrained_kept(self) -> bool:
-        """Whether the model is the start, unchanged."""
+        """Whether the model is the pretrained one, unchanged."""
         return self.fingerprint == self.start_fingerprint
 
 

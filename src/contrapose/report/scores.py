@@ -28,7 +28,7 @@ def scores_of(ledger: Ledger, start: str, model: str) -> tuple[list[BeforeAfter]
     """Rows of the table of the run that made ``model`` of ``start`` (fingerprints), and the tests behind them.
 
     The newest number of each task counts. Differences carry the uncorrected p-value until :func:`corrected`. A model
-    that is its start has none.
+    that is the pretrained one has none.
     """
     entries = [entry for entry in ledger.entries("evaluation") if "results" in entry.body]
     old, new = (_newest(entries, fingerprint) for fingerprint in (start, model))

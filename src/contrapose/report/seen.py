@@ -49,11 +49,10 @@ class EncodedRuns:
             return None, notes
         model = self._models[place]
         if start == model:
-            start = None  # the model is its start: one picture shows both
+            start = None  # the model is the pretrained one: one picture shows both
+        encode_before = self._encode_with(start) if start else None
         with self._listener.task(f"encoding the text of {self._runs[place].name}"):
-            return own_text(
-                rows, self._encode_with(start) if start else None, self._encode_with(model)
-            ), notes
+            return own_text(rows, encode_before, self._encode_with(model)), notes
 
     def _encode_with(self, fingerprint: str) -> Any:
         def encode(texts: Sequence[str]) -> np.ndarray:
@@ -77,7 +76,7 @@ class EncodedRuns:
         return fingerprint
 
     def _start(self, run: RunFolder) -> tuple[str | None, str]:
-        """The fingerprint of the start model if it can be loaded and is still the one that was trained."""
+        """The fingerprint of the pretrained model if it can be loaded and is still the one that was trained."""
         chosen = run.settings.encoder
         if run.start_fingerprint in self._encoders:
             return run.start_fingerprint, ""
@@ -85,7 +84,7 @@ class EncodedRuns:
             found = self._load(chosen.model, pooling=chosen.pooling, revision=chosen.revision)
         except ContraposeError as error:
             return None, (
-                f"The start model '{chosen.model}' cannot be loaded, so the pictures of your text show only the "
+                f"The pretrained model '{chosen.model}' cannot be loaded, so the pictures of your text show only the "
                 f"trained model: {error}"
             )
         if found != run.start_fingerprint:

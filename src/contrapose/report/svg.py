@@ -1,28 +1,64 @@
-"""Pictures as SVG text: escaping, scales, axes, marks. Colours are classes: light and dark need no second picture."""
+"""Pictures as SVG: elements, scales, axes, marks. Colours are classes: light and dark need no second picture."""
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup, escape
 
 from contrapose.report.axes import labelled, spanned, ticks
 
-#: Characters that HTML cannot hold, or that a browser would act on: controls, lone surrogates, non-characters.
-_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
-
 #: A mark's shape says its group without colour.
 SHAPES = ("circle", "square", "triangle", "diamond", "cross", "ring")
+#: Corners of the shapes that are polygons, around their middle.
+_CORNERS = {
+    "triangle": [(0, -1.25), (1.15, 0.85), (-1.15, 0.85)],
+    "square": [(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
+    "diamond": [(0, -1.35), (1.35, 0), (0, 1.35), (-1.35, 0)],
+    "cross": [(-0.4, -1.3), (0.4, -1.3), (0.4, -0.4), (1.3, -0.4), (1.3, 0.4), (0.4, 0.4), (0.4, 1.3),
+              (-0.4, 1.3), (-0.4, 0.4), (-1.3, 0.4), (-1.3, -0.4), (-0.4, -0.4)],
+}  # fmt: skip
 
 
-def esc(text: object) -> str:
-    """``text`` for HTML, as content or inside quotes; what HTML cannot hold becomes U+FFFD.
+def element(tag: str, *content: str, **attributes: Any) -> Markup:
+    """One element; what is in it is escaped unless it is markup already, and attributes that are None are left out.
 
-    >>> esc('<script>"a" & b' + chr(0))
-    '&lt;script&gt;&quot;a&quot; &amp; b\ufffd'
+    >>> element("text", "a < b", class_="tick", data_tip='"', x=1.50)
+    Markup('<text class="tick" data-tip="&#34;" x="1.5">a &lt; b</text>')
     """
-    return html.escape(_UNFIT.sub("\ufffd", str(text)), quote=True)
+    written = "".join(
+        f' {name.rstrip("_").replace("_", "-")}="{escape(f"{value:g}" if isinstance(value, float) else value)}"'
+        for name, value in attributes.items()
+        if value is not None
+    )
+    inner = Markup("").join(content)
+    return Markup(f"<{tag}{written}>{inner}</{tag}>" if content else f"<{tag}{written}/>")
+
+
+def words(text: object, x: float, y: float, kind: str = "tick", anchor: str | None = "middle") -> Markup:
+    """A line of text in a picture."""
+    return element("text", str(text), class_=kind, x=float(x), y=float(y), text_anchor=anchor)
+
+
+def straight(kind: str, x1: float, y1: float, x2: float, y2: float, **attributes: Any) -> Markup:
+    """A straight line."""
+    ends = {name: float(value) for name, value in {"x1": x1, "x2": x2, "y1": y1, "y2": y2}.items()}
+    return element("line", class_=kind, **ends, **attributes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """A picture with a title above it and a line of explanation beneath; what draws nothing gives none."""
+
+    svg: Markup
+    title: str = ""
+    about: str = ""
+
+
+#: A legend: small drawings, and what each stands for.
+Legend = list[tuple[Markup, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,88 +103,56 @@ class Frame:
         span = self.height - self.top - self.bottom
         return round(self.top + span * (self.y_high - value) / (self.y_high - self.y_low), 2)
 
-    def axes(self, x_title: str = "", y_title: str = "", *, whole_x: bool = False) -> str:
+    def axes(self, x_title: str = "", y_title: str = "", *, whole_x: bool = False) -> Markup:
         """Grid, numbers and titles; ``whole_x``: the numbers along x are counted, as steps are."""
-        parts = []
         right, base = self.width - self.right, self.height - self.bottom
-        for value, words in labelled(ticks(self.y_low, self.y_high)):
+        parts = []
+        for value, label in labelled(ticks(self.y_low, self.y_high)):
             y = self.y(value)
-            parts.append(f'<line class="grid" x1="{self.left}" x2="{right}" y1="{y}" y2="{y}"/>')
-            parts.append(
-                f'<text class="tick" x="{self.left - 6}" y="{y + 4}" text-anchor="end">{words}</text>'
-            )
-        for value, words in labelled(ticks(self.x_low, self.x_high, whole=whole_x)):
+            parts += [
+                straight("grid", self.left, y, right, y),
+                words(label, self.left - 6, y + 4, anchor="end"),
+            ]
+        for value, label in labelled(ticks(self.x_low, self.x_high, whole=whole_x)):
             x = self.x(value)
-            parts.append(f'<line class="grid" x1="{x}" x2="{x}" y1="{base}" y2="{base + 4}"/>')
-            parts.append(f'<text class="tick" x="{x}" y="{base + 16}" text-anchor="middle">{words}</text>')
-        parts.append(f'<line class="axis" x1="{self.left}" x2="{right}" y1="{base}" y2="{base}"/>')
-        middle = (self.left + right) / 2
+            parts += [straight("grid", x, base, x, base + 4), words(label, x, base + 16)]
+        parts.append(straight("axis", self.left, base, right, base))
         if x_title:
-            parts.append(
-                f'<text class="name" x="{middle}" y="{self.height - 5}" text-anchor="middle">{esc(x_title)}</text>'
-            )
+            parts.append(words(x_title, (self.left + right) / 2, self.height - 5, "name"))
         if y_title:
-            y = (self.top + base) / 2
-            parts.append(
-                f'<text class="name" transform="translate(11 {y}) rotate(-90)" text-anchor="middle">'
-                f"{esc(y_title)}</text>"
-            )
-        return "".join(parts)
+            parts.append(upright(y_title, (self.top + base) / 2))
+        return Markup("").join(parts)
 
 
-def picture(body: str, label: str, *, width: float = 400, height: float = 240, kind: str = "chart") -> str:
+def upright(title: str, y: float) -> Markup:
+    """The title of the axis at the left, read from below."""
+    turned = f"translate(11 {y:g}) rotate(-90)"
+    return element("text", title, class_="name", transform=turned, text_anchor="middle")
+
+
+def picture(
+    parts: Sequence[Markup], label: str, *, width: float = 400, height: float = 240, kind: str = "chart"
+) -> Markup:
     """The SVG itself; ``label`` tells what it shows to those who cannot see it."""
-    return (
-        f'<svg class="{kind}" viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{esc(label)}" '
-        f'preserveAspectRatio="xMidYMid meet">{body}</svg>'
-    )
+    box = {"viewBox": f"0 0 {width:g} {height:g}", "preserveAspectRatio": "xMidYMid meet"}
+    return element("svg", *parts, class_=kind, role="img", aria_label=label, **box)
 
 
-def figure(picture_html: str, title: str = "", about: str = "") -> str:
-    """A picture with its title above and a line of explanation beneath it."""
-    head = f'<p class="title">{esc(title)}</p>' if title else ""
-    tail = f"<figcaption>{esc(about)}</figcaption>" if about else ""
-    return f"<figure>{head}{picture_html}{tail}</figure>"
-
-
-def line(points: Sequence[tuple[float, float]], kind: str) -> str:
+def line(points: Sequence[tuple[float, float]], kind: str) -> Markup:
     """A polyline through screen points."""
-    path = " ".join(f"{x:g},{y:g}" for x, y in points)
-    return f'<polyline class="{kind}" points="{path}"/>'
+    return element("polyline", class_=kind, points=" ".join(f"{x:g},{y:g}" for x, y in points))
 
 
-def mark(shape: str, x: float, y: float, kind: str, *, size: float = 4, extra: str = "") -> str:
-    """A mark of one of :data:`SHAPES` around a point."""
-    common = f'class="mark {kind}" {extra}'
+def mark(shape: str, x: float, y: float, kind: str, *, size: float = 4, **attributes: Any) -> Markup:
+    """A mark of one of :data:`SHAPES` around a point; ``data_tip``: what is shown when it is pointed at."""
     if shape in ("circle", "ring"):
         hollow = " hollow" if shape == "ring" else ""
-        return f'<circle class="mark {kind}{hollow}" {extra} cx="{x:g}" cy="{y:g}" r="{size:g}"/>'
-    if shape == "square":
-        side = 1.8 * size
-        return (
-            f'<rect {common} x="{x - side / 2:g}" y="{y - side / 2:g}" width="{side:g}" height="{side:g}"/>'
-        )
-    corners = {
-        "triangle": [(0, -1.25), (1.15, 0.85), (-1.15, 0.85)],
-        "diamond": [(0, -1.35), (1.35, 0), (0, 1.35), (-1.35, 0)],
-        "cross": [(-0.4, -1.3), (0.4, -1.3), (0.4, -0.4), (1.3, -0.4), (1.3, 0.4), (0.4, 0.4), (0.4, 1.3),
-                  (-0.4, 1.3), (-0.4, 0.4), (-1.3, 0.4), (-1.3, -0.4), (-0.4, -0.4)],
-    }[shape]  # fmt: skip
-    path = " ".join(f"{x + size * dx:g},{y + size * dy:g}" for dx, dy in corners)
-    return f'<polygon {common} points="{path}"/>'
+        around = {"cx": float(x), "cy": float(y), "r": float(size)}
+        return element("circle", class_=f"mark {kind}{hollow}", **attributes, **around)
+    corners = " ".join(f"{x + size * dx:g},{y + size * dy:g}" for dx, dy in _CORNERS[shape])
+    return element("polygon", class_=f"mark {kind}", **attributes, points=corners)
 
 
-def tip(text: object) -> str:
-    """The attribute that shows ``text`` when a mark is pointed at."""
-    return f'data-tip="{esc(text)}"'
-
-
-def key(entries: Sequence[tuple[str, str]]) -> str:
-    """A legend: (small SVG, words) pairs."""
-    items = "".join(f"<li>{drawing}<bdi>{esc(words)}</bdi></li>" for drawing, words in entries)
-    return f'<ul class="key">{items}</ul>'
-
-
-def swatch(body: str) -> str:
+def swatch(*parts: Markup) -> Markup:
     """A small drawing for a legend."""
-    return f'<svg class="swatch" viewBox="0 0 24 14" aria-hidden="true">{body}</svg>'
+    return element("svg", *parts, class_="swatch", viewBox="0 0 24 14", aria_hidden="true")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePath
 
+from contrapose.report.neighbours import MOST_CHANGES
 from contrapose.report.record import (
     BeforeAfter,
     Cell,
@@ -14,6 +15,7 @@ from contrapose.report.record import (
     RunFacts,
     TrialsFolder,
 )
+from contrapose.selection.verdict import decimals_of
 
 METRICS = {
     "spearman": "Spearman × 100",
@@ -81,20 +83,25 @@ def named(score: BeforeAfter, scores: Sequence[BeforeAfter]) -> str:
     )
 
 
-def measured(found: LedgerScore | None, protocol: str) -> tuple[str, str]:
+def with_interval(side: LedgerScore | None, protocol: str) -> tuple[str, str]:
     """The number and its interval as text."""
-    return (
-        ("", "")
-        if found is None
-        else (score(found.value, protocol), interval(found.low, found.high, protocol))
-    )
+    if side is None:
+        return "", ""
+    return score(side.value, protocol), interval(side.low, side.high, protocol)
 
 
-def changed(found: Difference | None) -> tuple[str, str, str]:
+def difference_in_words(change: Difference | None) -> tuple[str, str, str]:
     """Difference, interval, words."""
-    if found is None:
+    if change is None:
         return "", "", ""
-    return f"{found.value:+.2f}", interval(found.low, found.high, signed=True), found.words
+    return f"{change.value:+.2f}", interval(change.low, change.high, signed=True), change.words
+
+
+def why_no_difference(row: BeforeAfter) -> str:
+    """Why a row of the table has both of its numbers, or one, and no difference."""
+    if row.before is None or row.after is None:
+        return "one side missing"
+    return "the same model" if row.before.entry == row.after.entry else "not paired"
 
 
 def short(value: float) -> str:
@@ -131,26 +138,26 @@ def model_is(run: RunFacts) -> str:
     if run.blend is None or run.blend == 1:
         return ""
     trained = 100 * run.blend
-    return f"The model is a blend: {trained:g}% of the trained weights, {100 - trained:g}% of the start's."
+    return f"The model is a blend: {trained:g}% of the trained weights, {100 - trained:g}% of the pretrained ones."
 
 
 def unblended(run: RunFacts) -> str:
     """A warning beside what was measured along training, where the model is not what training ended with."""
     if run.pretrained_kept:
-        return f"This is of the encoder in training; the model of {run.name} is the start and holds nothing of it."
+        return f"This is of the encoder in training; the model of {run.name} is unchanged and holds nothing of it."
     if run.blend in (None, 1.0):
         return ""
     return f"This is of the encoder in training; of its weights the model of {run.name} holds {100 * run.blend:g}%."
 
 
-def told(run: RunFacts) -> list[tuple[str, str]]:
-    """What a run was told and did: (name, value)."""
+def settings_of(run: RunFacts) -> list[tuple[str, str]]:
+    """What a run was asked for and did: (name, value)."""
     chosen = "" if run.chosen_step in (None, run.steps) else f", the model is step {run.chosen_step}'s"
     if run.pretrained_kept:
         chosen = ", none of them in the model"
     facts = [
         ("method", run.method),
-        ("start model", run.start_model),
+        ("pretrained model", run.start_model),
         ("text", ", ".join(run.corpus)),
         ("rows", f"{run.rows:,}" if run.rows is not None else ""),
         ("steps", f"{run.steps:,}{chosen}" if run.steps is not None else ""),
@@ -160,9 +167,7 @@ def told(run: RunFacts) -> list[tuple[str, str]]:
         ("trained weights in the model", f"{100 * run.blend:g}%" if run.blend is not None else ""),
         (
             "score by share of trained weights",
-            ", ".join(
-                f"{100 * s:g}%: {found:+.{4 if abs(found) < 1 else 2}f}" for s, found in run.blend_scores
-            ),
+            ", ".join(f"{100 * share:g}%: {at:+.{decimals_of(at)}f}" for share, at in run.blend_scores),
         ),
         ("time", duration(run.seconds) if run.seconds is not None else ""),
         ("checkpoint by", run.criterion or "the last step"),
@@ -177,12 +182,12 @@ def sample_size(own: OwnText) -> str:
     return f"{len(own.texts):,} of {own.rows_of:,} {own.source}"
 
 
-def group_name(words: tuple[str, ...], place: int) -> str:
+def group_name(words: tuple[str, ...], number: int) -> str:
     """
     >>> group_name(("tumor", "cancer"), 0), group_name((), 1)
     ('tumor, cancer', 'group 2')
     """
-    return ", ".join(words) or f"group {place + 1}"
+    return ", ".join(words) or f"group {number + 1}"
 
 
 def seeds_of(cell: Cell) -> str:
@@ -193,6 +198,35 @@ def seeds_of(cell: Cell) -> str:
     return f"{cell.seeds} seed{'' if cell.seeds == 1 else 's'}" + (
         f", {cell.diverged} diverged" if cell.diverged else ""
     )
+
+
+def with_spread(cell: Cell, protocol: str) -> str:
+    """
+    >>> with_spread(Cell(factors={}, mean=1.0, deviation=0.25, seeds=2), "sts")
+    '1.00 ± 0.25'
+    """
+    spread = "" if cell.deviation is None else f" ± {score(cell.deviation, protocol)}"
+    return score(cell.mean, protocol) + spread
+
+
+def changes_shown(own: OwnText) -> str:
+    """How many of the sentences with other neighbours are listed."""
+    count = len(own.changes)
+    if count == MOST_CHANGES:
+        return f"Shown are the {count} most changed sentences."
+    return (
+        f"{count} sentence{' has' if count == 1 else 's have'} other neighbours than before." if count else ""
+    )
+
+
+def not_finite(runs: Sequence[RunFacts]) -> list[str]:
+    """A line per curve that has steps without a number."""
+    return [
+        f"{run.name}: {curve.name.replace('_', ' ')} was not finite at {curve.not_finite} steps"
+        for run in runs
+        for curve in run.curves
+        if curve.not_finite
+    ]
 
 
 def over_seeds(trials: TrialsFolder) -> str:

@@ -16,8 +16,8 @@ from typing import Any, Literal, get_args, get_origin
 import torch
 from torch import Tensor
 
-from contrapose.objectives.catalogue import Recipe, all_parts, method_named, recipe
-from contrapose.objectives.contract import Loss, Views
+from contrapose.contract import Loss, Views
+from contrapose.objectives.catalogue import Recipe, all_parts, recipe
 from contrapose.objectives.objective import Objective
 from contrapose.objectives.plugins import is_file
 
@@ -48,7 +48,7 @@ class Case:
 
     @property
     def all_parts(self) -> tuple[str, ...]:
-        return (*method_named(self.method).parts, *self.parts)
+        return tuple(part.name for part in checked(self).parts)
 
     @property
     def detaches(self) -> bool:
@@ -99,7 +99,8 @@ def switched(method: str) -> Iterator[Case]:
 
 def combined(method: str) -> Iterator[Case]:
     """The method with every part that is not its own, and with every pair of them."""
-    others = [name for name in all_parts() if name not in method_named(method).parts]
+    own = {part.name for part in recipe(method).parts}
+    others = [name for name in all_parts() if name not in own]
     for size in (1, 2):
         for parts in combinations(others, size):
             yield Case(method, parts)

@@ -7,7 +7,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from contrapose.objectives.contract import Views
+from contrapose.contract import Views
 from contrapose.objectives.objective import Objective
 from contrapose.testing.cases import NO_GRADIENT, ROWS, Case, batch, gradients, with_gradient
 from contrapose.testing.rules import Rule, must
@@ -56,15 +56,15 @@ def hold_constants(case: Case, objective: Objective, views: Views) -> None:
     """Coefficients that carry no gradient stay what they are at ``views`` while numbers are perturbed."""
     for part in case.all_parts:
         if part in NO_GRADIENT:
-            (mixer,) = (mixer for mixer in objective._mixers if hasattr(mixer, NO_GRADIENT[part]))
-            compute = getattr(mixer, NO_GRADIENT[part])
+            holder = objective.parts[part]
+            compute = getattr(holder, NO_GRADIENT[part])
             kept: list[object] = []
 
             def first_result(*inputs: object, _compute=compute, _kept=kept) -> object:  # type: ignore[no-untyped-def]
                 _kept.append(_compute(*inputs) if not _kept else _kept[0])
                 return _kept[0]
 
-            setattr(mixer, NO_GRADIENT[part], first_result)
+            setattr(holder, NO_GRADIENT[part], first_result)
     objective(views, with_stats=False)
 
 

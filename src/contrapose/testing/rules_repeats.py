@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import torch
 
-from contrapose.objectives.contract import Views
+from contrapose.contract import Views
 from contrapose.testing.cases import ROWS, Case, batch, with_gradient
 from contrapose.testing.rules import Rule, must
 

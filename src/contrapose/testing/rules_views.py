@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from contrapose.contract import Views
 from contrapose.objectives.catalogue import recipe
-from contrapose.objectives.contract import Views
 from contrapose.testing.cases import ROWS, Case, batch, is_random, with_gradient
 from contrapose.testing.rules import Rule, must
 

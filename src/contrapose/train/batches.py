@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,6 +62,16 @@ class Batches:
         self.corpus, self.rows = corpus, rows
         self.batch_size, self.views, self.seed = batch_size, views, seed
         self.max_words, self.mask_repeats = max_words, mask_repeats
+
+    def among(self, rows: np.ndarray) -> Batches:
+        """The same batches of fewer rows: those of ``rows`` that may be trained on."""
+        fewer = copy(self)
+        fewer.rows = self.rows[np.isin(self.rows, rows)]
+        if len(fewer.rows) < self.batch_size:
+            raise UsageError(
+                f"{len(fewer.rows)} rows are left to train on, and batch_size is {self.batch_size}"
+            )
+        return fewer
 
     def at(self, step: int) -> Batch:
         """The batch of step ``step`` (from 0)."""

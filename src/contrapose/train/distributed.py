@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 
 from contrapose.data.text import printable
 from contrapose.errors import UsageError
@@ -71,7 +71,7 @@ class ProcessGroup:
         dist.all_gather(parts, pooled_VbD.detach().contiguous())
         return torch.cat(parts, dim=1)
 
-    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+    def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
         """Add up the gradients of all processes, in one message."""
         if self.size == 1:
             return
@@ -82,6 +82,21 @@ class ProcessGroup:
         for gradient in gradients:
             gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
             start += gradient.numel()
+
+    def most(self, number: int, device: torch.device) -> int:
+        """The largest number that any process says."""
+        if self.size == 1:
+            return number
+        said = torch.tensor([number], device=device)
+        dist.all_reduce(said, op=dist.ReduceOp.MAX)
+        return int(said.item())
+
+    def sum(self, values: Tensor) -> Tensor:
+        """The values of all processes, added up. No gradient."""
+        total = values.detach().clone()
+        if self.size > 1:
+            dist.all_reduce(total)
+        return total
 
     def any(self, flag: bool, device: torch.device) -> bool:
         """Whether any process says so."""

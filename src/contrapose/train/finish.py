@@ -96,7 +96,7 @@ def _against_the_start(session: Session) -> tuple[dict[str, Any], Verdict]:
         return {"blend": 1.0, "blend_scores": {}}, trained
     scores: dict[str, float] = {}
     with session.listener.task("blending with the pretrained model"):
-        start = load_encoder(session.settings).to(session.encoder.device).state_dict()
+        start = load_encoder(session.settings, session.recipe).to(session.encoder.device).state_dict()
         if wanted == "auto":
             assert criterion is not None
             shares = session.looks.shares

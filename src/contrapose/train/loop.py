@@ -1,6 +1,7 @@
 """The training loop. Read it from top to bottom: it is all there is.
 
-    for each step:  take the batch of that number -> loss and gradients -> finite? -> optimizer -> sources remember
+    for each step:  take the batch of that number -> loss and gradients -> finite? -> optimizer -> parts remember
+    where due:      save, and show the whole corpus to the parts that ask for it
     now and then:   measure the criterion, keep the best, save a checkpoint, stop where asked
 
 Batches, dropout masks and mixtures are pure functions of (seed, step), so going on from a checkpoint gives the bits of
@@ -28,6 +29,7 @@ from contrapose.train.optimizer import (
     set_learning_rate,
 )
 from contrapose.train.prefetcher import Prefetcher
+from contrapose.train.refreshing import refresh
 from contrapose.train.session import Session
 from contrapose.train.signals import StopRequest
 from contrapose.train.step import StepResult, TokenizedBatch, forward_backward
@@ -43,6 +45,9 @@ def run(session: Session) -> None:
     _set_mode(session)
     with StopRequest(session.listener.stopping) as stop, Prefetcher(session) as prefetcher:
         while progress.step < session.num_steps and not progress.stopped_early:
+            if session.objective.refreshes_at(progress.step):
+                save_once(session)
+                refresh(session)
             _one_step(session, prefetcher.batch_of(progress.step))
             last = progress.step == session.num_steps
             must_stop = session.processes.any(stop.received is not None, session.encoder.device)
@@ -66,9 +71,10 @@ def _one_step(session: Session, tokenized: TokenizedBatch) -> None:
     began = time.perf_counter()
     rate = learning_rate(progress.step, session.num_steps, training)
     clear_gradients(session.modules, session.encoder.backbone)
+    parameters = trainable(session.modules)
+    session.protocol.before(progress.step, parameters)
     statistics = [buffer.clone() for buffer in running_statistics(session.modules)]
     result = forward_backward(session.encoder, session.objective, tokenized, session.plan)
-    parameters = trainable(session.modules)
     grad_norm = gradient_norm(parameters.values())
     problem = what_is_not_finite(result, grad_norm, parameters.items())
     progress.step += 1
@@ -82,6 +88,9 @@ def _one_step(session: Session, tokenized: TokenizedBatch) -> None:
     set_learning_rate(session.optimizer, rate)
     session.optimizer.step()
     session.objective.observe(result.views)
+    if session.plan.companions is not None:
+        session.plan.companions.follow(session.encoder)
+    session.protocol.after(progress.step - 1, parameters)
     progress.skipped_in_a_row = 0
     _watch_for_collapse(session, row)
     _log(session, row, began)
@@ -154,8 +163,15 @@ def _evaluate(session: Session) -> bool:
 def _set_mode(session: Session) -> None:
     """Training mode, with the attention that is fastest in it."""
     session.encoder.train()
+    session.objective.train()
     slow_fused = session.encoder.device.type == "cpu" and session.encoder.dropout_probability() > 0
     session.encoder.use_attention("eager" if slow_fused else "sdpa")
+
+
+def save_once(session: Session) -> None:
+    """Write a checkpoint of this step, unless there is one already, or nothing that could be lost."""
+    if session.progress.step not in (0, *checkpoints.steps_saved(session.checkpoints)[-1:]):
+        save(session)
 
 
 def save(session: Session) -> None:

@@ -12,7 +12,6 @@ exported model takes the encoder alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -43,35 +42,6 @@ def put_back(module: nn.Module, before: list[Tensor]) -> None:
     with torch.no_grad():
         for buffer, earlier in zip(running_statistics(module), before, strict=True):
             buffer.copy_(earlier)
-
-
-class FrozenNetwork(nn.Module):
-    """A network that is used and never changed: evaluation mode, no gradient, in no optimizer and no checkpoint.
-
-    It moves to a device with the module that holds it.
-
-    >>> frozen = FrozenNetwork(nn.Linear(2, 2))
-    >>> list(frozen.parameters()), frozen.state_dict(), frozen(torch.ones(1, 2)).requires_grad
-    ([], OrderedDict(), False)
-    """
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        # In a tuple, so that torch does not count it among the modules that are trained and saved.
-        self._held = (network.requires_grad_(False).eval(),)
-
-    @property
-    def network(self) -> nn.Module:
-        return self._held[0]
-
-    def forward(self, *inputs: Any, **named: Any) -> Any:
-        with torch.no_grad():
-            return self.network(*inputs, **named)
-
-    def _apply(self, fn: Any, recurse: bool = True) -> FrozenNetwork:
-        self.network._apply(fn)  # type: ignore[no-untyped-call]
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        return self
 
 
 def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

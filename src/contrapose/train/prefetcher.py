@@ -29,10 +29,13 @@ class Prefetcher:
         """The batch of ``step``; the one after it is begun."""
         current = self._upcoming.pop(step, None) or self._pool.submit(self._make, step)
         ready = current.result()
-        if step + 1 < self._session.num_steps:
+        # A part that looks at the corpus before the next step may change what its batch is: that one is made then.
+        if step + 1 < self._session.num_steps and not self._session.objective.refreshes_at(step + 1):
             self._upcoming[step + 1] = self._pool.submit(self._make, step + 1)
         return ready
 
     def _make(self, step: int) -> TokenizedBatch:
         session = self._session
-        return tokenize(session.encoder, session.batches.at(step), session.plan)
+        rows = session.protocol.rows(step)
+        batches = session.batches if rows is None else session.batches.among(rows.numpy())
+        return tokenize(session.encoder, batches.at(step), session.plan)

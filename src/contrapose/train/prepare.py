@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
 from contrapose.config import to_toml
+from contrapose.contract import Supplies
 from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.views import require_dropout, view_cosine
@@ -30,6 +32,7 @@ from contrapose.train.modules import module_tree, trainable
 from contrapose.train.optimizer import learning_rate, make_optimizer
 from contrapose.train.preflight import Cleared, has_record
 from contrapose.train.progress import Progress
+from contrapose.train.protocols import protocol_named
 from contrapose.train.resume import (
     check_begun_with,
     check_method_file,
@@ -42,6 +45,7 @@ from contrapose.train.resume import (
 from contrapose.train.session import Session, restore_latest_checkpoint
 from contrapose.train.settings import RunSettings, run_folder, steps_of
 from contrapose.train.step import StepPlan
+from contrapose.train.supplies import companions_of, load_beside
 from contrapose.train.track import MetricsLog
 
 #: Texts that the cosine between two views is measured on at the start.
@@ -78,7 +82,10 @@ def prepare(
     if goes_on and processes.is_first:
         make_good(folder, settings, cleared, listener)
     with listener.task(f"loading {settings.encoder.model}"):
-        encoder = load_encoder(settings).to(device)
+        encoder = load_encoder(settings, made).to(device)
+        objective = made.build(width=encoder.width)
+        needs = objective.needs
+        beside = load_beside(needs, settings, encoder)
     if not goes_on and processes.is_first:
         build(folder, settings, cleared, listener)
     processes.wait()
@@ -110,8 +117,20 @@ def prepare(
         "temperature": getattr(made.hyperparameters, "temperature", None),
         **_measured_views(encoder, batches, views, settings),
     }
-    objective = made.build(width=encoder.width)
-    modules = module_tree(encoder, objective).to(device)
+    companions = companions_of(needs, beside, corpus)
+    objective.attach(
+        Supplies(
+            width=encoder.width,
+            pooled_width=encoder.width,
+            companion_widths=companions.widths if companions else {},
+            networks=beside.networks,
+            num_rows=len(corpus),
+            seed=settings.training.seed,
+        )
+    )
+    protocol = protocol_named(made.method.protocol)
+    others = {"companions": companions} if companions else {}
+    modules = module_tree(encoder, objective, protocol=protocol, **others).to(device)
     criterion = choose_criterion(settings.selection, corpus, held_out, listener)
     looks = evaluations_of_run(
         settings.selection,
@@ -142,6 +161,7 @@ def prepare(
         views=views,
         encoder=encoder,
         objective=objective,
+        protocol=protocol,
         modules=modules,
         optimizer=make_optimizer(trainable(modules), settings.training),
         criterion=criterion,
@@ -152,6 +172,9 @@ def prepare(
             chunk_size=settings.training.chunk_size,
             bf16=bf16,
             processes=processes,
+            needs=needs,
+            companions=companions,
+            num_steps=num_steps,
         ),
         num_steps=num_steps,
         looks=looks,
@@ -162,7 +185,7 @@ def prepare(
         facts=facts,
     )
     if processes.is_first:
-        _write_down(session, goes_on=goes_on)
+        _write_down(session, beside.fingerprints, goes_on=goes_on)
     if resume:
         restore_latest_checkpoint(session)
     if goes_on and processes.is_first:
@@ -198,13 +221,13 @@ def _with_all_numbers(settings: RunSettings, made: Recipe) -> RunSettings:
     return settings.model_copy(update={"method": method})
 
 
-def load_encoder(settings: RunSettings) -> Encoder:
-    """The encoder that the run begins with."""
+def load_encoder(settings: RunSettings, made: Recipe) -> Encoder:
+    """The encoder that the run begins with, with the head that was asked for, or the method's."""
     chosen = settings.encoder
     return Encoder.load(
         chosen.model,
         pooling=chosen.pooling,
-        head=chosen.head,
+        head=chosen.head or made.method.head,
         dropout=chosen.dropout,
         revision=chosen.revision,
         head_seed=settings.training.seed,
@@ -228,13 +251,13 @@ def _measured_views(
     return {"view_cosine": cosine}
 
 
-def _write_down(session: Session, *, goes_on: bool) -> None:
+def _write_down(session: Session, beside: Mapping[str, str], *, goes_on: bool) -> None:
     """config.toml, env.json and the record that a continuation is compared with."""
     folder, settings = session.folder, session.settings
     environment = describe_environment(session.encoder.device, session.processes.size)
     if goes_on:
         notice = session.listener.notice
-        check_begun_with(folder, settings, session.corpus, session.encoder, environment, notice)
+        check_begun_with(folder, settings, session.corpus, session.encoder, beside, environment, notice)
         return
     write_text(folder / "config.toml", to_toml(settings))
     write_json(folder / "env.json", environment)
@@ -249,6 +272,7 @@ def _write_down(session: Session, *, goes_on: bool) -> None:
         steps=steps,
         looked_at=session.looks.rows,
         method_file=method_file,
+        beside=beside,
     )
 
 

@@ -36,11 +36,13 @@ def write_record(
     steps: int,
     looked_at: int = 0,
     method_file: str | None = None,
+    beside: Mapping[str, str] | None = None,
 ) -> None:
     """What a continuation is compared with.
 
     rows: that are trained on; steps: that the run has; looked_at: held-out rows that its scores are of;
-    method_file: the sha256 of the file the method was read from.
+    method_file: the sha256 of the file the method was read from; beside: name -> fingerprint of the models and files
+    beside the trained one that no checkpoint holds.
     """
     record: dict[str, Any] = {
         "settings": settings.model_dump(mode="json"),
@@ -53,6 +55,8 @@ def write_record(
     }
     if method_file is not None:
         record["method_file"] = method_file
+    if beside:
+        record["beside"] = dict(beside)
     write_json(folder / "run.json", record)
 
 
@@ -139,6 +143,7 @@ def check_begun_with(
     settings: RunSettings,
     corpus: Corpus,
     encoder: Encoder,
+    beside: Mapping[str, str],
     environment: Mapping[str, Any],
     notice: Callable[[str], None],
 ) -> None:
@@ -151,6 +156,12 @@ def check_begun_with(
             f"the model '{settings.encoder.model}' is not the one the run was begun with (its weights, tokenizer or "
             "pooling changed): restore it, or start a new run with another --out"
         )
+    for name, fingerprint in record.get("beside", {}).items():
+        if beside.get(name) != fingerprint:
+            raise ResumeRefused(
+                f"'{name}', which the method reads beside the model, is not what the run was begun with (its weights, "
+                "tokenizer or vectors changed): restore it, or start a new run with another --out"
+            )
     then = read_environment(folder)
     changed = [key for key in BITS_DEPEND_ON if then.get(key) != environment.get(key)]
     if changed:

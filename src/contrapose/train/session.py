@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from contrapose.contract import TrainingProtocol
 from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import ResumeRefused
@@ -44,6 +45,7 @@ class Session:
     views: str
     encoder: Encoder
     objective: Objective
+    protocol: TrainingProtocol
     modules: nn.ModuleDict
     optimizer: torch.optim.AdamW
     criterion: Criterion | None

@@ -10,18 +10,20 @@ The loss always sees a leaf, so one path serves one process and many, and gradie
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from contrapose.contract import Loss, Needs, Tokens, Views, key_of
 from contrapose.encoder.encoder import Encoder
-from contrapose.objectives.contract import Loss, Views
 from contrapose.objectives.objective import Objective
 from contrapose.seeds import seeded
 from contrapose.train.batches import Batch
 from contrapose.train.chunks import length_groups
+from contrapose.train.companions import Companions, CompanionTexts
 from contrapose.train.distributed import ProcessGroup
 from contrapose.train.dropout import SeededDropout
 from contrapose.train.gradcache import encode_chunks, in_order, send_gradient
@@ -30,7 +32,9 @@ from contrapose.train.gradients import sparse_lookups
 
 @dataclass(frozen=True, kw_only=True)
 class StepPlan:
-    """How a step is computed. ``seed`` decides dropout and mixing; the rest decides memory and speed only."""
+    """How a step is computed. ``seed`` decides dropout and mixing, ``needs`` and ``companions`` what the method sees
+    beside its vectors; the rest decides memory and speed only.
+    """
 
     seed: int
     max_length: int
@@ -38,6 +42,9 @@ class StepPlan:
     chunk_size: int | None = None
     bf16: bool = False
     processes: ProcessGroup = field(default_factory=ProcessGroup)
+    needs: Needs = field(default_factory=Needs)
+    companions: Companions | None = None
+    num_steps: int | None = None
 
 
 @dataclass(frozen=True)
@@ -51,17 +58,19 @@ class StepResult:
 
 @dataclass(frozen=True)
 class TokenizedBatch:
-    """A batch with the token ids of this process's rows, view after view."""
+    """A batch with the token ids of this process's rows, view after view, and each companion's own."""
 
     batch: Batch
     token_ids: list[list[int]]
+    companions: Mapping[str, CompanionTexts] = field(default_factory=dict)
 
 
 def tokenize(encoder: Encoder, batch: Batch, plan: StepPlan) -> TokenizedBatch:
     """Token ids of this process's share. Done ahead of time in a background thread: it is a pure function."""
     own = plan.processes.rows(len(batch.row_ids))
     texts = [text for view in batch.texts.values() for text in view[own]]
-    return TokenizedBatch(batch, encoder.token_ids(texts, plan.max_length))
+    others = plan.companions.tokenize(batch, own, plan.max_length) if plan.companions else {}
+    return TokenizedBatch(batch, encoder.token_ids(texts, plan.max_length), others)
 
 
 def forward_backward(
@@ -78,6 +87,7 @@ def _forward_backward(
     batch, token_ids = tokenized.batch, tokenized.token_ids
     device, processes = encoder.device, plan.processes
     chunks = length_groups([len(ids) for ids in token_ids], plan.num_groups, plan.chunk_size)
+    layers = plan.needs.layers
     caching = plan.chunk_size is not None and plan.chunk_size < len(token_ids)
 
     def encode(number: int) -> Tensor:
@@ -86,32 +96,107 @@ def _forward_backward(
             SeededDropout(plan.seed, *name),
             torch.autocast(device.type, torch.bfloat16, enabled=plan.bf16),
         ):
-            return encoder.pooled([token_ids[position] for position in chunks[number]])
+            chosen = [token_ids[position] for position in chunks[number]]
+            if not layers:
+                return encoder.pooled(chosen)
+            return encoder.pooled_with_layers(chosen, layers).flatten(
+                1
+            )  # side by side: one leaf for all of them
 
     pooled = encode_chunks(encode, chunks, keep_graph=not caching)
     num_views = len(batch.texts)
-    own_VbD = in_order(pooled, chunks).view(num_views, -1, encoder.width)
+    width = encoder.width * (1 + len(layers))
+    own_VbD = in_order(pooled, chunks).view(num_views, -1, width)
     leaf_VBD = processes.gather_rows(own_VbD).requires_grad_()
-    views = _views(encoder, leaf_VBD, batch, plan.seed)
+    views = _views(encoder, leaf_VBD, tokenized, plan)
     loss = cast("Loss", objective(views))
-    torch.autograd.backward(loss.total)
+    if loss.shares and processes.size > 1:
+        loss = _backward_of_shares(loss, [leaf_VBD, *_beside_the_backbone(encoder, objective)], processes)
+    else:
+        torch.autograd.backward(loss.total)
     gradient_VBD = cast("Tensor", leaf_VBD.grad)
     own = processes.rows(leaf_VBD.shape[1])
-    send_gradient(encode, pooled, chunks, gradient_VBD[:, own].reshape(-1, encoder.width))
+    send_gradient(encode, pooled, chunks, gradient_VBD[:, own].reshape(-1, width))
     # The head saw the whole batch in every process: its gradients are complete already.
     processes.sum_gradients(encoder.backbone.parameters())
     return StepResult(loss=loss, views=views, gradient_VBD=gradient_VBD)
 
 
-def _views(encoder: Encoder, pooled_VBD: Tensor, batch: Batch, seed: int) -> Views:
-    projected_VBD = pooled_VBD
-    if encoder.head is not None:
-        # All views through the head at once: its batch norm sees the whole batch, as in training on one device.
-        projected_VBD = encoder.head(pooled_VBD.flatten(0, 1)).view_as(pooled_VBD)
+def _views(encoder: Encoder, leaf_VBD: Tensor, tokenized: TokenizedBatch, plan: StepPlan) -> Views:
+    """What the method sees: the vectors through the head, and beside them what it needs and nothing else."""
+    batch, needs, device = tokenized.batch, plan.needs, leaf_VBD.device
+    inner: list[Tensor] = []
+    pooled_VBD = leaf_VBD
+    if needs.layers:
+        pooled_VBD, *inner = torch.split(leaf_VBD, encoder.width, dim=-1)
+    by_name = dict(zip(batch.view_names, _projected(encoder, pooled_VBD).unbind(0), strict=True))
+    for layer, layer_VBD in zip(needs.layers, inner, strict=True):
+        names = [key_of(view, layer) for view in batch.view_names]
+        by_name |= dict(zip(names, _projected(encoder, layer_VBD).unbind(0), strict=True))
+    if needs.pooled:
+        names = [key_of(view, "pooled") for view in batch.view_names]
+        by_name |= dict(zip(names, pooled_VBD.unbind(0), strict=True))
+    if plan.companions is not None:
+        others = plan.companions.views(batch, tokenized.companions, plan.seed, plan.processes)
+        by_name |= {name: vectors.to(device) for name, vectors in others.items()}
     return Views(
-        by_name=dict(zip(batch.view_names, projected_VBD.unbind(0), strict=True)),
-        text_ids={name: numbers.to(pooled_VBD.device) for name, numbers in batch.text_ids.items()},
+        by_name=by_name,
+        text_ids={name: hashes.to(device) for name, hashes in batch.text_ids.items()},
         row_ids=batch.row_ids,
-        seed=seed,
+        tokens=_tokens(encoder, tokenized, plan.processes) if needs.tokens else {},
+        seed=plan.seed,
         step=batch.step,
+        num_steps=plan.num_steps,
     )
+
+
+def _projected(encoder: Encoder, vectors_VBD: Tensor) -> Tensor:
+    if encoder.head is None:
+        return vectors_VBD
+    # All views through the head at once: its batch norm sees the whole batch, as in training on one device.
+    projected_VBD: Tensor = encoder.head(vectors_VBD.flatten(0, 1)).view_as(vectors_VBD)
+    return projected_VBD
+
+
+def _tokens(encoder: Encoder, tokenized: TokenizedBatch, processes: ProcessGroup) -> dict[str, Tokens]:
+    """The token ids of this process's rows, view by view, padded to the longest row of any process."""
+    token_ids, names, device = tokenized.token_ids, tokenized.batch.view_names, encoder.device
+    longest = processes.most(max(len(ids) for ids in token_ids), device)
+    ids_NT, mask_NT = encoder.padded(token_ids)
+    room = longest - ids_NT.shape[1]
+    ids_NT = torch.nn.functional.pad(ids_NT, (0, room), value=encoder.tokenizer.pad_token_id or 0)
+    mask_NT = torch.nn.functional.pad(mask_NT, (0, room)).bool()
+    own_tokens = torch.tensor(encoder.tokenizer.all_special_ids, device=device)
+    special_NT = torch.isin(ids_NT, own_tokens) | ~mask_NT
+    per_view = [tensor.view(len(names), -1, longest) for tensor in (ids_NT, mask_NT, special_NT)]
+    counts = processes.sum(per_view[1].sum((1, 2))).tolist()
+    rows = processes.rows(len(tokenized.batch.row_ids))
+    return {
+        name: Tokens(
+            ids_RT=per_view[0][view],
+            attention_RT=per_view[1][view],
+            special_RT=per_view[2][view],
+            rows=rows,
+            num_tokens=int(counts[view]),
+        )
+        for view, name in enumerate(names)
+    }
+
+
+def _beside_the_backbone(encoder: Encoder, objective: Objective) -> list[nn.Parameter]:
+    """The parameters that every process gives its gradient from the loss itself: of the head and of the parts."""
+    head = encoder.head.parameters() if encoder.head is not None else ()
+    return [parameter for parameter in (*head, *objective.parameters()) if parameter.requires_grad]
+
+
+def _backward_of_shares(loss: Loss, leaves: list[Tensor], processes: ProcessGroup) -> Loss:
+    """Terms of which each process has a share: their gradients are added up before those that all have in full."""
+    shares = [loss.terms[name] for name in sorted(loss.shares)]
+    torch.autograd.backward(torch.stack(shares).sum(), retain_graph=True)
+    processes.sum_gradients(leaves)
+    torch.autograd.backward(
+        torch.stack([v for name, v in loss.terms.items() if name not in loss.shares]).sum()
+    )
+    added_up = processes.sum(torch.stack(shares)).unbind(0)
+    terms = {**loss.terms, **dict(zip(sorted(loss.shares), added_up, strict=True))}
+    return replace(loss, terms=terms, total=torch.stack([v.detach() for v in terms.values()]).sum())

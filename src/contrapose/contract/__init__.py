@@ -1,0 +1,44 @@
+"""The vocabulary of methods: views in, loss out. An objective sees embeddings, never the encoder.
+
+view        one embedding per row of the batch: ``anchor``, ``positive``, and whatever else a method needs.
+column      what a row is compared with. Its own positive is one; every other column is a negative.
+table       the cosines of all rows with all columns; built once, by the Objective.
+equation    the paper's loss: a pure function ``(table, views, /, *, hyperparameters) -> Outcome``.
+part        what a method adds around the equation: other views, more columns, a filter, further terms of the loss.
+text part   makes the texts of the views: a crop, a pair's columns, one text twice.
+method      the record of a paper: its equation, the parts it uses, its defaults, its departures.
+
+Read this package and one paper's file, and you can write a method.
+"""
+
+from contrapose.contract.method import Equation, Loss, Method, Outcome, no_rows
+from contrapose.contract.needs import Companion, Needs, Network, Supplies
+from contrapose.contract.part import Part
+from contrapose.contract.protocol import TrainingProtocol
+from contrapose.contract.shared_hyperparameters import RawVectors, Temperature
+from contrapose.contract.text_part import TextPart
+from contrapose.contract.views import Tokens, Views, key_of, split_key
+from contrapose.maths.scores import Columns, ScoreTable
+
+__all__ = [
+    "Columns",
+    "Companion",
+    "Equation",
+    "Loss",
+    "Method",
+    "Needs",
+    "Network",
+    "Outcome",
+    "Part",
+    "RawVectors",
+    "ScoreTable",
+    "Supplies",
+    "Temperature",
+    "TextPart",
+    "Tokens",
+    "TrainingProtocol",
+    "Views",
+    "key_of",
+    "no_rows",
+    "split_key",
+]

@@ -1,0 +1,136 @@
+"""What a method needs beside the vectors of its texts: inner layers, tokens, labels, other models.
+
+A part says it, the objective adds it up over its parts, and training supplies it. What nobody needs costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+
+from torch import nn
+
+from contrapose.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Companion:
+    """Another encoder that reads texts beside the trained one, of any width. No gradient enters it.
+
+    name      its vectors are the views ``anchor@NAME``, ``positive@NAME``, ...
+    source    "start": the model that the run began with; "self": the model as it is now, taken at the first step; or
+              the name or folder of a model
+    vectors   a file with one vector per row of the corpus, in its order (.npy, .safetensors, .parquet), in place of a
+              model: then every view of a row has that vector
+    reads     the views whose texts it reads
+    momentum  after every accepted step its weights move to momentum * its own + (1 - momentum) * the trained ones;
+              None: it stays as it is
+    dropout   whether its dropout is on
+    """
+
+    name: str
+    source: str = "start"
+    vectors: str | None = None
+    reads: tuple[str, ...] = ("anchor", "positive")
+    momentum: float | None = None
+    dropout: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier() or self.name == "pooled":
+            raise ValueError(
+                f"'{self.name}' names no companion: take a word such as teacher, but not 'pooled'"
+            )
+        if self.momentum is not None and not 0 <= self.momentum < 1:
+            raise ValueError(f"companion '{self.name}': momentum is {self.momentum}; it must be in [0, 1)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A network that a term of the loss uses. Training builds it and hands it to the part in :class:`Supplies`.
+
+    kind       "masked-language-model": token ids to logits over the vocabulary; "discriminator": an encoder body that
+               is started from ``source`` and takes input embeddings
+    source     "start": the model that the run began with; or the name or folder of a model
+    trainable  False: it is frozen, in evaluation mode, and no part of the checkpoint
+    """
+
+    name: str
+    kind: Literal["masked-language-model", "discriminator"]
+    source: str = "start"
+    trainable: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What must be there beside ``anchor`` and ``positive``.
+
+    texts       further views of text, for example "negative_1"
+    layers      inner layers whose pooled vectors are views: -2 is the layer below the last, ``anchor@-2``
+    pooled      the vectors before the train-only head, ``anchor@pooled``
+    tokens      token ids and masks of this process's rows
+    labels      one class per row
+    companions  other encoders, see :class:`Companion`
+    networks    networks of a term, see :class:`Network`
+
+    >>> (Needs(layers=(-2,)) | Needs(layers=(-3, -2), tokens=True)).layers
+    (-2, -3)
+    """
+
+    texts: tuple[str, ...] = ()
+    layers: tuple[int, ...] = ()
+    pooled: bool = False
+    tokens: bool = False
+    labels: bool = False
+    companions: tuple[Companion, ...] = ()
+    networks: tuple[Network, ...] = ()
+
+    def __post_init__(self) -> None:
+        if any(layer >= -1 for layer in self.layers):
+            raise ValueError(f"layers {self.layers}: inner layers are counted from the last, so -2 and below")
+
+    def __or__(self, other: Needs) -> Needs:
+        """What either needs. Raises UsageError where they mean two models by one name."""
+        return Needs(
+            texts=tuple(dict.fromkeys((*self.texts, *other.texts))),
+            layers=tuple(sorted({*self.layers, *other.layers}, reverse=True)),
+            pooled=self.pooled or other.pooled,
+            tokens=self.tokens or other.tokens,
+            labels=self.labels or other.labels,
+            companions=_one_of_each(self.companions, other.companions),
+            networks=_one_of_each(self.networks, other.networks),
+        )
+
+
+_Model = TypeVar("_Model", Companion, Network)
+
+
+def _one_of_each(ours: tuple[_Model, ...], theirs: tuple[_Model, ...]) -> tuple[_Model, ...]:
+    by_name: dict[str, _Model] = {model.name: model for model in ours}
+    for model in theirs:
+        if by_name.setdefault(model.name, model) != model:
+            raise UsageError(
+                f"two parts need a model called '{model.name}' and mean different ones: {by_name[model.name]} and "
+                f"{model}. Give one of them another name"
+            )
+    return tuple(by_name.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Supplies:
+    """What :meth:`Part.attach` is given, once, before the first step.
+
+    width             of the views that the loss sees
+    pooled_width      of the vectors before the head
+    companion_widths  companion -> its width
+    networks          network -> the module that was built for it
+    num_rows          rows of the corpus, where it is known
+    seed              for what is drawn at the beginning, such as the weights of a head
+    """
+
+    width: int
+    pooled_width: int | None = None
+    companion_widths: Mapping[str, int] = field(default_factory=dict)
+    networks: Mapping[str, nn.Module] = field(default_factory=dict)
+    num_rows: int | None = None
+    seed: int = 0

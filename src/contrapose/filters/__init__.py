@@ -1,0 +1,1 @@
+"""Which columns count as negatives, and how much."""

@@ -1,0 +1,123 @@
+"""What a method needs beside the trained encoder is made here, and refused here, before the first step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import nn
+
+from contrapose.contract import Companion, Needs, Network
+from contrapose.data.corpus import Corpus
+from contrapose.encoder.encoder import Encoder
+from contrapose.encoder.token_networks import ConditionedEncoder, MaskedLanguageModel
+from contrapose.errors import ContraposeError, UsageError
+from contrapose.train.companions import Companions, changes
+from contrapose.train.settings import RunSettings
+from contrapose.train.vectors_file import fingerprint_of_file, read_vectors
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The models beside the trained one. fingerprints: of those that a continuation must find as they were."""
+
+    encoders: Mapping[str, Encoder] = field(default_factory=dict)
+    networks: Mapping[str, nn.Module] = field(default_factory=dict)
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+
+
+def load_beside(needs: Needs, settings: RunSettings, encoder: Encoder) -> Beside:
+    """Load every model that the method needs. Raises UsageError and ModelError that name what it is needed for."""
+    _check_layers(needs, encoder)
+    encoders = {
+        companion.name: _companion(companion, settings, encoder)
+        for companion in needs.companions
+        if companion.vectors is None
+    }
+    networks = {network.name: _network(network, settings, encoder) for network in needs.networks}
+    fingerprints = {
+        companion.name: encoders[companion.name].fingerprint()
+        for companion in needs.companions
+        if companion.name in encoders and not changes(companion)
+    }
+    fingerprints |= {
+        companion.name: fingerprint_of_file(companion.vectors)
+        for companion in needs.companions
+        if companion.vectors is not None
+    }
+    fingerprints |= {
+        name: network.fingerprint()
+        for name, network in networks.items()
+        if isinstance(network, MaskedLanguageModel)
+    }
+    return Beside(encoders, networks, fingerprints)
+
+
+def companions_of(needs: Needs, beside: Beside, corpus: Corpus) -> Companions | None:
+    """The companions of a run, their files compared with the corpus; None where it has none."""
+    if not needs.companions:
+        return None
+    files = {
+        companion.name: read_vectors(companion.vectors, rows=len(corpus))
+        for companion in needs.companions
+        if companion.vectors is not None
+    }
+    return Companions(needs.companions, beside.encoders, files)
+
+
+def _check_layers(needs: Needs, encoder: Encoder) -> None:
+    num_layers = int(getattr(encoder.backbone.config, "num_hidden_layers", 0))
+    if needs.layers and (deepest := min(needs.layers)) < -1 - num_layers:
+        raise UsageError(
+            f"the method needs the layer {deepest} (counted from the last), and '{encoder.name}' has {num_layers} "
+            "layers: choose layers that it has, or a deeper model"
+        )
+
+
+def _companion(companion: Companion, settings: RunSettings, encoder: Encoder) -> Encoder:
+    own = companion.source in ("start", "self")
+    if companion.momentum is not None and not own:
+        raise UsageError(
+            f"the companion '{companion.name}' follows the trained weights (momentum), so it must start from them: "
+            f"source 'start' or 'self', not '{companion.source}'"
+        )
+    chosen = settings.encoder
+    try:
+        if own:
+            return Encoder.load(
+                chosen.model,
+                pooling=encoder.pooling,
+                head="none",
+                dropout=chosen.dropout,
+                revision=chosen.revision,
+            ).to(encoder.device)
+        return Encoder.load(companion.source, head="none").to(encoder.device)
+    except ContraposeError as error:
+        raise type(error)(
+            f"the companion '{companion.name}' of the method cannot be loaded: {error}"
+        ) from None
+
+
+def _network(network: Network, settings: RunSettings, encoder: Encoder) -> nn.Module:
+    source = settings.encoder.model if network.source == "start" else network.source
+    try:
+        if network.kind == "discriminator":
+            body = Encoder.load(source, head="none", dropout=settings.encoder.dropout)
+            if body.device.type == "cpu" and body.dropout_probability() > 0:
+                body.use_attention("eager")
+            made: nn.Module = ConditionedEncoder(body)
+            made.requires_grad_(network.trainable).train(network.trainable)
+        else:
+            made = MaskedLanguageModel.load(source, trainable=network.trainable)
+    except ContraposeError as error:
+        raise type(error)(
+            f"the {network.name} that the method needs cannot be loaded: {error}. Choose another one with "
+            f"--set {network.name}=FOLDER"
+        ) from None
+    tokenizer = made.tokenizer if isinstance(made, MaskedLanguageModel) else body.tokenizer
+    if tokenizer.get_vocab() != encoder.tokenizer.get_vocab():
+        raise UsageError(
+            f"the {network.name} '{source}' has another vocabulary than '{encoder.name}', so its tokens would be other "
+            f"words: choose one with the vocabulary of the model, with --set {network.name}=FOLDER"
+        )
+    return made.to(encoder.device)
