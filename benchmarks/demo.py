@@ -44,14 +44,13 @@ def main() -> None:
 
 
 def measure(method: str, seed: int) -> dict[str, Any]:
-    from rich.console import Console
-
-    from contrapose.experiment.demo_result import DemoSettings
-    from contrapose.experiment.demo_view import run_and_show
+    from contrapose.cli.demo import DemoSettings, run_demo
+    from contrapose.cli.progress import ProgressView
 
     with tempfile.TemporaryDirectory() as parent:
         settings = DemoSettings(out=str(Path(parent) / "demo"), method=method, seed=seed)
-        found = run_and_show(settings, Console(stderr=True), show_result=False).to_json()
+        with ProgressView(lines=True) as view:
+            found = run_demo(settings, view)
     return {
         "method": method,
         "seed": seed,

@@ -13,7 +13,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from contrapose.experiment.trials import Measured, Trial
+from contrapose.experiment.trials import Trial, TrialResult
 from studies.dropout_views import batches_of_views
 from studies.reading import (
     best_beside_worst,
@@ -62,7 +62,7 @@ def plan(setup: Setup) -> list[Planned]:
     return [Planned(trial=untrained, measure=partial(_measure_mixtures, setup)), *setup.runs(wanted)]
 
 
-def _measure_mixtures(setup: Setup, trial: Trial, folder: Path, listener: object = None) -> Measured:
+def _measure_mixtures(setup: Setup, trial: Trial, folder: Path, listener: object = None) -> TrialResult:
     from contrapose.encoder.encoder import Encoder
     from contrapose.negatives.mixing import MixedNegatives
 
@@ -80,7 +80,7 @@ def _measure_mixtures(setup: Setup, trial: Trial, folder: Path, listener: object
                     for side in SIDES
                 }
                 grid.append({"k": k, "alpha": alpha, "num_mixtures": count, **means})
-    return Measured(facts={"grid": grid, "sentences": sum(views.num_rows for views in batches)})
+    return TrialResult(facts={"grid": grid, "sentences": sum(views.num_rows for views in batches)})
 
 
 def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:

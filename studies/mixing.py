@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contrapose.experiment.trials import Measured, Trial
+from contrapose.experiment.trials import Trial, TrialResult
 from studies.dropout_views import batches_of_views
 from studies.reading import curve_mean, in_words, noise_paired, points, scored, trained, with_factors
 from studies.runs import Planned, Setup, rounded
@@ -65,7 +65,7 @@ def plan(setup: Setup) -> list[Planned]:
 
 def _measure_effects(
     setup: Setup, name: str, trial: Trial, folder: Path, listener: object = None
-) -> Measured:
+) -> TrialResult:
     """Every threshold and mode, on one encoder."""
     from contrapose.encoder.encoder import Encoder
 
@@ -78,7 +78,7 @@ def _measure_effects(
         for mode, values in MODES.items()
         for threshold in THRESHOLDS
     ]
-    return Measured(facts={"grid": grid, "sentences": sum(views.num_rows for views in batches)})
+    return TrialResult(facts={"grid": grid, "sentences": sum(views.num_rows for views in batches)})
 
 
 def forget(encoder: Encoder, seed: int = 0) -> Encoder:

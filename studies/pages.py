@@ -31,7 +31,7 @@ from studies.study import AllRows, Panel, Study, TrialRow
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from contrapose.experiment.trials import TrialWatcher
+    from contrapose.experiment.trials import TrialListener
     from contrapose.ledger import Entry
     from contrapose.listening import Listener
 
@@ -66,7 +66,7 @@ def study_named(name: str) -> Study:
 
 
 def run_study(
-    name: str, setup: Setup, watcher: TrialWatcher | None = None, listener: Listener | None = None
+    name: str, setup: Setup, watcher: TrialListener | None = None, listener: Listener | None = None
 ) -> list[Entry]:
     """Measure what is not measured yet; the study's rows. The same call goes on where an interrupted one ended.
 

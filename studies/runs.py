@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contrapose.errors import TrainingDiverged, UsageError
-from contrapose.experiment.measuring import UNTRAINED, Setting, measured, run_of
-from contrapose.experiment.trials import Measured, Trial, Trials, TrialWatcher
+from contrapose.experiment.measuring import UNTRAINED, Setting, run_of, trial_result
+from contrapose.experiment.trials import Trial, TrialListener, TrialResult, Trials
 from contrapose.ledger import Entry, Ledger
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Planned:
     """A trial, and how it is measured: called with the trial, its folder, and who is told of the training."""
 
     trial: Trial
-    measure: Callable[[Trial, Path, Listener | None], Measured]
+    measure: Callable[[Trial, Path, Listener | None], TrialResult]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +172,7 @@ def run_planned(
     name: str,
     planned: Sequence[Planned],
     out: Path,
-    watcher: TrialWatcher | None = None,
+    watcher: TrialListener | None = None,
     listener: Listener | None = None,
 ) -> list[Entry]:
     """Measure what is not measured yet; the study's rows. The same call goes on where an interrupted one ended.
@@ -207,15 +207,15 @@ class Measuring:
     probe: Sequence[str]
     elsewhere: Mapping[str, str] = field(default_factory=dict)
 
-    def measure(self, trial: Trial, folder: Path, listener: Listener | None = None) -> Measured:
+    def measure(self, trial: Trial, folder: Path, listener: Listener | None = None) -> TrialResult:
         """Train as the trial says, and judge. A run that diverges is recorded with the steps that led there."""
         pretrained, before_ND = self.pretrained
         if trial.options["method"] == UNTRAINED:
-            return measured(pretrained, geometry(before_ND))
+            return trial_result(pretrained, geometry(before_ND))
         try:
             run = run_of(self.setting, trial, folder, listener)
         except TrainingDiverged as error:
-            return Measured(facts={"failed": str(error), "curve": curve(_metrics(folder))})
+            return TrialResult(facts={"failed": str(error), "curve": curve(_metrics(folder))})
         evaluation, after_ND = self.judged(run.encoder)
         facts = {
             **{name: run.summary[name] for name in KEPT},
@@ -224,7 +224,7 @@ class Measuring:
             **geometry(after_ND),
             "curve": curve(run.metrics),
         }
-        return measured(evaluation, facts)
+        return trial_result(evaluation, facts)
 
     @cached_property
     def pretrained(self) -> tuple[Evaluation, np.ndarray]:
@@ -283,12 +283,12 @@ def geometry(vectors_ND: np.ndarray) -> dict[str, Any]:
 
 def gains(before: Evaluation, after: Evaluation) -> dict[str, dict[str, float]]:
     """task -> difference, low, high; tasks without per-example scores are left out."""
-    old = {(result.task, result.metric): result.evidence for result in before.results}
+    old = {(result.task, result.metric): result.per_example for result in before.results}
     by_task = {}
     for result in after.results:
         scores = old.get((result.task, result.metric))
-        if scores is not None and result.evidence is not None and not math.isnan(result.value):
-            test = scores.change_to(result.evidence)
+        if scores is not None and result.per_example is not None and not math.isnan(result.value):
+            test = scores.change_to(result.per_example)
             by_task[result.task] = {
                 name: rounded(getattr(test, name)) for name in ("difference", "low", "high")
             }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from contrapose.errors import UsageError
-from contrapose.experiment.trials import Measured, Trial
+from contrapose.experiment.trials import Trial, TrialResult
 from contrapose.selection.label_free import DIFFUSE, HARMS, HELPS, MARGIN, UNCLEAR
 from studies import selection_verdicts as verdicts
 from studies.runs import Planned, Setup
@@ -35,7 +35,7 @@ def plan(setup: Setup) -> list[Planned]:
     )
 
 
-def _measure(bench: Bench, trial: Trial, place: Path, listener: Listener | None) -> Measured:
+def _measure(bench: Bench, trial: Trial, place: Path, listener: Listener | None) -> TrialResult:
     from studies.selection_measures import measure
 
     return measure(bench, trial, place)

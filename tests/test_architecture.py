@@ -1,4 +1,4 @@
-"""The house's plan, checked on the parsed sources: who may import whom, and what may be written nowhere."""
+"""The plan of the packages, checked on the parsed sources: who may import whom, and what may be written nowhere."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import pytest
 import contrapose
 from tests.waiting import PATIENCE
 
-HOUSE = Path(contrapose.__file__).parent
+ROOT = Path(contrapose.__file__).parent
 
-#: module or package -> floor; the longest prefix counts. Imports go to a lower floor, or stay inside the room.
-FLOORS = {
+#: module or package -> layer; the longest prefix counts. Imports go to a lower layer, or stay inside the package.
+LAYERS = {
     "errors": 0, "shapes": 0, "seeds": 0, "config": 0,
     "hints": 0, "installing": 0, "callable_package": 0, "listening": 0,
     "foreign": 0, "paths": 0, "markdown_table": 0,
@@ -51,8 +51,8 @@ FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "she
 def sources() -> dict[str, ast.Module]:
     """Dotted name below the package ("" is the package itself) -> parsed source."""
     found = {}
-    for path in sorted(HOUSE.rglob("*.py")):
-        parts = list(path.relative_to(HOUSE).with_suffix("").parts)
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = list(path.relative_to(ROOT).with_suffix("").parts)
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         found[name] = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     return found
@@ -87,12 +87,12 @@ def imported(tree: ast.Module, package: str, *, at_import: bool = False) -> set[
 
 
 def package_of(module: str) -> str:
-    is_package = (HOUSE / module.replace(".", "/")).is_dir()
+    is_package = (ROOT / module.replace(".", "/")).is_dir()
     return module if is_package else module.rpartition(".")[0]
 
 
-def house_imports(module: str, *, at_import: bool = False) -> set[str]:
-    """Modules of the house that ``module`` imports, by their names below the package."""
+def own_imports(module: str, *, at_import: bool = False) -> set[str]:
+    """Modules of the package that ``module`` imports, by their names below the package."""
     found = set()
     for name in imported(sources()[module], package_of(module), at_import=at_import):
         if name == "contrapose" or name.startswith("contrapose."):
@@ -103,39 +103,50 @@ def house_imports(module: str, *, at_import: bool = False) -> set[str]:
     return found - {module}
 
 
-def floor_key(module: str) -> str:
-    while module not in FLOORS:
-        assert module, "unreachable: '' is in FLOORS"
+def layer_key(module: str) -> str:
+    while module not in LAYERS:
+        assert module, "unreachable: '' is in LAYERS"
         shorter = module.rpartition(".")[0]
-        assert shorter, f"'{module}' stands on no floor: add its room to FLOORS"
+        assert shorter, f"'{module}' stands on no layer: add its package to LAYERS"
         module = shorter
     return module
 
 
-def room(module: str) -> str:
-    """The first part of the name; files directly in the package that share a floor are one room."""
+def unit(module: str) -> str:
+    """The first part of the name; files directly in the package that share a layer count as one."""
     first = module.partition(".")[0]
-    return first if (HOUSE / first).is_dir() and first else f"floor {FLOORS[floor_key(module)]}"
+    return first if (ROOT / first).is_dir() and first else f"layer {LAYERS[layer_key(module)]}"
 
 
 def misplaced(module: str, target: str) -> str | None:
     """Why ``module`` may not import ``target``, or None."""
-    here, there = FLOORS[floor_key(module)], FLOORS[floor_key(target)]
-    if room(module) == room(target) or there < here:
+    here, there = LAYERS[layer_key(module)], LAYERS[layer_key(target)]
+    if unit(module) == unit(target) or there < here:
         return None
     kind = "sideways" if there == here else "upwards"
-    return f"{module} (floor {here}) imports {target} (floor {there}): {kind}"
+    return f"{module} (layer {here}) imports {target} (layer {there}): {kind}"
 
 
 def test_the_sources_are_seen() -> None:
     assert set(sources()) >= {"errors", "maths.scores", "contract.views", "negatives.queue"}
-    assert "maths.scores" in house_imports("objectives.in_batch")
-    assert "contract" in house_imports("negatives.queue")
+    assert "maths.scores" in own_imports("objectives.in_batch")
+    assert "contract" in own_imports("negatives.queue")
 
 
-def test_imports_go_down_or_stay_in_the_room() -> None:
-    reasons = [misplaced(module, target) for module in sources() for target in house_imports(module)]
+def test_imports_go_down_or_stay_in_the_package() -> None:
+    reasons = [misplaced(module, target) for module in sources() for target in own_imports(module)]
     assert not any(reasons), "\n".join(filter(None, reasons))
+
+
+def test_the_page_of_the_architecture_lists_every_package_on_its_layer() -> None:
+    page = Path(__file__).parents[1] / "docs" / "architecture.md"
+    listed = {
+        name.rstrip("/"): int(layer)
+        for layer, names in re.findall(r"^\| (\d+) \|([^|]*)\|", page.read_text(encoding="utf-8"), re.M)
+        for name in re.findall(r"`([a-z_]+/?)`", names)
+    }
+    first_names = {module.partition(".")[0] for module in sources()} - {"", "__main__"}
+    assert listed == {name: LAYERS[layer_key(name)] for name in first_names}
 
 
 @pytest.mark.parametrize(
@@ -157,7 +168,7 @@ def test_the_rule_tells_right_from_wrong(module: str, target: str, fine: bool) -
 def test_equations_name_their_parts_and_import_none() -> None:
     """Only the catalogue, which discovers them, knows where parts lie; and no part knows an equation."""
     for module in sources():
-        packages = {target.partition(".")[0] for target in house_imports(module)}
+        packages = {target.partition(".")[0] for target in own_imports(module)}
         if module.startswith("objectives.") and module != "objectives.catalogue":
             assert not packages & {*PARTS}, module
         if module.partition(".")[0] in PARTS:
@@ -165,7 +176,7 @@ def test_equations_name_their_parts_and_import_none() -> None:
 
 
 def test_no_cycle_between_modules_when_they_are_imported() -> None:
-    edges = {module: house_imports(module, at_import=True) for module in sources()}
+    edges = {module: own_imports(module, at_import=True) for module in sources()}
     done: set[str] = set()
 
     def walk(module: str, path: tuple[str, ...]) -> None:
@@ -201,9 +212,9 @@ def test_no_file_is_a_drawer_for_odds_and_ends() -> None:
     assert not [module for module in sources() if drawers & set(module.split("."))]
 
 
-@pytest.mark.parametrize("room_name", ["maths", "contract", "objectives", *PARTS])
-def test_equations_fit_on_few_screens(room_name: str) -> None:
-    for path in (HOUSE / room_name).glob("*.py"):
+@pytest.mark.parametrize("package_name", ["maths", "contract", "objectives", *PARTS])
+def test_equations_fit_on_few_screens(package_name: str) -> None:
+    for path in (ROOT / package_name).glob("*.py"):
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 250, path.name
 
 

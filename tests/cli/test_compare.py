@@ -103,7 +103,7 @@ def test_a_number_that_some_methods_lack_is_told(
 ) -> None:
     out = tmp_path / "out"
     done = contrapose(*arguments, "--seeds", 1, "--set", "margin=0.2", "--out", out)
-    assert "margin is a number of focal-infonce only" in done.err
+    assert "margin is a hyperparameter of focal-infonce only" in done.err
     options = {row["options"]["method"]: row["options"] for row in rows(out)}
     assert "margin" not in options["simcse"]
     assert options["focal-infonce"]["margin"] == 0.2

@@ -145,11 +145,11 @@ def test_hints_of_a_run_on_pairs_name_the_column_or_leave_searching_out(
 
 
 def test_hints_of_compare_repeat_what_was_given(contrapose: Command, place: Path, run_all: Any) -> None:
-    pytest.importorskip("optuna")
     given = ["my notes.txt", "--model", "a tiny model", "--data", "my data", "--tasks", "STS-B", *TRAINED]
     done = contrapose("compare", *given, "--methods", "simcse,hncse-hnm", "--seeds", 1, "--split", "dev",
                       "--set", "learning_rate=1e-4", "--set", "k=3", "--out", "a comparison")  # fmt: skip
-    sweep, train = hints(done)
+    page, sweep, train = hints(done)
+    assert words(page) == ["report", "a comparison", "--out", "report.html"]
     for hint in (sweep, train):
         for part in ("'my notes.txt'", "--method hncse-hnm", "--model 'a tiny model'", "--steps 2", "--set k=3",
                      "--batch-size 8", "--set criterion=none"):  # fmt: skip
@@ -158,16 +158,19 @@ def test_hints_of_compare_repeat_what_was_given(contrapose: Command, place: Path
     assert "--set learning_rate" not in sweep
     assert "--set learning_rate=0.0001" in train
     assert "--set blend=1.0" in train, "the comparison measured what was trained, not a blend"
-    swept, _ = run_all([sweep, train])
-    (more,) = hints(swept)
+    swept, _, _ = run_all([sweep, train, page])
+    page, more = hints(swept)
+    assert words(page)[:2] == ["report", "runs/sweep"]
     for part in ("--trials 1", "--seeds 3", "--out runs/sweep", "--tasks STS-B", "--model 'a tiny model'"):
         assert part in more, more
     (steady,) = run_all([more])
-    (last,) = hints(steady)
+    _, last = hints(steady)
     assert words(last)[0] == "compare"
     (place / "my data" / "STS" / "STSBenchmark" / "sts-test.csv").unlink()
     (untested,) = run_all([more])
-    assert verbs(hints(untested)) == ["train"], "without a test split there is nothing to compare on"
+    assert verbs(hints(untested)) == ["report", "train"], (
+        "without a test split there is nothing to compare on"
+    )
 
 
 def test_hints_of_experiments_that_take_days_are_read_as_they_were_given(

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("optuna")
-
 from tests.cli.conftest import Command
 from tests.experiment.small import write_senteval
 from tests.waiting import PATIENCE
@@ -48,7 +46,7 @@ def test_sweep_says_where_it_is_good_and_goes_on_with_more_seeds(
     for words in ("k from 2 to 6, whole numbers", "the defaults", "give --seeds 3", "best region"):
         assert words in done.out + done.err
     names = {path.name for path in out.iterdir()}
-    assert names >= {"results.md", "results.json", "study.journal"}
+    assert names >= {"results.md", "results.json", "trials.jsonl"}
     more = contrapose(*mine, "--over", "k=2..6,gap_threshold=0..0.2", "--seeds", 2, "--json")
     assert (more.code, more.err) == (0, "")
     assert len(rows(out)) == 10
@@ -78,7 +76,8 @@ def test_without_data_the_label_free_score_is_swept_by(
     )
     text.write_text("".join(f"{w} {i}\n" for i in range(250) for w in words))
     out = tmp_path / "out"
-    mine = ["sweep", text, *arguments[2:], "--over", "learning_rate=1e-5..1e-3", "--trials", 2, "--out", out]
+    mine = ["sweep", text, *arguments[2:], "--over", "learning_rate=1e-5..1e-3",
+            "--search", "random", "--trials", 2, "--out", out]  # fmt: skip
     done = contrapose(*mine, "--json")
     assert done.code == 0, done.err
     assert "label-free" in done.json["objective"]
@@ -106,16 +105,38 @@ def test_without_data_the_label_free_score_is_swept_by(
 def test_what_cannot_work_is_refused_before_anything_is_trained(
     contrapose: Command, arguments: list[object], tmp_path: Path, changed: list[str], words: str
 ) -> None:
-    done = contrapose(*arguments, "--over", "k=2..6", *changed, "--out", tmp_path / "out")
+    done = contrapose(
+        *arguments, "--over", "k=2..6", "--search", "random", *changed, "--out", tmp_path / "out"
+    )
     assert done.code in (1, 2)
     assert words in done.err
     assert not (tmp_path / "out").exists()
 
 
+def test_only_tpe_and_a_database_need_optuna(
+    contrapose: Command, arguments: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    given = [*arguments, "--over", "k=2..6", "--out", tmp_path / "out"]
+    for asked in ([], ["--search", "grid", "--storage", "sqlite:///x.db"]):
+        done = contrapose(*given, *asked)
+        assert (done.code, "needs the package 'optuna'" in done.err) == (2, True)
+    done = contrapose(
+        *given, "--search", "grid", "--data", tmp_path
+    )  # refused for its data, and not for Optuna
+    assert "optuna" not in done.err.lower()
+
+
 @pytest.mark.crash
-def test_two_processes_share_a_sweep(arguments: list[object], senteval: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("search", ["tpe", "random"])
+def test_two_processes_share_a_sweep(
+    arguments: list[object], senteval: Path, tmp_path: Path, search: str
+) -> None:
+    if search == "tpe":
+        pytest.importorskip("optuna")
     out = tmp_path / "out"
     given = [*arguments, *LABELLED, "--data", senteval, "--over", "k=2..9", "--trials", 6, "--out", out]
+    given += ["--search", search]
     command = [sys.executable, "-m", "contrapose", *map(str, given)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     workers = [

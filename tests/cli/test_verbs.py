@@ -1,9 +1,8 @@
-"""evaluate, encode, similarity, search, methods, harvest, doctor, demo: what they print, and how they end."""
+"""evaluate, encode, similarity, search, methods, harvest, doctor: what they print, and how they end."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -165,28 +164,6 @@ def test_doctor_says_what_is_broken(contrapose: Command, tmp_path: Path) -> None
     assert "Broken:" in done.out
     assert "absent: no such folder" in done.out
     assert "Ready" not in done.out
-
-
-def test_demo_passes_its_options_on(
-    contrapose: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    from contrapose.experiment import demo_view
-
-    seen: dict[str, Any] = {}
-
-    class Result:
-        def to_json(self) -> dict[str, Any]:
-            return {"model": "x"}
-
-    def run_and_show(settings: Any, screen: Any, *, show_result: bool) -> Result:
-        seen.update(settings=settings, show_result=show_result)
-        return Result()
-
-    monkeypatch.setattr(demo_view, "run_and_show", run_and_show)
-    done = contrapose("demo", "--out", tmp_path / "d", "--steps", 3, "--seed", 4, "--json")
-    assert done.json == {"model": "x"}
-    assert (seen["settings"].steps, seen["settings"].seed, seen["settings"].method) == (3, 4, "hncse-hnm")
-    assert seen["show_result"] is False
 
 
 def test_search_reads_several_files_before_the_query(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from contrapose.errors import UsageError
-from contrapose.experiment.ranges import defaults_of, parse_over
+from contrapose.experiment.ranges import defaults_of, draws, grid, parse_over
 
 
 def test_whole_numbers_are_known_from_the_methods_signature() -> None:
@@ -69,3 +69,28 @@ def test_what_is_no_range_of_the_method_is_refused(over: str, words: str) -> Non
 
 def test_a_factor_without_a_default_number_has_no_default_point() -> None:
     assert defaults_of(parse_over("near_weight=0.1..0.3", "hncse-pm", {"near_mode": "fixed"})) is None
+
+
+def test_a_grid_is_all_combinations_in_order() -> None:
+    factors = parse_over("temperature=0.01..0.1,margin=0..0.5", "focal-infonce")
+    assert grid(factors, 3) == [
+        {"temperature": t, "margin": m} for t in (0.01, 0.055, 0.1) for m in (0.0, 0.25, 0.5)
+    ]
+
+
+def test_random_draws_are_those_of_every_version_and_a_longer_list_begins_with_the_shorter() -> None:
+    """Their numbers stand in ledgers: a sweep that was begun goes on with them."""
+    two = parse_over("temperature=0.01..0.1,margin=0..0.5", "focal-infonce")
+    assert draws(two, 2) == [
+        {"temperature": 0.062973, "margin": 0.073586},
+        {"temperature": 0.045431, "margin": 0.33109},
+    ]
+    over = "k=2..20,gap_threshold=0..0.3,near_mode=similarity|fixed,learning_rate=1e-6..1e-3"
+    every_kind = parse_over(over, "hncse")
+    assert draws(every_kind, 3) == [
+        {"k": 13, "gap_threshold": 0.044152, "near_mode": "fixed", "learning_rate": 0.00030609},
+        {"k": 20, "gap_threshold": 0.023813, "near_mode": "fixed", "learning_rate": 0.00035158},
+        {"k": 4, "gap_threshold": 0.063983, "near_mode": "fixed", "learning_rate": 0.00082955},
+    ]
+    assert draws(every_kind, 8)[:3] == draws(every_kind, 3)
+    assert len({tuple(each.values()) for each in draws(every_kind, 8)}) == 8

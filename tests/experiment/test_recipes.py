@@ -7,11 +7,11 @@ import pytest
 from contrapose.errors import UsageError
 from contrapose.experiment.checking import check_methods
 from contrapose.experiment.measuring import Setting
-from contrapose.experiment.recipes import RECIPES, Recipe, recipe_named
+from contrapose.experiment.recipes import RECIPES, PublishedRecipe, recipe_named
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
-def test_every_recipe_is_one_that_train_takes(recipe: Recipe) -> None:
+def test_every_recipe_is_one_that_train_takes(recipe: PublishedRecipe) -> None:
     setting = Setting(corpus=("x",), model=recipe.backbone, dev_data="d")
     assert check_methods(setting, [recipe.method], recipe.options) == []
     assert recipe.name.startswith(f"{recipe.method}/")

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from contrapose.evaluate.over_seeds import spread
 from contrapose.evaluate.senteval_transfer import TRANSFER_TASKS
 from contrapose.experiment.recipes import CORPUS, RECIPES, ROUNDING, TASKS, TRANSFER, recipe_named
-from contrapose.experiment.reproduce import Reproduction, Row, _reported
+from contrapose.experiment.reproduce import Reproduction, against_paper, reported_by
 
 
 @pytest.mark.parametrize(
@@ -20,11 +19,8 @@ from contrapose.experiment.reproduce import Reproduction, Row, _reported
     ],
 )
 def test_a_row_says_where_the_papers_number_lies(reported: float | None, words: str) -> None:
-    row = Row(task="A", reported=reported, measured=spread([75.0, 76.0, 74.0]), interval=(73.0, 77.0))
-    assert row.words == words
-    assert row.difference == (None if reported is None else 75.0 - reported)
-    undefined = Row(task="A", reported=70.0, measured=None, interval=None)
-    assert (undefined.words, undefined.difference) == ("undefined", None)
+    assert against_paper(reported, (73.0, 77.0)) == words
+    assert against_paper(70.0, None) == "undefined"
 
 
 def test_only_what_changes_the_result_is_a_departure() -> None:
@@ -84,7 +80,7 @@ def test_reported_means_of_transfer_tasks_are_those_of_their_columns() -> None:
         assert recipe.transfer_average == pytest.approx(
             sum(recipe.reported_transfer.values()) / 7, abs=ROUNDING
         )
-        assert _reported(recipe, TRANSFER) == recipe.transfer_average
-        assert _reported(recipe, TASKS) == recipe.average
-        assert _reported(recipe, TRANSFER[:6]) is None
-        assert _reported(recipe, ["TREC"]) == recipe.reported_transfer["TREC"]
+        assert reported_by(recipe, TRANSFER) == recipe.transfer_average
+        assert reported_by(recipe, TASKS) == recipe.average
+        assert reported_by(recipe, TRANSFER[:6]) is None
+        assert reported_by(recipe, ["TREC"]) == recipe.reported_transfer["TREC"]

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from contrapose.errors import TrainingDiverged, UsageError
-from contrapose.experiment.trials import Measured, Trial, Trials, TrialWatcher
+from contrapose.experiment.trials import Trial, TrialListener, TrialResult, Trials
+from contrapose.storage.durable import RunLock
 from tests.waiting import PATIENCE, wait_until
 
 
@@ -20,17 +21,17 @@ def trials(count: int) -> list[Trial]:
     ]
 
 
-def seed_as_value(trial: Trial, place: Path) -> Measured:
+def seed_as_value(trial: Trial, folder: Path) -> TrialResult:
     value = {"metric": "spearman", "protocol": "p", "value": float(trial.options["seed"]), "rows": 3}
-    return Measured(values={"T": value}, evidence={"T|spearman|values": np.arange(3.0)})
+    return TrialResult(values={"T": value}, evidence={"T|spearman|values": np.arange(3.0)})
 
 
 def test_rows_come_in_the_order_asked_for_and_nothing_is_measured_twice(tmp_path: Path) -> None:
     measured = []
 
-    def counting(trial: Trial, place: Path) -> Measured:
+    def counting(trial: Trial, folder: Path) -> TrialResult:
         measured.append(trial.options["seed"])
-        return seed_as_value(trial, place)
+        return seed_as_value(trial, folder)
 
     mine = Trials(tmp_path, experiment="compare")
     mine.run(trials(2), counting)
@@ -45,12 +46,12 @@ def test_a_trial_is_known_by_its_options_not_by_what_it_is_called(tmp_path: Path
     mine = Trials(tmp_path, experiment="compare")
     mine.run(trials(1), seed_as_value)
     renamed = Trial(factors={"x": "y"}, options={"seed": 0, "method": "simcse"})
-    (row,) = mine.run([renamed], lambda trial, place: pytest.fail("measured again"))
+    (row,) = mine.run([renamed], lambda trial, folder: pytest.fail("measured again"))
     assert row.body["factors"] == {"seed": 0}
 
 
 def test_divergence_is_a_result_and_any_other_error_ends_the_run(tmp_path: Path) -> None:
-    def failing(trial: Trial, place: Path) -> Measured:
+    def failing(trial: Trial, folder: Path) -> TrialResult:
         if trial.options["seed"] == 0:
             raise TrainingDiverged("10 steps in a row")
         raise UsageError("no such method")
@@ -65,13 +66,13 @@ def test_divergence_is_a_result_and_any_other_error_ends_the_run(tmp_path: Path)
 
 
 def test_what_an_interrupted_attempt_left_is_there_for_the_next(tmp_path: Path) -> None:
-    def interrupted(trial: Trial, place: Path) -> Measured:
-        (place / "half").write_text("done")
+    def interrupted(trial: Trial, folder: Path) -> TrialResult:
+        (folder / "half").write_text("done")
         raise KeyboardInterrupt
 
-    def going_on(trial: Trial, place: Path) -> Measured:
-        assert (place / "half").read_text() == "done"
-        return seed_as_value(trial, place)
+    def going_on(trial: Trial, folder: Path) -> TrialResult:
+        assert (folder / "half").read_text() == "done"
+        return seed_as_value(trial, folder)
 
     mine = Trials(tmp_path, experiment="compare")
     with pytest.raises(KeyboardInterrupt):
@@ -80,17 +81,17 @@ def test_what_an_interrupted_attempt_left_is_there_for_the_next(tmp_path: Path) 
 
 
 def _worker(folder: Path, log: Path) -> None:
-    def slowly(trial: Trial, place: Path) -> Measured:
+    def slowly(trial: Trial, folder: Path) -> TrialResult:
         with log.open("a") as file:
             file.write(f"{os.getpid()} {trial.options['seed']}\n")
         time.sleep(0.05)
-        return seed_as_value(trial, place)
+        return seed_as_value(trial, folder)
 
     Trials(folder, experiment="compare").run(trials(6), slowly)
 
 
 def _stuck(folder: Path) -> None:
-    Trials(folder, experiment="compare").run(trials(1), lambda trial, place: time.sleep(600))
+    Trials(folder, experiment="compare").run(trials(1), lambda trial, folder: time.sleep(600))
 
 
 def test_two_processes_share_the_trials_and_repeat_none(tmp_path: Path) -> None:
@@ -117,10 +118,10 @@ def test_the_trial_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
     assert len(Trials(tmp_path, experiment="compare").run(trials(1), seed_as_value)) == 1
 
 
-def test_the_watcher_hears_how_much_is_done(tmp_path: Path) -> None:
+def test_the_listener_hears_how_much_is_done(tmp_path: Path) -> None:
     said: list[tuple[str, int, int]] = []
 
-    class Heard(TrialWatcher):
+    class Heard(TrialListener):
         def begun(self, done: int, total: int, trial: Trial) -> None:
             said.append(("begun", done, total))
 
@@ -129,3 +130,27 @@ def test_the_watcher_hears_how_much_is_done(tmp_path: Path) -> None:
 
     Trials(tmp_path, experiment="compare").run(trials(2), seed_as_value, Heard())
     assert said == [("begun", 0, 2), ("ended", 1, 2), ("begun", 1, 2), ("ended", 2, 2)]
+
+
+def test_where_more_trials_are_expected_all_of_the_folder_are_counted(tmp_path: Path) -> None:
+    said: list[tuple[int, int]] = []
+
+    class Heard(TrialListener):
+        def ended(self, done: int, total: int, row: object) -> None:
+            said.append((done, total))
+
+    mine = Trials(tmp_path, experiment="sweep", expected=5)
+    for trial in trials(3):
+        mine.run([trial], seed_as_value, Heard())
+    assert said == [(1, 5), (2, 5), (3, 5)]
+
+
+def test_what_another_process_holds_is_left_to_it(tmp_path: Path) -> None:
+    mine = Trials(tmp_path, experiment="compare")
+    first, second = trials(2)
+    (tmp_path / "work" / first.key).mkdir(parents=True)
+    with RunLock(tmp_path / "work" / first.key):
+        assert mine.take([first, second], seed_as_value, TrialListener())
+        assert list(mine.rows()) == [second.key]
+        assert not mine.take([first, second], seed_as_value, TrialListener())
+    assert mine.take([first, second], seed_as_value, TrialListener())

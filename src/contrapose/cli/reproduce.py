@@ -14,7 +14,8 @@ from contrapose.cli.options import Json, Quiet, examples, split_words
 from contrapose.hints import SENTEVAL, command, free_folder
 
 if TYPE_CHECKING:
-    from contrapose.experiment.reproduce import Reproduced
+    from contrapose.experiment.reproduce import Reproduction
+    from contrapose.experiment.results import Results
 
 EXAMPLES = examples(
     "contrapose reproduce",
@@ -77,10 +78,8 @@ def reproduce(
     if name is None:
         _list(json)
         return
-    from contrapose.cli.trials_view import TrialsView, tell_report, watching
-    from contrapose.experiment.compare_report import main_score
-    from contrapose.experiment.reproduce import Reproduction, run_reproduce
-    from contrapose.experiment.reproduce_report import write_report
+    from contrapose.cli.trials_view import run_and_show
+    from contrapose.experiment.reproduce import Reproduction
 
     wanted = Reproduction(
         recipe=recipe_named(name),
@@ -93,22 +92,12 @@ def reproduce(
         tasks=split_words(tasks) or (*TASKS, *TRANSFER),
         options={"chunk_size": chunk_size} if chunk_size else {},
     )
-    wanted.check()
-    folder = out or f"runs/reproduce/{name}"
-    for departure in wanted.departures:
-        console.tell(f"note: not the paper's recipe: {departure}", style="yellow")
-    with (
-        console.muted("contrapose.evaluate.suite"),
-        watching(folder, TrialsView(quiet=quiet or json, score=main_score)) as view,
-    ):
-        found = run_reproduce(wanted, folder, watcher=view, listener=view)
-    report = write_report(found)
-    tell_report(report, partial(show, found), partial(_suggest, found), json=json, quiet=quiet)
+    run_and_show(wanted, out or f"runs/reproduce/{name}", partial(_suggest, wanted), quiet=quiet, json=json)
 
 
 def _list(json: bool) -> None:
     from contrapose.experiment.recipes import CORPUS, RECIPES
-    from contrapose.experiment.reproduce_report import recipe_json
+    from contrapose.experiment.reproduce import recipe_json
 
     if json:
         console.show_json([recipe_json(recipe) for recipe in RECIPES])
@@ -138,25 +127,10 @@ def _list(json: bool) -> None:
     )
 
 
-def show(found: Reproduced) -> None:
-    """The paper's numbers and ours, and in bold where this is another experiment than the paper's."""
-    from contrapose.experiment.reproduce_report import HEADER, facts, rows
-
-    kinds = dict.fromkeys(HEADER, "number") | {"task": "name", "in words": "name"}
-    console.show(console.table(kinds, rows(found), title=found.reproduction.recipe.name))
-    for fact in facts(found):
-        console.say(fact, style="dim")
-    for reason in found.standing.failed:
-        console.say(f"a seed diverged: {reason}", style="yellow")
-    if found.departures:
-        console.say(f"This is not the paper's recipe: {'; '.join(found.departures)}.", style="bold yellow")
-
-
-def _suggest(found: Reproduced) -> None:
+def _suggest(wanted: Reproduction, results: Results) -> None:
     from contrapose.experiment.recipes import CORPUS
 
-    wanted = found.reproduction
-    if found.departures:
+    if not results.json["is_the_recipe"]:
         name = wanted.recipe.name
         corpus = wanted.corpus if Path(wanted.corpus).name == CORPUS else CORPUS
         recipe = {"corpus": corpus, "data": wanted.data, **wanted.options}

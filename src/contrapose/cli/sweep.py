@@ -1,4 +1,4 @@
-"""``contrapose sweep``: how much a method's numbers matter, and where it is good."""
+"""``contrapose sweep``: how much a method's hyperparameters matter, and where it is good."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from contrapose.cli.options import Json, Quiet, examples, one_of
 from contrapose.hints import command, free_folder
 
 if TYPE_CHECKING:
-    from contrapose.experiment.sensitivity import Sensitivity
-    from contrapose.experiment.sweep import Swept
+    from contrapose.experiment.results import Results
+    from contrapose.experiment.sweep import Sweep
 
 EXAMPLES = examples(
     "contrapose sweep notes.txt --method focal-infonce --over temperature=0.01..0.1,margin=0..0.5 "
@@ -50,13 +50,16 @@ def sweep(
     over: Annotated[
         str,
         typer.Option(
-            help="Numbers of the method or of the training: ranges a..b, lists a|b|c.",
+            help="Hyperparameters of the method or of the training: ranges a..b, lists a|b|c.",
             metavar="NAME=RANGE,...",
             show_default=False,
         ),
     ],
     search: Annotated[
-        str, typer.Option(help="tpe learns from what was tried; random; grid tries all combinations.")
+        str,
+        typer.Option(
+            help="tpe learns from what was tried (extra sweep); random; grid tries all combinations."
+        ),
     ] = "tpe",
     trials: Annotated[int, typer.Option(help="Settings to try with tpe and random.", min=1)] = 20,
     points: Annotated[int, typer.Option(help="Values of each range with grid.", min=2)] = 5,
@@ -86,11 +89,8 @@ def sweep(
     With --data a development split judges; without it the label-free score of each run does. The method's defaults are
     measured too. The same command goes on where it was stopped, and shares the work in several terminals.
     """
-    from contrapose.cli.trials_view import TrialsView, tell_report, watching
-    from contrapose.experiment.compare_report import main_score
-    from contrapose.experiment.sensitivity import sensitivity
-    from contrapose.experiment.sweep import Sweep, run_sweep
-    from contrapose.experiment.sweep_report import write_report
+    from contrapose.cli.trials_view import run_and_show
+    from contrapose.experiment.sweep import Sweep
 
     one_of("--split", split, ("dev", "test"))
     wanted = Sweep(
@@ -98,43 +98,21 @@ def sweep(
         method=method,
         over=over,
         search=one_of("--search", search, ("tpe", "random", "grid")),
-        trials=trials,
+        configurations=trials,
         per_range=points,
         seeds=seeds,
         options=training_options(set_, steps=steps, batch_size=batch_size),
         storage=storage,
     )
-    for note in wanted.check():
-        if not (quiet or json):
-            console.tell(note)
-    with (
-        console.muted("contrapose.evaluate.suite"),
-        watching(out, TrialsView(quiet=quiet or json, score=main_score)) as view,
-    ):
-        swept = run_sweep(wanted, out, watcher=view, listener=view)
-    found = sensitivity(swept)
-    report = write_report(swept, found)
-    tell_report(report, partial(show, swept, found), partial(_suggest, swept, found), json=json, quiet=quiet)
+    run_and_show(wanted, out, partial(_suggest, wanted), quiet=quiet, json=json)
 
 
-def show(swept: Swept, found: Sensitivity) -> None:
-    """The settings by their mean, and the result in words."""
-    from contrapose.experiment.sensitivity import told
-    from contrapose.experiment.sweep_report import facts, header, rows, title
-
-    for fact in facts(swept):
-        console.say(fact, style="dim")
-    columns = dict.fromkeys(header(found), "number")
-    columns["in words"] = "name"
-    console.show(console.table(columns, rows(found), title=title(swept)))
-    for line in told(found):
-        console.say(line, style="bold")
-
-
-def _suggest(swept: Swept, found: Sensitivity) -> None:
-    """More seeds where the noise is unknown; else the chosen setting against the start, on test where that is."""
-    asked = swept.sweep
+def _suggest(asked: Sweep, results: Results) -> None:
+    """A page with charts; more seeds where the noise is unknown, else the chosen configuration against the pretrained
+    model, on test where there is one.
+    """
     setting, method = asked.setting, asked.method
+    page = command("report", results.folder, out="report.html")
     if asked.seeds < ENOUGH_SEEDS:
         again = command(
             "sweep",
@@ -142,18 +120,17 @@ def _suggest(swept: Swept, found: Sensitivity) -> None:
             method=method,
             over=asked.over,
             search=asked.search if asked.search != "tpe" else None,
-            trials=asked.trials if asked.trials != 20 else None,
+            trials=asked.configurations if asked.configurations != 20 else None,
             points=asked.per_range if asked.per_range != 5 else None,
             seeds=ENOUGH_SEEDS,
             **given_again(setting, asked.options),
             storage=asked.storage,
-            out=swept.folder,
+            out=results.folder,
             about="what is measured is kept",
         )
-        console.suggest(again)
+        console.suggest(page, again)
         return
-    chosen = found.better[0] if found.better else found.default or found.best
-    options = {**asked.options, **chosen.values}
+    options = {**asked.options, **results.chosen}
     judged = replace(setting, split="test")
     if setting.data and can_be_measured(judged, [method], options):
         hint = command(
@@ -167,4 +144,4 @@ def _suggest(swept: Swept, found: Sensitivity) -> None:
     else:
         shared = given_again(setting, {"blend": 1.0, **options}) | {"data": None, "tasks": None}
         hint = command("train", *setting.corpus, method=method, **shared, out=free_folder(f"runs/{method}"))
-    console.suggest(hint)
+    console.suggest(page, hint)

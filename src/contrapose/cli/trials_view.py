@@ -16,28 +16,87 @@ from contrapose.cli.progress import moving_bar
 from contrapose.cli.time_left import in_words
 from contrapose.data.text import printable
 from contrapose.errors import Interrupted
-from contrapose.experiment.measuring import UNTRAINED
-from contrapose.experiment.trials import Trial, TrialWatcher
-from contrapose.listening import Listener
+from contrapose.experiment.measuring import UNTRAINED, mean_of
+from contrapose.experiment.trials import Trial, TrialListener
 
 if TYPE_CHECKING:
-    from contrapose.experiment.compare_report import Report
+    from contrapose.experiment.experiment import Experiment
+    from contrapose.experiment.results import Results, ResultTable
 
 #: Share of the first trial's steps after which their speed says something.
 ENOUGH = 0.05
 
 
-def tell_report(
-    report: Report, show: Callable[[], None], suggest: Callable[[], None], *, json: bool, quiet: bool
+def run_and_show(
+    experiment: Experiment,
+    out: str | Path,
+    suggest: Callable[[Results], None],
+    *,
+    quiet: bool,
+    json: bool,
 ) -> None:
-    """What an experiment ends with: its JSON and nothing else, or its tables, the files it left and a next step."""
+    """Check, run, and end with JSON and nothing else, or with the tables, what they mean, and a next step."""
+    from contrapose.experiment.experiment import run_experiment
+
+    for note in experiment.check():
+        if not json and (not quiet or note.startswith("note:")):
+            console.tell(note, style="yellow" if note.startswith("note:") else "")
+    with (
+        console.muted("contrapose.evaluate.suite"),
+        watching(out, TrialsView(quiet=quiet or json)) as view,
+    ):
+        results = run_experiment(experiment, out, view)
     if json:
-        console.show_json(report.json)
+        console.show_json({**results.json, "files": [str(path) for path in results.files]})
         return
-    show()
-    console.say(f"written: {', '.join(str(path) for path in report.files)}")
+    show(results)
     if not quiet:
-        suggest()
+        suggest(results)
+
+
+def show(results: Results) -> None:
+    """The tables, and what they say."""
+    for fact in results.facts:
+        console.say(fact, style="dim")
+    for table in results.tables:
+        console.show(_drawn(table, results.title))
+        if table.note:
+            console.say(table.note, style="dim")
+    for line in results.conclusions:
+        console.say(line, style="bold")
+    for line in results.warnings:
+        console.say(line, style="yellow")
+    console.say(f"written: {', '.join(map(str, results.files))}")
+
+
+def _drawn(table: ResultTable, title: str) -> Any:
+    """Columns may share a name, which a mapping cannot hold: a blank tells them apart."""
+    columns: dict[str, str] = {}
+    for name in table.header:
+        while name in columns:
+            name += " "
+        columns[name] = "name" if not columns or name == "in words" else "number"
+    return console.table(columns, table.rows, title=table.title or title)
+
+
+def main_score(row: Mapping[str, Any]) -> str:
+    """One trial in a few words; gains that are measured without labels are small.
+
+    >>> main_score({"values": {"STS-B": {"metric": "spearman", "protocol": "all", "value": 82.0}}})
+    '82.00'
+    """
+    values = row["values"]
+    kinds = {(value["metric"], value["protocol"]) for value in values.values()}
+    mean = mean_of(values) if len(kinds) == 1 else None
+    if mean is not None:
+        label_free = {protocol for _, protocol in kinds} == {"label-free"}
+        score = f"{mean:+.4f}" if label_free else f"{mean:.2f}"
+        return f"mean {score}" if len(values) > 1 else score
+    shown = list(values.items())[:3]
+    return ", ".join(
+        f"{task} {'undefined' if value['value'] is None else format(value['value'], '.2f')}"
+        for task, value in shown
+    )
 
 
 class Pace:
@@ -78,11 +137,11 @@ class Pace:
         return max(left, (total - done - 1) * each, 0.0)
 
 
-class TrialsView(TrialWatcher, Listener):
+class TrialsView(TrialListener):
     """Draws on standard error; ``quiet`` shows notices only."""
 
     def __init__(
-        self, *, quiet: bool = False, score: Callable[[Mapping[str, Any]], str] | None = None
+        self, *, quiet: bool = False, score: Callable[[Mapping[str, Any]], str] = main_score
     ) -> None:
         self.quiet, self._score = quiet, score
         self.done, self.total = 0, 0
@@ -109,7 +168,7 @@ class TrialsView(TrialWatcher, Listener):
         self._pace.ended(done, counts=row["factors"].get("method") != UNTRAINED)
         left = f"; {self._left()}" if done < total else ""
         failed = row["facts"].get("failed")
-        result = f"diverged ({failed})" if failed else self._score(row) if self._score else "done"
+        result = f"diverged ({failed})" if failed else self._score(row)
         self._line(f"{done} of {total}, {self._name}: {result} in {row['seconds']:.0f} s{left}")
         if done < total:
             self._show(0.0)

@@ -1,4 +1,4 @@
-"""What can be refused before hours of training: unknown methods, wrong numbers, tasks without data."""
+"""What can be refused before hours of training: unknown methods, wrong hyperparameters, tasks without data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OWN = ("method", "seed", "model", "corpus", "out", "dev_data")
 
 
 def options_for(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of ``options`` that a run of ``method`` takes: every training option, and the method's own numbers.
+    """Those of ``options`` that a run of ``method`` takes: every training option, and the method's own hyperparameters.
 
     >>> options_for("simcse", {"steps": 5, "margin": 0.2})
     {'steps': 5}
@@ -27,7 +27,7 @@ def options_for(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_methods(setting: Setting, methods: Sequence[str], options: Mapping[str, Any]) -> list[str]:
-    """Raise :class:`UsageError` for what no run would take; notes about numbers that some methods do not have."""
+    """Raise :class:`UsageError` for what no run would take; notes about hyperparameters that not all methods have."""
     from contrapose.objectives.catalogue import recipe
 
     for name in OWN:
@@ -49,7 +49,9 @@ def check_methods(setting: Setting, methods: Sequence[str], options: Mapping[str
         if not takers:
             recipe(methods[0], parts_of(options), {name: options[name]})
         elif len(takers) < len(methods):
-            notes.append(f"{name} is a number of {', '.join(takers)} only")
+            notes.append(
+                f"{name} is a hyperparameter of {', '.join(takers)} only; the others are trained without it"
+            )
     return notes
 
 

@@ -12,49 +12,49 @@ from contrapose.errors import CorruptFile, StorageError, UsageError
 from contrapose.foreign import cannot_be_read, read_json_object
 from contrapose.paths import expanded
 from contrapose.storage.durable import write_json
+from contrapose.storage.locks import turn
+from contrapose.storage.syscalls import reporting
 from contrapose.train.claim import make_folder
 
 NAME = "experiment.json"
 #: What experiments write at their end. A folder that holds one, and no experiment, would lose it.
-RESULTS = (
-    "results.md",
-    "results.json",
-    "comparison.png",
-    "comparison.svg",
-    "sensitivity.png",
-    "sensitivity.svg",
-)
+RESULTS = ("results.md", "results.json")
 
 
-def claim(folder: str | Path, kind: str, setting: Mapping[str, Any]) -> Path:
+def claim(folder: str | Path, kind: str, identity: Mapping[str, Any]) -> Path:
     """Make ``folder`` this experiment's, or find that it is already; the folder.
 
-    setting: what may not change between calls. Several processes may call this at once. Raises :class:`UsageError`
-    for a folder of another experiment, naming what differs.
+    identity: what may not change between calls. Several processes may call this at once. While no trial is begun, the
+    folder may become another experiment's: who begins a trial asks again, with the trial's folder locked. Raises
+    :class:`UsageError` for a folder of another experiment, naming what differs.
 
     >>> import tempfile
-    >>> place = Path(tempfile.mkdtemp()) / "x"
-    >>> claim(place, "compare", {"steps": 10}) == claim(place, "compare", {"steps": 10})
+    >>> out = Path(tempfile.mkdtemp()) / "x"
+    >>> claim(out, "compare", {"steps": 10}) == claim(out, "compare", {"steps": 10})
     True
-    >>> _ = (place / "trials.jsonl").write_text("")
-    >>> claim(place, "compare", {"steps": 20})
+    >>> _ = (out / "trials.jsonl").write_text("")
+    >>> claim(out, "compare", {"steps": 20})
     Traceback (most recent call last):
     ...
     contrapose.errors.UsageError: ... holds a comparison with other settings (steps: 10 there, 20 now). ...
     """
     folder = expanded(folder)
-    mine = json.loads(json.dumps({"kind": kind, **setting}, default=str))
+    mine = json.loads(json.dumps({"kind": kind, **identity}, default=str))
     make_folder(folder)
-    there = _read(folder / NAME)
-    if there is None or (there != mine and _nothing_done(folder)):
+    if _read(folder / NAME) is None:
         _refuse_foreign(folder)
-        write_json(folder / NAME, mine)
-        there = _read(folder / NAME) or mine
-    if there != mine:
-        raise UsageError(
-            f"{folder} holds {_named(there)} ({_difference(there, mine)}). Give the same options to go on with it, "
-            "or another --out"
-        )
+    work = folder / "work"
+    with reporting(work, "make the folder"):
+        work.mkdir(exist_ok=True)
+    with turn(work):
+        there = _read(folder / NAME)
+        if there is None or (there != mine and _nothing_done(folder)):
+            write_json(folder / NAME, mine)
+        elif there != mine:
+            raise UsageError(
+                f"{folder} holds {_named(there)} ({_difference(there, mine)}). Give the same options to go on with "
+                "it, or another --out"
+            )
     return folder
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contrapose.errors import ResumeRefused
-from contrapose.experiment.trials import Measured, Trial
+from contrapose.experiment.trials import Trial, TrialResult
 from contrapose.paths import expanded
 from contrapose.storage.durable import remove_tree
 
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 
 #: A trial of a method that is a file depends on what the file held.
 METHOD_FILE = "method_file"
-#: The option that marks the encoder as it is, before any training.
+#: The option that marks the pretrained model as it is.
 UNTRAINED = "start"
+#: What a trial keeps of its run's summary.
+KEPT = ("steps", "chosen_step", "score_before", "score_chosen", "blend", "skipped_steps", "precision", "rows",
+        "view_cosine", "corpus_fingerprint")  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,17 +64,17 @@ class Setting:
         return Trial(factors=factors, options={**self.identity, **_file_of(options.get("method")), **options})
 
     def start(self) -> Trial:
-        """The trial that trains nothing: the encoder that all others start from."""
+        """The trial that trains nothing: the pretrained model that all others start from."""
         return Trial(factors={"method": UNTRAINED}, options={**self.identity, "method": UNTRAINED})
 
 
 def train_and_evaluate(
-    setting: Setting, trial: Trial, place: Path, listener: Listener | None = None
-) -> Measured:
+    setting: Setting, trial: Trial, folder: Path, listener: Listener | None = None
+) -> TrialResult:
     """Train (or go on, where an interrupted attempt left checkpoints), evaluate, and forget the weights."""
     from contrapose.evaluate.suite import evaluate
 
-    encoder, facts = encoder_of(setting, trial, place, listener)
+    encoder, facts = encoder_of(setting, trial, folder, listener)
     evaluation = evaluate(
         encoder,
         setting.tasks,
@@ -79,43 +82,32 @@ def train_and_evaluate(
         split=setting.split,
         precision=setting.precision or _precision(encoder),
     )
-    return measured(evaluation, facts)
+    return trial_result(evaluation, facts)
 
 
 def encoder_of(
-    setting: Setting, trial: Trial, place: Path, listener: Listener | None = None
+    setting: Setting, trial: Trial, folder: Path, listener: Listener | None = None
 ) -> tuple[Encoder, dict[str, Any]]:
     """The trial's encoder, and what its run says of itself."""
     from contrapose.encoder.encoder import Encoder
 
     if trial.options["method"] == UNTRAINED:
         return Encoder.load(setting.model), {}
-    run = run_of(setting, trial, place, listener)
-    kept = (
-        "steps",
-        "chosen_step",
-        "score_before",
-        "score_chosen",
-        "blend",
-        "skipped_steps",
-        "precision",
-        "rows",
-    )
-    facts = {name: run.summary[name] for name in (*kept, "view_cosine", "corpus_fingerprint")}
-    return run.encoder, facts
+    run = run_of(setting, trial, folder, listener)
+    return run.encoder, {name: run.summary[name] for name in KEPT}
 
 
-def run_of(setting: Setting, trial: Trial, place: Path, listener: Listener | None = None) -> Run:
-    """Train as the options say, in ``place``/run.
+def run_of(setting: Setting, trial: Trial, folder: Path, listener: Listener | None = None) -> Run:
+    """Train as the options say, in ``folder``/run.
 
-    What was trained is measured as it is, not blended with the start, unless the options say so: a method that harms
-    would otherwise hand out the start and look harmless.
+    What was trained is measured as it is, not blended with the pretrained model, unless the options say so: a method
+    that harms would otherwise hand out the pretrained model and look harmless.
     """
     from contrapose.train.api import train
 
     shared = {*setting.identity, METHOD_FILE}
     options = {name: value for name, value in trial.options.items() if name not in shared}
-    out = place / "run"
+    out = folder / "run"
     shown: dict[str, Any] = {"model": setting.model, "out": out, "listener": listener}
     given = {**shown, "dev_data": setting.dev_data, "blend": 1.0, **options}
     if out.exists():
@@ -126,9 +118,10 @@ def run_of(setting: Setting, trial: Trial, place: Path, listener: Listener | Non
     return train(setting.corpus, **given)
 
 
-def measured(evaluation: Evaluation, facts: Mapping[str, Any]) -> Measured:
-    """The numbers of an evaluation as a trial keeps them, the rows behind them too."""
-    values, evidence = {}, {}
+def trial_result(evaluation: Evaluation, facts: Mapping[str, Any]) -> TrialResult:
+    """The numbers of an evaluation as a trial keeps them, with the per-example scores behind them."""
+    values: dict[str, dict[str, Any]] = {}
+    evidence: dict[str, Any] = {}
     for result in evaluation.results:
         low, high = result.details.get("interval", (None, None))
         name = result.task if result.task not in values else f"{result.task} {result.metric}"
@@ -141,15 +134,11 @@ def measured(evaluation: Evaluation, facts: Mapping[str, Any]) -> Measured:
             "rows": result.rows,
             "data": str(result.details.get("data_fingerprint", "")),
         }
-        if result.evidence is not None:
-            evidence[f"{name}|{result.metric}|values"] = result.evidence.values_N
-            if result.evidence.gold_N is not None:
-                evidence[f"{name}|{result.metric}|gold"] = result.evidence.gold_N
-            if result.evidence.parts_N is not None:
-                evidence[f"{name}|{result.metric}|parts"] = result.evidence.parts_N
+        if result.per_example is not None:
+            evidence |= result.per_example.to_arrays(name, result.metric)
     problems = [f"{problem.task}: {problem.message}" for problem in evaluation.problems]
-    told = {**facts, "problems": problems} if problems else dict(facts)
-    return Measured(values=values, facts=told, evidence=evidence)
+    noted = {**facts, "problems": problems} if problems else dict(facts)
+    return TrialResult(values=values, facts=noted, evidence=evidence)
 
 
 def mean_of(values: Mapping[str, Mapping[str, Any]], tasks: Sequence[str] = ()) -> float | None:
@@ -159,8 +148,8 @@ def mean_of(values: Mapping[str, Mapping[str, Any]], tasks: Sequence[str] = ()) 
     75.0
     """
     names = tasks or tuple(values)
-    found = [value for task in names if (value := values.get(task, {}).get("value")) is not None]
-    return sum(found) / len(found) if found and len(found) == len(names) else None
+    known = [value for task in names if (value := values.get(task, {}).get("value")) is not None]
+    return sum(known) / len(known) if known and len(known) == len(names) else None
 
 
 def _identity_of(model: str) -> str:

@@ -6,23 +6,28 @@ more than a factor of ten: between 1e-6 and 1e-4 the middle is 1e-5.
 
 from __future__ import annotations
 
+import itertools
+import math
 import sys
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Union, get_args, get_origin
 
+import numpy as np
+
 from contrapose.config import parse_value
 from contrapose.errors import UsageError, nearest
 from contrapose.experiment.checking import OWN
+from contrapose.seeds import derive
 from contrapose.train.settings import SECTIONS, nested, resolve, section_of
 
-#: Numbers whose ratio says more than their difference, and the span from which on it does.
+#: Hyperparameters whose ratio says more than their difference, and the span from which on it does.
 LOGARITHMIC, SPAN_OF_LOGARITHM = ("learning_rate", "temperature"), 10
 #: Digits kept of a drawn number: enough for any setting, and readable.
 DIGITS = 5
 LARGEST = sys.float_info.max
-#: Where numbers of training may be swept.
+#: Where hyperparameters of training may be swept.
 SWEPT_SECTIONS = ("encoder", "training", "data", "selection")
 
 
@@ -70,6 +75,18 @@ class Factor:
             values = [self.low + (self.high - self.low) * share for share in shares]
         return list(dict.fromkeys(self.rounded(value) for value in values))
 
+    def drawn(self, stream: np.random.RandomState) -> Any:
+        """A value at random, each choice or each part of the range (of its logarithms) as likely as the next."""
+        if self.choices:
+            return self.choices[int(stream.uniform(size=len(self.choices)).argmax())]
+        if self.integer:
+            return self.rounded(
+                min(self.high, math.floor(stream.uniform(self.low - 0.5, self.high + 0.5) + 0.5))
+            )
+        if self.log:
+            return self.rounded(math.exp(stream.uniform(math.log(self.low), math.log(self.high))))
+        return self.rounded(stream.uniform(self.low, self.high))
+
     def rounded(self, value: Any) -> Any:
         """As it is used and told: whole, or with DIGITS digits and inside the range."""
         if self.choices:
@@ -84,7 +101,7 @@ def is_number(value: Any) -> bool:
 
 
 def parse_over(text: str, method: str, options: Mapping[str, Any] | None = None) -> tuple[Factor, ...]:
-    """The factors of ``--over`` for ``method``; ``options`` hold the numbers that are fixed.
+    """The factors of ``--over`` for ``method``; ``options`` hold what is fixed.
 
     Raises :class:`UsageError` for a name that neither the method nor the training has, a range of something that is no
     number, an empty one, or a value that the method refuses.
@@ -104,10 +121,26 @@ def parse_over(text: str, method: str, options: Mapping[str, Any] | None = None)
     return tuple(factors)
 
 
+def grid(factors: Sequence[Factor], points: int) -> list[dict[str, Any]]:
+    """All combinations of so many values of each range."""
+    names = [factor.name for factor in factors]
+    values = itertools.product(*(factor.grid(points) for factor in factors))
+    return [dict(zip(names, each, strict=True)) for each in values]
+
+
+def draws(factors: Sequence[Factor], count: int, seed: int = 0) -> list[dict[str, Any]]:
+    """Combinations at random; a longer list begins with a shorter one.
+
+    The stream is numpy's first one, whose numbers never change: a sweep that was begun years ago goes on.
+    """
+    stream = np.random.RandomState(derive(seed, "sweep") % 2**32)
+    return [{factor.name: factor.drawn(stream) for factor in factors} for _ in range(count)]
+
+
 def defaults_of(factors: Sequence[Factor]) -> dict[str, Any] | None:
     """The point that the method takes unless told; None where a factor has no default number of its own."""
-    found = {factor.name: factor.default for factor in factors}
-    return None if None in found.values() else found
+    defaults = {factor.name: factor.default for factor in factors}
+    return None if None in defaults.values() else defaults
 
 
 def _factor(part: str, method: str, options: Mapping[str, Any]) -> Factor:

@@ -64,7 +64,7 @@ _REPORTED_TRANSFER: Mapping[str, tuple[float, ...]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class PublishedRecipe:
     """One row. reported: task -> score; average: as it is printed; both empty where the paper gives none."""
 
     name: str
@@ -130,7 +130,7 @@ _FREE = {"out", "saving", "data.corpus", "data.columns", "selection.dev_data", "
          "training.precision", "training.chunk_size", "training.length_groups"}  # fmt: skip
 
 
-def departures(recipe: Recipe, settings: RunSettings) -> list[str]:
+def departures(recipe: PublishedRecipe, settings: RunSettings) -> list[str]:
     """What makes a run with these settings another experiment than the recipe's; empty for the recipe itself."""
     from contrapose.train.settings import nested, resolve
 
@@ -183,8 +183,8 @@ def _row(*scores: float) -> dict[str, float]:
 
 def _simcse(
     name: str, backbone: str, batch_size: int, rate: float, average: float, scores: dict[str, float]
-) -> Recipe:
-    return Recipe(
+) -> PublishedRecipe:
+    return PublishedRecipe(
         name=f"simcse/{name}", method="simcse", backbone=backbone, batch_size=batch_size, learning_rate=rate,
         numbers={"temperature": 0.05}, source=_SIMCSE, reported=scores, average=average,
     )  # fmt: skip
@@ -192,23 +192,23 @@ def _simcse(
 
 def _focal(
     name: str, backbone: str, batch_size: int, rate: float, average: float, scores: dict[str, float]
-) -> Recipe:
+) -> PublishedRecipe:
     notes = (_FOCAL_NOTE,) if name == "roberta-base" else (_FOCAL_NOTE, _FOCAL_BATCH)
-    return Recipe(
+    return PublishedRecipe(
         name=f"focal-infonce/{name}", method="focal-infonce", backbone=backbone, batch_size=batch_size,
         learning_rate=rate, numbers={"temperature": 0.05, "margin": 0.3}, source=_FOCAL, reported=scores,
         average=average, notes=notes,
     )  # fmt: skip
 
 
-def _hncse(method: str, numbers: Mapping[str, Any]) -> Recipe:
-    return Recipe(
+def _hncse(method: str, numbers: Mapping[str, Any]) -> PublishedRecipe:
+    return PublishedRecipe(
         name=f"{method}/bert-base", method=method, backbone=_BERT_BASE, batch_size=64, learning_rate=3e-5,
         numbers={"temperature": 0.05, "raw_vectors": True, **numbers}, source=_HNCSE, notes=(_HNCSE_NOTE,),
     )  # fmt: skip
 
 
-RECIPES: tuple[Recipe, ...] = (
+RECIPES: tuple[PublishedRecipe, ...] = (
     _simcse("bert-base", _BERT_BASE, 64, 3e-5, 76.25, _row(68.40, 82.41, 74.38, 80.91, 78.56, 76.85, 72.23)),
     _simcse("bert-large", _BERT_LARGE, 64, 1e-5, 78.41, _row(70.88, 84.16, 76.43, 84.50, 79.76, 79.26, 73.88)),
     _simcse("roberta-base", _ROBERTA_BASE, 512, 1e-5, 76.57, _row(70.16, 81.77, 73.24, 81.36, 80.65, 80.22, 68.56)),
@@ -222,7 +222,7 @@ RECIPES: tuple[Recipe, ...] = (
 )  # fmt: skip
 
 
-def recipe_named(name: str) -> Recipe:
+def recipe_named(name: str) -> PublishedRecipe:
     """The recipe of a row. Raises :class:`UsageError` with the nearest name."""
     known = {recipe.name: recipe for recipe in RECIPES}
     if name not in known:

@@ -1,4 +1,4 @@
-"""``contrapose reproduce``: a row of a paper's table with the paper's recipe, and how far the result is from it."""
+"""``contrapose reproduce``: a comparison of one method, with a column of what the paper reports for its recipe."""
 
 from __future__ import annotations
 
@@ -6,28 +6,38 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from contrapose.errors import DataError, ModelError, UsageError
 from contrapose.evaluate.found import sources_in
-from contrapose.evaluate.over_seeds import Spread
 from contrapose.experiment.checking import check_methods, check_setting
-from contrapose.experiment.folder import claim
-from contrapose.experiment.measuring import Setting, train_and_evaluate
-from contrapose.experiment.recipes import CORPUS, CORPUS_ADDRESS, CORPUS_ROWS, SEEDS, TASKS, TRANSFER, Recipe
-from contrapose.experiment.standings import Standing, standings
-from contrapose.experiment.trials import Measured, Trial, Trials, TrialWatcher
+from contrapose.experiment.compare import interval_shown, mean_and_deviation
+from contrapose.experiment.comparison_table import ComparisonTable, comparison_table
+from contrapose.experiment.experiment import Experiment
+from contrapose.experiment.measuring import Setting
+from contrapose.experiment.recipes import (
+    CORPUS,
+    CORPUS_ADDRESS,
+    CORPUS_ROWS,
+    SEEDS,
+    TASKS,
+    TRANSFER,
+    PublishedRecipe,
+)
+from contrapose.experiment.results import Results, ResultTable
+from contrapose.experiment.trials import Trial
+from contrapose.ledger import Entry, Ledger
 from contrapose.paths import expanded
 
-if TYPE_CHECKING:
-    from contrapose.listening import Listener
+HEADER = ("task", "paper", "measured ± s", "95% interval", "difference", "in words")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reproduction:
+class Reproduction(Experiment):
     """A recipe and what stands in for its parts. options: of the machine (chunk_size, device, precision)."""
 
-    recipe: Recipe
+    kind = "reproduce"
+    recipe: PublishedRecipe
     data: tuple[str, ...]
     corpus: str = CORPUS
     model: str | None = None
@@ -37,8 +47,8 @@ class Reproduction:
     tasks: tuple[str, ...] = (*TASKS, *TRANSFER)
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def setting(self) -> Setting:
+    @cached_property
+    def setting(self) -> Setting:  # type: ignore[override]
         return Setting(
             corpus=(self.corpus,),
             model=self.model or self.recipe.backbone,
@@ -58,38 +68,36 @@ class Reproduction:
         """The recipe's, shortened where asked."""
         options = {**self.recipe.options, **self.options}
         if self.steps is not None:
-            options = {
-                **{name: value for name, value in options.items() if name != "epochs"},
-                "steps": self.steps,
-            }
-        if self.batch_size is not None:
-            options["batch_size"] = self.batch_size
-        return options
+            del options["epochs"]
+            options["steps"] = self.steps
+        return options | ({} if self.batch_size is None else {"batch_size": self.batch_size})
 
     @property
     def departures(self) -> list[str]:
         """What makes this another experiment than the paper's; empty for the recipe itself."""
-        found = []
         # A folder of the backbone's own name is taken for what its name says, a downloaded copy.
-        if self.model is not None and Path(self.model).name != self.recipe.backbone.partition("/")[2]:
-            found.append(f"model {self.model} in place of {self.recipe.backbone}")
-        if Path(self.corpus).name != CORPUS:
-            found.append(f"text {self.corpus} in place of {CORPUS}")
-        if self.steps is not None:
-            found.append(f"{self.steps} steps in place of one epoch")
-        if self.batch_size is not None and self.batch_size != self.recipe.batch_size:
-            found.append(f"batch size {self.batch_size} in place of {self.recipe.batch_size}")
-        if not set(TASKS) <= set(self.tasks):
-            found.append(f"tasks {', '.join(self.tasks)} in place of all seven of STS")
-        return found
+        copied = self.model is None or Path(self.model).name == self.recipe.backbone.partition("/")[2]
+        changed = {
+            f"model {self.model} in place of {self.recipe.backbone}": not copied,
+            f"text {self.corpus} in place of {CORPUS}": Path(self.corpus).name != CORPUS,
+            f"{self.steps} steps in place of one epoch": self.steps is not None,
+            f"batch size {self.batch_size} in place of {self.recipe.batch_size}": self.batch_size
+            not in (None, self.recipe.batch_size),
+            f"tasks {', '.join(self.tasks)} in place of all seven of STS": not set(TASKS) <= set(self.tasks),
+        }
+        return [words for words, is_so in changed.items() if is_so]
 
-    def check(self) -> None:
+    def identity(self) -> dict[str, Any]:
+        return {**self.setting.identity, "recipe": self.recipe.name, "options": self.train_options}
+
+    def check(self) -> list[str]:
         """Everything is here, or one message says all that is missing and where to put it."""
         missing = [words for words in (self._no_corpus(), self._no_data(), self._no_model()) if words]
         if missing:
             raise DataError("\n".join([f"{self.recipe.name} cannot be run here yet:", *missing]))
         check_methods(self.setting, [self.recipe.method], self.train_options)
         check_setting(self.setting)
+        return [f"note: not the paper's recipe: {departure}" for departure in self.departures]
 
     def trials(self) -> list[Trial]:
         return [
@@ -99,6 +107,43 @@ class Reproduction:
             )
             for seed in range(self.seeds)
         ]
+
+    def results(self, folder: Path, ledger: Ledger, entries: Sequence[Entry]) -> Results:
+        table = comparison_table(ledger, {self.recipe.name: entries}, self.recipe.name)
+        row = table.rows[0]
+        departures = [*self.departures, *self._rows_departed(entries)]
+        tasks = [_task(self.recipe, table, column, departs=bool(departures)) for column in table.columns]
+        not_measured = f"not measured, because no --data folder holds them: {', '.join(self.not_here)}"
+        return Results(
+            folder=folder,
+            title=self.recipe.name,
+            conclusions=[f"This is not the paper's recipe: {'; '.join(departures)}."] if departures else [],
+            facts=[
+                *recipe_facts(self.recipe),
+                f"{len(row.seeds)} of {self.seeds} seeds measured; intervals hold the noise of our seeds and of the "
+                "test rows, not that of the paper's own run",
+                *([not_measured] if self.not_here else []),
+                f"every measured number is read from {folder / 'trials.jsonl'}",
+            ],
+            tables=[ResultTable(header=HEADER, rows=[cells for cells, _ in tasks])],
+            warnings=[f"a seed diverged: {reason}" for reason in row.failed],
+            json={
+                "experiment": self.kind,
+                "folder": str(folder),
+                "recipe": recipe_json(self.recipe),
+                "is_the_recipe": not departures,
+                "departures": departures,
+                "seeds": list(row.seeds),
+                "failed": list(row.failed),
+                "rows": [plain for _, plain in tasks],
+            },
+        )
+
+    def _rows_departed(self, entries: Sequence[Entry]) -> list[str]:
+        sizes = {entry.body["facts"].get("rows") for entry in entries} - {None}
+        if Path(self.corpus).name != CORPUS or sizes <= {CORPUS_ROWS}:
+            return []
+        return [f"{self.corpus} has {', '.join(f'{size:,}' for size in sizes)} rows and not {CORPUS_ROWS:,}"]
 
     def _no_corpus(self) -> str:
         if expanded(self.corpus).exists():
@@ -130,92 +175,82 @@ class Reproduction:
         return ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One task: what the paper reports, what was measured over seeds, and its interval."""
-
-    task: str
-    reported: float | None
-    measured: Spread | None
-    interval: tuple[float, float] | None
-
-    @property
-    def difference(self) -> float | None:
-        if self.reported is None or self.measured is None:
-            return None
-        return self.measured.mean - self.reported
-
-    @property
-    def words(self) -> str:
-        """Where the paper's number, which has a noise of its own, lies against the interval of ours."""
-        if self.reported is None:
-            return "not reported"
-        if self.interval is None:
-            return "undefined"
-        if self.interval[0] <= self.reported <= self.interval[1]:
-            return "the paper's number lies inside"
-        return "below the paper" if self.interval[1] < self.reported else "above the paper"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reproduced:
-    """A finished reproduction. departures: those of the call, and what the trials say of the text."""
-
-    reproduction: Reproduction
-    folder: Path
-    rows: tuple[Row, ...]
-    departures: tuple[str, ...]
-    standing: Standing
+def _task(
+    recipe: PublishedRecipe, table: ComparisonTable, column: str, *, departs: bool
+) -> tuple[list[str], dict[str, Any]]:
+    """A row under HEADER, and in results.json. Where this is not the recipe, no word says above or below."""
+    row, reported = table.rows[0], reported_by(recipe, table.columns[column])
+    spread, interval = row.spreads.get(column), row.intervals.get(column)
+    difference = spread.mean - reported if spread and reported is not None else None
+    words = "not the recipe" if departs else against_paper(reported, interval)
+    cells = [
+        column,
+        "-" if reported is None else f"{reported:.2f}",
+        mean_and_deviation(spread),
+        interval_shown(interval),
+        "" if difference is None else f"{difference:+.2f}",
+        "not reported" if reported is None else words,
+    ]
+    return cells, {
+        "task": column,
+        "reported": reported,
+        "mean": spread.mean if spread else None,
+        "std": spread.std if spread else None,
+        "interval": list(interval) if interval else None,
+        "values": list(row.values[column]),
+        "difference": difference,
+        "in_words": words,
+    }
 
 
-def run_reproduce(
-    wanted: Reproduction,
-    out: str | Path,
-    *,
-    watcher: TrialWatcher | None = None,
-    listener: Listener | None = None,
-) -> Reproduced:
-    """Train with every seed what is not trained yet; numbers come from the folder's ledger."""
-    setting = wanted.setting
-    recorded = {**setting.identity, "recipe": wanted.recipe.name, "options": wanted.train_options}
-    folder = claim(out, "reproduce", recorded)
-    trials = Trials(folder, experiment="reproduce")
+def against_paper(reported: float | None, interval: tuple[float, float] | None) -> str:
+    """Where the paper's number, which has a noise of its own, lies against the interval of ours.
 
-    def measure(trial: Trial, place: Path) -> Measured:
-        return train_and_evaluate(setting, trial, place, listener)
-
-    entries = trials.run(wanted.trials(), measure, watcher)
-    found = standings(trials.ledger, entries, wanted.recipe.name)
-    standing = found.rows[0]
-    rows = tuple(
-        Row(
-            task=name,
-            reported=_reported(wanted.recipe, tasks),
-            measured=standing.spreads.get(name),
-            interval=standing.intervals.get(name),
-        )
-        for name, tasks in found.columns.items()
-    )
-    sizes = {entry.body["facts"].get("rows") for entry in entries} - {None}
-    departures = [*wanted.departures, *_of_text(wanted, sizes)]
-    return Reproduced(
-        reproduction=wanted, folder=folder, rows=rows, departures=tuple(departures), standing=standing
-    )
+    >>> against_paper(70.0, (73.0, 77.0)), against_paper(80.0, (73.0, 77.0))
+    ('above the paper', 'below the paper')
+    """
+    if reported is None:
+        return "not reported"
+    if interval is None:
+        return "undefined"
+    if interval[0] <= reported <= interval[1]:
+        return "the paper's number lies inside"
+    return "below the paper" if interval[1] < reported else "above the paper"
 
 
-def _reported(recipe: Recipe, tasks: Sequence[str]) -> float | None:
+def recipe_facts(recipe: PublishedRecipe) -> list[str]:
+    """A recipe in words."""
+    options = ", ".join(f"{name} {value}" for name, value in recipe.options.items())
+    return [f"{recipe.source}; backbone {recipe.backbone}", options, *_notes(recipe)]
+
+
+def recipe_json(recipe: PublishedRecipe) -> dict[str, Any]:
+    return {
+        "name": recipe.name,
+        "method": recipe.method,
+        "backbone": recipe.backbone,
+        "options": recipe.options,
+        "source": recipe.source,
+        "reported": dict(recipe.reported),
+        "average": recipe.average,
+        "average_of_columns": recipe.recomputed,
+        "reported_transfer": recipe.reported_transfer,
+        "transfer_average": recipe.transfer_average,
+        "notes": _notes(recipe),
+    }
+
+
+def _notes(recipe: PublishedRecipe) -> list[str]:
+    return [*([recipe.contradiction] if recipe.contradiction else []), *recipe.notes]
+
+
+def reported_by(recipe: PublishedRecipe, tasks: Sequence[str]) -> float | None:
     """What the paper reports for a task, or for the mean of all tasks of a kind."""
     if len(tasks) == 1:
         return {**recipe.reported, **recipe.reported_transfer}.get(tasks[0])
     return {frozenset(TASKS): recipe.average, frozenset(TRANSFER): recipe.transfer_average}.get(
         frozenset(tasks)
     )
-
-
-def _of_text(wanted: Reproduction, sizes: set[Any]) -> list[str]:
-    if Path(wanted.corpus).name != CORPUS or sizes <= {CORPUS_ROWS}:
-        return []
-    return [f"{wanted.corpus} has {', '.join(f'{size:,}' for size in sizes)} rows and not {CORPUS_ROWS:,}"]
 
 
 def _with_benchmark(folders: Sequence[str]) -> str | None:

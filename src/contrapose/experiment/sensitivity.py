@@ -1,4 +1,4 @@
-"""What a sweep says: how much the numbers of a method matter, where it is good, and what of that is noise.
+"""What a sweep says: how much the hyperparameters of a method matter, where it is good, and what of that is noise.
 
 The highest of many settings is flattered by chance, so it is never told alone: beside it stand the settings that
 cannot be told from it (its region), and whether any setting is clearly better than the method's defaults, with the
@@ -9,26 +9,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from contrapose.errors import UsageError
-from contrapose.evaluate.evidence import Evidence, holm
 from contrapose.evaluate.over_seeds import compare_methods
-from contrapose.experiment.evidence_of_trials import evidence_of
+from contrapose.experiment.comparison_table import LEVEL, ComparisonRow, Difference, comparison_table
+from contrapose.experiment.measuring import mean_of
 from contrapose.experiment.ranges import Factor
-from contrapose.experiment.standings import LEVEL, Judged
-from contrapose.experiment.sweep import Swept, score
 from contrapose.ledger import Entry, Ledger
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
-    """One setting. scores: one per seed that did not diverge; near: cannot be told from the best (None: unknown).
-
-    change: to the defaults; None for the defaults themselves, and where there are no rows to compare.
+class Configuration:
+    """One value of each factor. scores: one per seed that did not diverge; near: cannot be told from the best (None:
+    unknown); change: to the defaults, None for the defaults themselves and where there are no rows to compare.
     """
 
     values: Mapping[str, Any]
@@ -36,7 +33,7 @@ class Setting:
     diverged: int
     is_default: bool
     near: bool | None = None
-    change: Judged | None = None
+    change: Difference | None = None
 
     @property
     def mean(self) -> float:
@@ -54,10 +51,10 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class Sensitivity:
-    """settings: in the order they were tried; noise: pooled standard deviation over seeds, None for one seed."""
+    """configurations: in the order they were tried; noise: pooled standard deviation over seeds, None for one seed."""
 
     factors: tuple[Factor, ...]
-    settings: tuple[Setting, ...]
+    configurations: tuple[Configuration, ...]
     noise: float | None
     seeds: int
     digits: int = 2
@@ -67,60 +64,74 @@ class Sensitivity:
         return f"{value:.{self.digits}f}"
 
     @property
-    def whole(self) -> list[Setting]:
-        return [setting for setting in self.settings if setting.whole]
+    def whole(self) -> list[Configuration]:
+        return [configuration for configuration in self.configurations if configuration.whole]
 
     @property
-    def best(self) -> Setting:
+    def best(self) -> Configuration:
         return max(self.whole, key=lambda setting: setting.mean)
 
     @property
-    def default(self) -> Setting | None:
-        return next((setting for setting in self.settings if setting.is_default), None)
+    def default(self) -> Configuration | None:
+        return next((setting for setting in self.configurations if setting.is_default), None)
 
     @property
-    def region(self) -> list[Setting]:
-        """The best, and what cannot be told from it; none where that is unknown. Words and pictures both read this."""
+    def region(self) -> list[Configuration]:
+        """The best, and what cannot be told from it; none where that is unknown. Words and charts both read this."""
         if any(setting.near is None for setting in self.whole):
             return []
         return [setting for setting in self.whole if setting.near]
 
     @property
-    def better(self) -> list[Setting]:
+    def better(self) -> list[Configuration]:
         """Clearly better than the defaults; none where one seed leaves its luck open."""
         if self.seeds < 2:
             return []
         return [s for s in self.whole if s.change is not None and s.change.words == "better"]
 
 
-def sensitivity(swept: Swept) -> Sensitivity:
-    """Read the numbers of a sweep from its ledger. Raises :class:`UsageError` where every setting diverged."""
-    rows = [
-        Setting(
-            values=values,
-            scores=tuple(value for entry in entries if (value := score(entry)) is not None),
-            diverged=sum(score(entry) is None for entry in entries),
-            is_default=values == swept.defaults,
+def sensitivity(
+    factors: Sequence[Factor],
+    trials: Sequence[tuple[Mapping[str, Any], Sequence[Entry]]],
+    ledger: Ledger,
+    *,
+    defaults: Mapping[str, Any] | None,
+    seeds: int,
+    digits: int = 2,
+) -> Sensitivity:
+    """trials: the values of each configuration, and its trials. Raises :class:`UsageError` where all diverged."""
+    configurations = []
+    for values, entries in trials:
+        scores = [mean_of(entry.body["values"]) for entry in entries]
+        known = tuple(score for score in scores if score is not None)
+        configurations.append(
+            Configuration(
+                values=values,
+                scores=known,
+                diverged=len(scores) - len(known),
+                is_default=values == defaults,
+            )
         )
-        for values, entries in zip(swept.points, swept.entries, strict=True)
-    ]
-    if not any(row.whole for row in rows):
+    whole = {str(n): configuration for n, configuration in enumerate(configurations) if configuration.whole}
+    if not whole:
         raise UsageError("every setting diverged, so there is nothing to choose from: give smaller ranges")
-    pieces = [_pieces(swept.trials.ledger, entries) for entries in swept.entries]
-    noise = pooled([row.scores for row in rows])
-    best = max((place for place, row in enumerate(rows) if row.whole), key=lambda place: rows[place].mean)
-    near = [_near(rows[best], row, pieces[best], mine, noise) for row, mine in zip(rows, pieces, strict=True)]
-    changes = _changes(rows, pieces)
-    settings = tuple(
-        Setting(**{**vars(row), "near": near[place], "change": changes.get(place)})
-        for place, row in enumerate(rows)
-    )
+    baseline = next((name for name, configuration in whole.items() if configuration.is_default), "")
+    table = comparison_table(ledger, {name: trials[int(name)][1] for name in whole}, baseline, main_only=True)
+    noise = pooled([configuration.scores for configuration in configurations])
+    best = max(whole, key=lambda name: whole[name].mean)
+    for n, configuration in enumerate(configurations):
+        if (name := str(n)) in whole:
+            row = table.of(name)
+            near = _near(table.of(best), row, table.main, noise)
+            configurations[n] = replace(configuration, near=near, change=row.changes.get(table.main))
+        else:
+            configurations[n] = replace(configuration, near=False)
     return Sensitivity(
-        factors=swept.sweep.factors,
-        settings=settings,
+        factors=tuple(factors),
+        configurations=tuple(configurations),
         noise=noise,
-        seeds=swept.sweep.seeds,
-        digits=2 if swept.sweep.setting.data else 4,
+        seeds=seeds,
+        digits=digits,
     )
 
 
@@ -135,63 +146,31 @@ def pooled(groups: Sequence[Sequence[float]]) -> float | None:
     return math.sqrt(squares / freedom) if freedom else None
 
 
-def _near(
-    best: Setting,
-    other: Setting,
-    of_best: Sequence[Sequence[Evidence]],
-    of_other: Sequence[Sequence[Evidence]],
-    noise: float | None,
-) -> bool | None:
+def _near(best: ComparisonRow, other: ComparisonRow, column: str, noise: float | None) -> bool | None:
     """Whether ``other`` may be as good as ``best``: by the rows where there are any, else by the noise of seeds."""
-    if not other.whole:
-        return False
-    if of_best and of_other:
-        return other is best or compare_methods(of_best, of_other, level=LEVEL).high >= 0
+    if best.per_example[column] and other.per_example[column]:
+        change = compare_methods(best.per_example[column], other.per_example[column], level=LEVEL)
+        return other is best or change.high >= 0
     if noise is None:
         return None
-    reach = 2 * noise * math.sqrt(1 / len(best.scores) + 1 / len(other.scores))
-    return best.mean - other.mean <= reach
+    mine, others = best.spreads[column], other.spreads[column]
+    return mine.mean - others.mean <= 2 * noise * math.sqrt(1 / mine.seeds + 1 / others.seeds)
 
 
-def _changes(rows: Sequence[Setting], pieces: Sequence[Sequence[Sequence[Evidence]]]) -> dict[int, Judged]:
-    default = next((place for place, row in enumerate(rows) if row.is_default and row.whole), None)
-    if default is None or not pieces[default]:
-        return {}
-    found = {
-        place: compare_methods(pieces[default], pieces[place], level=LEVEL)
-        for place, row in enumerate(rows)
-        if row.whole and place != default and pieces[place]
-    }
-    corrected = holm([change.p_value for change in found.values()])
-    return {place: Judged(change, p) for (place, change), p in zip(found.items(), corrected, strict=True)}
-
-
-def _pieces(ledger: Ledger, entries: Sequence[Entry]) -> list[list[Evidence]]:
-    """The evidence of each seed; of none where a task has none."""
-    found: list[list[Evidence]] = []
-    for entry in entries:
-        tasks = evidence_of(ledger, entry)
-        if not tasks or len(tasks) < len(entry.body["values"]):
-            return []
-        found.append(list(tasks.values()))
-    return found
-
-
-def where(factors: Sequence[Factor], settings: Sequence[Setting], of: Sequence[Setting]) -> str:
-    """The values that ``settings`` take, beside those that all of ``of`` took.
+def where(factors: Sequence[Factor], chosen: Sequence[Configuration], of: Sequence[Configuration]) -> str:
+    """The values that ``chosen`` take, beside those that all of ``of`` took.
 
     >>> t = Factor(name="t", low=0, high=9)
-    >>> tried = [Setting(values={"t": v}, scores=(1.0,), diverged=0, is_default=False) for v in (0.1, 0.2, 0.4)]
+    >>> tried = [Configuration(values={"t": v}, scores=(1.0,), diverged=0, is_default=False) for v in (0.1, 0.2, 0.4)]
     >>> where([t], tried[:2], tried), where([t], tried, tried), where([t], tried[1:2], tried)
     ('t from 0.1 to 0.2', 't anywhere from 0.1 to 0.4', 't 0.2')
     """
     parts = []
     for factor in factors:
-        mine = {setting.values[factor.name] for setting in settings}
+        mine = {setting.values[factor.name] for setting in chosen}
         every = {setting.values[factor.name] for setting in of}
         if not factor.numeric:
-            chosen = [choice for choice in factor.choices if choice in mine]
-            parts.append(f"{factor.name} {' or '.join(map(str, chosen))}")
+            parts.append(f"{factor.name} {' or '.join(str(each) for each in factor.choices if each in mine)}")
         elif len(mine) == 1:
             parts.append(f"{factor.name} {min(mine):g}")
         else:
@@ -201,30 +180,30 @@ def where(factors: Sequence[Factor], settings: Sequence[Setting], of: Sequence[S
     return ", ".join(parts)
 
 
-def told(found: Sensitivity) -> list[str]:
+def in_words(response: Sensitivity) -> list[str]:
     """The result in words."""
-    tried = found.whole
-    lines = [_region(found), _against_defaults(found)]
-    if found.noise is None:
+    tried = response.whole
+    lines = [_region(response), _against_defaults(response)]
+    if response.noise is None:
         lines.append(
             "one seed per setting: its luck is unknown, so a highest number is not a better setting; give --seeds 3"
         )
     else:
         span = max(setting.mean for setting in tried) - min(setting.mean for setting in tried)
         lines.append(
-            f"the noise of one seed is {found.number(found.noise)} (standard deviation); over all settings the means "
-            f"span {found.number(span)}"
+            f"the noise of one seed is {response.number(response.noise)} (standard deviation); over all settings the "
+            f"means span {response.number(span)}"
         )
-    if diverged := sum(setting.diverged > 0 for setting in found.settings):
-        lines.append(f"{diverged} of {len(found.settings)} settings diverged")
+    if diverged := sum(setting.diverged > 0 for setting in response.configurations):
+        lines.append(f"{diverged} of {len(response.configurations)} settings diverged")
     return lines
 
 
-def _region(found: Sensitivity) -> str:
-    tried, region = found.whole, found.region
+def _region(response: Sensitivity) -> str:
+    tried, region = response.whole, response.region
     if not region:
         return "best region: unknown, because one seed per setting leaves the noise open"
-    place = where(found.factors, region, tried)
+    place = where(response.factors, region, tried)
     if len(region) == len(tried):
         return f"best region: everywhere; none of the {len(tried)} settings can be told from the highest"
     if len(region) == 1:
@@ -232,18 +211,22 @@ def _region(found: Sensitivity) -> str:
     return f"best region: {place}; {len(region)} of {len(tried)} settings cannot be told from the highest, all there"
 
 
-def _against_defaults(found: Sensitivity) -> str:
-    best, default, tried = found.best, found.default, found.whole
-    highest = f"the highest mean, {found.number(best.mean)}, is that of {where(found.factors, [best], tried)}"
+def _against_defaults(response: Sensitivity) -> str:
+    best, default, tried = response.best, response.default, response.whole
+    highest = (
+        f"the highest mean, {response.number(best.mean)}, is that of {where(response.factors, [best], tried)}"
+    )
     if default is None or not default.whole:
         return f"{highest}; the defaults have no number here, so nothing is said to be better than they are"
-    named = f"the defaults ({where(found.factors, [default], tried)}; {found.number(default.mean)})"
+    named = f"the defaults ({where(response.factors, [default], tried)}; {response.number(default.mean)})"
     if best is default:
         return f"no setting is above {named}"
-    if found.better:
-        place = where(found.factors, found.better, tried)
-        return f"clearly better than {named}: {len(found.better)} settings, {place}"
+    if response.better:
+        place = where(response.factors, response.better, tried)
+        return f"clearly better than {named}: {len(response.better)} settings, {place}"
     if best.change is None and default.near is False:
         return f"{named} lie below the highest by more than the noise; {highest}, flattered as the best of {len(tried)}"
-    within = "and one seed cannot tell luck from merit" if found.seeds < 2 else "and that is within the noise"
+    within = (
+        "and one seed cannot tell luck from merit" if response.seeds < 2 else "and that is within the noise"
+    )
     return f"no setting is clearly better than {named}: {highest}, {within}"

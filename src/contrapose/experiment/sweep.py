@@ -1,43 +1,45 @@
-"""``contrapose sweep``: one method over ranges of its numbers, judged by a development set or without labels.
+"""``contrapose sweep``: one method over ranges of its hyperparameters, judged by a development set or without labels.
 
-The defaults of the method are measured beside the settings: they are what a setting must be better than. A test split
-is never read: what is chosen by a number cannot be reported by it.
+A comparison whose rows are configurations, and whose baseline is the method's defaults: they are what a configuration
+must be better than. A test split is never read: what is chosen by a number cannot be reported by it.
 """
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from contrapose.errors import UsageError
 from contrapose.experiment.checking import check_methods, check_model, check_setting
-from contrapose.experiment.folder import claim
-from contrapose.experiment.measuring import Setting, mean_of, run_of, train_and_evaluate
-from contrapose.experiment.ranges import Factor, defaults_of, parse_over
-from contrapose.experiment.sweep_points import SEARCHES, Points
-from contrapose.experiment.sweep_storage import require_optuna
-from contrapose.experiment.trials import PATIENCE, Measured, Trial, Trials, TrialWatcher
-from contrapose.ledger import Entry
+from contrapose.experiment.compare import difference_cells
+from contrapose.experiment.experiment import Experiment
+from contrapose.experiment.measuring import KEPT, Setting, mean_of, run_of, train_and_evaluate
+from contrapose.experiment.proposals import Proposals, require_optuna
+from contrapose.experiment.ranges import Factor, defaults_of, draws, grid, parse_over
+from contrapose.experiment.results import Results, ResultTable, facts_of
+from contrapose.experiment.sensitivity import Configuration, Sensitivity, in_words, sensitivity
+from contrapose.experiment.trials import PATIENCE, Measure, Trial, TrialListener, TrialResult, Trials
+from contrapose.ledger import Entry, Ledger
 
-if TYPE_CHECKING:
-    from contrapose.listening import Listener
-
+SEARCHES = ("tpe", "random", "grid")
 #: The number where there are no labelled data: how much the label-free score of the run rose.
 LABEL_FREE = "label-free gain"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sweep:
-    """What is swept. trials: settings for random and tpe; per_range: values of each range for grid."""
+class Sweep(Experiment):
+    """What is swept. configurations: how many for random and tpe; per_range: values of each range for grid."""
 
+    kind = "sweep"
     setting: Setting
     method: str
     over: str
     search: str = "tpe"
-    trials: int = 20
+    configurations: int = 20
     per_range: int = 5
     seeds: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -51,7 +53,7 @@ class Sweep:
             )
         if self.search not in SEARCHES:
             raise UsageError(f"--search: unknown '{self.search}'. Known: {', '.join(SEARCHES)}")
-        if min(self.trials, self.seeds) < 1 or self.per_range < 2:
+        if min(self.configurations, self.seeds) < 1 or self.per_range < 2:
             raise UsageError("--trials and --seeds must be at least 1, --points at least 2")
 
     @property
@@ -65,124 +67,151 @@ class Sweep:
             return "the rise of the label-free score over the run, on held-out rows of the text"
         return f"the mean of {', '.join(self.setting.tasks)} on the {self.setting.split} split"
 
+    def identity(self) -> dict[str, Any]:
+        points = {"points": self.per_range} if self.search == "grid" else {}
+        asked = {"method": self.method, "over": self.over, "search": self.search, **points}
+        return {**self.setting.identity, **asked, "options": dict(self.options)}
+
     def check(self) -> list[str]:
-        """Refuse what cannot work before anything is trained; notes for the person."""
-        require_optuna()
+        if self.search == "tpe" or self.storage:
+            require_optuna()
         check_methods(self.setting, [self.method], self.options)
         check_setting(self.setting)
         check_model(self.setting)
         return [f"over {factor.words}" for factor in self.factors]
 
-    def trials_of(self, values: Mapping[str, Any]) -> list[Trial]:
+    def trials(self) -> list[Trial]:
+        """The defaults, then the configurations that are known beforehand."""
+        return [*self._trials_of([defaults_of(self.factors)]), *self._trials_of(self._known() or [])]
+
+    def measure(self, trial: Trial, folder: Path, listener: TrialListener) -> TrialResult:
+        if not self.setting.data:
+            return _without_labels(self.setting, trial, folder, listener)
+        result = train_and_evaluate(self.setting, trial, folder, listener)
+        if len({(value["metric"], value["protocol"]) for value in result.values.values()}) > 1:
+            raise UsageError(
+                f"one number must be made large, and {', '.join(result.values)} are of several kinds; give --tasks of "
+                "one kind"
+            )
+        return result
+
+    def run_trials(self, trials: Trials, measure: Measure, listener: TrialListener) -> list[Entry]:
+        """With Optuna where it proposes, or where machines share its database; else all trials are known."""
+        known = self._known()
+        if known is not None and self.storage is None:
+            return trials.run(self.trials(), measure, listener)
+        total = self.configurations if known is None else len(known)
+        defaults = self._trials_of([defaults_of(self.factors)])
+        trials.expected = total * self.seeds + len(defaults)
+        name = Trial(factors={}, options=self.identity()).key  # sweeps of other settings may share a storage
+        proposals = Proposals(
+            trials.folder, self.factors, name=name, total=total, known=known, storage=self.storage
+        )
+        trials.run(defaults, measure, listener)
+        self._search(proposals, trials, measure, listener)
+        recorded = trials.rows()
+        for row in proposals.rows_of_others():
+            if row["key"] not in recorded:
+                trials.ledger.append("trial", row)
+        return trials.run([*defaults, *self._trials_of(proposals.measured())], measure, listener)
+
+    def results(self, folder: Path, ledger: Ledger, entries: Sequence[Entry]) -> Results:
+        groups: dict[str, dict[str, Entry]] = {}
+        for entry in entries:
+            values = {factor.name: entry.body["factors"][factor.name] for factor in self.factors}
+            groups.setdefault(json.dumps(values), {})[entry.id] = entry
+        response = sensitivity(
+            self.factors,
+            [(json.loads(values), list(each.values())) for values, each in groups.items()],
+            ledger,
+            defaults=defaults_of(self.factors),
+            seeds=self.seeds,
+            digits=2 if self.setting.data else 4,
+        )
+        conclusions = in_words(response)
+        chosen = response.better[0] if response.better else response.default or response.best
+        return Results(
+            folder=folder,
+            title=f"{self.method} from {self.setting.model}: sensitivity",
+            conclusions=conclusions,
+            facts=facts_of(
+                folder,
+                self.setting.corpus,
+                self.options,
+                f"search: {self.search} over {'; '.join(factor.words for factor in self.factors)}",
+                f"measured: {self.objective}; {len(groups)} settings, {self.seeds} seed"
+                f"{'' if self.seeds == 1 else 's'} each",
+            ),
+            tables=[ResultTable(header=header(response), rows=rows(response))],
+            chosen=chosen.values,
+            json={
+                "experiment": self.kind,
+                "folder": str(folder),
+                "method": self.method,
+                "objective": self.objective,
+                "search": self.search,
+                "factors": [factor.words for factor in self.factors],
+                "seeds": self.seeds,
+                "noise": response.noise,
+                "in_words": conclusions,
+                # Empty where it is unknown: the highest alone is no region.
+                "region": [dict(configuration.values) for configuration in response.region],
+                "clearly_better_than_defaults": [dict(each.values) for each in response.better],
+                "settings": [_json_of(configuration) for configuration in response.configurations],
+            },
+        )
+
+    def _known(self) -> list[dict[str, Any]] | None:
+        """The configurations that are known beforehand; None where they are proposed one after the other."""
+        if self.search == "grid":
+            return grid(self.factors, self.per_range)
+        return draws(self.factors, self.configurations) if self.search == "random" else None
+
+    def _trials_of(self, configurations: Sequence[Mapping[str, Any] | None]) -> list[Trial]:
         """One per seed; the factors are what tables group by."""
         return [
             self.setting.trial(
                 {"method": self.method, **values, "seed": seed},
                 {"method": self.method, "seed": seed, **self.options, **values},
             )
+            for values in configurations
+            if values is not None
             for seed in range(self.seeds)
         ]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Swept:
-    """A finished sweep. points: the settings, in the order they were tried; entries: their trials, seed by seed."""
-
-    sweep: Sweep
-    folder: Path
-    points: tuple[Mapping[str, Any], ...]
-    entries: tuple[tuple[Entry, ...], ...]
-    defaults: Mapping[str, Any] | None
-    trials: Trials
-
-
-def run_sweep(
-    sweep: Sweep,
-    out: str | Path,
-    *,
-    watcher: TrialWatcher | None = None,
-    listener: Listener | None = None,
-) -> Swept:
-    """Measure the defaults, then setting after setting until there are enough; all numbers come from the ledger."""
-    factors = sweep.factors
-    identity = {**sweep.setting.identity, "method": sweep.method, "over": sweep.over, "search": sweep.search}
-    if sweep.search == "grid":
-        identity["points"] = sweep.per_range
-    folder = claim(out, "sweep", {**identity, "options": dict(sweep.options)})
-    trials = Trials(folder, experiment="sweep")
-    points = Points(
-        folder,
-        factors,
-        name=_study_name(identity, sweep.options),
-        search=sweep.search,
-        count=sweep.trials,
-        per_range=sweep.per_range,
-        storage=sweep.storage,
-    )
-    defaults = defaults_of(factors)
-    relay = _Relay(watcher or TrialWatcher(), trials, (points.total + (defaults is not None)) * sweep.seeds)
-
-    def measure(trial: Trial, place: Path) -> Measured:
-        if sweep.setting.data:
-            return train_and_evaluate(sweep.setting, trial, place, listener)
-        return _without_labels(sweep.setting, trial, place, listener)
-
-    def entries_of(values: Mapping[str, Any]) -> list[Entry]:
-        return trials.run(sweep.trials_of(values), measure, relay)
-
-    if defaults is not None:
-        entries_of(defaults)
-    _work(points, entries_of, relay)
-    for row in points.rows_of_others():
-        if row["key"] not in trials.rows():
-            trials.ledger.append("trial", row)
-    tried = [point.values for point in points.measured()]
-    if defaults is not None and defaults not in tried:
-        tried = [defaults, *tried]
-    return Swept(
-        sweep=sweep,
-        folder=folder,
-        points=tuple(tried),
-        entries=tuple(tuple(entries_of(values)) for values in tried),
-        defaults=defaults,
-        trials=trials,
-    )
-
-
-def _work(points: Points, entries_of: Any, relay: _Relay) -> None:
-    """Take settings until none is left and nobody of this folder is at work on one."""
-    while True:
-        with points.next() as point:
-            if point is not None:
-                entries = entries_of(point.values)
-                points.tell(point, score_of(entries), [dict(entry.body) for entry in entries])
+    def _search(
+        self, proposals: Proposals, trials: Trials, measure: Measure, listener: TrialListener
+    ) -> None:
+        """Measure one configuration after the other, until there are enough and no process works on one."""
+        while True:
+            busy = 0
+            for point in proposals.unfinished():
+                mine = self._trials_of([point.values])
+                trials.take(mine, measure, listener)
+                recorded = trials.rows()
+                entries = [recorded[trial.key] for trial in mine if trial.key in recorded]
+                if len(entries) < len(mine):
+                    busy += 1
+                else:
+                    scores = [mean_of(entry.body["values"]) for entry in entries]
+                    proposals.tell(point, mean_or_none(scores), [dict(entry.body) for entry in entries])
+            if proposals.propose():
                 continue
-        others = points.at_work()
-        if not others:
-            return
-        relay.waiting(others)
-        time.sleep(PATIENCE)
+            if busy:
+                listener.waiting(busy)
+                time.sleep(PATIENCE)
+            elif not proposals.unfinished():
+                return
 
 
-def score_of(entries: Sequence[Entry]) -> float | None:
-    """The mean over seeds of the mean over tasks; None where a seed diverged."""
-    scores = [score(entry) for entry in entries]
-    found = [value for value in scores if value is not None]
-    return sum(found) / len(found) if len(found) == len(scores) else None
+def mean_or_none(scores: Sequence[float | None]) -> float | None:
+    """None where a seed diverged."""
+    known = [score for score in scores if score is not None]
+    return sum(known) / len(known) if len(known) == len(scores) else None
 
 
-def score(entry: Entry) -> float | None:
-    """One trial's number. Raises :class:`UsageError` for tasks whose numbers cannot be averaged."""
-    values = entry.body["values"]
-    if len({(value["metric"], value["protocol"]) for value in values.values()}) > 1:
-        raise UsageError(
-            f"one number must be made large, and {', '.join(values)} are of several kinds; give --tasks of one kind"
-        )
-    return mean_of(values)
-
-
-def _without_labels(setting: Setting, trial: Trial, place: Path, listener: Listener | None) -> Measured:
-    summary = run_of(setting, trial, place, listener).summary
+def _without_labels(setting: Setting, trial: Trial, folder: Path, listener: TrialListener) -> TrialResult:
+    summary = run_of(setting, trial, folder, listener).summary
     before, chosen = summary["score_before"], summary["score_chosen"]
     if before is None or chosen is None:
         raise UsageError(
@@ -195,31 +224,62 @@ def _without_labels(setting: Setting, trial: Trial, place: Path, listener: Liste
         "low": None,
         "high": None,
     }
-    kept = ("steps", "chosen_step", "score_before", "score_chosen", "skipped_steps", "rows", "view_cosine")
-    return Measured(values={LABEL_FREE: value}, facts={name: summary[name] for name in kept})
+    facts = {name: summary[name] for name in KEPT}
+    return TrialResult(values={LABEL_FREE: value}, facts=facts)
 
 
-class _Relay(TrialWatcher):
-    """Counts trials over the whole sweep, which is run in pieces."""
-
-    def __init__(self, watcher: TrialWatcher, trials: Trials, total: int) -> None:
-        self._watcher, self._trials, self._total = watcher, trials, total
-
-    def begun(self, done: int, total: int, trial: Trial) -> None:
-        self._watcher.begun(self._done(), self._total, trial)
-
-    def ended(self, done: int, total: int, row: Mapping[str, Any]) -> None:
-        self._watcher.ended(self._done(), self._total, row)
-
-    def waiting(self, others: int) -> None:
-        self._watcher.waiting(others)
-
-    def _done(self) -> int:
-        done = len(self._trials.rows())
-        self._total = max(self._total, done)
-        return done
+def header(response: Sensitivity) -> list[str]:
+    return [
+        *(factor.name for factor in response.factors),
+        "mean ± s",
+        "to the defaults",
+        "95% interval",
+        "in words",
+    ]
 
 
-def _study_name(identity: Mapping[str, Any], options: Mapping[str, Any]) -> str:
-    """Sweeps of different settings may share a storage."""
-    return Trial(factors={}, options={**identity, "options": dict(options)}).key
+def rows(response: Sensitivity) -> list[list[str]]:
+    """Configurations by their mean, highest first; those that diverged at the end."""
+    ordered = sorted(
+        response.configurations, key=lambda each: (not each.whole, -each.mean if each.whole else 0.0)
+    )
+    return [_row(response, configuration) for configuration in ordered]
+
+
+def _row(response: Sensitivity, configuration: Configuration) -> list[str]:
+    shown = [configuration.values[factor.name] for factor in response.factors]
+    values = [f"{value:g}" if isinstance(value, float) else str(value) for value in shown]
+    if not configuration.whole:
+        return [*values, f"{configuration.diverged} diverged", "", "", ""]
+    deviation = "" if configuration.std is None else f" ± {response.number(configuration.std)}"
+    number = f"{response.number(configuration.mean)}{deviation}"
+    difference = configuration.change
+    if configuration.is_default:
+        return [*values, number, "", "", "the defaults"]
+    if response.seeds < 2 or (difference is None and response.noise is None):
+        words = "one seed: unknown"
+    elif difference is None:
+        words = "within noise of the highest" if configuration.near else "below the highest"
+    else:
+        words = difference.words
+    return [*values, number, *(difference_cells(difference) if difference else ("", "")), words]
+
+
+def _json_of(configuration: Configuration) -> dict[str, Any]:
+    difference, change = configuration.change, None
+    if difference is not None:
+        change = {
+            "difference": difference.change.difference,
+            "interval": [difference.change.low, difference.change.high],
+            "p_corrected": difference.p_corrected,
+        }
+    return {
+        "values": dict(configuration.values),
+        "scores": list(configuration.scores),
+        "mean": configuration.mean if configuration.scores else None,
+        "std": configuration.std,
+        "diverged": configuration.diverged,
+        "default": configuration.is_default,
+        "within_noise_of_highest": configuration.near,
+        "change_to_defaults": change,
+    }

@@ -1,7 +1,7 @@
 """Trials, what experiments are made of: each is measured once, whoever asks, however often the work is interrupted.
 
     FOLDER/trials.jsonl               a ledger: one line per finished trial: key, factors, options, values, facts
-    FOLDER/evidence/ID.safetensors    the rows behind its values, for paired comparison
+    FOLDER/evidence/ID.safetensors    the per-example scores behind its values, for paired comparison
     FOLDER/work/KEY/                  a trial in progress; its lock ends with the process that holds it
 
 Processes that are given the same folder share the work, on one machine or on several with one file system. A trial
@@ -23,6 +23,7 @@ import numpy as np
 
 from contrapose.errors import RunLocked, TrainingDiverged
 from contrapose.ledger import Entry, Ledger, environment, record
+from contrapose.listening import Listener
 from contrapose.storage.durable import remove_tree
 from contrapose.storage.staging import locked_folder
 
@@ -49,10 +50,10 @@ class Trial:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class TrialResult:
     """values: task -> {"metric", "protocol", "value", "low", "high", "rows"}; facts: any other numbers and words.
 
-    evidence: "task|metric|values" and "task|metric|gold", as the ledger keeps them.
+    evidence: per-example scores, "task|metric|values" and "task|metric|gold", as the ledger keeps them.
     """
 
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -60,8 +61,8 @@ class Measured:
     evidence: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
-class TrialWatcher:
-    """Told what happens; this one says nothing."""
+class TrialListener(Listener):
+    """Told what happens to trials, and in their training runs; this one says nothing of trials."""
 
     def begun(self, done: int, total: int, trial: Trial) -> None:
         """``done`` of ``total`` are finished, and this process takes ``trial``."""
@@ -74,14 +75,16 @@ class TrialWatcher:
 
 
 #: Trains and measures a trial in the folder it is given, which may hold what an interrupted attempt left.
-Measure = Callable[[Trial, Path], Measured]
+Measure = Callable[[Trial, Path], TrialResult]
 
 
 class Trials:
-    """The trials of one experiment, in one folder."""
+    """The trials of one experiment, in one folder. expected: how many there will be, where some are not yet known."""
 
-    def __init__(self, folder: str | Path, *, experiment: str, name: str = "trials.jsonl") -> None:
-        self.folder, self.experiment = Path(folder), experiment
+    def __init__(
+        self, folder: str | Path, *, experiment: str, name: str = "trials.jsonl", expected: int = 0
+    ) -> None:
+        self.folder, self.experiment, self.expected = Path(folder), experiment, expected
         self.ledger = Ledger(folder, name)
 
     def rows(self) -> dict[str, Entry]:
@@ -89,65 +92,73 @@ class Trials:
         return {str(entry.body.get("key")): entry for entry in self.ledger.entries("trial")}
 
     def run(
-        self, trials: Sequence[Trial], measure: Measure, watcher: TrialWatcher | None = None
+        self, trials: Sequence[Trial], measure: Measure, listener: TrialListener | None = None
     ) -> list[Entry]:
-        """Measure all that is not measured yet; the entries of ``trials``, in their order.
-
-        A trial that diverges is recorded with the reason in ``facts["failed"]`` and no values. Every other error ends
-        the run, and the same call goes on later. Raises :class:`StorageError` for a folder that cannot be written.
+        """Measure all that is not measured yet, and wait for what other processes measure; the entries of ``trials``,
+        in their order. Raises what :meth:`take` raises.
         """
-        watcher = watcher or TrialWatcher()
-        wanted = {trial.key: trial for trial in trials}
+        listener = listener or TrialListener()
         while True:
-            done = self.rows()
-            left = [trial for key, trial in wanted.items() if key not in done]
+            taken = self.take(trials, measure, listener)
+            rows = self.rows()
+            left = {trial.key for trial in trials} - set(rows)
             if not left:
-                return [done[trial.key] for trial in trials]
-            taken = [self._take(trial, wanted, measure, watcher) for trial in left]
-            if not any(taken):
-                watcher.waiting(len(left))
+                return [rows[trial.key] for trial in trials]
+            if not taken:
+                listener.waiting(len(left))
                 time.sleep(PATIENCE)
 
+    def take(self, trials: Sequence[Trial], measure: Measure, listener: TrialListener) -> bool:
+        """Measure those of ``trials`` that are neither measured nor another process's; whether there was one.
+
+        A trial that diverges is recorded with the reason in ``facts["failed"]`` and no values. Every other error ends
+        the work, and the same call goes on later. Raises :class:`StorageError` for a folder that cannot be written.
+        """
+        wanted = {trial.key: trial for trial in trials}
+        rows = self.rows()
+        taken = [
+            self._take(trial, wanted, measure, listener) for key, trial in wanted.items() if key not in rows
+        ]
+        return any(taken)
+
     def _take(
-        self, trial: Trial, wanted: Mapping[str, Trial], measure: Measure, watcher: TrialWatcher
+        self, trial: Trial, wanted: Mapping[str, Trial], measure: Measure, listener: TrialListener
     ) -> bool:
-        """Measure ``trial`` unless another process does or did; whether this one did."""
-        place = self.folder / "work" / trial.key
+        folder = self.folder / "work" / trial.key
         try:
-            lock, _ = locked_folder(place)
+            lock, _ = locked_folder(folder)
         except RunLocked:
             return False
         try:
-            done = self.rows()
-            if trial.key in done:
+            rows = self.rows()
+            if trial.key in rows:
                 return False
-            count = sum(key in done for key in wanted)
-            watcher.begun(count, len(wanted), trial)
-            entry = self._measured(trial, measure, place)
-            watcher.ended(count + 1, len(wanted), entry.body)
+            done = len(rows) if self.expected else sum(key in rows for key in wanted)
+            total = max(len(wanted), self.expected, done + 1)
+            listener.begun(done, total, trial)
+            entry = self._measured(trial, measure, folder)
+            listener.ended(done + 1, total, entry.body)
             return True
         finally:
             if trial.key in self.rows():
-                remove_tree(place)
+                remove_tree(folder)
             lock.release()
 
-    def _measured(self, trial: Trial, measure: Measure, place: Path) -> Entry:
+    def _measured(self, trial: Trial, measure: Measure, folder: Path) -> Entry:
         began = time.monotonic()
         try:
-            measured = measure(trial, place)
+            result = measure(trial, folder)
         except TrainingDiverged as error:
-            measured = Measured(facts={"failed": str(error)})
+            result = TrialResult(facts={"failed": str(error)})
         body = {
             "experiment": self.experiment,
             "key": trial.key,
             "factors": dict(trial.factors),
             "options": dict(trial.options),
-            "values": {task: dict(value) for task, value in measured.values.items()},
-            "facts": dict(measured.facts),
+            "values": {task: dict(value) for task, value in result.values.items()},
+            "facts": dict(result.facts),
             "seconds": round(time.monotonic() - began, 1),
         }
-        entry = self.ledger.append(
-            "trial", {**body, "versions": environment()["versions"]}, measured.evidence
-        )
+        entry = self.ledger.append("trial", {**body, "versions": environment()["versions"]}, result.evidence)
         record("trial", {**body, "name": self.experiment, "folder": str(self.folder.resolve())})
         return entry

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from contrapose.contract import Loss, Views
-from contrapose.objectives.catalogue import Recipe, all_parts, recipe
+from contrapose.objectives.catalogue import all_parts, recipe
+from contrapose.objectives.configured import ConfiguredMethod
 from contrapose.objectives.objective import Objective
 from contrapose.objectives.plugins import is_file
 from contrapose.testing.toys import supplies, tokens
@@ -65,7 +66,7 @@ class Case:
         return objective
 
 
-def checked(case: Case) -> Recipe:
+def checked(case: Case) -> ConfiguredMethod:
     """The recipe of a case, looked up once; building an objective from it is cheap."""
     key = (
         case.method,
@@ -77,7 +78,7 @@ def checked(case: Case) -> Recipe:
     return _checked[key]
 
 
-_checked: dict[Any, Recipe] = {}
+_checked: dict[Any, ConfiguredMethod] = {}
 
 
 def choices(annotation: Any) -> tuple[Any, ...]:

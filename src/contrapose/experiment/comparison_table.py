@@ -1,0 +1,215 @@
+"""The comparison table, from the ledger of trials alone: means over seeds, intervals, paired differences.
+
+    mean ± s      over seeds, s the sample standard deviation
+    interval      of the mean: test rows resampled, and Student's t for the seeds
+    difference    to the baseline, on the same rows, both noises in its interval (evaluate/over_seeds.py)
+    p, corrected  Holm: on the main column over all rows; on the other columns over all rows and columns together
+
+A best number alone is never shown: what is within the noise is called so.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from contrapose.errors import UsageError
+from contrapose.evaluate.over_seeds import MethodChange, Spread, compare_methods, spread
+from contrapose.evaluate.per_example import PerExampleScores, mean_resampled
+from contrapose.evaluate.statistics import holm, in_words, percentiles
+from contrapose.experiment.measuring import mean_of
+from contrapose.ledger import Entry, Ledger
+from contrapose.seeds import numpy_generator
+
+#: The name of the unweighted mean over tasks.
+MEAN = "mean"
+LEVEL = 0.95
+#: Draws of the seeds' noise for each draw of rows.
+SEED_DRAWS = 20
+
+
+@dataclass(frozen=True, eq=False)
+class ScoresOfTask(PerExampleScores):
+    """Per-example scores of a named task. Their draws depend on the name alone, so that all comparisons share them.
+
+    >>> task = ScoresOfTask("mean", np.array([0.0, 1.0]), task="T")
+    >>> task.resampled(seed=1) is task.resampled(seed=2)
+    True
+    """
+
+    task: str = ""
+    _drawn: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
+
+    def resampled(self, *, resamples: int | None = None, seed: int = 0) -> np.ndarray:
+        resamples = resamples or self.resamples
+        if resamples not in self._drawn:
+            of_task = zlib.crc32(self.task.encode())
+            self._drawn[resamples] = super().resampled(resamples=resamples, seed=of_task)
+        return self._drawn[resamples]
+
+
+def per_example_scores_of(ledger: Ledger, entry: Entry) -> dict[str, ScoresOfTask]:
+    """Task -> per-example scores, for the numbers of a trial that are defined and have such scores."""
+    arrays = ledger.evidence(entry)
+    by_task = {}
+    for task, value in entry.body.get("values", {}).items():
+        metric = value["metric"]
+        scores = ScoresOfTask.from_arrays(arrays, task, metric)
+        if scores is not None and value["value"] is not None:
+            by_task[task] = replace(scores, task=task)
+    return by_task
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference to the baseline, with its p-value corrected for all that are shown beside it."""
+
+    change: MethodChange
+    p_corrected: float
+
+    @property
+    def words(self) -> str:
+        return in_words(self.change, self.p_corrected)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonRow:
+    """What is compared: a method, or a configuration of one. Keys are columns of the table.
+
+    values: one number per seed, in the order of ``seeds``; None where it is undefined.
+    per_example: the scores of each seed that has them for all tasks of the column.
+    """
+
+    name: str
+    seeds: tuple[int | None, ...]
+    failed: tuple[str, ...]
+    values: Mapping[str, tuple[float | None, ...]]
+    spreads: Mapping[str, Spread]
+    intervals: Mapping[str, tuple[float, float]]
+    per_example: Mapping[str, Sequence[Sequence[PerExampleScores]]] = field(default_factory=dict, repr=False)
+    changes: Mapping[str, Difference] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonTable:
+    """columns: each with the tasks that it is the mean of; main: the one that rows are compared by."""
+
+    baseline: str
+    columns: Mapping[str, tuple[str, ...]]
+    metrics: Mapping[str, str]
+    main: str
+    rows: tuple[ComparisonRow, ...]
+
+    def of(self, name: str) -> ComparisonRow:
+        return next(row for row in self.rows if row.name == name)
+
+
+def by_method(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+    """The trials of each method, in their order."""
+    groups: dict[str, list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault(str(entry.body["factors"]["method"]), []).append(entry)
+    return groups
+
+
+def comparison_table(
+    ledger: Ledger, groups: Mapping[str, Sequence[Entry]], baseline: str, *, main_only: bool = False
+) -> ComparisonTable:
+    """Name -> trials, in their order, against ``baseline``; ``main_only`` leaves the other columns out.
+
+    Raises :class:`UsageError` where no trial has a number.
+    """
+    values = [entry.body.get("values", {}) for entries in groups.values() for entry in entries]
+    kinds = {task: (v["metric"], v["protocol"]) for each in values for task, v in each.items()}
+    if not kinds:
+        raise UsageError("no trial has a number: every one failed. The reasons are in trials.jsonl")
+    columns = _columns(kinds)
+    main = next((name for name, tasks in columns.items() if len(tasks) > 1), next(iter(columns)))
+    if main_only:
+        columns = {main: columns[main]}
+    rows = [_row(ledger, name, entries, columns) for name, entries in groups.items()]
+    differences = _differences(rows, baseline, columns, main)
+    return ComparisonTable(
+        baseline=baseline,
+        columns=columns,
+        metrics={task: metric for task, (metric, _) in kinds.items()},
+        main=main,
+        rows=tuple(replace(row, changes=differences.get(row.name, {})) for row in rows),
+    )
+
+
+def _columns(kinds: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """The tasks, and the mean over those of one metric and protocol: unlike numbers are not averaged."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for task, kind in kinds.items():
+        alike.setdefault(kind, []).append(task)
+    groups = {kind: tuple(tasks) for kind, tasks in alike.items() if len(tasks) > 1}
+    means = {MEAN if len(alike) == 1 else f"{MEAN}, {kind[1]}": tasks for kind, tasks in groups.items()}
+    return {**{task: (task,) for task in kinds}, **means}
+
+
+def _row(
+    ledger: Ledger, name: str, entries: Sequence[Entry], columns: Mapping[str, tuple[str, ...]]
+) -> ComparisonRow:
+    done = [entry for entry in entries if entry.body.get("values")]
+    scores = [per_example_scores_of(ledger, entry) for entry in done]
+    values = {
+        column: tuple(mean_of(entry.body["values"], tasks) for entry in done)
+        for column, tasks in columns.items()
+    }
+    known = {column: [value for value in each if value is not None] for column, each in values.items()}
+    per_example = {
+        column: [[tasks_of[task] for task in tasks] for tasks_of in scores if set(tasks) <= set(tasks_of)]
+        for column, tasks in columns.items()
+    }
+    return ComparisonRow(
+        name=name,
+        seeds=tuple(entry.body["factors"].get("seed") for entry in done),
+        failed=tuple(str(entry.body["facts"]["failed"]) for entry in entries if "failed" in entry.body["facts"]),
+        values=values,
+        spreads={column: spread(each, level=LEVEL) for column, each in known.items() if each},
+        intervals={column: interval_over_seeds(each) for column, each in per_example.items() if each},
+        per_example=per_example,
+    )  # fmt: skip
+
+
+def _differences(
+    rows: Sequence[ComparisonRow], baseline: str, columns: Mapping[str, tuple[str, ...]], main: str
+) -> dict[str, dict[str, Difference]]:
+    """name -> column -> difference to the baseline."""
+    before = next((row.per_example for row in rows if row.name == baseline), {})
+    changes = {
+        (row.name, column): compare_methods(before[column], row.per_example[column], level=LEVEL)
+        for column in columns
+        for row in rows
+        if row.name != baseline and before.get(column) and row.per_example[column]
+    }
+    differences: dict[str, dict[str, Difference]] = {}
+    for family in ([key for key in changes if key[1] == main], [key for key in changes if key[1] != main]):
+        for key, corrected in zip(family, holm([changes[key].p_value for key in family]), strict=True):
+            differences.setdefault(key[0], {})[key[1]] = Difference(changes[key], corrected)
+    return differences
+
+
+def interval_over_seeds(
+    seeds: Sequence[Sequence[PerExampleScores]], *, level: float = LEVEL
+) -> tuple[float, float]:
+    """Of the mean over seeds (and over the tasks of each): rows resampled for all seeds alike, a t for the seeds.
+
+    >>> rows = lambda share: [PerExampleScores("mean", (np.arange(100) < share).astype(float))]
+    >>> low, high = interval_over_seeds([rows(50), rows(52), rows(48)])
+    >>> 35 < low < 50 < high < 65
+    True
+    """
+    values = np.array([np.mean([task.value() for task in tasks]) for tasks in seeds])
+    resamples = min(task.resamples for tasks in seeds for task in tasks)
+    by_rows = np.mean([mean_resampled(tasks, resamples=resamples) for tasks in seeds], axis=0)
+    drawn = np.tile(by_rows - by_rows.mean(), SEED_DRAWS) + values.mean()
+    if len(values) > 1:
+        error = float(values.std(ddof=1)) / math.sqrt(len(values))
+        drawn += error * numpy_generator(0, "interval-over-seeds").standard_t(len(values) - 1, len(drawn))
+    return percentiles(drawn, level)
