@@ -8,8 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from contrapose.errors import ContraposeError
-from contrapose.evaluate.evidence import holm, in_words
-from contrapose.evaluate.statistics import PairedTest
+from contrapose.evaluate.statistics import PairedTest, holm, in_words
 from contrapose.foreign import finite_number
 from contrapose.report.record import BeforeAfter, LedgerScore
 from contrapose.report.wording import named
