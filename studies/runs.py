@@ -77,11 +77,11 @@ class Setup:
 
     def check(self) -> None:
         """Raise :class:`UsageError` where a folder is missing or none holds the tasks that every run is judged on."""
-        from contrapose.evaluate.found import sources_in
+        from contrapose.evaluate.dataset_sources import dataset_sources
 
         if not self.corpora:
             raise UsageError("a study trains on sentences: give at least one file of them as CORPUS")
-        sources = sources_in([Path(folder) for folder in self.data])
+        sources = dataset_sources([Path(folder) for folder in self.data])
         with_dev = {source.task for source in sources if "dev" in source.splits}
         if missing := [task for task in JUDGED if task not in with_dev]:
             raise UsageError(
@@ -283,12 +283,12 @@ def geometry(vectors_ND: np.ndarray) -> dict[str, Any]:
 
 def gains(before: Evaluation, after: Evaluation) -> dict[str, dict[str, float]]:
     """task -> difference, low, high; tasks without per-example scores are left out."""
-    old = {(result.task, result.metric): result.evidence for result in before.results}
+    old = {(result.task, result.metric): result.per_example for result in before.results}
     by_task = {}
     for result in after.results:
         scores = old.get((result.task, result.metric))
-        if scores is not None and result.evidence is not None and not math.isnan(result.value):
-            test = scores.change_to(result.evidence)
+        if scores is not None and result.per_example is not None and not math.isnan(result.value):
+            test = scores.change_to(result.per_example)
             by_task[result.task] = {
                 name: rounded(getattr(test, name)) for name in ("difference", "low", "high")
             }

@@ -13,7 +13,7 @@ selecting a checkpoint reads :func:`sts_dev` and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -23,12 +23,12 @@ import numpy as np
 
 from contrapose.errors import UsageError, nearest
 from contrapose.evaluate.encoding import Encodes, Encodings, encode_once
-from contrapose.evaluate.evidence import Evidence
+from contrapose.evaluate.per_example import PerExampleScores
 from contrapose.evaluate.published import other_rows_than_published
 from contrapose.evaluate.results import Result
-from contrapose.evaluate.senteval import STS_TASKS, Pairs, StsData, read_sts
+from contrapose.evaluate.senteval import STS_TASKS, Pairs, StsData, files_of, read_sts, root_in, splits_of
 from contrapose.evaluate.statistics import spearman
-from contrapose.evaluate.task import OnData
+from contrapose.evaluate.task import DatasetSource, OnData, Protocols
 from contrapose.evaluate.vectors import SPREAD_OF_COLLAPSE
 from contrapose.listening import Progress
 
@@ -79,30 +79,22 @@ class StsTask(OnData):
         if self.protocol == "senteval-mean":
             parts_N = np.repeat(np.arange(len(rows)), rows)
             details["weighted_mean"] = float(values @ rows / rows.sum())
-        evidence: Evidence | None = Evidence("spearman", np.concatenate(cosines), gold_N, parts_N)
-        unscored = sum(part.unscored for part in self.data.subsets)
-        details["unscored_lines_left_out"] = unscored
+        details["unscored_lines_left_out"] = sum(part.unscored for part in self.data.subsets)
         why_undefined = _undefined(cosines, self.data.subsets, pooled=self.protocol != "senteval-mean")
-        if why_undefined:
-            evidence = None
-            details.update(why_undefined)
-        if evidence is not None:
-            found = evidence.interval()
-            details["interval"] = [found.low, found.high]
-        found_rows = {self.data.split: len(self.data)}
-        details.update(other_rows_than_published(self.name, found_rows, "scored pairs", exact=True))
+        rows_here = {self.data.split: len(self.data)}
+        details |= why_undefined | other_rows_than_published(self.name, rows_here, "scored pairs", exact=True)
+        scores = PerExampleScores("spearman", np.concatenate(cosines), gold_N, parts_N)
         return [
-            Result(
+            Result.of_scores(
+                None if why_undefined else scores,
                 task=self.name,
                 metric="spearman",
-                value=float("nan") if evidence is None else evidence.value(),
                 protocol=self.protocol,
                 rows=len(self.data),
                 model=encodings.model,
                 split=self.data.split,
                 text=self.data.text,
                 details=details,
-                evidence=evidence,
             )
         ]
 
@@ -126,6 +118,25 @@ def sts(
     texts = chain.from_iterable(task.texts for task in prepared)
     encodings = encode_once(encode, texts, precision=precision, progress=progress)
     return list(chain.from_iterable(task.score(encodings) for task in prepared))
+
+
+def source_of(task: str, folders: Sequence[Path], splits: tuple[str, ...] = ()) -> DatasetSource:
+    """One task of SentEval's STS data, from the first folder that holds it."""
+
+    def read(split: str, protocols: Protocols) -> StsTask:
+        return StsTask(data=read_sts(folders, task, split), protocol=protocols.sts)
+
+    return DatasetSource(
+        task=task, group="sts", splits=splits, where=folders[0] if folders else Path(), read=read
+    )
+
+
+def sources(folder: Path, split: str) -> Iterator[DatasetSource]:
+    """The STS tasks in SentEval's layout."""
+    for task in STS_TASKS:
+        splits = tuple(each for each in splits_of(task) if root_in(folder, files_of(task, each)))
+        if splits:
+            yield source_of(task, [folder], splits)
 
 
 def sts_dev(data: str | Path | Sequence[str | Path]) -> StsTask:

@@ -17,21 +17,29 @@ are drawn by our own generator, one draw for all classifiers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from contrapose.errors import UsageError, nearest
 from contrapose.evaluate.encoding import Encodings
-from contrapose.evaluate.evidence import Evidence
 from contrapose.evaluate.folds import set_aside, stratified_folds
 from contrapose.evaluate.logistic import Classifiers, Recipe, fit_all
+from contrapose.evaluate.per_example import PerExampleScores
 from contrapose.evaluate.published import other_rows_than_published
 from contrapose.evaluate.results import Result
-from contrapose.evaluate.senteval_transfer import LabelledTexts
-from contrapose.evaluate.task import OnData
+from contrapose.evaluate.senteval import root_in
+from contrapose.evaluate.senteval_transfer import (
+    CLASS_FILES,
+    SPLIT_FILES,
+    TRANSFER_TASKS,
+    LabelledTexts,
+    read_transfer,
+)
+from contrapose.evaluate.task import DatasetSource, OnData, Protocols
 from contrapose.evaluate.vectors import is_one_point
 
 #: The weight decays that are tried.
@@ -117,20 +125,28 @@ class TransferTask(OnData):
         if self.data.latin_1:
             details["read_as_latin_1"] = ", ".join(self.data.latin_1)
         parts, counts = np.unique(self.data.split, return_counts=True)
-        found_rows = dict(zip(parts.tolist(), counts.tolist(), strict=True))
-        details |= other_rows_than_published(self.name, found_rows, "rows", exact=False)
+        rows_here = dict(zip(parts.tolist(), counts.tolist(), strict=True))
+        details |= other_rows_than_published(self.name, rows_here, "rows", exact=False)
+        scores = None
         if is_one_point(features_ND):
             details["collapsed"] = True
-            return [self._result(float("nan"), int(tested_N.sum()), encodings.model, details)]
-        right_N, chosen, dev = self._right(features_ND)
-        evidence = Evidence("mean", right_N.astype(np.float64))
-        found = evidence.interval()
-        details.update(
-            interval=[found.low, found.high],
-            weight_decay=chosen,
-            dev_accuracy=100 * dev,
-        )
-        return [self._result(found.estimate, len(right_N), encodings.model, details, evidence)]
+        else:
+            right_N, chosen, dev = self._right(features_ND)
+            details |= {"weight_decay": chosen, "dev_accuracy": 100 * dev}
+            scores = PerExampleScores("mean", right_N.astype(np.float64))
+        return [
+            Result.of_scores(
+                scores,
+                task=self.name,
+                metric="accuracy",
+                protocol=self.protocol.name,
+                rows=int(tested_N.sum()),
+                model=encodings.model,
+                split="test",
+                text=self.data.text,
+                details=details,
+            )
+        ]
 
     def _division(self) -> str:
         """Which rows are learnt from, choose and are tested, in words."""
@@ -148,22 +164,6 @@ class TransferTask(OnData):
             return first_ND
         second_ND = encodings.of(self.data.second).astype(np.float32)
         return np.concatenate([np.abs(first_ND - second_ND), first_ND * second_ND], axis=1)
-
-    def _result(
-        self, value: float, rows: int, model: str, details: dict[str, Any], evidence: Evidence | None = None
-    ) -> Result:
-        return Result(
-            task=self.name,
-            metric="accuracy",
-            value=value,
-            protocol=self.protocol.name,
-            rows=rows,
-            model=model,
-            split="test",
-            text=self.data.text,
-            details=details,
-            evidence=evidence,
-        )
 
     def _right(self, x_ND: np.ndarray) -> tuple[np.ndarray, list[float], float]:
         """Of each test row whether its class was found; the weight decays chosen; the accuracy they were chosen by."""
@@ -204,10 +204,10 @@ class TransferTask(OnData):
                     decays.append(decay)
         held_FN, learn_FN = np.array(held), np.array(learn)
         if self.protocol.stop_on_fold:
-            found = self._fit(x_ND, labels_N, learn_FN, held_FN, decays)
+            classifiers = self._fit(x_ND, labels_N, learn_FN, held_FN, decays)
         else:
-            found = self._refit(x_ND, labels_N, learn_FN, decays)
-        right_FN = (found.predict(x_ND) == labels_N) & held_FN
+            classifiers = self._refit(x_ND, labels_N, learn_FN, decays)
+        right_FN = (classifiers.predict(x_ND) == labels_N) & held_FN
         accuracy = (right_FN.sum(axis=1) / held_FN.sum(axis=1)).reshape(len(foldings), len(WEIGHT_DECAYS), -1)
         means = accuracy.mean(axis=2)
         if (
@@ -246,7 +246,25 @@ class TransferTask(OnData):
         self, x_ND: np.ndarray, labels_N: np.ndarray, train: np.ndarray, dev: np.ndarray, test: np.ndarray
     ) -> tuple[np.ndarray, list[float], float]:
         count = len(WEIGHT_DECAYS)
-        found = self._fit(x_ND, labels_N, np.tile(train, (count, 1)), np.tile(dev, (count, 1)), WEIGHT_DECAYS)
-        best = int(found.dev_accuracy_F.argmax())
-        right_N = found.predict(x_ND[test])[best] == labels_N[test]
-        return right_N, [WEIGHT_DECAYS[best]], float(found.dev_accuracy_F[best])
+        train_FN, dev_FN = (np.tile(rows, (count, 1)) for rows in (train, dev))
+        classifiers = self._fit(x_ND, labels_N, train_FN, dev_FN, WEIGHT_DECAYS)
+        best = int(classifiers.dev_accuracy_F.argmax())
+        right_N = classifiers.predict(x_ND[test])[best] == labels_N[test]
+        return right_N, [WEIGHT_DECAYS[best]], float(classifiers.dev_accuracy_F[best])
+
+
+def source_of(task: str, folders: Sequence[Path]) -> DatasetSource:
+    """One of SentEval's classification tasks, from the first folder that holds it."""
+
+    def read(split: str, protocols: Protocols) -> TransferTask:
+        return TransferTask(data=read_transfer(folders, task), protocol=transfer_protocol(protocols.transfer))
+
+    where = folders[0] if folders else Path()
+    return DatasetSource(task=task, group="transfer", splits=("test",), where=where, read=read)
+
+
+def sources(folder: Path, split: str) -> Iterator[DatasetSource]:
+    """The classification tasks in SentEval's layout."""
+    for task in TRANSFER_TASKS:
+        if root_in(folder, CLASS_FILES.get(task) or tuple(SPLIT_FILES[task].values())):
+            yield source_of(task, [folder])
