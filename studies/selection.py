@@ -52,7 +52,8 @@ def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
         table.append((name, mean, *cells))
     words = [
         f"The table holds the rank correlation of each criterion with the change on the labelled task, over the "
-        f"{len(cases)} encoders ({len(cases) // 2} runs, each whole and half way to the pretrained model), within each domain.",
+        f"{len(cases)} encoders ({len(cases) // 2} runs, each whole and half way to the pretrained model), within each "
+        "domain.",
         *_topics(cases),
         *_verdicts(cases),
         *_policies(cases),
@@ -91,9 +92,10 @@ def _verdicts(cases: Sequence[verdicts.Case]) -> list[str]:
     held, unchanged = sum(word == case.truth for case, word in trained), len(ends) - len(trained)
     diffuse, margin = verdicts.fitted(cases)
     return [
-        f"The verdict on the model that a run hands out (--blend auto) is right in {_share(held + unchanged, len(ends))}, "
-        f"each judged with constants that were fitted on the other domains. In {unchanged} of these runs the pretrained "
-        f"model itself was handed out, which is right of necessity; of the others, {held} of {len(trained)}.",
+        "The verdict on the model that a run hands out (--blend auto) is right in "
+        f"{_share(held + unchanged, len(ends))}, each judged with constants that were fitted on the other domains. In "
+        f"{unchanged} of these runs the pretrained model itself was handed out, which is right of necessity; of the "
+        f"others, {held} of {len(trained)}.",
         f"The verdict on all that was trained (--blend 1), likewise: right in {_share(right, len(judged))}; by what it "
         f"said: {each}. It said the opposite of the truth in {opposite}, and named {named} of the {truths[HARMS]} "
         f"harmful runs. By the labels, {truths[HELPS]} runs helped, {truths[HARMS]} harmed, {truths[UNCLEAR]} changed "
@@ -118,7 +120,8 @@ def _policies(cases: Sequence[verdicts.Case]) -> list[str]:
     kept, harmful, helpful = verdicts.kept_pretrained(cases)
     return [
         f"What is gained in points of the labelled task, over all runs, by taking {listed}.",
-        f"Auto kept the pretrained model in {kept} runs; in {harmful} of them training had harmed, in {helpful} it had helped.",
+        f"Auto kept the pretrained model in {kept} runs; in {harmful} of them training had harmed, in {helpful} it had "
+        "helped.",
     ]
 
 

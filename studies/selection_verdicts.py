@@ -109,7 +109,7 @@ def left_out(cases: Sequence[Case]) -> list[tuple[Case, str]]:
 
 
 def delivered(cases: Sequence[Case]) -> list[tuple[Case | None, str]]:
-    """What each run ends with where it blends by itself: the encoder (None: the pretrained model, unchanged) and its verdict.
+    """What each run ends with where it blends by itself: the encoder (None: the pretrained model) and its verdict.
 
     Chosen and judged with constants that were fitted on the other domains. The pretrained model is "no clear change".
     """
@@ -138,7 +138,7 @@ def runs_of(cases: Sequence[Case]) -> list[dict[str, Case]]:
 
 
 def chosen(shares: Mapping[str, Case], diffuse: float = DIFFUSE) -> Case | None:
-    """The case with the best expected gain, of equals the larger share; None where none is better than the pretrained model."""
+    """The case with the best expected gain, of equals the larger share; None where none beats the pretrained one."""
     best = max(shares.values(), key=lambda case: (gain_of(case, diffuse), case.share))
     return best if gain_of(best, diffuse) > 0 else None
 
@@ -208,6 +208,6 @@ def policies(cases: Sequence[Case]) -> dict[str, list[float]]:
 
 
 def kept_pretrained(cases: Sequence[Case]) -> tuple[int, int, int]:
-    """Runs in which auto keeps the pretrained model rather than half or all; of those where training harmed; where it helped."""
+    """Runs in which auto keeps the pretrained model; of those where training had harmed; where it had helped."""
     kept = [shares["1"] for shares in runs_of(cases) if chosen(shares) is None]
     return len(kept), sum(c.truth == HARMS for c in kept), sum(c.truth == HELPS for c in kept)
