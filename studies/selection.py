@@ -4,41 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from contrapose.errors import UsageError
-from contrapose.experiment.trials import Trial, TrialResult
 from contrapose.selection.label_free import DIFFUSE, HARMS, HELPS, MARGIN, UNCLEAR
 from studies import selection_verdicts as verdicts
 from studies.runs import Planned, Setup
 from studies.study import AllRows, Findings, Marks, Panel, Study, TrialRow
 
-if TYPE_CHECKING:
-    from contrapose.listening import Listener
-    from studies.selection_measures import Bench
-
 
 def plan(setup: Setup) -> list[Planned]:
     """Every recipe on every domain; the data folder is the one of --data that holds ``corpora`` and ``senteval``."""
-    from studies.selection_measures import Bench, trials_of
+    from studies.selection_measures import Domains
 
     for folder in map(Path, setup.data):
         if (folder / "corpora").is_dir() and (folder / "senteval").is_dir():
-            bench = Bench(folder, setup.model)
-            return [Planned(trial=trial, measure=partial(_measure, bench)) for trial in trials_of(bench)]
+            domains = Domains(folder, setup.model)
+            return [Planned(trial=trial, measure=domains.measure) for trial in domains.trials()]
     raise UsageError(
         "the study 'selection' needs labelled domains: give --data a folder that holds corpora/ and senteval/"
     )
-
-
-def _measure(bench: Bench, trial: Trial, place: Path, listener: Listener | None) -> TrialResult:
-    from studies.selection_measures import measure
-
-    return measure(bench, trial, place)
 
 
 def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:

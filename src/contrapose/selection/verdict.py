@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from contrapose.evaluate.evidence import in_words
+from contrapose.evaluate.statistics import in_words
 from contrapose.selection.label_free import HARMS, HELPS, UNCLEAR, Judgement
 
 if TYPE_CHECKING:
