@@ -58,11 +58,11 @@ class Setup:
 
     def check(self) -> None:
         """Raise :class:`UsageError` where a folder is missing or none holds the tasks that every run is judged on."""
-        from contrapose.evaluate.found import sources_in
+        from contrapose.evaluate.dataset_sources import dataset_sources
 
         if not self.corpora:
             raise UsageError("a study trains on sentences: give at least one file of them as CORPUS")
-        sources = sources_in([Path(folder) for folder in self.data])
+        sources = dataset_sources([Path(folder) for folder in self.data])
         with_dev = {source.task for source in sources if "dev" in source.splits}
         if missing := [task for task in JUDGED if task not in with_dev]:
             raise UsageError(
