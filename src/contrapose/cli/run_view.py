@@ -49,7 +49,7 @@ def style_of(word: str) -> str:
 
 
 def _scores(summary: Mapping[str, Any]) -> None:
-    """The criterion at the start and of the model, as it was blended; nothing where the two are one encoder."""
+    """The criterion before training and of the model, as it was blended; nothing where the two are one encoder."""
     from contrapose.selection.verdict import decimals_of, is_pretrained, score_of_model
 
     before, after = summary.get("score_before"), score_of_model(summary)
@@ -65,12 +65,12 @@ def time_line(summary: Mapping[str, Any]) -> str:
     """How long the run took, and its parts that took a second or more.
 
     >>> time_line({"seconds": 42.4, "training_seconds": 30.0, "looking_seconds": 6.0, "saving_seconds": 0.3})
-    'It took 42 s: training 30 s, looking at held-out text 6 s'
+    'It took 42 s: training 30 s, evaluating held-out text 6 s'
     """
     names = {
         "preparing": "loading and reading",
         "training": "training",
-        "looking": "looking at held-out text",
+        "looking": "evaluating held-out text",
         "saving": "saving",
         "blending": "judging and blending",
     }
@@ -83,14 +83,14 @@ def what_it_is(summary: Mapping[str, Any]) -> str:
     """Which step, and how much of its weights.
 
     >>> what_it_is({"chosen_step": 8}), what_it_is({"chosen_step": 8, "blend": 0.0})
-    ('that of step 8', 'the start, unchanged')
+    ('that of step 8', 'the pretrained model, unchanged')
     """
     from contrapose.selection.verdict import is_pretrained
 
     if is_pretrained(summary):
-        return "the start, unchanged"
+        return "the pretrained model, unchanged"
     blend = summary.get("blend", 1.0)
-    share = f", blended with the start ({blend:g} of the trained weights)" if blend < 1 else ""
+    share = f", blended with the pretrained model ({blend:g} of the trained weights)" if blend < 1 else ""
     return f"that of step {summary['chosen_step']}{share}"
 
 

@@ -240,10 +240,10 @@ def named(factors: Mapping[str, Any]) -> str:
     """A trial in words.
 
     >>> named({"method": "simcse", "seed": 1}), named({"method": "start"}), named({"temperature": 0.05, "seed": 0})
-    ('simcse, seed 1', 'the start', 'temperature 0.05, seed 0')
+    ('simcse, seed 1', 'the pretrained model', 'temperature 0.05, seed 0')
     """
     if factors.get("method") == UNTRAINED:
-        return "the start"
+        return "the pretrained model"
     parts = [f"{name} {_plain(value)}" for name, value in factors.items() if name != "method"]
     return ", ".join([*([str(factors["method"])] if "method" in factors else []), *parts])
 
