@@ -43,7 +43,7 @@ def runs(
         return
     import json as jsons
 
-    from contrapose.experiment.comparison import pair_to_compare
+    from contrapose.experiment.paired_evaluations import pair_to_compare
     from contrapose.ledger import KINDS
 
     if kind is not None:
@@ -87,7 +87,7 @@ def compare(
     json: Json = False,
 ) -> None:
     """Compare two evaluations on the same rows: paired differences, and which of them could be chance."""
-    from contrapose.experiment.comparison import compare_evaluations, mean_change
+    from contrapose.experiment.paired_evaluations import compare_evaluations, mean_change
 
     ledger = _ledger()
     first, second = ledger.find(before), ledger.find(after)
