@@ -65,7 +65,7 @@ def between(text: str, name: str, content: str) -> str:
         raise SystemExit(f"a page has no marks {start} ... {end}")
     before, rest = text.split(start, 1)
     after = rest.split(end, 1)[1]
-    return f"{before}{start}\n{content}\n{end}{after}"
+    return f"{before}{start}\n\n{content}\n\n{end}{after}"  # blank lines: Markdown wants them around tables
 
 
 def without_labels(rows: list[dict[str, object]]) -> str:

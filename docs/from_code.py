@@ -39,16 +39,13 @@ def method_pages() -> dict[str, str]:
 
 
 def methods_table(folder: str) -> str:
-    """Every method and part in a line; ``folder`` leads from the page to the method pages."""
-    from contrapose.objectives.catalogue import all_parts, describe
+    """Every method in a line; ``folder`` leads from the page to the method pages."""
+    from contrapose.objectives.catalogue import describe
 
     lines = ["| method | what it does | paper |", "|---|---|---|"]
     for method in describe():
         name, paper = method["name"], f"[{method['paper']}]({method['reference']})"
         lines.append(f"| [`{name}`]({folder}/{name}.md) | {method['idea']} | {paper} |")
-    lines += ["", "| part, for `--with` | role | what it does |", "|---|---|---|"]
-    for part in all_parts().values():
-        lines.append(f"| `{part.name}` | {part.role()} | {part.idea} |")
     return "\n".join(lines)
 
 
@@ -64,6 +61,10 @@ def overview(described: list[dict[str, Any]]) -> str:
         "from the code by `make docs`.",
         "",
         methods_table(METHODS),
+        "",
+        "| part, for `--with` | role | what it does |",
+        "|---|---|---|",
+        *(f"| `{part.name}` | {part.role()} | {part.idea} |" for part in all_parts().values()),
     ]
     for part in all_parts().values():
         lines += ["", f"## Part `{part.name}`", "", part.idea, ""]
@@ -189,13 +190,28 @@ def _commands(group: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ..
                 yield from _commands(command, (*path, name))
 
 
+def _without_default(about: str) -> tuple[str, str]:
+    """A help text that says its default: (the text without it, the default).
+
+    >>> _without_default("Rows per step (2 or more; default: 64).")
+    ('Rows per step (2 or more).', '64')
+    >>> _without_default("Where to compute (default: auto).")
+    ('Where to compute.', 'auto')
+    """
+    said = re.search(r"(?: \(|; |\[)default: ([^)\]]*)([)\]])", about)
+    if said is None:
+        return about, ""
+    closing = ")" if said.group().startswith("; ") else ""
+    return f"{about[: said.start()]}{closing}{about[said.end() :]}".strip(), said.group(1)
+
+
 def _option(option: Any) -> str:
     names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
     annotation = option.type_descriptor.annotation
     value = "" if option.is_flag else option.metavar or _type_words(annotation)
     default = option.default if option.show_default and option.default not in (None, False, (), []) else ""
-    meaning, written, value_written = (option.help or "").partition("[default: ")
-    default = value_written.rstrip("] ") if written else default
+    meaning, default_in_words = _without_default(option.help or "")
+    default = default_in_words or default
     shown = f"`{default}`" if default != "" else ""
     return f"| {names} | {_cell(value)} | {shown} | {_cell(meaning)} |"
 

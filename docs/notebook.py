@@ -12,12 +12,12 @@ _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 def from_page(page: str) -> str:
     """A page as a notebook (nbformat 4.5) without outputs.
 
-    Python blocks and blocks of commands become cells of code, a command behind ``!``; every other block, which shows
-    what is printed, stays text.
+    Python blocks and blocks of commands become cells of code; every other block, which shows what is printed, stays
+    text. Commands are given to a shell that ends at the first failure, and the notebook with it.
 
     >>> made = json.loads(from_page("# One\\n\\n```\\ncontrapose methods\\n```\\n\\nTwo.\\n"))
     >>> [(cell["cell_type"], "".join(cell["source"])) for cell in made["cells"]]
-    [('markdown', '# One'), ('code', '!contrapose methods'), ('markdown', 'Two.')]
+    [('markdown', '# One'), ('code', '%%sh -e\\ncontrapose methods'), ('markdown', 'Two.')]
     """
     pieces: list[tuple[str, str]] = []
     end = 0
@@ -44,10 +44,7 @@ def _code(language: str, text: str) -> str | None:
     """What a cell runs, or None for a block that is only shown."""
     if language == "python":
         return text
-    lines = text.strip().splitlines()
-    if language or not lines or not lines[0].startswith("contrapose "):
-        return None
-    return "\n".join(f"!{line}" if line.startswith("contrapose ") else line for line in lines)
+    return None if language or not text.startswith("contrapose ") else f"%%sh -e\n{text}"
 
 
 def _cell(number: int, kind: str, text: str) -> dict[str, Any]:

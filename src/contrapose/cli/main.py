@@ -36,37 +36,17 @@ from contrapose.cli import (
 from contrapose.cli.failures import FAILURE, INTERRUPTED, USAGE, Failure, debugging, explain, show_traceback
 from contrapose.cli.narrow_help import command_of
 from contrapose.cli.options import examples, paragraphs
+from contrapose.cli.settings_options import with_settings, without_settings
 from contrapose.train.signals import StopAtOnce, Stopped
 
-app = typer.Typer(
-    name="contrapose",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=examples(
-        "contrapose demo",
-        "contrapose train notes.txt --out runs/notes --steps 100",
-        'contrapose search runs/notes notes.txt "what you look for"',
-    ),
-)
 VERBS = (
     demo, train, evaluate, report, compare, sweep, reproduce, encode, similarity, search, methods, doctor,
 )  # fmt: skip
-for verb in VERBS:
-    name = verb.__name__.rpartition(".")[2]
-    function = getattr(verb, name)
-    app.command(name, help=paragraphs(function.__doc__), epilog=verb.EXAMPLES)(function)
-app.add_typer(harvest.app, name="harvest")
-app.add_typer(runs.app, name="runs")
-anything = {"allow_extra_args": True, "ignore_unknown_options": True}
-app.command("study", hidden=True, add_help_option=False, context_settings=anything)(study.study)
 
 #: The error of a wrong option or argument, whichever click stands below typer.
 WrongUsage = typer.BadParameter.__mro__[1]
 
 
-@app.callback(invoke_without_command=True)
 def contrapose(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
@@ -88,8 +68,47 @@ def contrapose(
         typer.echo(context.get_help())
 
 
+def command_line(given: Sequence[str] | None = None) -> typer.Typer:
+    """All verbs. given: what was written behind the program's name; without it, every verb has all of its options.
+
+    Options that are made of settings take time to make, so that a verb which nobody asks for is left without.
+    """
+    app = typer.Typer(
+        name="contrapose",
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog=examples(
+            "contrapose demo",
+            "contrapose train notes.txt --out runs/notes --steps 100",
+            'contrapose search runs/notes notes.txt "what you look for"',
+        ),
+    )
+    app.callback(invoke_without_command=True)(contrapose)
+    for verb in VERBS:
+        name = verb.__name__.rpartition(".")[2]
+        function = getattr(verb, name)
+        whole = with_settings(function) if given is None or name in given else without_settings(function)
+        app.command(name, help=paragraphs(function.__doc__), epilog=verb.EXAMPLES)(whole)
+    app.add_typer(harvest.app, name="harvest")
+    app.add_typer(runs.app, name="runs")
+    anything = {"allow_extra_args": True, "ignore_unknown_options": True}
+    app.command("study", hidden=True, add_help_option=False, context_settings=anything)(study.study)
+    return app
+
+
+def __getattr__(name: str) -> typer.Typer:
+    """``app``, for those who read the command line rather than run it."""
+    if name != "app":
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return command_line()
+
+
 def main(
-    arguments: Sequence[str] | None = None, application: typer.Typer = app, program: str = "contrapose"
+    arguments: Sequence[str] | None = None,
+    application: typer.Typer | None = None,
+    program: str = "contrapose",
 ) -> int:
     """Run a command line; the exit code. ``arguments`` are those after the program's name."""
     given = sys.argv[1:] if arguments is None else list(arguments)
@@ -97,7 +116,9 @@ def main(
     _tolerate_narrow_encodings()
     try:
         with StopAtOnce(watched=[signal.SIGTERM]) as ending, console.told_warnings():
-            code = command_of(application).main(given, prog_name=program, standalone_mode=False)
+            code = command_of(application or command_line(given)).main(
+                given, prog_name=program, standalone_mode=False
+            )
         sys.stdout.flush()
     except BrokenPipeError:
         _forget_output()

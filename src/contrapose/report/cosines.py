@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from contrapose.maths.nearest import nearest
 from contrapose.report.neighbours import numbered
 from contrapose.report.record import Histogram
 from contrapose.seeds import numpy_generator
@@ -22,20 +23,17 @@ def cosines_of(
     true_pairs: False where ``second_ND`` is only a copy of ``first_ND``: then there are no positives to speak of.
 
     >>> eye = np.eye(3)
-    >>> {kind: found.tolist() for kind, found in cosines_of(eye, eye, ["a", "b", "c"], true_pairs=True).items()}
+    >>> {kind: cosines.tolist() for kind, cosines in cosines_of(eye, eye, ["a", "b", "c"], true_pairs=True).items()}
     {'positives': [1.0, 1.0, 1.0], 'random negatives': [0.0, 0.0, 0.0], 'hardest negatives': [0.0, 0.0, 0.0]}
     """
-    cosine_NN = first_ND @ second_ND.T
-    found = {POSITIVES: np.diag(cosine_NN).copy()} if true_pairs else {}
-    numbers = numbered(keys)
-    other_NN = numbers[:, None] != numbers[None, :]
-    masked_NN = np.where(other_NN, cosine_NN, -np.inf)
-    hardest_N = masked_NN.max(axis=1)
+    known = {POSITIVES: (first_ND * second_ND).sum(axis=1)} if true_pairs else {}
+    key_N = numbered(keys)
     partner_N = numpy_generator(0, "random-negatives").permutation(len(keys))
-    drawn = other_NN[np.arange(len(keys)), partner_N]
-    found[RANDOM] = cosine_NN[np.arange(len(keys)), partner_N][drawn]
-    found[HARDEST] = hardest_N[np.isfinite(hardest_N)]
-    return {kind: values for kind, values in found.items() if len(values)}
+    random_N = (first_ND * second_ND[partner_N]).sum(axis=1)
+    known[RANDOM] = random_N[key_N != key_N[partner_N]]
+    hardest_N = nearest(first_ND, second_ND, 1, query_keys_Q=key_N, row_keys_N=key_N).scores_QK[:, 0]
+    known[HARDEST] = hardest_N[np.isfinite(hardest_N)]
+    return {kind: values for kind, values in known.items() if len(values)}
 
 
 def bin_edges(tables: Sequence[dict[str, np.ndarray]]) -> tuple[float, ...]:

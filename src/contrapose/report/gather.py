@@ -12,18 +12,16 @@ from contrapose.errors import UsageError
 from contrapose.ledger import versions
 from contrapose.listening import Listener
 from contrapose.paths import expanded
+from contrapose.report.encoded import EncodedRuns
 from contrapose.report.facts import facts_of
 from contrapose.report.own_text import SAMPLE
 from contrapose.report.record import Report
 from contrapose.report.scores import corrected, scores_of
-from contrapose.report.seen import EncodedRuns
 from contrapose.report.trials import is_trials, open_trials
 from contrapose.train.run_folder import RunFolder, open_run
 
 if TYPE_CHECKING:
-    from contrapose.evaluate.statistics import PairedTest
     from contrapose.ledger import Ledger
-    from contrapose.report.record import BeforeAfter
 
 
 def gather(
@@ -42,30 +40,29 @@ def gather(
     :class:`CorruptFile` for a damaged one.
     """
     listener = listener or Listener()
-    places = [expanded(folder) for folder in dict.fromkeys(map(str, folders))]
-    if not places:
+    paths = [expanded(folder) for folder in dict.fromkeys(map(str, folders))]
+    if not paths:
         raise UsageError("no folder: give the folders of runs, sweeps or comparisons")
     if sample < 0 or 0 < sample < 3:
         raise UsageError(
             f"a sample of {sample} rows shows nothing: give at least 3, or 0 for none of your text"
         )
     with listener.task("reading folders"):
-        runs = _named_apart([open_run(place) for place in places if not is_trials(place)])
-        trials = tuple(open_trials(place) for place in places if is_trials(place))
-    seen = EncodedRuns(runs, sample, listener)
-    models = seen.fingerprints()
+        runs = _named_apart([open_run(path) for path in paths if not is_trials(path)])
+        trials = tuple(open_trials(path) for path in paths if is_trials(path))
+    encoded = EncodedRuns(runs, sample, listener)
     with listener.task("comparing evaluations in the ledger"):
-        tables, tests = _tables(ledger, runs, models)
-    with listener.task("encoding texts of the runs", seen.texts, "text"):
-        own = [seen.own(place) for place in range(len(runs))]
+        models = [(run.start_fingerprint, model) for run, model in zip(runs, encoded.models, strict=True)]
+        tables = corrected([scores_of(ledger, *pair) if ledger is not None else [] for pair in models])
+    parts = zip(runs, encoded.models, tables, encoded.own_texts(), strict=True)
     return Report(
         made=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         version=versions(["contrapose"])["contrapose"],
         ledger=str(ledger.path) if ledger is not None else None,
-        comparisons=sum(map(len, tests)),
+        comparisons=sum(score.difference is not None for table in tables for score in table),
         runs=tuple(
-            facts_of(run, model, table, *own_text, has_ledger=ledger is not None)
-            for run, model, table, own_text in zip(runs, models, corrected(tables, tests), own, strict=True)
+            facts_of(run, model, scores, *own_text, has_ledger=ledger is not None)
+            for run, model, scores, own_text in parts
         ),
         trials=trials,
     )
@@ -75,15 +72,3 @@ def _named_apart(runs: list[RunFolder]) -> list[RunFolder]:
     """Runs whose folders have one name are called by the whole path that was given."""
     names = [run.name for run in runs]
     return [replace(run, name=str(run.folder)) if names.count(run.name) > 1 else run for run in runs]
-
-
-def _tables(
-    ledger: Ledger | None, runs: Sequence[RunFolder], models: Sequence[str]
-) -> tuple[list[list[BeforeAfter]], list[list[PairedTest]]]:
-    tables: list[list[BeforeAfter]] = []
-    tests: list[list[PairedTest]] = []
-    for run, model in zip(runs, models, strict=True):
-        table, tested = scores_of(ledger, run.start_fingerprint, model) if ledger is not None else ([], [])
-        tables.append(table)
-        tests.append(tested)
-    return tables, tests

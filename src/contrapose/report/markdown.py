@@ -9,16 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from contrapose.data.text import printable
 from contrapose.markdown_table import markdown_table
 from contrapose.outputs import MARKS
-from contrapose.report import how_to_read, tables, wording
-from contrapose.report.page import title
+from contrapose.report import wording
+from contrapose.report.page import templates, title
 from contrapose.report.panels import PANELS
 from contrapose.report.record import OwnText, Report, RunFacts, TrialsFolder
-from contrapose.selection.reported import SIGNS
 
 #: Rows of each list of sentences; the page and the JSON hold more.
 MOST_ROWS = 10
@@ -61,17 +58,11 @@ def _with_backslash(match: re.Match[str]) -> str:
 
 def render(report: Report) -> str:
     """The whole text."""
-    environment = Environment(
-        loader=PackageLoader("contrapose.report"),
-        finalize=safe,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )  # what is not HTML is made safe by finalize, not by autoescape
+    environment = templates(finalize=safe)  # which makes safe what is not HTML, in place of autoescape
     environment.filters |= {"safe": safe, "plain": Plain, "shell": lambda line: Plain(printable(line, 500))}
-    environment.globals |= {each.__name__: each for each in FUNCTIONS}
+    environment.globals |= {each.__name__: each for each in TABLES}
     text = environment.get_template("report.md.j2").render(
-        report=report, title=title(report), SIGNS=SIGNS, HOW=how_to_read.HOW, generator=Plain(MARKS["md"])
+        report=report, title=title(report), generator=Plain(MARKS["md"])
     )
     return re.sub(r"\n{3,}", "\n\n", text) + "\n"
 
@@ -168,20 +159,4 @@ def trial_tables(folder: TrialsFolder) -> list[Plain]:
 
 
 #: What the template calls, by its name.
-FUNCTIONS = (
-    cosine_table,
-    curve_table,
-    how_to_read.all_unchanged,
-    how_to_read.how,
-    path_table,
-    score_table,
-    suspect_table,
-    tables.commands_of,
-    trial_tables,
-    wording.group_name,
-    wording.over_seeds,
-    wording.sample_size,
-    wording.sentence,
-    wording.settings_of,
-    wording.unblended,
-)
+TABLES = (cosine_table, curve_table, path_table, score_table, suspect_table, trial_tables)

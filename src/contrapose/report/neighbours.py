@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from contrapose.maths.nearest import nearest_others
 from contrapose.report.record import NeighbourChange, Suspect
 
 #: Neighbours compared for each text.
@@ -17,23 +18,6 @@ MOST_CHANGES, MOST_SUSPECTS = 100, 60
 MOST_WORDS = 12
 
 _WORD = re.compile(r"\w+")
-
-
-def nearest(vectors_ND: np.ndarray, keys: Sequence[str], k: int = K) -> np.ndarray:
-    """(N, k) the numbers of the k nearest rows of each row, nearest first; rows of equal ``keys`` do not count.
-
-    >>> nearest(np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]]), ["a", "b", "c"], k=1).tolist()
-    [[1], [0], [1]]
-    """
-    cosine_NN = masked_cosines(vectors_ND, keys)
-    return np.argsort(-cosine_NN, axis=1, kind="stable")[:, : min(k, len(keys) - 1)]
-
-
-def masked_cosines(vectors_ND: np.ndarray, keys: Sequence[str]) -> np.ndarray:
-    """(N, N) cosines of unit vectors; -inf with itself and with rows of an equal key."""
-    numbers = numbered(keys)
-    cosine_NN: np.ndarray = vectors_ND @ vectors_ND.T
-    return np.where(numbers[:, None] == numbers[None, :], -np.inf, cosine_NN)
 
 
 def numbered(keys: Sequence[str]) -> np.ndarray:
@@ -73,27 +57,24 @@ def suspects(
     positives: cosines of true pairs after training, to say how near is near.
     """
     keys = [" ".join(words(text)) or text for text in texts]
-    cosine_NN = np.triu(masked_cosines(after_ND, keys), k=1)
-    cosine_NN[np.tril_indices(len(texts))] = -np.inf
-    flat = cosine_NN.ravel()
-    best = np.argsort(-flat, kind="stable")[:MOST_SUSPECTS]
-    found = []
-    for place in best[np.isfinite(flat[best])]:
-        first, second = divmod(int(place), len(texts))
-        after = float(flat[place])
-        found.append(
-            Suspect(
-                first=first,
-                second=second,
-                before=float(before_ND[first] @ before_ND[second]) if before_ND is not None else None,
-                after=after,
-                shared=_shared(texts[first], texts[second]),
-                nearer_than=float((positives < after).mean())
-                if positives is not None and len(positives)
-                else None,
-            )
+    near = nearest_others(after_ND, MOST_SUSPECTS, keys_N=numbered(keys))
+    pairs = [
+        (float(cosine), row, int(other))
+        for row, (others, cosines) in enumerate(zip(*near, strict=True))
+        for other, cosine in zip(others, cosines, strict=True)
+        if other > row
+    ]
+    return [
+        Suspect(
+            first=first,
+            second=second,
+            before=float(before_ND[first] @ before_ND[second]) if before_ND is not None else None,
+            after=cosine,
+            shared=_shared(texts[first], texts[second]),
+            nearer_than=float((positives < cosine).mean()) if positives is not None else None,
         )
-    return found
+        for cosine, first, second in sorted(pairs, key=lambda pair: (-pair[0], *pair[1:]))[:MOST_SUSPECTS]
+    ]
 
 
 def words(text: str) -> list[str]:

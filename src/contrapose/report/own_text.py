@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from contrapose.maths.nearest import nearest_others
 from contrapose.report import cosines, neighbours, projection
 from contrapose.report.record import NeighbourChange, OwnText
 from contrapose.seeds import derive, numpy_generator
@@ -114,7 +115,7 @@ def own_text(sample: Sample, before: Encode | None, after: Encode) -> OwnText:
     changed: list[NeighbourChange] = []
     if before_ND is not None and k > 0:
         kept, changed = neighbours.changes(
-            neighbours.nearest(before_ND, keys), neighbours.nearest(after_ND, keys)
+            nearest_others(before_ND, k).rows_QK, nearest_others(after_ND, k).rows_QK
         )
     groups, group_N = projection.groups_of(before_ND if before_ND is not None else after_ND, sample.texts)
     return OwnText(

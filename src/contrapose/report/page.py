@@ -10,6 +10,7 @@ import base64
 import hashlib
 import re
 from importlib.resources import files
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -35,59 +36,13 @@ SECTIONS = (
 #: Headings that differ where every model is the pretrained one.
 HEADINGS_OF_UNCHANGED = {"scores": "Scores", "training": "What was tried"}
 
-#: What the templates call, by its name.
-FUNCTIONS = (
-    charts.cosine_charts,
-    charts.cosine_legend,
-    charts.curves_of_runs,
-    charts.forests,
-    charts.group_legend,
-    charts.map_charts,
-    charts.plane,
-    charts.run_class,
-    charts.run_legend,
-    how_to_read.all_unchanged,
-    how_to_read.how,
-    how_to_read.how_to_read_trials,
-    install_command,
-    tables.commands_of,
-    tables.score_tables,
-    tables.settings_with_cells,
-    trial_charts.drawings,
-    wording.changes_shown,
-    wording.difference_in_words,
-    wording.not_finite,
-    wording.over_seeds,
-    wording.sample_size,
-    wording.seeds_of,
-    wording.sentence,
-    wording.settings_of,
-    wording.unblended,
-    wording.why_no_difference,
-    wording.with_interval,
-    wording.with_spread,
-)
-
 #: Characters that HTML cannot hold, or that a browser would act on: controls, lone surrogates, non-characters.
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
 
 def render(report: Report) -> str:
     """The whole file."""
-    environment = Environment(
-        loader=PackageLoader("contrapose.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals |= {each.__name__: each for each in FUNCTIONS}
-    environment.globals |= {
-        "SIGNS": SIGNS,
-        "TONES": TONES,
-        "HOW": how_to_read.HOW,
-        "METRICS": wording.METRICS,
-    }
+    environment = templates(autoescape=True)
     headings = HEADINGS_OF_UNCHANGED if how_to_read.all_unchanged(report.runs) else {}
     written = [
         (
@@ -112,6 +67,21 @@ def render(report: Report) -> str:
         script=Markup(script),
     )
     return _UNFIT.sub("\ufffd", page)
+
+
+def templates(**options: Any) -> Environment:
+    """The templates, and the modules whose functions they call."""
+    environment = Environment(
+        loader=PackageLoader("contrapose.report"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        **options,
+    )
+    modules = (charts, how_to_read, tables, trial_charts, wording)
+    environment.globals |= {module.__name__.rpartition(".")[2]: module for module in modules}
+    environment.globals |= {"SIGNS": SIGNS, "TONES": TONES, "install_command": install_command}
+    return environment
 
 
 def title(report: Report) -> str:

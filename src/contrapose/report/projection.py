@@ -1,4 +1,4 @@
-"""The sentences on a plane: principal components always, UMAP or t-SNE where installed; and groups with their words.
+"""The sentences on a plane: principal components, t-SNE where its extra is installed, and groups with words.
 
 Before and after are separate projections, each of its own space. The second is turned and mirrored onto the first
 (orthogonal Procrustes), which changes no distance, so that a group is looked for where it was.
@@ -15,26 +15,24 @@ from importlib.util import find_spec
 
 import numpy as np
 
+from contrapose.maths.k_means import k_means
 from contrapose.report.neighbours import words
 from contrapose.report.record import Group, Plane
-from contrapose.seeds import numpy_generator
+from contrapose.seeds import derive, numpy_generator
 
 logger = logging.getLogger(__name__)
 
-#: Fewer sentences than this are too few for t-SNE or UMAP.
+#: Fewer sentences than this are too few for t-SNE.
 FEWEST_ROWS = 20
-GROUPS, ROWS_PER_GROUP, ROUNDS = 6, 12, 50
+GROUPS, ROWS_PER_GROUP = 6, 12
 WORDS_OF_A_GROUP = 3
 
 
 def planes(before_ND: np.ndarray | None, after_ND: np.ndarray) -> list[Plane]:
     """One plane per projection that is at hand."""
     made = [_plane("PCA", principal_components, before_ND, after_ND)]
-    if len(after_ND) >= FEWEST_ROWS:
-        if find_spec("umap") is not None:
-            made.append(_plane("UMAP", _umap, before_ND, after_ND))
-        elif find_spec("sklearn") is not None:
-            made.append(_plane("t-SNE", _tsne, before_ND, after_ND))
+    if len(after_ND) >= FEWEST_ROWS and find_spec("sklearn") is not None:
+        made.append(_plane("t-SNE", _tsne, before_ND, after_ND))
     return made
 
 
@@ -72,7 +70,7 @@ def groups_of(x_ND: np.ndarray, texts: Sequence[str]) -> tuple[list[Group], np.n
     count = min(GROUPS, len(x_ND) // ROWS_PER_GROUP)
     if count < 2:
         return [], np.zeros(len(x_ND), np.int64)
-    group_N = _k_means(x_ND.astype(np.float64), count)
+    group_N = k_means(x_ND.astype(np.float64), count, derive(0, "groups"))
     order = [group for group, _ in Counter(group_N.tolist()).most_common()]
     group_N = np.array([order.index(group) for group in group_N.tolist()], np.int64)
     return [
@@ -108,41 +106,12 @@ def _tsne(x_ND: np.ndarray) -> tuple[np.ndarray, str]:
     return np.asarray(places, np.float64), f"cosine distance, perplexity {perplexity:.0f}, seed 0"
 
 
-def _umap(x_ND: np.ndarray) -> tuple[np.ndarray, str]:
-    import umap
-
-    neighbours = min(15, len(x_ND) - 1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        places = umap.UMAP(n_neighbors=neighbours, metric="cosine", random_state=0).fit_transform(x_ND)
-    return np.asarray(places, np.float64), f"cosine distance, {neighbours} neighbours, seed 0"
-
-
 def _start(x_ND: np.ndarray) -> np.ndarray:
     """Principal components, small and never all equal: where t-SNE begins, so that its picture repeats."""
     places, _ = principal_components(x_ND)
     scale = float(places[:, 0].std())
     noise = numpy_generator(0, "t-sne").normal(size=places.shape)
     return ((places / scale if scale > 0 else places) * 1e-4 + noise * 1e-6).astype(np.float32)
-
-
-def _k_means(x_ND: np.ndarray, count: int) -> np.ndarray:
-    """Spherical k-means: begun with rows far from each other, ended when no row moves."""
-    generator = numpy_generator(0, "groups")
-    chosen = [int(generator.integers(len(x_ND)))]
-    while len(chosen) < count:
-        chosen.append(int(np.argmin((x_ND @ x_ND[chosen].T).max(axis=1))))
-    centres_KD = x_ND[chosen]
-    group_N = np.full(len(x_ND), -1)
-    for _ in range(ROUNDS):
-        nearest_N = np.argmax(x_ND @ centres_KD.T, axis=1)
-        if np.array_equal(nearest_N, group_N):
-            break
-        group_N = nearest_N
-        sums_KD = np.stack([x_ND[group_N == group].sum(axis=0) for group in range(count)])
-        length_K1 = np.linalg.norm(sums_KD, axis=1, keepdims=True)
-        centres_KD = np.where(length_K1 > 0, sums_KD / np.maximum(length_K1, 1e-12), centres_KD)
-    return group_N
 
 
 def _telling_words(texts: Sequence[str], inside_N: np.ndarray) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,53 +25,50 @@ logger = logging.getLogger(__name__)
 Key = tuple[str, str, str, str, str]
 
 
-def scores_of(ledger: Ledger, start: str, model: str) -> tuple[list[BeforeAfter], list[PairedTest]]:
-    """Rows of the table of the run that made ``model`` of ``start`` (fingerprints), and the tests behind them.
+def scores_of(ledger: Ledger, pretrained: str, model: str) -> list[tuple[BeforeAfter, PairedTest | None]]:
+    """Rows of the table of the run that made ``model`` of ``pretrained`` (fingerprints), with the tests behind them.
 
     The newest number of each task counts. Differences carry the uncorrected p-value until :func:`corrected`. A model
     that is the pretrained one has none.
     """
     entries = [entry for entry in ledger.entries("evaluation") if "results" in entry.body]
-    old, new = (_newest(entries, fingerprint) for fingerprint in (start, model))
-    pairs = dict.fromkeys((old[key][0].id, new[key][0].id) for key in old if key in new and start != model)
-    by_id = {entry.id: entry for entry in entries}
-    changes = {pair: _changes(ledger, by_id[pair[0]], by_id[pair[1]]) for pair in pairs}
-    scores, tests = [], []
+    old, new = (_newest(entries, fingerprint) for fingerprint in (pretrained, model))
+    changes: dict[tuple[str, str], dict[tuple[str, ...], Change]] = {}
+    rows = []
     # Labelled tasks first: nobody is better or worse by the numbers of the geometry.
     for key in sorted(dict.fromkeys([*old, *new]), key=lambda key: key[2] == "geometry"):
-        before, after = old.get(key), new.get(key)
-        found = changes.get((before[0].id, after[0].id), {}).get(key[:4]) if before and after else None
-        if found is not None:
-            tests.append(found.test)
-        scores.append(
-            BeforeAfter(
-                task=key[0],
-                metric=key[1],
-                protocol=key[2],
-                split=key[3],
-                before=_measured(*before) if before else None,
-                after=_measured(*after) if after else None,
-                difference=_difference(found) if found else None,
-            )
+        before, after, change = old.get(key), new.get(key), None
+        if before and after and pretrained != model:
+            pair = before[0].id, after[0].id
+            if pair not in changes:
+                changes[pair] = _changes(ledger, before[0], after[0])
+            change = changes[pair].get(key[:4])
+        score = BeforeAfter(
+            **dict(zip(("task", "metric", "protocol", "split"), key, strict=False)),
+            before=_ledger_score(*before) if before else None,
+            after=_ledger_score(*after) if after else None,
+            difference=_difference(change) if change else None,
         )
-    return scores, tests
+        rows.append((score, change.test if change else None))
+    return rows
 
 
 def corrected(
-    tables: Sequence[Sequence[BeforeAfter]], tests: Sequence[Sequence[PairedTest]]
+    tables: Sequence[Sequence[tuple[BeforeAfter, PairedTest | None]]],
 ) -> list[tuple[BeforeAfter, ...]]:
     """The tables with p-values corrected for all differences in them together, and the words that follow from them."""
-    flat = [test for row in tests for test in row]
-    p_values = iter(zip(flat, holm([test.p_value for test in flat]), strict=True))
-    return [
-        tuple(
-            score
-            if score.difference is None
-            else replace(score, difference=_in_words(score.difference, *next(p_values)))
-            for score in table
-        )
-        for table in tables
-    ]
+    p_values = iter(holm([test.p_value for table in tables for _, test in table if test is not None]))
+    return [tuple(_in_words(score, test, p_values) for score, test in table) for table in tables]
+
+
+def _in_words(score: BeforeAfter, test: PairedTest | None, p_values: Iterator[float]) -> BeforeAfter:
+    if score.difference is None or test is None:
+        return score
+    p_corrected = next(p_values)
+    return replace(
+        score,
+        difference=replace(score.difference, p_corrected=p_corrected, words=in_words(test, p_corrected)),
+    )
 
 
 def labelled_changes(scores: Sequence[BeforeAfter]) -> list[LabelledChange]:
@@ -90,21 +87,17 @@ def labelled_changes(scores: Sequence[BeforeAfter]) -> list[LabelledChange]:
     ]
 
 
-def _in_words(difference: Difference, test: PairedTest, p_corrected: float) -> Difference:
-    return replace(difference, p_corrected=p_corrected, words=in_words(test, p_corrected))
-
-
 def _newest(entries: Iterable[Entry], fingerprint: str) -> dict[Key, tuple[Entry, Mapping[str, Any]]]:
     """Key -> (entry, result) of the newest evaluation of one model; entries come oldest first."""
-    found: dict[Key, tuple[Entry, Mapping[str, Any]]] = {}
+    newest: dict[Key, tuple[Entry, Mapping[str, Any]]] = {}
     for entry in entries:
         if entry.body.get("fingerprint") != fingerprint:
             continue
         for result in entry.body["results"]:
             data = str(result["details"].get("data_fingerprint", result["details"].get("source", "")))
             key = (*(str(result[name]) for name in ("task", "metric", "protocol", "split")), data)
-            found[key] = (entry, result)  # type: ignore[index]
-    return found
+            newest[key] = (entry, result)  # type: ignore[index]
+    return newest
 
 
 def _changes(ledger: Ledger, before: Entry, after: Entry) -> dict[tuple[str, ...], Change]:
@@ -118,7 +111,7 @@ def _changes(ledger: Ledger, before: Entry, after: Entry) -> dict[tuple[str, ...
     return {(change.task, change.metric, *change.protocol.rsplit(" ", 1)): change for change in changes}
 
 
-def _measured(entry: Entry, result: Mapping[str, Any]) -> LedgerScore:
+def _ledger_score(entry: Entry, result: Mapping[str, Any]) -> LedgerScore:
     interval = result["details"].get("interval")
     low, high = interval if isinstance(interval, list) and len(interval) == 2 else (None, None)
     return LedgerScore(

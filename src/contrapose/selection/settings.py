@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from contrapose.config import Frozen
 
@@ -16,15 +16,26 @@ LONGEST_EVALUATION_INTERVAL = 125
 class SelectionSettings(Frozen):
     """[selection]: which checkpoint becomes the model."""
 
+    model_config = ConfigDict(title="Choosing the checkpoint")
+
     criterion: Annotated[
         Literal["auto", "stsb-dev", "label-free", "none"],
-        Field(description="auto: stsb-dev where dev_data is given, else label-free; none: the last step"),
+        Field(
+            description="what chooses; auto: stsb-dev where dev_data is given, else label-free; none: the last step"
+        ),
     ] = "auto"
     dev_data: Annotated[
-        str | None, Field(description="SentEval folder that holds the STS-B development set")
+        str | None, Field(description="SentEval folder, whose STS-B development set then chooses")
     ] = None
     eval_every: Annotated[
-        int | None, Field(ge=1, description="steps; None: a quarter of the run, 125 at most, or by the cost")
+        int | None,
+        Field(
+            ge=1,
+            description="steps between evaluations",
+            json_schema_extra={
+                "default": "a quarter of the run, 125 at most; fewer evaluations in a very short run"
+            },
+        ),
     ] = None
     patience: Annotated[
         int | None, Field(ge=1, description="stop after so many evaluations without a new best")
@@ -32,7 +43,9 @@ class SelectionSettings(Frozen):
     blend: Annotated[
         Annotated[float, Field(ge=0, le=1)] | Literal["auto"] | None,
         Field(
-            description="share of the trained weights in the model; auto: by the criterion; None: auto if it can"
+            description="share of the trained weights in the model, the rest being the pretrained model's; auto: "
+            "chosen by the criterion",
+            json_schema_extra={"default": "auto where there is a criterion", "metavar": "auto|0..1"},
         ),
     ] = None
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from contrapose.config import Frozen, merge, parse_value, validate
 from contrapose.errors import UsageError, nearest
@@ -20,11 +20,22 @@ from contrapose.selection.settings import SelectionSettings
 class DataSettings(Frozen):
     """[data]"""
 
+    model_config = ConfigDict(title="Text")
+
     corpus: Annotated[
-        tuple[str, ...], Field(min_length=1, description="files, folders, globs; - is standard input")
+        tuple[str, ...],
+        Field(
+            min_length=1,
+            description="files, folders, globs; - is standard input",
+            json_schema_extra={"flag": None},
+        ),
     ]
     columns: Annotated[
-        tuple[str, ...] | None, Field(description="text column, or anchor, positive, negative")
+        tuple[str, ...] | None,
+        Field(
+            description="columns to read: text, or anchor, positive, negatives",
+            json_schema_extra={"metavar": "NAME,..."},
+        ),
     ] = None
     views: Annotated[
         Literal["auto", "dropout", "crop", "pairs"],
@@ -32,68 +43,116 @@ class DataSettings(Frozen):
             description="where the second view comes from; auto: the columns where there are two, else dropout"
         ),
     ] = "auto"
-    min_words: Annotated[int, Field(ge=1, description="shorter rows are left out")] = 1
+    min_words: Annotated[int, Field(ge=1, description="rows with fewer words are left out")] = 1
     max_characters: Annotated[int, Field(ge=1, description="longer rows are left out")] = 100_000
-    deduplicate: bool = True
+    deduplicate: Annotated[bool, Field(description="equal rows are read once")] = True
     max_bad_share: Annotated[
-        float, Field(ge=0, le=1, description="stop when more of the rows are malformed")
+        float, Field(ge=0, le=1, description="stop when a larger share of the rows is malformed")
     ] = 0.5
     held_out_rows: Annotated[
-        int, Field(ge=0, description="rows kept from training, for selection without labels")
+        int,
+        Field(
+            ge=0,
+            description="rows kept from training, to choose without labels",
+            json_schema_extra={"panel": "Choosing the checkpoint"},
+        ),
     ] = 1_000
 
 
 class EncoderSettings(Frozen):
     """[encoder]"""
 
-    model: Annotated[str, Field(min_length=1, description="minilm, a folder, or a hub name")] = "minilm"
-    pooling: Literal["cls", "cls_before_pooler", "avg", "avg_first_last", "avg_top2"] | None = None
+    model_config = ConfigDict(title="Model and method")
+
+    model: Annotated[
+        str, Field(min_length=1, description="the pretrained model: minilm, a folder, or a hub name")
+    ] = "minilm"
+    pooling: Annotated[
+        Literal["cls", "cls_before_pooler", "avg", "avg_first_last", "avg_top2"] | None,
+        Field(
+            description="how a text's vector is made of its tokens' vectors",
+            json_schema_extra={"default": "the model's"},
+        ),
+    ] = None
     head: Annotated[
         Literal["none", "linear-tanh", "mlp-bn"] | None,
-        Field(description="train-only projection; None: by the model"),
+        Field(
+            description="projection that is used in training only",
+            json_schema_extra={"default": "by the model", "metavar": "NAME"},
+        ),
     ] = None
     dropout: Annotated[float | None, Field(ge=0, lt=1, description="replaces every dropout of the model")] = (
         None
     )
-    revision: str | None = None
+    revision: Annotated[str | None, Field(description="revision of a model of the hub")] = None
 
 
 class MethodSettings(Frozen):
     """[method]; the hyperparameters are checked against the method when the recipe is made."""
 
-    name: str = "hncse-hnm"
-    parts: tuple[str, ...] = ()
+    model_config = ConfigDict(title="Model and method")
+
+    name: Annotated[
+        str,
+        Field(
+            description="a method of `contrapose methods`, or a FILE.py of yours",
+            json_schema_extra={"flag": "--method"},
+        ),
+    ] = "hncse-hnm"
+    parts: Annotated[
+        tuple[str, ...],
+        Field(
+            description="parts to add to the method",
+            json_schema_extra={"flag": "--with", "metavar": "PART,..."},
+        ),
+    ] = ()
     hyperparameters: dict[str, Any] = Field(default_factory=dict)
 
 
 class TrainingSettings(Frozen):
     """[training]"""
 
-    steps: Annotated[int | None, Field(ge=1, description="steps; instead of epochs")] = None
+    model_config = ConfigDict(title="Training")
+
+    steps: Annotated[int | None, Field(ge=1, description="steps to train, instead of epochs")] = None
     epochs: Annotated[
-        float | None, Field(gt=0, le=1000, description="passes over the corpus; 1 unless given")
+        float | None,
+        Field(gt=0, le=1000, description="passes over the text", json_schema_extra={"default": "1"}),
     ] = None
     batch_size: Annotated[
-        int, Field(ge=2, description="rows per step over all processes: sets the negatives")
+        int, Field(ge=2, description="rows per step, over all processes: more rows, more negatives")
     ] = 64
     chunk_size: Annotated[
-        int | None, Field(ge=1, description="texts per forward pass and process: sets the memory; None: all")
+        int | None,
+        Field(
+            ge=1,
+            description="texts per forward pass and process: less memory, the same result",
+            json_schema_extra={"default": "all"},
+        ),
     ] = None
-    learning_rate: Annotated[float, Field(gt=0, lt=1)] = 1e-5
-    max_length: Annotated[
-        int, Field(ge=3, le=100_000, description="tokens kept of a text while training")
-    ] = 32
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
-    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    learning_rate: Annotated[
+        float, Field(gt=0, lt=1, description="learning rate of AdamW, at its highest")
+    ] = 1e-5
+    max_length: Annotated[int, Field(ge=3, le=100_000, description="tokens kept of a text in training")] = 32
+    warmup_steps: Annotated[
+        int, Field(ge=0, description="steps in which the learning rate rises to its highest")
+    ] = 0
+    weight_decay: Annotated[float, Field(ge=0, lt=1, description="weight decay of AdamW")] = 0.0
+    max_grad_norm: Annotated[float, Field(gt=0, description="longer gradients are cut to this length")] = 1.0
+    seed: Annotated[int, Field(ge=0, lt=2**63, description="seed of every random draw")] = 0
     precision: Annotated[
-        Literal["auto", "fp32", "bf16"], Field(description="auto: bf16 where the machine computes in it")
+        Literal["auto", "fp32", "bf16"],
+        Field(description="number format; auto: bf16 where the machine computes in it"),
     ] = "auto"
-    device: str = "auto"
+    device: Annotated[str, Field(description="where to compute: auto, cpu, cuda or cuda:N")] = "auto"
     length_groups: Annotated[
         int | None,
-        Field(ge=1, le=64, description="groups of like length a batch is encoded in; None: by device"),
+        Field(
+            ge=1,
+            le=64,
+            description="groups of like length that a batch is encoded in",
+            json_schema_extra={"default": "by the device"},
+        ),
     ] = None
     mask_repeats: Annotated[bool, Field(description="texts equal to the anchor are not its negatives")] = True
     max_skipped: Annotated[
@@ -112,9 +171,11 @@ class TrainingSettings(Frozen):
 class SavingSettings(Frozen):
     """[saving]: may change between a run and its continuation; nothing here changes a result."""
 
+    model_config = ConfigDict(title="Run")
+
     save_every: Annotated[int, Field(ge=1, description="steps between checkpoints")] = 100
     keep: Annotated[int, Field(ge=2, description="newest checkpoints kept, besides the best")] = 2
-    tensorboard: bool = False
+    tensorboard: Annotated[bool, Field(description="write TensorBoard files too")] = False
 
 
 class RunSettings(Frozen):

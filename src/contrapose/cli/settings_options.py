@@ -1,0 +1,286 @@
+"""Options of the command line, made from the fields of the settings models: name, type, range, default and help.
+
+A field says what it is in its ``description``. What only the command line needs stands in ``json_schema_extra``:
+``flag`` (None: no option), ``metavar``, ``panel``, and ``default`` in words where the default depends on the run. The
+title of a model is the panel of its fields.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
+
+import typer
+
+from contrapose.cli.options import split_words
+from contrapose.errors import nearest
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
+
+#: A wider list of values is told in the help, beside the name.
+WIDEST_CHOICE = 24
+_KINDS = {int: ("<int>", "a whole number"), float: ("<float>", "a number"), str: ("<str>", "a text")}
+_MARK = "__settings_options__"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """Which options a verb takes. names: all fields where empty."""
+
+    names: tuple[str, ...]
+    after: str
+    panels: bool
+    default: str
+
+
+def takes_settings(
+    *names: str, after: str, panels: bool = False, default: str = ""
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The decorated verb has the options of these settings too (of all where none are named), behind ``after``.
+
+    Its ``**given`` gets those that were given, by the names that :func:`contrapose.train.settings.nested` takes.
+    default: in words, where it is not the settings' own.
+    """
+
+    def mark(verb: Callable[..., None]) -> Callable[..., None]:
+        setattr(verb, _MARK, _Wanted(names=names, after=after, panels=panels, default=default))
+        return verb
+
+    return mark
+
+
+def with_settings(
+    verb: Callable[..., None], sections: Mapping[str, type[BaseModel]] | None = None
+) -> Callable[..., None]:
+    """``verb`` with its settings as parameters of its own, as typer reads them; any other verb as it is.
+
+    Done for the verb that runs and not when it is defined, since it imports the settings.
+    """
+    wanted: _Wanted | None = getattr(verb, _MARK, None)
+    if wanted is None:
+        return verb
+    if sections is None:
+        from contrapose.train.settings import SECTIONS
+
+        sections = SECTIONS
+    made = {
+        option.name: option
+        for option in options_of(sections)
+        if not wanted.names or option.name in wanted.names
+    }
+    return _with_parameters(verb, wanted, made)
+
+
+def without_settings(verb: Callable[..., None]) -> Callable[..., None]:
+    """``verb`` as typer reads it, without its settings: enough to list it."""
+    wanted: _Wanted | None = getattr(verb, _MARK, None)
+    return verb if wanted is None else _with_parameters(verb, wanted, {})
+
+
+def _with_parameters(
+    verb: Callable[..., None], wanted: _Wanted, made: Mapping[str, SettingsOption]
+) -> Callable[..., None]:
+    def run(**given: Any) -> None:
+        values = {name: made[name].value(value) if name in made else value for name, value in given.items()}
+        verb(**{name: value for name, value in values.items() if name not in made or value is not None})
+
+    parameters = []
+    for parameter in inspect.signature(verb, eval_str=True).parameters.values():
+        if parameter.kind is not parameter.VAR_KEYWORD:
+            parameters.append(parameter.replace(kind=parameter.KEYWORD_ONLY))
+        if parameter.name == wanted.after:
+            parameters += [option.parameter(wanted.panels, wanted.default) for option in made.values()]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    run.__name__, run.__doc__ = verb.__name__, verb.__doc__
+    return run
+
+
+def options_of(sections: Mapping[str, type[BaseModel]]) -> list[SettingsOption]:
+    """One option for each field that a command line can give, in the order of the models' panels."""
+    options = []
+    panels = [str(model.model_config.get("title") or section) for section, model in sections.items()]
+    for (section, model), panel_of_model in zip(sections.items(), panels, strict=True):
+        for key, field in model.model_fields.items():
+            extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+            flag = extra.get("flag", f"--{key.replace('_', '-')}")
+            if flag is not None and get_origin(field.annotation) is not dict:
+                # The name of a section's own field "name" is that of the section: --method.
+                name = section if key == "name" else key
+                panel = str(extra.get("panel", panel_of_model))
+                options.append(SettingsOption(name, str(flag), panel, field, extra))
+    return sorted(
+        options, key=lambda option: panels.index(option.panel) if option.panel in panels else len(panels)
+    )
+
+
+@dataclass(frozen=True)
+class SettingsOption:
+    """An option that is a field of a settings model."""
+
+    name: str
+    flag: str
+    panel: str
+    field: FieldInfo
+    extra: Mapping[str, Any]
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The words that it may be; empty where it is no choice among words."""
+        kinds = _alternatives(self.field.annotation)
+        return () if len(kinds) > 1 else tuple(map(str, get_args(kinds[0]))) if _is_choice(kinds[0]) else ()
+
+    def parameter(self, panels: bool = True, default: str = "") -> inspect.Parameter:
+        """As typer reads it; None where it is not given, so that a configuration file may say it instead."""
+        annotation: Any
+        kinds = _alternatives(self.field.annotation)
+        about: dict[str, Any] = {"help": self.help(default), "show_default": False}
+        about |= {"rich_help_panel": self.panel} if panels else {}
+        if kinds == [bool]:
+            off = f"/--no-{self.flag.removeprefix('--')}" if self.field.default else ""
+            annotation = Annotated[bool | None, typer.Option(f"{self.flag}{off}", **about)]
+        elif self._is_list:
+            annotation = Annotated[list[str] | None, typer.Option(self.flag, metavar=self.metavar, **about)]
+        else:
+            taken = typer.Option(self.flag, parser=self.parse, metavar=self.metavar, **about)
+            annotation = Annotated[str | None, taken]
+        return inspect.Parameter(
+            self.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
+        )
+
+    @property
+    def _is_list(self) -> bool:
+        return get_origin(_alternatives(self.field.annotation)[0]) is tuple
+
+    @property
+    def metavar(self) -> str:
+        if "metavar" in self.extra:
+            return str(self.extra["metavar"])
+        joined = "|".join(self.choices)
+        if self.choices:
+            return joined if len(joined) <= WIDEST_CHOICE else "NAME"
+        return _KINDS.get(_plain(_alternatives(self.field.annotation)[0]), ("<str>", ""))[0]
+
+    def help(self, default: str = "") -> str:
+        """
+        >>> from contrapose.train.settings import SECTIONS
+        >>> print({option.name: option for option in options_of(SECTIONS)}["keep"].help())
+        Newest checkpoints kept, besides the best (2 or more; default: 2).
+        """
+        description = self.field.description or self.name.replace("_", " ")
+        named = self.metavar == "NAME" and self.choices
+        limits = _either(self.choices) if named else _range(self.field.metadata)
+        default = default or str(self.extra.get("default", "")) or _default(self.field.default)
+        facts = "; ".join(fact for fact in (limits, f"default: {default}" if default else "") if fact)
+        return f"{description[0].upper()}{description[1:]}" + (f" ({facts})." if facts else ".")
+
+    def value(self, given: Any) -> Any:
+        """What typer hands over, as the settings take it; None where it was not given."""
+        return given if given is None or not self._is_list else split_words(given) or None
+
+    def parse(self, text: str) -> Any:
+        """The value of a text, or typer's error that says what would be one."""
+        from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+        kind: Any = (
+            Annotated[self.field.annotation, *self.field.metadata]
+            if self.field.metadata
+            else self.field.annotation
+        )
+        try:
+            return TypeAdapter(kind, config=ConfigDict(allow_inf_nan=False)).validate_python(text)
+        except ValidationError:
+            pass
+        if self.choices:
+            known = ", ".join(self.choices)
+            raise typer.BadParameter(
+                f"unknown value '{text}'{nearest(text, self.choices) or '.'} Known: {known}"
+            )
+        raise typer.BadParameter(f"'{text}' is not {self.allowed()}" if text else "it is empty")
+
+    def allowed(self) -> str:
+        """What the option takes, in words."""
+        words = []
+        for kind in _alternatives(self.field.annotation):
+            if _is_choice(kind):
+                words += [f"'{each}'" for each in get_args(kind)]
+            else:
+                limits = _range([*self.field.metadata, *_constraints(kind)])
+                words.append(
+                    _KINDS.get(_plain(kind), ("", "a value"))[1] + (f" ({limits})" if limits else "")
+                )
+        return " or ".join(words)
+
+
+def _alternatives(annotation: Any) -> list[Any]:
+    """What a field may be, besides None."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        return [kind for kind in get_args(annotation) if kind is not type(None)]
+    return [annotation]
+
+
+def _is_choice(kind: Any) -> bool:
+    return get_origin(kind) is Literal
+
+
+def _plain(kind: Any) -> Any:
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
+def _constraints(kind: Any) -> list[Any]:
+    """Those of a kind that is one of several: pydantic keeps them in a Field of its own."""
+    return [
+        each for field in getattr(kind, "__metadata__", ()) for each in getattr(field, "metadata", [field])
+    ]
+
+
+def _either(words: Sequence[str]) -> str:
+    """
+    >>> _either(["cls", "avg", "max"])
+    'cls, avg or max'
+    """
+    return " or ".join([*([", ".join(words[:-1])] if len(words) > 1 else []), *words[-1:]])
+
+
+def _range(metadata: Iterable[Any]) -> str:
+    """The range that pydantic checks, in words.
+
+    >>> from annotated_types import Ge, Gt, Le, Lt
+    >>> _range([Ge(2)]), _range([Ge(0), Le(1)]), _range([Gt(0), Lt(1)]), _range([Ge(0), Lt(1)]), _range([])
+    ('2 or more', '0 to 1', 'above 0, below 1', '0 or more, below 1', '')
+    """
+    bounds: dict[str, Any] = {}
+    for constraint in metadata:
+        for name in ("ge", "gt", "le", "lt"):
+            if hasattr(constraint, name):
+                bounds[name] = getattr(constraint, name)
+    if "ge" in bounds and "le" in bounds:
+        return f"{bounds['ge']:,} to {bounds['le']:,}"
+    words = []
+    if "ge" in bounds:
+        words.append(f"{bounds['ge']:,} or more")
+    if "gt" in bounds:
+        words.append(f"above {bounds['gt']:,}")
+    if "le" in bounds:
+        words.append(f"{bounds['le']:,} at most")
+    # The limit of the machine's integers says nothing to a person.
+    if "lt" in bounds and bounds["lt"] < 2**31:
+        words.append(f"below {bounds['lt']:,}")
+    return ", ".join(words)
+
+
+def _default(value: Any) -> str:
+    """
+    >>> _default(100_000), _default(1e-5), _default("auto"), _default(None), _default(True)
+    ('100,000', '1e-5', 'auto', '', 'yes')
+    """
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:g}".replace("e-0", "e-") if isinstance(value, float) else str(value or "")
