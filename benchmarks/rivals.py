@@ -20,16 +20,16 @@ BATCH_SIZE, MAX_LENGTH = 64, 32
 Step = Callable[[int], None]
 
 
-def plain_step(session: Any) -> Step:
+def plain_step(batches: Sequence[Sequence[str]]) -> Step:
     """What one writes first: two passes, fp32, padding to the longest of a random batch."""
-    from transformers import AutoModel
+    from transformers import AutoModel, AutoTokenizer
 
     from contrapose.encoder.source import resolve
 
-    folder = resolve(session.settings.encoder.model, None).folder
+    folder = resolve("minilm", None).folder
     model = AutoModel.from_pretrained(folder, attn_implementation="eager").train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, foreach=False, fused=False)
-    tokenizer = session.encoder.tokenizer
+    tokenizer = AutoTokenizer.from_pretrained(folder)
 
     def embed(texts: Sequence[str]) -> torch.Tensor:
         tokens = tokenizer(
@@ -40,7 +40,7 @@ def plain_step(session: Any) -> Step:
         return torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1)
 
     def step(number: int) -> None:
-        texts = session.batches.at(number).texts["anchor"]
+        texts = batches[number]
         logits = embed(texts) @ embed(texts).T / 0.05
         optimizer.zero_grad()
         torch.nn.functional.cross_entropy(logits, torch.arange(len(texts))).backward()

@@ -1,6 +1,6 @@
 """How fast, as ratios against named rivals, on the same machine and the same sentences, in one run.
 
-    python -m benchmarks.speed [--corpus FILE] [--senteval DIR] [--steps N]       (make bench)
+    python -m benchmarks.speed [--corpus FILE] [--senteval DIR] [--steps N] [--before FOLDER]   (make bench)
 
 CONTRAPOSE_DATA names the data folder. Without one the text is harvested: the docstrings of Python's standard library.
 
@@ -19,16 +19,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from benchmarks.data import data_folder, own_corpus
@@ -41,7 +42,8 @@ from benchmarks.rivals import (
     sentence_transformers,
 )
 
-RIVALS = ("contrapose", "plain fp32 two-pass", "sentence-transformers bf16")
+OURS, BEFORE = "contrapose", "before"
+RIVALS = (OURS, "plain fp32 two-pass", "sentence-transformers bf16")
 WARM_UP, ROUNDS = 8, 3
 
 
@@ -52,11 +54,15 @@ def main() -> None:
     parser.add_argument("--senteval", default=str(data / "senteval") if data else "", help="for evaluation")
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--method", default="simcse", help="only with --rival contrapose")
+    parser.add_argument(
+        "--before", default="", metavar="FOLDER", help="another checkout, to compare each method with"
+    )
     parser.add_argument("--rival", choices=RIVALS, help="only: the seconds of each step of this one, as JSON")
     parser.add_argument("--profile", action="store_true", help="only: where the time of our step goes")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="contrapose-bench-") as place:
-        given.corpus = given.corpus or own_corpus(data, Path(place))
+    with tempfile.TemporaryDirectory(prefix="contrapose-bench-") as folder:
+        given.corpus = given.corpus or own_corpus(data, Path(folder))
         run(given)
 
 
@@ -65,7 +71,7 @@ def run(given: argparse.Namespace) -> None:
     if not Path(given.corpus).exists():
         raise SystemExit(f"no corpus at {given.corpus}: give --corpus FILE with one sentence per line")
     if given.rival:
-        print(json.dumps(seconds_per_step(given.rival, given.corpus, given.steps)))
+        print(json.dumps(seconds_per_step(given.rival, given.corpus, given.steps, given.method)))
         return
     if given.profile:
         print(profile(given.corpus))
@@ -75,6 +81,8 @@ def run(given: argparse.Namespace) -> None:
         "text": Path(given.corpus).name,
         "training": training(given.corpus, given.steps),
     }
+    if given.before:
+        report["methods"] = methods_beside_before(given.corpus, given.steps, given.before)
     if given.senteval and Path(given.senteval).exists():
         report["evaluation"] = evaluation(given.senteval)
     if given.json:
@@ -82,7 +90,7 @@ def run(given: argparse.Namespace) -> None:
         return
     print(" ".join(f"{key}={value}" for key, value in report["machine"].items()))
     print(f"text: {report['text']}")
-    for part in ("training", "evaluation"):
+    for part in ("training", "methods", "evaluation"):
         for name, value in report.get(part, {}).items():
             print(f"{part:<11} {name:<46} {value}")
 
@@ -94,11 +102,11 @@ def training(corpus: str, steps: int, rounds: int = ROUNDS) -> dict[str, Any]:
     warm up (its heap still grows) and are not counted.
     """
     seconds: dict[str, list[float]] = {name: [] for name in RIVALS}
-    for _ in range(rounds):
-        for name in RIVALS:
-            if (found := _in_own_process(name, corpus, steps)) is not None:
-                seconds[name].append(statistics.median(found))
-    ours = seconds.pop("contrapose")
+    for number in range(rounds):
+        for name in RIVALS if number % 2 == 0 else reversed(RIVALS):
+            if (measured := _in_own_process(name, corpus, steps)) is not None:
+                seconds[name].append(statistics.median(measured))
+    ours = seconds.pop(OURS)
     result: dict[str, Any] = {"contrapose, sentences/s": _rate(ours)}
     for name, theirs in seconds.items():
         if not theirs:
@@ -113,71 +121,89 @@ def training(corpus: str, steps: int, rounds: int = ROUNDS) -> dict[str, Any]:
     return result
 
 
-def _in_own_process(name: str, corpus: str, steps: int) -> list[float] | None:
-    command = [sys.executable, "-m", "benchmarks.speed", "--rival", name]
-    command += ["--corpus", corpus, "--steps", str(steps)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-    found: list[float] | None = json.loads(done.stdout.splitlines()[-1])
-    return found
+def methods_beside_before(corpus: str, steps: int, before: str, rounds: int = ROUNDS) -> dict[str, Any]:
+    """Of each method that an earlier checkout has too: its speed beside that one's, in turns."""
+    result = {}
+    for method in ("simcse", "focal-infonce", "hncse-pm", "hncse-hnm", "hncse"):
+        ratios = []
+        for number in range(rounds):
+            turns = (OURS, BEFORE) if number % 2 == 0 else (BEFORE, OURS)
+            seconds = {
+                name: statistics.median(
+                    _in_own_process(name, corpus, steps, method=method, before=before) or []
+                )
+                for name in turns
+            }
+            ratios.append(seconds[BEFORE] / seconds[OURS])
+        result[f"{method} / before"] = round(statistics.median(ratios), 3)
+        result[f"{method} / before, each round"] = [round(ratio, 3) for ratio in ratios]
+    return result
 
 
-def seconds_per_step(name: str, corpus: str, steps: int) -> list[float] | None:
+def _in_own_process(
+    name: str, corpus: str, steps: int, *, method: str = "simcse", before: str = ""
+) -> list[float] | None:
+    command = [sys.executable, "-m", "benchmarks.speed", "--rival", OURS if name == BEFORE else name]
+    command += ["--corpus", corpus, "--steps", str(steps), "--method", method]
+    # The same benchmark over the package of another checkout: what it calls is public, and there as well.
+    paths = [str(Path(before, "src"))] if name == BEFORE else []
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*paths, os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=environment)
+    measured: list[float] | None = json.loads(done.stdout.splitlines()[-1])
+    return measured
+
+
+def seconds_per_step(name: str, corpus: str, steps: int, method: str = "simcse") -> list[float] | None:
     """The seconds of each counted step of one rival; None where it is not installed."""
-    with ExitStack() as stack:
-        session = _session(corpus, stack)
-        if name == "sentence-transformers bf16":
-            texts = [session.batches.at(step).texts["anchor"] for step in range(WARM_UP + steps)]
-            return sentence_transformers(texts, WARM_UP)
-        step = {"contrapose": _our_step, "plain fp32 two-pass": plain_step}[name](session)
-        return [_timed(step, number) for number in range(WARM_UP + steps)][WARM_UP:]
+    if name == OURS:
+        return our_steps(corpus, WARM_UP + steps, method)[WARM_UP:]
+    batches = text_batches(corpus, WARM_UP + steps)
+    if name == "sentence-transformers bf16":
+        return sentence_transformers(batches, WARM_UP)
+    step = plain_step(batches)
+    return [_timed(step, number) for number in range(WARM_UP + steps)][WARM_UP:]
 
 
-def profile(corpus: str, steps: int = 3) -> str:
+def our_steps(corpus: str, steps: int, method: str) -> list[float]:
+    """The seconds of each step of a run, as the run wrote them down."""
+    import contrapose
+
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "run")
+        contrapose.train(
+            corpus,
+            out=str(out),
+            method=method,
+            steps=steps,
+            batch_size=BATCH_SIZE,
+            max_length=MAX_LENGTH,
+            criterion="none",
+            blend=1,
+        )
+        rows = map(json.loads, (out / "timings.jsonl").read_text(encoding="utf-8").splitlines())
+        return [row["seconds"] for row in rows if "seconds" in row]
+
+
+def text_batches(corpus: str, count: int) -> list[list[str]]:
+    """``count`` batches of sentences, drawn once for all rivals that are not ours."""
+    from contrapose.data.corpus import build_corpus
+    from contrapose.seeds import derive, permute
+
+    with tempfile.TemporaryDirectory() as folder:
+        rows = build_corpus(corpus, Path(folder, "corpus"))
+        positions = np.arange(count * BATCH_SIZE) % len(rows)
+        row_ids = permute(positions, len(rows), derive(0, "shuffle", 0))
+        (texts,) = rows.take(row_ids).values()
+    return [texts[start : start + BATCH_SIZE] for start in range(0, len(texts), BATCH_SIZE)]
+
+
+def profile(corpus: str, steps: int = 20) -> str:
     """The operations that take most of our training step, as shares of its CPU time."""
-    with ExitStack() as stack:
-        step = _our_step(_session(corpus, stack))
-        step(0)
-        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as found:
-            for number in range(1, steps + 1):
-                step(number)
-    events = sorted(found.key_averages(), key=lambda event: -event.self_cpu_time_total)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiled:
+        our_steps(corpus, steps, "simcse")
+    events = sorted(profiled.key_averages(), key=lambda event: -event.self_cpu_time_total)
     total = sum(event.self_cpu_time_total for event in events)
     return "\n".join(f"{event.self_cpu_time_total / total:6.1%}  {event.key}" for event in events[:12])
-
-
-def _session(corpus: str, stack: ExitStack) -> Any:
-    from contrapose.listening import Listener
-    from contrapose.train.prepare import prepare
-    from contrapose.train.settings import nested, resolve
-
-    out = stack.enter_context(tempfile.TemporaryDirectory())
-    settings = resolve(
-        nested(
-            {
-                "corpus": (corpus,),
-                "out": out,
-                "method": "simcse",
-                "steps": 10_000,
-                "batch_size": BATCH_SIZE,
-                "max_length": MAX_LENGTH,
-                "criterion": "none",
-            }
-        )
-    )
-    return prepare(settings, resume=False, listener=Listener(), stack=stack)
-
-
-def _our_step(session: Any) -> Step:
-    from contrapose.train import loop
-    from contrapose.train.step import tokenize
-
-    loop._set_mode(session)
-
-    def step(number: int) -> None:
-        # Reading and tokenizing are inside: the real loop does them in the background.
-        loop._one_step(session, tokenize(session.encoder, session.batches.at(number), session.plan))
-
-    return step
 
 
 def evaluation(senteval: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def batches_of_views(encoder: Encoder, setup: Setup, seed: int = 0) -> list[View
     import torch
 
     from contrapose.contract import Views
-    from contrapose.train.batches import text_numbers
+    from contrapose.train.batches import text_hashes
 
     texts, size = setup.texts()[:SENTENCES], setup.batch_size
     batches = []
@@ -33,7 +33,7 @@ def batches_of_views(encoder: Encoder, setup: Setup, seed: int = 0) -> list[View
                 with seeded(seed, "look", step, view, device=encoder.device):
                     pooled = encoder.pooled(token_ids)
                     vectors.append(pooled if encoder.head is None else encoder.head(pooled))
-        by_name, text_ids = dict(zip(("anchor", "positive"), vectors, strict=True)), text_numbers(batch)
+        by_name, text_ids = dict(zip(("anchor", "positive"), vectors, strict=True)), text_hashes(batch)
         batches.append(
             Views(by_name=by_name, text_ids=dict.fromkeys(by_name, text_ids), seed=seed, step=step)
         )

@@ -283,12 +283,12 @@ def geometry(vectors_ND: np.ndarray) -> dict[str, Any]:
 
 def gains(before: Evaluation, after: Evaluation) -> dict[str, dict[str, float]]:
     """task -> difference, low, high; tasks without per-example scores are left out."""
-    old = {(result.task, result.metric): result.evidence for result in before.results}
+    old = {(result.task, result.metric): result.per_example for result in before.results}
     by_task = {}
     for result in after.results:
         scores = old.get((result.task, result.metric))
-        if scores is not None and result.evidence is not None and not math.isnan(result.value):
-            test = scores.change_to(result.evidence)
+        if scores is not None and result.per_example is not None and not math.isnan(result.value):
+            test = scores.change_to(result.per_example)
             by_task[result.task] = {
                 name: rounded(getattr(test, name)) for name in ("difference", "low", "high")
             }

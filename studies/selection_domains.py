@@ -18,8 +18,8 @@ import numpy as np
 
 from contrapose.errors import UsageError, nearest
 from contrapose.evaluate.encoding import Encodings
-from contrapose.evaluate.evidence import Evidence
 from contrapose.evaluate.labelled import JudgedTexts
+from contrapose.evaluate.per_example import PerExampleScores
 from contrapose.evaluate.results import Result
 from contrapose.evaluate.task import OnData, Task
 from contrapose.evaluate.vectors import unit_rows
@@ -75,18 +75,18 @@ class NearestOfSameClass(OnData):
         cosine_NN = unit_ND @ unit_ND.T
         np.fill_diagonal(cosine_NN, -np.inf)
         label_N = np.array(self.data.labels)
-        evidence = Evidence("mean", (label_N[cosine_NN.argmax(axis=1)] == label_N).astype(float))
+        scores = PerExampleScores("mean", (label_N[cosine_NN.argmax(axis=1)] == label_N).astype(float))
         return [
-            Result(
+            Result.of_scores(
+                scores,
                 task=self.name,
                 metric="nearest_of_same_class",
-                value=evidence.value(),
                 protocol="nearest-class",
                 rows=len(label_N),
                 model=encodings.model,
                 split="test",
                 text="raw",
-                evidence=evidence,
+                details={},
             )
         ]
 

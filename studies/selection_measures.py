@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from contrapose.evaluate.evidence import Evidence
+from contrapose.evaluate.per_example import PerExampleScores
 from contrapose.evaluate.probes import probes_of
 from contrapose.evaluate.vectors import unit_rows
 from contrapose.experiment.trials import Trial, TrialResult
@@ -76,7 +76,7 @@ def trials_of(bench: Bench) -> list[Trial]:
 class Seen:
     """Everything that was measured of one encoder on one domain: truth, probe vectors and vectors of whole texts."""
 
-    truth: tuple[Evidence | None, ...]
+    truth: tuple[PerExampleScores | None, ...]
     value: float
     first: Mapping[str, np.ndarray]
     second: Mapping[str, np.ndarray]
@@ -160,7 +160,7 @@ def see(encoder: Encoder, domain: Domain) -> Seen:
     encodings = encode_once(encoder, texts, precision=precision)
     results = [task.score(encodings)[0] for task in domain.tasks]
     return Seen(
-        truth=tuple(result.evidence for result in results),
+        truth=tuple(result.per_example for result in results),
         value=float(np.mean([result.value for result in results])),
         first={probe.kind: encodings.of(probe.first) for probe in probes},
         second={probe.kind: encodings.of(probe.second) for probe in probes},

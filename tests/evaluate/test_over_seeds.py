@@ -7,18 +7,21 @@ import pytest
 from scipy import stats
 
 from contrapose.errors import UsageError
-from contrapose.evaluate.evidence import Evidence, in_words
 from contrapose.evaluate.over_seeds import compare_methods, spread
+from contrapose.evaluate.per_example import PerExampleScores
+from contrapose.evaluate.statistics import in_words
 
 
 def method(
     number: int, *, better: float = 0.0, luck: float = 0.1, seeds: int = 3, rows: int = 150
-) -> list[Evidence]:
+) -> list[PerExampleScores]:
     """Per-row values: how hard the row is (the same for all methods of ``number // 2``), a seed's luck, and noise."""
     hard_N = np.random.default_rng((77, number // 2)).normal(size=rows)
     generator = np.random.default_rng((78, number))
     return [
-        Evidence("mean", hard_N + better + luck * generator.normal() + 0.3 * generator.normal(size=rows))
+        PerExampleScores(
+            "mean", hard_N + better + luck * generator.normal() + 0.3 * generator.normal(size=rows)
+        )
         for _ in range(seeds)
     ]
 
@@ -64,7 +67,7 @@ def test_the_luck_of_the_rows_counts_too() -> None:
         generator = np.random.default_rng((5, number))
         first_N, second_N = generator.normal(size=(2, 80))
         change = compare_methods(
-            [Evidence("mean", first_N)] * 3, [Evidence("mean", second_N)] * 3, resamples=300
+            [PerExampleScores("mean", first_N)] * 3, [PerExampleScores("mean", second_N)] * 3, resamples=300
         )
         assert change.seed_error == pytest.approx(0, abs=1e-9)
         alarms += in_words(change) != "no clear change"
@@ -107,10 +110,10 @@ def test_one_seed_against_three_is_compared_with_a_caution() -> None:
 
 def test_what_cannot_be_compared_is_refused() -> None:
     gold = np.arange(20.0)
-    one = Evidence("spearman", gold, gold)
+    one = PerExampleScores("spearman", gold, gold)
     with pytest.raises(UsageError, match="at least one seed"):
         compare_methods([], [one])
     with pytest.raises(UsageError, match="gold values differ"):
-        compare_methods([one], [Evidence("spearman", gold, gold[::-1].copy())])
+        compare_methods([one], [PerExampleScores("spearman", gold, gold[::-1].copy())])
     with pytest.raises(UsageError, match="one seed has 2 tasks where the first has 1"):
         compare_methods([one], [[one, one]])

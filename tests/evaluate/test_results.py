@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from contrapose.errors import UsageError
-from contrapose.evaluate.evidence import Evidence, mean_resampled
+from contrapose.evaluate.per_example import PerExampleScores, mean_resampled
 from contrapose.evaluate.results import Result, average
 from contrapose.evaluate.statistics import percentiles
 
@@ -38,7 +38,9 @@ def test_average_is_the_plain_mean_and_says_over_what() -> None:
 
 def test_the_interval_of_a_mean_is_that_of_resampling_every_task_alone() -> None:
     generator = np.random.default_rng(0)
-    evidences = [Evidence("mean", (generator.random(rows) < 0.7).astype(float)) for rows in (200, 400, 800)]
+    evidences = [
+        PerExampleScores("mean", (generator.random(rows) < 0.7).astype(float)) for rows in (200, 400, 800)
+    ]
     results = []
     for number, evidence in enumerate(evidences):
         found = evidence.interval()

@@ -8,7 +8,7 @@ import pytest
 
 import contrapose.evaluate as package
 from contrapose.errors import UsageError
-from contrapose.evaluate.evidence import Evidence
+from contrapose.evaluate.per_example import PerExampleScores
 from contrapose.evaluate.plan import expand_tasks
 from contrapose.evaluate.senteval import YEARS
 from contrapose.evaluate.suite import evaluate
@@ -111,15 +111,17 @@ def test_the_ledger_says_which_test_splits_were_read(data: Path, monkeypatch: py
     assert (dev.body["split"], dev.body["test_splits_read"]) == ("dev", {})
 
 
-def test_the_evidence_of_a_mean_over_parts_comes_back_from_the_ledger(
+def test_the_per_example_scores_of_a_mean_over_parts_comes_back_from_the_ledger(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, str(data / "ledger"))
     found = evaluate(random_directions(), ["STS12"], data, protocol="senteval-mean")
     ledger = Ledger(data / "ledger")
     (entry,) = ledger.entries("evaluation")
-    arrays = {name.split("|")[-1]: array for name, array in ledger.evidence(entry).items()}
-    again = Evidence("spearman", arrays["values"], arrays["gold"], arrays["parts"])
+    arrays = ledger.evidence(entry)
+    assert set(arrays) == {f"STS12|spearman|{name}" for name in ("values", "gold", "parts")}
+    again = PerExampleScores.from_arrays(arrays, "STS12", "spearman")
+    assert again is not None
     assert again.value() == pytest.approx(found.value("STS12"), abs=1e-12)
     assert len(again.by_part()) == len(YEARS["STS12"])
 

@@ -10,15 +10,15 @@ import pytest
 from scipy.stats import spearmanr
 
 from contrapose.errors import TrainingDiverged, UsageError
-from contrapose.evaluate.evidence import holm
+from contrapose.evaluate.statistics import holm
 from contrapose.experiment.compare import Comparison, in_words, main_rows, task_rows
 from contrapose.experiment.comparison_table import (
     MEAN,
     ComparisonTable,
-    TaskEvidence,
+    ScoresOfTask,
     by_method,
     comparison_table,
-    evidence_of,
+    per_example_scores_of,
 )
 from contrapose.experiment.measuring import Setting
 from contrapose.experiment.trials import Trial, TrialResult, Trials
@@ -171,7 +171,7 @@ def test_what_a_trial_measured_is_read_back_with_gold_and_parts(tmp_path: Path) 
     )
     trials = Trials(tmp_path, experiment="compare")
     (entry,) = trials.run([Trial(factors={}, options={})], lambda trial, folder: measured)
-    evidence = evidence_of(trials.ledger, entry)
+    evidence = per_example_scores_of(trials.ledger, entry)
     assert list(evidence) == ["A", "B"]
     assert evidence["A"].value() == pytest.approx(-100)
     assert evidence["A"].parts_N is not None
@@ -180,7 +180,7 @@ def test_what_a_trial_measured_is_read_back_with_gold_and_parts(tmp_path: Path) 
 
 def test_two_models_get_the_same_draws_of_a_task_and_other_draws_of_another() -> None:
     rows = np.random.default_rng(0).random(50)
-    first, again = (TaskEvidence("mean", rows, task="A").resampled(resamples=20, seed=s) for s in (1, 2))
-    other = TaskEvidence("mean", rows, task="B").resampled(resamples=20)
+    first, again = (ScoresOfTask("mean", rows, task="A").resampled(resamples=20, seed=s) for s in (1, 2))
+    other = ScoresOfTask("mean", rows, task="B").resampled(resamples=20)
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)

@@ -101,7 +101,7 @@ def test_a_perfect_encoder_reaches_100_and_agrees_with_the_suite(data: Path, tmp
         12,
         "raw",
     )
-    assert result.evidence is not None
+    assert result.per_example is not None
     assert result.details["interval"][0] > 90
 
 
@@ -213,7 +213,7 @@ def test_splits_of_one_task_are_told_apart(data: Path, tmp_path: Path) -> None:
         "de.dev": 11, "de.test": 9, "fr.dev": 11, "fr.test": 9,
     }  # fmt: skip
     assert sorted(mean.split for mean in found.averages) == ["dev", "test"]
-    assert all(result.evidence is not None for result in found.results)
+    assert all(result.per_example is not None for result in found.results)
 
 
 def test_retrieval_from_a_beir_folder_agrees_with_the_suite(
@@ -226,7 +226,7 @@ def test_retrieval_from_a_beir_folder_agrees_with_the_suite(
     (result,) = found.results
     assert capfd.readouterr() == ("", "")  # no bar of mteb's
     assert (result.metric, result.rows) == ("ndcg_at_10", 6)
-    assert result.evidence is not None
+    assert result.per_example is not None
     assert result.value == pytest.approx(ours.value("scifact", "ndcg@10"), abs=1e-3) == pytest.approx(100)
 
 
@@ -395,9 +395,9 @@ def test_rankings_give_intervals_for_imperfect_encoders_too(data: Path, tmp_path
     (result,) = found.results
     ours = evaluate(random_directions(), ["scifact"], data).results[0]
     assert result.value == pytest.approx(ours.value, abs=1e-3)
-    assert result.evidence is not None
-    assert ours.evidence is not None
-    assert sorted(result.evidence.values_N) == pytest.approx(sorted(ours.evidence.values_N))
+    assert result.per_example is not None
+    assert ours.per_example is not None
+    assert sorted(result.per_example.values_N) == pytest.approx(sorted(ours.per_example.values_N))
     assert 0 < result.value < 100
 
 

@@ -10,7 +10,7 @@ import torch
 
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import MissingExtra, UsageError
-from contrapose.interop.sentence_transformers import ContraposeLoss, bibtex, text_numbers
+from contrapose.interop.sentence_transformers import ContraposeLoss, bibtex, text_hashes
 from contrapose.objectives.catalogue import all_methods, loss
 from contrapose.seeds import seeded
 from tests.tiny import SENTENCES, WIDTH, tiny_bert, tiny_mpnet, tiny_roberta
@@ -119,16 +119,16 @@ def test_repeats_are_struck_out_unless_asked_otherwise(still_model: Any) -> None
     assert masked.item() < unmasked.item() - 0.01
 
 
-def test_text_numbers_see_tokens_and_not_padding() -> None:
+def test_text_hashes_see_tokens_and_not_padding() -> None:
     ids = torch.tensor([[3, 4, 5], [4, 3, 5], [3, 4, 5], [3, 4, 0]])
     mask = torch.tensor([[1, 1, 1], [1, 1, 1], [1, 1, 1], [1, 1, 0]])
-    numbers = text_numbers(ids, mask).tolist()
+    numbers = text_hashes(ids, mask).tolist()
     assert len(set(numbers)) == 3
     assert numbers[0] == numbers[2]
     padded = torch.nn.functional.pad(ids, (0, 40))
-    assert text_numbers(padded, torch.nn.functional.pad(mask, (0, 40))).tolist() == numbers
+    assert text_hashes(padded, torch.nn.functional.pad(mask, (0, 40))).tolist() == numbers
     every_pair = torch.cartesian_prod(torch.arange(200), torch.arange(200))
-    assert len(text_numbers(every_pair).unique()) == 200 * 200
+    assert len(text_hashes(every_pair).unique()) == 200 * 200
 
 
 def test_random_mixing_is_a_function_of_seed_and_step(still_model: Any) -> None:

@@ -21,7 +21,6 @@ from contrapose.selection.label_free import (
     judge,
 )
 from contrapose.selection.verdict import (
-    ADVICE,
     KEPT_STARTS,
     UNCHANGED,
     Verdict,
@@ -31,6 +30,7 @@ from contrapose.selection.verdict import (
     score_of_model,
     unjudged,
 )
+from contrapose.text.catalogue import advice_for, all_text_parts
 
 #: Words that a clear change in a direction may not be told with.
 RISE, FALL = ("rise", "rose", "more among", "better than before"), ("fall", "fell", "less among", "less well")
@@ -69,7 +69,7 @@ CASES = table()
 
 
 @pytest.mark.parametrize(("name", "found"), CASES, ids=[name for name, _ in CASES])
-@pytest.mark.parametrize("views", ADVICE)
+@pytest.mark.parametrize("views", [*all_text_parts(), "of-a-plugin-that-is-gone"])
 def test_words_fit_the_direction_of_what_was_measured(name: str, found: Judgement, views: str) -> None:
     verdict = in_sentences(found, "label-free", "held-out texts", views)
     difference = found.because.difference
@@ -120,7 +120,7 @@ def test_a_collapsed_model_is_called_so() -> None:
     verdict = in_sentences(None, "label-free", "held-out texts", "crop")
     assert verdict.word == HARMS
     assert "nearly all texts one vector" in verdict.happened
-    assert ADVICE["crop"] in verdict.advice
+    assert advice_for("crop") in verdict.advice
 
 
 def kept(blending: dict[str, object], trained: str = HARMS, criterion: str = "label-free") -> Verdict:

@@ -122,13 +122,16 @@ def step_rows(folder: Path) -> list[dict[str, Any]]:
     return [row for row in read_rows(folder / "metrics.jsonl") if "loss" in row]
 
 
-def plain_bert(folder: Path, *, seed: int = 0) -> Path:
-    """Like ``tests.tiny.tiny_bert``, with a vocabulary written down instead of learnt: the same in every process."""
-    from transformers import BertConfig, BertModel, BertTokenizer
+def plain_bert(folder: Path, *, seed: int = 0, masked_lm: bool = False, words: int | None = None) -> Path:
+    """Like ``tests.tiny.tiny_bert``, with a vocabulary written down instead of learnt: the same in every process.
+
+    masked_lm: the whole language model; words: how many words it knows, all unless given
+    """
+    from transformers import BertConfig, BertForMaskedLM, BertModel, BertTokenizer
 
     letters = sorted({letter for word in WORDS for letter in word})
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
-    tokens += [word for word in WORDS if len(word) > 1]
+    tokens += [word for word in WORDS if len(word) > 1][:words]
     tokenizer = BertTokenizer(
         vocab={token: number for number, token in enumerate(tokens)}, model_max_length=64
     )
@@ -142,7 +145,7 @@ def plain_bert(folder: Path, *, seed: int = 0) -> Path:
         initializer_range=0.3,
     )
     with seeded(seed, "plain-bert"):
-        model = BertModel(config)
+        model = (BertForMaskedLM if masked_lm else BertModel)(config)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

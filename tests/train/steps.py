@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from contrapose.encoder.encoder import Encoder
-from contrapose.train.batches import Batch, text_numbers
+from contrapose.train.batches import Batch, text_hashes
 from contrapose.train.step import StepPlan, TokenizedBatch, tokenize
 from tests.train.runs import texts
 
@@ -20,7 +20,7 @@ def batch_of(rows: int, *, views: int = 2, step: int = 4) -> Batch:
         step=step,
         row_ids=torch.arange(rows) + 100,
         texts=made,
-        text_ids={name: text_numbers(view) for name, view in made.items()},
+        text_ids={name: text_hashes(view) for name, view in made.items()},
     )
 
 

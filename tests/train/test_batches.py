@@ -10,7 +10,8 @@ import pytest
 
 from contrapose.data.corpus import Corpus, build_corpus
 from contrapose.errors import UsageError
-from contrapose.train.batches import Batches, choose_views, text_numbers
+from contrapose.objectives.catalogue import recipe
+from contrapose.train.batches import Batches, text_hashes
 from tests.train.runs import Place, texts
 
 
@@ -24,6 +25,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 def make(corpus: Corpus, **changed: object) -> Batches:
     options = {"batch_size": 8, "views": "dropout", "seed": 3, "max_words": 16} | changed
+    views, max_words = str(options.pop("views")), int(str(options.pop("max_words")))
+    options["text_parts"] = recipe("simcse", views=views).text_parts(corpus.columns, max_words=max_words)
     rows = options.pop("rows", np.arange(len(corpus)))
     return Batches(corpus, rows, **options)  # type: ignore[arg-type]
 
@@ -120,7 +123,7 @@ def test_columns_become_views(place: Place, tmp_path: Path) -> None:
 
 
 def test_equal_texts_have_equal_numbers_and_others_do_not(corpus: Corpus) -> None:
-    numbers = text_numbers(["a", "b", "a", "", "é"])
+    numbers = text_hashes(["a", "b", "a", "", "é"])
     assert numbers[0] == numbers[2]
     assert numbers.unique().numel() == 4
     assert (numbers > 0).all()
@@ -132,14 +135,3 @@ def test_a_batch_larger_than_the_corpus_is_refused_with_the_remedy(corpus: Corpu
     with pytest.raises(UsageError, match=r"60 rows to train on, and batch_size is 61.*--batch-size 30"):
         make(corpus, batch_size=61)
     assert sorted(ids(make(corpus, batch_size=60), 0, 1)) == list(range(60))
-
-
-def test_views_are_chosen_by_the_columns() -> None:
-    assert choose_views("auto", ("text",)) == "dropout"
-    assert choose_views("auto", ("anchor", "positive")) == "pairs"
-    assert choose_views("crop", ("text",)) == "crop"
-    with pytest.raises(UsageError, match="needs two text columns"):
-        choose_views("pairs", ("text",))
-    for views in ("dropout", "crop"):
-        with pytest.raises(UsageError, match=r"anchor, positive.*--columns"):
-            choose_views(views, ("anchor", "positive"))

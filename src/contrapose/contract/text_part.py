@@ -32,6 +32,10 @@ class TextPart:
     most_columns: ClassVar[int | None] = 1
     #: Whether both views are one text, so that only dropout tells them apart: then the encoder must have some.
     needs_dropout: ClassVar[bool] = False
+    #: What to try next where training on these views was of no use: a sentence or two for the verdict.
+    advice: ClassVar[str] = (
+        "Try other views (--views) or a lower --learning-rate, and judge with labels (--dev-data, contrapose evaluate)."
+    )
 
     def prepare(self, corpus: Any, encode: Callable[[Sequence[str]], Tensor], folder: Path) -> None:
         """What must be known of the whole corpus, such as neighbours: computed once, kept in files under ``folder``."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from contrapose.evaluate.evidence import MEAN_RESAMPLES, RESAMPLES
 from contrapose.evaluate.geometry_spread import RESAMPLED_SPECTRA, SIGMAS
 from contrapose.evaluate.geometry_spread import RESAMPLES as GEOMETRY_RESAMPLES
 from contrapose.evaluate.judged import CLUSTERING_RESAMPLES, CLUSTERING_SEEDS
+from contrapose.evaluate.per_example import MEAN_RESAMPLES, RESAMPLES
 from contrapose.evaluate.results import Result
 from contrapose.evaluate.sts import PROTOCOLS as STS
 from contrapose.evaluate.transfer import DEV_SHARE, WEIGHT_DECAYS

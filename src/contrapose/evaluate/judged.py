@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from contrapose.evaluate.encoding import Encodings
-from contrapose.evaluate.evidence import Evidence
 from contrapose.evaluate.labelled import JudgedTexts
 from contrapose.evaluate.metrics import v_measure
 from contrapose.evaluate.over_seeds import spread
+from contrapose.evaluate.per_example import PerExampleScores
 from contrapose.evaluate.results import Result
 from contrapose.evaluate.senteval import text_form
 from contrapose.evaluate.statistics import percentiles, resampled
@@ -56,26 +56,20 @@ class PairsTask(OnData):
         }
         if self.data.is_binary:
             details["chance"] = 100 * float(gold_N.mean())
-        value, evidence = float("nan"), None
-        if np.ptp(cosine_N) < SPREAD_OF_COLLAPSE:
+        collapsed = np.ptp(cosine_N) < SPREAD_OF_COLLAPSE
+        if collapsed:
             details["collapsed"] = True
-        else:
-            evidence = Evidence(metric, cosine_N, gold_N)
-            interval = evidence.interval()
-            value = interval.estimate
-            details["interval"] = [interval.low, interval.high]
         return [
-            Result(
+            Result.of_scores(
+                None if collapsed else PerExampleScores(metric, cosine_N, gold_N),
                 task=self.name,
                 metric=metric,
-                value=value,
                 protocol=protocol,
                 rows=len(self.data),
                 model=encodings.model,
                 split=self.split,
                 text=text_form(self.data.first),
                 details=details,
-                evidence=evidence,
             )
         ]
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from contrapose.errors import UsageError
-from contrapose.evaluate.evidence import Evidence, mean_resampled
+from contrapose.evaluate.per_example import PerExampleScores, mean_resampled
 from contrapose.evaluate.statistics import percentiles
 from contrapose.seeds import numpy_generator
 
@@ -100,8 +100,8 @@ def spread(values: Sequence[float], *, level: float = 0.95) -> Spread:
 
 
 def compare_methods(
-    baseline: Sequence[Evidence | Sequence[Evidence]],
-    other: Sequence[Evidence | Sequence[Evidence]],
+    baseline: Sequence[PerExampleScores | Sequence[PerExampleScores]],
+    other: Sequence[PerExampleScores | Sequence[PerExampleScores]],
     *,
     level: float = 0.95,
     resamples: int | None = None,
@@ -109,12 +109,13 @@ def compare_methods(
 ) -> MethodChange:
     """Is ``other`` better than ``baseline``, over their seeds and over the test rows?
 
-    One item per seed: the evidence of one task, or of several tasks (always in the same order), whose mean is compared.
+    One item per seed: the scores of one task, or of several tasks (always in the same order), whose mean is compared.
     The numbers of seeds may differ; an encoder without training has one, and no luck of its own. Of several methods
-    compared at once correct the p-values with :func:`contrapose.evaluate.evidence.holm`; what a change says in words is
-    :func:`contrapose.evaluate.evidence.in_words`. Raises :class:`UsageError` where rows differ or a method has no seed.
+    compared at once correct the p-values with :func:`contrapose.evaluate.statistics.holm`; what a change says in words
+    is :func:`contrapose.evaluate.statistics.in_words`. Raises :class:`UsageError` where rows differ or a method has no
+    seed.
 
-    >>> task = lambda share: Evidence("mean", (np.arange(100) < share).astype(float))
+    >>> task = lambda share: PerExampleScores("mean", (np.arange(100) < share).astype(float))
     >>> change = compare_methods([task(50), task(52), task(51)], [task(80), task(81), task(79)])
     >>> round(change.difference), change.low > 20, change.seeds, change.rows
     (29, True, (3, 3), 100)
@@ -162,13 +163,13 @@ def _welch(first: np.ndarray, second: np.ndarray) -> tuple[float | None, float]:
     return math.sqrt(variance), variance**2 / sum(share**2 / freedom for share, freedom in shares)
 
 
-def _tasks(seeds: Sequence[Evidence | Sequence[Evidence]]) -> list[list[Evidence]]:
-    return [[item] if isinstance(item, Evidence) else list(item) for item in seeds]
+def _tasks(seeds: Sequence[PerExampleScores | Sequence[PerExampleScores]]) -> list[list[PerExampleScores]]:
+    return [[item] if isinstance(item, PerExampleScores) else list(item) for item in seeds]
 
 
-def _check(before: Sequence[Sequence[Evidence]], after: Sequence[Sequence[Evidence]]) -> None:
+def _check(before: Sequence[Sequence[PerExampleScores]], after: Sequence[Sequence[PerExampleScores]]) -> None:
     if not before or not after or not before[0]:
-        raise UsageError("comparing methods needs the evidence of at least one seed and task of each")
+        raise UsageError("comparing methods needs per-example scores of at least one seed and task of each")
     for tasks in (*before, *after):
         if len(tasks) != len(before[0]):
             raise UsageError(f"one seed has {len(tasks)} tasks where the first has {len(before[0])}")

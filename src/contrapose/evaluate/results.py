@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contrapose.errors import UsageError
-from contrapose.evaluate.evidence import Evidence
+from contrapose.evaluate.per_example import PerExampleScores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class Result:
     rows: how many rows (pairs, or sentences) the number is made of.
     model: the fingerprint of the encoder.
     text: "raw" or "tokenised", as the files hold it.
-    evidence: the rows behind the value, for its interval and for comparing models; not part of the JSON.
+    per_example: the scores behind the value, for its interval and for comparing models; not part of the JSON.
     """
 
     task: str
@@ -35,7 +35,21 @@ class Result:
     split: str
     text: str
     details: Mapping[str, Any] = field(default_factory=dict)
-    evidence: Evidence | None = field(default=None, compare=False, repr=False)
+    per_example: PerExampleScores | None = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def of_scores(
+        cls, scores: PerExampleScores | None, *, details: Mapping[str, Any], **facts: Any
+    ) -> Result:
+        """The number that ``scores`` give, with its interval; without scores NaN, and ``details`` says why.
+
+        facts: the other fields, see the class.
+        """
+        if scores is None:
+            return cls(value=float("nan"), details=details, **facts)
+        interval = scores.interval()
+        with_interval = {**details, "interval": [interval.low, interval.high]}
+        return cls(value=interval.estimate, details=with_interval, per_example=scores, **facts)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for ``json.dumps``; NaN becomes null, which JSON can hold."""

@@ -10,8 +10,8 @@ import numpy as np
 
 from contrapose.evaluate.beir import RetrievalData
 from contrapose.evaluate.encoding import Encodings
-from contrapose.evaluate.evidence import Evidence
 from contrapose.evaluate.metrics import ndcg, recall, reciprocal_rank_of
+from contrapose.evaluate.per_example import PerExampleScores
 from contrapose.evaluate.results import Result
 from contrapose.evaluate.senteval import text_form
 from contrapose.evaluate.task import OnData
@@ -44,40 +44,36 @@ class RetrievalTask(OnData):
         ids = list(data.documents)
         ranked = top_documents(queries_ND, documents_MD, ids, own_ids=list(data.queries), depth=DEPTH)
         values: dict[str, list[float]] = {name: [] for name in DEFINITIONS}
-        for query, found in zip(data.queries, ranked, strict=True):
+        for query, documents in zip(data.queries, ranked, strict=True):
             gains = data.gains[query]
-            of_found = np.array([gains.get(ids[document], 0) for document in found])
+            of_ranked = np.array([gains.get(ids[document], 0) for document in documents])
             judged = np.array(list(gains.values()))
-            values["ndcg@10"].append(ndcg(of_found, judged, 10))
-            values["mrr@10"].append(reciprocal_rank_of(of_found, 10))
-            values["recall@100"].append(recall(of_found, judged, 100))
+            values["ndcg@10"].append(ndcg(of_ranked, judged, 10))
+            values["mrr@10"].append(reciprocal_rank_of(of_ranked, 10))
+            values["recall@100"].append(recall(of_ranked, judged, 100))
         return [
-            self._result(name, encodings.model, Evidence("mean", np.array(found)))
-            for name, found in values.items()
+            self._result(name, encodings.model, PerExampleScores("mean", np.array(of_queries)))
+            for name, of_queries in values.items()
         ]
 
-    def _result(self, metric: str, model: str, evidence: Evidence | None = None) -> Result:
+    def _result(self, metric: str, model: str, scores: PerExampleScores | None = None) -> Result:
         details: dict[str, Any] = {
             "documents": len(self.data.documents),
             "data_fingerprint": self.data.fingerprint,
             "definition": DEFINITIONS[metric],
         }
-        if evidence is None:
+        if scores is None:
             details["collapsed"] = True
-        else:
-            interval = evidence.interval()
-            details["interval"] = [interval.low, interval.high]
-        return Result(
+        return Result.of_scores(
+            scores,
             task=self.name,
             metric=metric,
-            value=float("nan") if evidence is None else evidence.value(),
             protocol=PROTOCOL,
             rows=len(self.data.queries),
             model=model,
             split=self.data.split,
             text=text_form(list(self.data.queries.values())),
             details=details,
-            evidence=evidence,
         )
 
 

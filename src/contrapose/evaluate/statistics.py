@@ -5,8 +5,9 @@ Everything random is seeded through :mod:`contrapose.seeds`, so an interval prin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -40,6 +41,21 @@ class PairedTest:
     better: int
     worse: int
     rows: int
+
+
+class TestedDifference(Protocol):
+    """What every comparison of two numbers holds."""
+
+    @property
+    def difference(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+    @property
+    def level(self) -> float: ...
+    @property
+    def p_value(self) -> float: ...
 
 
 def spearman(a: np.ndarray, b: np.ndarray) -> float:
@@ -185,3 +201,32 @@ def ranks(values: np.ndarray) -> np.ndarray:
     last = np.cumsum(counts)
     ranks: np.ndarray = (last - (counts - 1) / 2)[inverse]
     return ranks
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values corrected for their number (Holm 1979): the chance of any false alarm among them stays at the level.
+
+    >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
+    [0.03, 0.06, 0.06]
+    """
+    order = sorted(range(len(p_values)), key=lambda row: p_values[row])
+    corrected, highest = [0.0] * len(p_values), 0.0
+    for place, row in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - place) * p_values[row]))
+        corrected[row] = highest
+    return corrected
+
+
+def in_words(test: TestedDifference, p_value: float | None = None) -> str:
+    """What a comparison says: "better", "worse", or "no clear change" where it could be chance.
+
+    Clear is a difference whose interval leaves out zero and whose p-value (corrected, where given) is at most
+    1 - level.
+
+    >>> in_words(paired_test(np.zeros(30), np.ones(30))), in_words(paired_test(np.zeros(30), np.zeros(30)))
+    ('better', 'no clear change')
+    """
+    p_value = test.p_value if p_value is None else p_value
+    if p_value > 1 - test.level + 1e-12 or test.low <= 0 <= test.high:
+        return "no clear change"
+    return "better" if test.difference > 0 else "worse"

@@ -23,7 +23,7 @@ import numpy as np
 
 from contrapose.errors import UsageError, nearest
 from contrapose.evaluate.encoding import Encodes, Encodings, encode_once
-from contrapose.evaluate.evidence import Evidence
+from contrapose.evaluate.per_example import PerExampleScores
 from contrapose.evaluate.published import other_rows_than_published
 from contrapose.evaluate.results import Result
 from contrapose.evaluate.senteval import STS_TASKS, Pairs, StsData, read_sts
@@ -79,30 +79,22 @@ class StsTask(OnData):
         if self.protocol == "senteval-mean":
             parts_N = np.repeat(np.arange(len(rows)), rows)
             details["weighted_mean"] = float(values @ rows / rows.sum())
-        evidence: Evidence | None = Evidence("spearman", np.concatenate(cosines), gold_N, parts_N)
-        unscored = sum(part.unscored for part in self.data.subsets)
-        details["unscored_lines_left_out"] = unscored
+        details["unscored_lines_left_out"] = sum(part.unscored for part in self.data.subsets)
         why_undefined = _undefined(cosines, self.data.subsets, pooled=self.protocol != "senteval-mean")
-        if why_undefined:
-            evidence = None
-            details.update(why_undefined)
-        if evidence is not None:
-            found = evidence.interval()
-            details["interval"] = [found.low, found.high]
-        found_rows = {self.data.split: len(self.data)}
-        details.update(other_rows_than_published(self.name, found_rows, "scored pairs", exact=True))
+        rows_here = {self.data.split: len(self.data)}
+        details |= why_undefined | other_rows_than_published(self.name, rows_here, "scored pairs", exact=True)
+        scores = PerExampleScores("spearman", np.concatenate(cosines), gold_N, parts_N)
         return [
-            Result(
+            Result.of_scores(
+                None if why_undefined else scores,
                 task=self.name,
                 metric="spearman",
-                value=float("nan") if evidence is None else evidence.value(),
                 protocol=self.protocol,
                 rows=len(self.data),
                 model=encodings.model,
                 split=self.data.split,
                 text=self.data.text,
                 details=details,
-                evidence=evidence,
             )
         ]
 

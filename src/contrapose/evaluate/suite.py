@@ -163,7 +163,7 @@ def evaluate(
             problems.append(_left_out(task.name, error))
     found = replace(_evaluation(encoder, encodings, results, problems), precision=precision)
     body = {**found.to_json(), "split": split, "test_splits_read": _test_splits(results)}
-    entry = record("evaluation", body, evidence_arrays(results))
+    entry = record("evaluation", body, per_example_arrays(results))
     return replace(found, entry=entry.id if entry else None)
 
 
@@ -181,19 +181,13 @@ def _test_splits(results: Sequence[Result]) -> dict[str, str]:
     }
 
 
-def evidence_arrays(results: Sequence[Result]) -> dict[str, np.ndarray]:
-    """The rows behind the numbers, by "task|metric|values", "...|gold" and "...|parts"."""
-    found: dict[str, np.ndarray] = {}
+def per_example_arrays(results: Sequence[Result]) -> dict[str, np.ndarray]:
+    """The per-example scores of all results, as the ledger keeps them."""
+    arrays: dict[str, np.ndarray] = {}
     for result in results:
-        if result.evidence is not None:
-            name = f"{result.task}|{result.metric}"
-            arrays = {
-                "values": result.evidence.values_N,
-                "gold": result.evidence.gold_N,
-                "parts": result.evidence.parts_N,
-            }
-            found |= {f"{name}|{key}": array for key, array in arrays.items() if array is not None}
-    return found
+        if result.per_example is not None:
+            arrays |= result.per_example.to_arrays(result.task, result.metric)
+    return arrays
 
 
 def _folders(data: str | Path | Sequence[str | Path] | None) -> list[Path]:

@@ -25,9 +25,9 @@ import numpy as np
 
 from contrapose.errors import UsageError, nearest
 from contrapose.evaluate.encoding import Encodings
-from contrapose.evaluate.evidence import Evidence
 from contrapose.evaluate.folds import set_aside, stratified_folds
 from contrapose.evaluate.logistic import Classifiers, Recipe, fit_all
+from contrapose.evaluate.per_example import PerExampleScores
 from contrapose.evaluate.published import other_rows_than_published
 from contrapose.evaluate.results import Result
 from contrapose.evaluate.senteval_transfer import LabelledTexts
@@ -117,20 +117,28 @@ class TransferTask(OnData):
         if self.data.latin_1:
             details["read_as_latin_1"] = ", ".join(self.data.latin_1)
         parts, counts = np.unique(self.data.split, return_counts=True)
-        found_rows = dict(zip(parts.tolist(), counts.tolist(), strict=True))
-        details |= other_rows_than_published(self.name, found_rows, "rows", exact=False)
+        rows_here = dict(zip(parts.tolist(), counts.tolist(), strict=True))
+        details |= other_rows_than_published(self.name, rows_here, "rows", exact=False)
+        scores = None
         if is_one_point(features_ND):
             details["collapsed"] = True
-            return [self._result(float("nan"), int(tested_N.sum()), encodings.model, details)]
-        right_N, chosen, dev = self._right(features_ND)
-        evidence = Evidence("mean", right_N.astype(np.float64))
-        found = evidence.interval()
-        details.update(
-            interval=[found.low, found.high],
-            weight_decay=chosen,
-            dev_accuracy=100 * dev,
-        )
-        return [self._result(found.estimate, len(right_N), encodings.model, details, evidence)]
+        else:
+            right_N, chosen, dev = self._right(features_ND)
+            details |= {"weight_decay": chosen, "dev_accuracy": 100 * dev}
+            scores = PerExampleScores("mean", right_N.astype(np.float64))
+        return [
+            Result.of_scores(
+                scores,
+                task=self.name,
+                metric="accuracy",
+                protocol=self.protocol.name,
+                rows=int(tested_N.sum()),
+                model=encodings.model,
+                split="test",
+                text=self.data.text,
+                details=details,
+            )
+        ]
 
     def _division(self) -> str:
         """Which rows are learnt from, choose and are tested, in words."""
@@ -148,22 +156,6 @@ class TransferTask(OnData):
             return first_ND
         second_ND = encodings.of(self.data.second).astype(np.float32)
         return np.concatenate([np.abs(first_ND - second_ND), first_ND * second_ND], axis=1)
-
-    def _result(
-        self, value: float, rows: int, model: str, details: dict[str, Any], evidence: Evidence | None = None
-    ) -> Result:
-        return Result(
-            task=self.name,
-            metric="accuracy",
-            value=value,
-            protocol=self.protocol.name,
-            rows=rows,
-            model=model,
-            split="test",
-            text=self.data.text,
-            details=details,
-            evidence=evidence,
-        )
 
     def _right(self, x_ND: np.ndarray) -> tuple[np.ndarray, list[float], float]:
         """Of each test row whether its class was found; the weight decays chosen; the accuracy they were chosen by."""
@@ -204,10 +196,10 @@ class TransferTask(OnData):
                     decays.append(decay)
         held_FN, learn_FN = np.array(held), np.array(learn)
         if self.protocol.stop_on_fold:
-            found = self._fit(x_ND, labels_N, learn_FN, held_FN, decays)
+            classifiers = self._fit(x_ND, labels_N, learn_FN, held_FN, decays)
         else:
-            found = self._refit(x_ND, labels_N, learn_FN, decays)
-        right_FN = (found.predict(x_ND) == labels_N) & held_FN
+            classifiers = self._refit(x_ND, labels_N, learn_FN, decays)
+        right_FN = (classifiers.predict(x_ND) == labels_N) & held_FN
         accuracy = (right_FN.sum(axis=1) / held_FN.sum(axis=1)).reshape(len(foldings), len(WEIGHT_DECAYS), -1)
         means = accuracy.mean(axis=2)
         if (
@@ -246,7 +238,8 @@ class TransferTask(OnData):
         self, x_ND: np.ndarray, labels_N: np.ndarray, train: np.ndarray, dev: np.ndarray, test: np.ndarray
     ) -> tuple[np.ndarray, list[float], float]:
         count = len(WEIGHT_DECAYS)
-        found = self._fit(x_ND, labels_N, np.tile(train, (count, 1)), np.tile(dev, (count, 1)), WEIGHT_DECAYS)
-        best = int(found.dev_accuracy_F.argmax())
-        right_N = found.predict(x_ND[test])[best] == labels_N[test]
-        return right_N, [WEIGHT_DECAYS[best]], float(found.dev_accuracy_F[best])
+        train_FN, dev_FN = (np.tile(rows, (count, 1)) for rows in (train, dev))
+        classifiers = self._fit(x_ND, labels_N, train_FN, dev_FN, WEIGHT_DECAYS)
+        best = int(classifiers.dev_accuracy_F.argmax())
+        right_N = classifiers.predict(x_ND[test])[best] == labels_N[test]
+        return right_N, [WEIGHT_DECAYS[best]], float(classifiers.dev_accuracy_F[best])

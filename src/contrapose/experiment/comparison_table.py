@@ -18,9 +18,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from contrapose.errors import UsageError
-from contrapose.evaluate.evidence import Evidence, holm, in_words, mean_resampled
 from contrapose.evaluate.over_seeds import MethodChange, Spread, compare_methods, spread
-from contrapose.evaluate.statistics import percentiles
+from contrapose.evaluate.per_example import PerExampleScores, mean_resampled
+from contrapose.evaluate.statistics import holm, in_words, percentiles
 from contrapose.experiment.measuring import mean_of
 from contrapose.ledger import Entry, Ledger
 from contrapose.seeds import numpy_generator
@@ -33,10 +33,10 @@ SEED_DRAWS = 20
 
 
 @dataclass(frozen=True, eq=False)
-class TaskEvidence(Evidence):
+class ScoresOfTask(PerExampleScores):
     """Per-example scores of a named task. Their draws depend on the name alone, so that all comparisons share them.
 
-    >>> task = TaskEvidence("mean", np.array([0.0, 1.0]), task="T")
+    >>> task = ScoresOfTask("mean", np.array([0.0, 1.0]), task="T")
     >>> task.resampled(seed=1) is task.resampled(seed=2)
     True
     """
@@ -52,19 +52,16 @@ class TaskEvidence(Evidence):
         return self._drawn[resamples]
 
 
-def evidence_of(ledger: Ledger, entry: Entry) -> dict[str, TaskEvidence]:
+def per_example_scores_of(ledger: Ledger, entry: Entry) -> dict[str, ScoresOfTask]:
     """Task -> per-example scores, for the numbers of a trial that are defined and have such scores."""
     arrays = ledger.evidence(entry)
-    evidence = {}
+    by_task = {}
     for task, value in entry.body.get("values", {}).items():
         metric = value["metric"]
-        values = arrays.get(f"{task}|{metric}|values")
-        if values is None or value["value"] is None:
-            continue
-        gold, parts = (arrays.get(f"{task}|{metric}|{name}") for name in ("gold", "parts"))
-        kind = metric if gold is not None else "mean"
-        evidence[task] = TaskEvidence(kind, values, gold, parts, task=task)
-    return evidence
+        scores = ScoresOfTask.from_arrays(arrays, task, metric)
+        if scores is not None and value["value"] is not None:
+            by_task[task] = replace(scores, task=task)
+    return by_task
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,7 @@ class ComparisonRow:
     """What is compared: a method, or a configuration of one. Keys are columns of the table.
 
     values: one number per seed, in the order of ``seeds``; None where it is undefined.
-    evidence: the per-example scores of each seed that has them for all tasks of the column.
+    per_example: the scores of each seed that has them for all tasks of the column.
     """
 
     name: str
@@ -93,7 +90,7 @@ class ComparisonRow:
     values: Mapping[str, tuple[float | None, ...]]
     spreads: Mapping[str, Spread]
     intervals: Mapping[str, tuple[float, float]]
-    evidence: Mapping[str, Sequence[Sequence[Evidence]]] = field(default_factory=dict, repr=False)
+    per_example: Mapping[str, Sequence[Sequence[PerExampleScores]]] = field(default_factory=dict, repr=False)
     changes: Mapping[str, Difference] = field(default_factory=dict)
 
 
@@ -159,13 +156,13 @@ def _row(
     ledger: Ledger, name: str, entries: Sequence[Entry], columns: Mapping[str, tuple[str, ...]]
 ) -> ComparisonRow:
     done = [entry for entry in entries if entry.body.get("values")]
-    scores = [evidence_of(ledger, entry) for entry in done]
+    scores = [per_example_scores_of(ledger, entry) for entry in done]
     values = {
         column: tuple(mean_of(entry.body["values"], tasks) for entry in done)
         for column, tasks in columns.items()
     }
     known = {column: [value for value in each if value is not None] for column, each in values.items()}
-    evidence = {
+    per_example = {
         column: [[tasks_of[task] for task in tasks] for tasks_of in scores if set(tasks) <= set(tasks_of)]
         for column, tasks in columns.items()
     }
@@ -175,8 +172,8 @@ def _row(
         failed=tuple(str(entry.body["facts"]["failed"]) for entry in entries if "failed" in entry.body["facts"]),
         values=values,
         spreads={column: spread(each, level=LEVEL) for column, each in known.items() if each},
-        intervals={column: interval_over_seeds(each) for column, each in evidence.items() if each},
-        evidence=evidence,
+        intervals={column: interval_over_seeds(each) for column, each in per_example.items() if each},
+        per_example=per_example,
     )  # fmt: skip
 
 
@@ -184,12 +181,12 @@ def _differences(
     rows: Sequence[ComparisonRow], baseline: str, columns: Mapping[str, tuple[str, ...]], main: str
 ) -> dict[str, dict[str, Difference]]:
     """name -> column -> difference to the baseline."""
-    before = next((row.evidence for row in rows if row.name == baseline), {})
+    before = next((row.per_example for row in rows if row.name == baseline), {})
     changes = {
-        (row.name, column): compare_methods(before[column], row.evidence[column], level=LEVEL)
+        (row.name, column): compare_methods(before[column], row.per_example[column], level=LEVEL)
         for column in columns
         for row in rows
-        if row.name != baseline and before.get(column) and row.evidence[column]
+        if row.name != baseline and before.get(column) and row.per_example[column]
     }
     differences: dict[str, dict[str, Difference]] = {}
     for family in ([key for key in changes if key[1] == main], [key for key in changes if key[1] != main]):
@@ -198,10 +195,12 @@ def _differences(
     return differences
 
 
-def interval_over_seeds(seeds: Sequence[Sequence[Evidence]], *, level: float = LEVEL) -> tuple[float, float]:
+def interval_over_seeds(
+    seeds: Sequence[Sequence[PerExampleScores]], *, level: float = LEVEL
+) -> tuple[float, float]:
     """Of the mean over seeds (and over the tasks of each): rows resampled for all seeds alike, a t for the seeds.
 
-    >>> rows = lambda share: [Evidence("mean", (np.arange(100) < share).astype(float))]
+    >>> rows = lambda share: [PerExampleScores("mean", (np.arange(100) < share).astype(float))]
     >>> low, high = interval_over_seeds([rows(50), rows(52), rows(48)])
     >>> 35 < low < 50 < high < 65
     True

@@ -134,11 +134,8 @@ def trial_result(evaluation: Evaluation, facts: Mapping[str, Any]) -> TrialResul
             "rows": result.rows,
             "data": str(result.details.get("data_fingerprint", "")),
         }
-        if (scores := result.evidence) is not None:
-            arrays = {"values": scores.values_N, "gold": scores.gold_N, "parts": scores.parts_N}
-            evidence |= {
-                f"{name}|{result.metric}|{kind}": array for kind, array in arrays.items() if array is not None
-            }
+        if result.per_example is not None:
+            evidence |= result.per_example.to_arrays(name, result.metric)
     problems = [f"{problem.task}: {problem.message}" for problem in evaluation.problems]
     noted = {**facts, "problems": problems} if problems else dict(facts)
     return TrialResult(values=values, facts=noted, evidence=evidence)

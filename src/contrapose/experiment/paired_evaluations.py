@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from contrapose.errors import UsageError
-from contrapose.evaluate.evidence import Evidence, holm, in_words
-from contrapose.evaluate.statistics import PairedTest
+from contrapose.evaluate.per_example import PerExampleScores
+from contrapose.evaluate.statistics import PairedTest, holm, in_words
 from contrapose.ledger import Entry, Ledger
 
 
@@ -113,22 +113,17 @@ def _model(entry: Entry) -> str:
     return str(entry.body.get("fingerprint"))
 
 
-def _numbers(ledger: Ledger, entry: Entry) -> dict[tuple[str, str, str, str], Evidence]:
-    """(task, metric, protocol, fingerprint of the data) -> evidence."""
+def _numbers(ledger: Ledger, entry: Entry) -> dict[tuple[str, str, str, str], PerExampleScores]:
+    """(task, metric, protocol, fingerprint of the data) -> per-example scores."""
     arrays = ledger.evidence(entry)
-    found = {}
+    numbers = {}
     for result in entry.body.get("results", []):
         task, metric = result["task"], result["metric"]
-        values = arrays.get(f"{task}|{metric}|values")
-        if values is None:
-            continue
-        gold = arrays.get(f"{task}|{metric}|gold")
-        kind = result["details"].get("statistic", metric) if gold is not None else "mean"
-        data = str(result["details"].get("data_fingerprint", ""))
-        parts = arrays.get(f"{task}|{metric}|parts")
-        key = (task, metric, f"{result['protocol']} {result['split']}", data)
-        found[key] = Evidence(kind, values, gold, parts)
-    return found
+        scores = PerExampleScores.from_arrays(arrays, task, metric, result["details"].get("statistic"))
+        if scores is not None:
+            data = str(result["details"].get("data_fingerprint", ""))
+            numbers[task, metric, f"{result['protocol']} {result['split']}", data] = scores
+    return numbers
 
 
 def mean_change(changes: Sequence[Change]) -> float:

@@ -148,8 +148,8 @@ def pooled(groups: Sequence[Sequence[float]]) -> float | None:
 
 def _near(best: ComparisonRow, other: ComparisonRow, column: str, noise: float | None) -> bool | None:
     """Whether ``other`` may be as good as ``best``: by the rows where there are any, else by the noise of seeds."""
-    if best.evidence[column] and other.evidence[column]:
-        change = compare_methods(best.evidence[column], other.evidence[column], level=LEVEL)
+    if best.per_example[column] and other.per_example[column]:
+        change = compare_methods(best.per_example[column], other.per_example[column], level=LEVEL)
         return other is best or change.high >= 0
     if noise is None:
         return None

@@ -29,7 +29,7 @@ from typing import Any
 from contrapose.errors import ContraposeError, DataError, MissingExtra, StorageError, UsageError, nearest
 from contrapose.evaluate.encoding import UNIDENTIFIED, Encodes, name_of
 from contrapose.evaluate.results import Result, average
-from contrapose.evaluate.suite import Evaluation, Problem, evidence_arrays
+from contrapose.evaluate.suite import Evaluation, Problem, per_example_arrays
 from contrapose.interop.mteb_data import LAYOUTS, read_local
 from contrapose.interop.mteb_local import LocalData, feed, stand_in
 from contrapose.interop.mteb_manners import stay_offline, undisturbed
@@ -128,7 +128,7 @@ def evaluate_mteb(
 
 def _recorded(evaluation: Evaluation) -> Evaluation:
     entry = record(
-        "evaluation", {**evaluation.to_json(), "split": "test"}, evidence_arrays(evaluation.results)
+        "evaluation", {**evaluation.to_json(), "split": "test"}, per_example_arrays(evaluation.results)
     )
     return replace(evaluation, entry=entry.id if entry else None)
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from contrapose.evaluate.evidence import Evidence
 from contrapose.evaluate.metrics import ndcg
+from contrapose.evaluate.per_example import PerExampleScores
 from contrapose.evaluate.results import Result
 from contrapose.evaluate.vectors import SPREAD_OF_COLLAPSE
 from contrapose.foreign import read_json_object
@@ -100,15 +100,15 @@ def _published(metadata: Any, subset: str, split: str) -> tuple[int, int]:
 
 
 def with_interval(result: Result, task: Any, local: LocalData | None, predictions: Path) -> Result:
-    """``result`` with its evidence and interval, where mteb kept the pairs; undefined, if all cosines are one."""
-    evidence = _evidence(result, task, local, predictions)
-    if evidence is None:
+    """With its per-example scores and interval, where mteb kept the pairs; undefined, if all cosines are one."""
+    scores = _per_example(result, task, local, predictions)
+    if scores is None:
         return result
-    if evidence.kind != "mean" and np.ptp(evidence.values_N) < SPREAD_OF_COLLAPSE:
+    if scores.kind != "mean" and np.ptp(scores.values_N) < SPREAD_OF_COLLAPSE:
         return replace(result, value=float("nan"), details={**result.details, "collapsed": True})
-    interval = evidence.interval()
-    details = {**result.details, "interval": [interval.low, interval.high], "statistic": evidence.kind}
-    return replace(result, evidence=evidence, details=details)
+    interval = scores.interval()
+    details = {**result.details, "interval": [interval.low, interval.high], "statistic": scores.kind}
+    return replace(result, per_example=scores, details=details)
 
 
 def keeps_rows(task: Any, local: LocalData | None) -> bool:
@@ -119,8 +119,10 @@ def keeps_rows(task: Any, local: LocalData | None) -> bool:
     return ranks and local is not None and max(rows for rows, _ in local.sizes.values()) <= _RANKED_QUERIES
 
 
-def _evidence(result: Result, task: Any, local: LocalData | None, predictions: Path) -> Evidence | None:
-    """The rows behind a score, from the predictions that mteb kept, if they give that very score."""
+def _per_example(
+    result: Result, task: Any, local: LocalData | None, predictions: Path
+) -> PerExampleScores | None:
+    """The per-example scores behind a number, from the predictions that mteb kept, if they give that very score."""
     if not keeps_rows(task, local) or math.isnan(result.value):
         return None
     subset = str(result.details["mteb_subset"])
@@ -132,22 +134,22 @@ def _evidence(result: Result, task: Any, local: LocalData | None, predictions: P
         return None
     try:
         kept = read_json_object(predictions / task.prediction_file_name)
-        found = _of_rows(task.metadata.type, part, kept[subset][result.split])
+        scores = _of_rows(task.metadata.type, part, kept[subset][result.split])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return found if abs(found.value() - result.value) <= _ROUNDING else None
+    return scores if abs(scores.value() - result.value) <= _ROUNDING else None
 
 
-def _of_rows(kind: str, part: Mapping[str, Any], kept: Mapping[str, Any]) -> Evidence:
+def _of_rows(kind: str, part: Mapping[str, Any], kept: Mapping[str, Any]) -> PerExampleScores:
     """Raises ValueError, KeyError or the like where the two do not belong together."""
     if kind not in _PAIRS:
         gains = part["relevant_docs"]
-        return Evidence("mean", np.array([_ndcg(kept[query], gains[query]) for query in gains]))
+        return PerExampleScores("mean", np.array([_ndcg(kept[query], gains[query]) for query in gains]))
     column, statistic = _PAIRS[kind]
     values_N, gold_N = (np.asarray(rows, np.float64) for rows in (kept["cosine_scores"], part[column]))
     if values_N.shape != gold_N.shape or values_N.ndim != 1:
         raise ValueError("predictions of other rows")
-    return Evidence(statistic, values_N, gold_N)
+    return PerExampleScores(statistic, values_N, gold_N)
 
 
 def _ndcg(scores: Mapping[str, float], gains: Mapping[str, int]) -> float:

@@ -110,7 +110,7 @@ class ContraposeLoss(nn.Module):
         anchor, positive, *negatives = (embedding.float() for embedding in embeddings)
         views = Views.pair(anchor, positive, negatives, seed=self.seed, step=int(self.num_steps))
         if self.mask_repeats and all("input_ids" in column for column in columns):
-            numbers = [text_numbers(column["input_ids"], column.get("attention_mask")) for column in columns]
+            numbers = [text_hashes(column["input_ids"], column.get("attention_mask")) for column in columns]
             numbers = numbers * 2 if len(numbers) == 1 else numbers
             views = Views(
                 by_name=views.by_name,
@@ -143,13 +143,13 @@ class ContraposeLoss(nn.Module):
         return bibtex(self.recipe.method)
 
 
-def text_numbers(input_ids_BT: Tensor, attention_mask_BT: Tensor | None = None) -> Tensor:
+def text_hashes(input_ids_BT: Tensor, attention_mask_BT: Tensor | None = None) -> Tensor:
     """(B,) int64, equal for rows with equal tokens, wherever the padding stands.
 
     A polynomial in an odd base modulo 2**64; only positions that the mask keeps are counted.
 
     >>> ids, mask = torch.tensor([[5, 7, 0], [5, 7, 9], [0, 5, 7]]), torch.tensor([[1, 1, 0], [1, 1, 1], [0, 1, 1]])
-    >>> numbers = text_numbers(ids, mask)
+    >>> numbers = text_hashes(ids, mask)
     >>> bool(numbers[0] == numbers[2]), bool(numbers[0] == numbers[1])
     (True, False)
     """

@@ -10,10 +10,8 @@ frozen once it has been read.
 from __future__ import annotations
 
 import importlib
-import inspect
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
@@ -22,14 +20,15 @@ from typing import Any, cast
 from torch import Tensor
 
 from contrapose import filters, negatives, positives, regularizers
-from contrapose.config import Frozen, validate
-from contrapose.contract import Loss, Method, Needs, Part, Supplies, Views, key_of
+from contrapose.config import validate
+from contrapose.contract import Loss, Method, Part, Supplies, Views, key_of
+from contrapose.contract.discovery import by_name, declared
 from contrapose.errors import UsageError, nearest
-from contrapose.objectives.discovery import by_name, declared
+from contrapose.objectives.configured import ConfiguredMethod
 from contrapose.objectives.door import check_needs, check_vectors
-from contrapose.objectives.hyperparameters import check_equation, combine, hyperparameters_of, values_for
-from contrapose.objectives.objective import Objective
+from contrapose.objectives.hyperparameters import check_equation, combine
 from contrapose.objectives.plugins import GROUP, is_file, method_of_file, method_of_package
+from contrapose.text.catalogue import AUTO, text_parts_named
 
 logger = logging.getLogger(__name__)
 
@@ -102,48 +101,16 @@ def _names(parts: Sequence[str | type[Part]]) -> list[str]:
     return [part if isinstance(part, str) else part.name for part in parts]
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """A method with extra parts and hyperparameters, checked, not yet built.
-
-    file_sha256: of the file the method was read from; None for a method of the catalogue.
-    """
-
-    method: Method
-    parts: tuple[type[Part], ...]
-    hyperparameters: Frozen
-    file_sha256: str | None = None
-
-    @property
-    def needs(self) -> Needs:
-        """What must be supplied: known before any model is loaded."""
-        return self.build(width=1).needs
-
-    def build(self, width: int) -> Objective:
-        """The objective for embeddings of ``width`` numbers; what it needs beside is handed over by ``attach``."""
-        values = self.hyperparameters.model_dump()
-        equation = self.method.objective
-        return Objective(
-            equation,
-            values_for(hyperparameters_of(equation), values),
-            [_instance(part, width, values) for part in self.parts],
-            self.method.needs,
-        )
-
-
-def _instance(part: type[Part], width: int, values: Mapping[str, Any]) -> Part:
-    mine = values_for(hyperparameters_of(part), values)
-    if "width" in inspect.signature(part).parameters:
-        mine["width"] = width
-    return part(**mine)
-
-
 def recipe(
-    method: str, parts: Sequence[str] = (), hyperparameters: Mapping[str, Any] | None = None
-) -> Recipe:
+    method: str,
+    parts: Sequence[str] = (),
+    hyperparameters: Mapping[str, Any] | None = None,
+    *,
+    views: str = AUTO,
+) -> ConfiguredMethod:
     """Look a method up, add parts and hyperparameters, and refuse what makes no sense, before anything is loaded.
 
-    method: a name of the catalogue, or a file that holds a ``METHOD``.
+    method: a name of the catalogue, or a file that holds a ``METHOD``; views: as ``--views``.
 
     Raises UsageError for an unknown method, part or hyperparameter, a part that the method already has, a value out
     of range, or one that would be ignored.
@@ -158,7 +125,7 @@ def recipe(
             raise UsageError(f"--with: unknown part '{name}'{hint} Known: {', '.join(all_parts())}")
         if name in _names(record.parts) or name in parts[:number]:
             raise UsageError(f"--with {name}: '{method}' already has this part; leave it out")
-    return _made(record, parts, hyperparameters or {}, name=method, file_sha256=file_sha256)
+    return _made(record, parts, hyperparameters or {}, name=method, views=views, file_sha256=file_sha256)
 
 
 def _made(
@@ -167,8 +134,9 @@ def _made(
     hyperparameters: Mapping[str, Any] | None = None,
     *,
     name: str = "",
+    views: str = AUTO,
     file_sha256: str | None = None,
-) -> Recipe:
+) -> ConfiguredMethod:
     """A record with parts and hyperparameters, tried on a width of 1."""
     where = f"method '{name or record.name}'"
     if unknown := [part for part in record.parts if isinstance(part, str) and part not in all_parts()]:
@@ -178,10 +146,13 @@ def _made(
     chosen = tuple(all_parts()[part] if isinstance(part, str) else part for part in (*record.parts, *parts))
     try:
         check_equation(record.objective)
-        model = combine([record.objective, *chosen], record.defaults)
+        texts = text_parts_named(views, record.text_parts)
+        model = combine([record.objective, *chosen, *texts], record.defaults)
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
-    result = Recipe(record, chosen, validate(model, hyperparameters or {}, where=where), file_sha256)
+    result = ConfiguredMethod(
+        record, chosen, validate(model, hyperparameters or {}, where=where), views, file_sha256
+    )
     try:
         result.build(width=1)
     except ValueError as error:

@@ -8,12 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from contrapose.errors import ContraposeError
-from contrapose.evaluate.evidence import holm, in_words
-from contrapose.evaluate.statistics import PairedTest
+from contrapose.evaluate.statistics import PairedTest, holm, in_words
 from contrapose.foreign import finite_number
-from contrapose.report.record import BeforeAfter, Difference, LedgerScore
+from contrapose.report.record import BeforeAfter, LedgerScore
 from contrapose.report.wording import named
-from contrapose.selection.reported import LabelledChange
+from contrapose.selection.reported import Difference, LabelledChange
 
 if TYPE_CHECKING:
     from contrapose.experiment.paired_evaluations import Change
@@ -74,14 +73,7 @@ def _in_words(score: BeforeAfter, test: PairedTest | None, p_values: Iterator[fl
 def labelled_changes(scores: Sequence[BeforeAfter]) -> list[LabelledChange]:
     """What the table says of labelled tasks, for the verdict."""
     return [
-        LabelledChange(
-            task=score.task,
-            name=named(score, scores),
-            difference=score.difference.value,
-            low=score.difference.low,
-            high=score.difference.high,
-            words=score.difference.words,
-        )
+        LabelledChange(task=score.task, name=named(score, scores), difference=score.difference)
         for score in scores
         if score.difference is not None
     ]
@@ -124,12 +116,7 @@ def _ledger_score(entry: Entry, result: Mapping[str, Any]) -> LedgerScore:
 
 
 def _difference(change: Change) -> Difference:
-    test = change.test
+    numbers = {name: getattr(change.test, name) for name in ("low", "high", "p_value")}
     return Difference(
-        value=test.difference,
-        low=test.low,
-        high=test.high,
-        p_value=test.p_value,
-        p_corrected=change.p_corrected,
-        words=change.words,
+        value=change.test.difference, **numbers, p_corrected=change.p_corrected, words=change.words
     )

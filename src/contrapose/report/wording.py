@@ -9,12 +9,12 @@ from contrapose.report.neighbours import MOST_CHANGES
 from contrapose.report.record import (
     BeforeAfter,
     Cell,
-    Difference,
     LedgerScore,
     OwnText,
     RunFacts,
     TrialsFolder,
 )
+from contrapose.selection.reported import Difference
 from contrapose.selection.verdict import decimals_of
 
 METRICS = {
@@ -40,7 +40,7 @@ _NO_PERCENTAGE = ("geometry", "label-free")
 
 
 def score(value: float | None, protocol: str = "") -> str:
-    """Two places; four for a small number of the geometry and of label-free scores, which are no percentages.
+    """Two decimals; four for a small number of the geometry and of label-free scores, which are no percentages.
 
     >>> score(8.51129), score(0.0220123, "geometry"), score(0.0351, "label-free"), score(None)
     ('8.51', '0.0220', '0.0351', 'undefined')

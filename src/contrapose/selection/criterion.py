@@ -18,9 +18,10 @@ import numpy as np
 from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import UsageError
-from contrapose.evaluate.evidence import Evidence, in_words
+from contrapose.evaluate.per_example import PerExampleScores
 from contrapose.evaluate.probes import FEWEST_PAIRS, MIN_WORDS
 from contrapose.evaluate.results import Result
+from contrapose.evaluate.statistics import in_words
 from contrapose.listening import Listener
 from contrapose.selection.budget import EvaluationCost
 from contrapose.selection.held_out import (
@@ -89,7 +90,7 @@ class StsbDev:
 
         self._task, self._listener = sts_dev(folder), listener
         self._by_weights: dict[Hashable, Result] = {}
-        self._pretrained: Evidence | None = None
+        self._pretrained: PerExampleScores | None = None
 
     def cost(self, encoder: Encoder) -> EvaluationCost:
         """The development set is one thing: all of it or nothing."""
@@ -101,14 +102,14 @@ class StsbDev:
         """The development set is never cut."""
 
     def begin(self, pretrained: Encoder, precision: str) -> None:
-        self._pretrained = self._evaluate(pretrained, precision).evidence
+        self._pretrained = self._evaluate(pretrained, precision).per_example
 
     def measure(self, encoder: Encoder, precision: str, *, brief: bool = False) -> dict[str, float]:
         value = self._evaluate(encoder, precision).value
         return {"score": COLLAPSED_SCORE if value is None or np.isnan(value) else value}
 
     def judge(self, encoder: Encoder, precision: str, *, brief: bool = False) -> Judgement | None:
-        now = self._evaluate(encoder, precision).evidence
+        now = self._evaluate(encoder, precision).per_example
         if self._pretrained is None or now is None:
             return None
         test = self._pretrained.change_to(now)

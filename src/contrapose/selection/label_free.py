@@ -29,9 +29,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from contrapose.evaluate.evidence import MEAN_RESAMPLES, in_words
+from contrapose.evaluate.per_example import MEAN_RESAMPLES
 from contrapose.evaluate.retrieval_pairs import pair_retrieval, reciprocal_rank
-from contrapose.evaluate.statistics import PairedTest, paired_test
+from contrapose.evaluate.statistics import PairedTest, in_words, paired_test
 from contrapose.evaluate.vectors import unit_rows
 
 #: Fitted on the eight domains; a test fits them again from studies/results/selection.jsonl.

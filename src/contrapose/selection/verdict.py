@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from contrapose.evaluate.evidence import in_words
+from contrapose.evaluate.statistics import in_words
 from contrapose.selection.label_free import HARMS, HELPS, UNCLEAR, Judgement
+from contrapose.text.catalogue import advice_for
 
 if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
@@ -23,15 +24,6 @@ RELIABILITY: Mapping[str, tuple[int, int]] = {HELPS: (3, 4), UNCLEAR: (15, 23), 
 #: Runs on the labelled domains that kept the pretrained model; of those where training had harmed; where it had helped.
 KEPT_STARTS = (18, 15, 2)
 
-#: What to try next where training harms or is of no use, by where the views came from.
-ADVICE: Mapping[str, str] = {
-    "dropout": "Where the text has titles or questions beside it, train on those pairs (--columns title,text); else "
-    "try --views crop or a lower --learning-rate, and judge with labels (--dev-data, contrapose evaluate).",
-    "crop": "Where the documents have titles, train on (title, text) pairs (--columns title,text); else try a lower "
-    "--learning-rate, and judge with labels (--dev-data, contrapose evaluate).",
-    "pairs": "See whether the pairs belong together; try a lower --learning-rate or fewer --steps, and judge with "
-    "labels (--dev-data, contrapose evaluate).",
-}
 _WITH_LABELS = "evaluate it and the pretrained model on labels of your own task (contrapose evaluate)"
 #: Criterion -> where it looks.
 _ON = {"label-free": "held-out text", "stsb-dev": "the STS-B development pairs"}
@@ -126,7 +118,7 @@ def pretrained_kept(trained: Verdict, views: str, blending: Mapping[str, Any], c
     return Verdict(
         word=UNCHANGED,
         happened=happened,
-        advice=f"{ADVICE[views]} To have what was trained all the same: --blend 1.",
+        advice=f"{advice_for(views)} To have what was trained all the same: --blend 1.",
         number=number,
         sure=f"Judged without labels: {outcome}." if criterion == "label-free" else "",
         measured=trained.measured,
@@ -148,7 +140,7 @@ def judge(
 
 def in_sentences(judgement: Judgement | None, criterion: str, about: str, views: str) -> Verdict:
     """A judgement as sentences; None is that of a collapsed model."""
-    harmed = f"Keep using the pretrained model. {ADVICE[views]}"
+    harmed = f"Keep using the pretrained model. {advice_for(views)}"
     if judgement is None:
         return Verdict(
             word=HARMS,

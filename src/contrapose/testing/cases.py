@@ -8,7 +8,7 @@ no gradient.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, combinations
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -17,9 +17,11 @@ import torch
 from torch import Tensor
 
 from contrapose.contract import Loss, Views
-from contrapose.objectives.catalogue import Recipe, all_parts, recipe
+from contrapose.objectives.catalogue import all_parts, recipe
+from contrapose.objectives.configured import ConfiguredMethod
 from contrapose.objectives.objective import Objective
 from contrapose.objectives.plugins import is_file
+from contrapose.testing.toys import supplies, tokens
 
 WIDTH = 5
 ROWS = 6
@@ -58,12 +60,13 @@ class Case:
     def build(self, *, memory: bool = True) -> Objective:
         """The objective; with ``memory``, its sources have seen two earlier batches."""
         objective = checked(self).build(width=WIDTH)
+        objective.attach(supplies(objective.needs, WIDTH))
         for step in range(2 if memory else 0):
             objective.observe(batch(seed=100 + step, first_text=1000 + 10 * step))
         return objective
 
 
-def checked(case: Case) -> Recipe:
+def checked(case: Case) -> ConfiguredMethod:
     """The recipe of a case, looked up once; building an objective from it is cheap."""
     key = (
         case.method,
@@ -75,7 +78,7 @@ def checked(case: Case) -> Recipe:
     return _checked[key]
 
 
-_checked: dict[Any, Recipe] = {}
+_checked: dict[Any, ConfiguredMethod] = {}
 
 
 def choices(annotation: Any) -> tuple[Any, ...]:
@@ -133,7 +136,7 @@ def batch(
     if first_text is not None:
         ids = torch.arange(first_text, first_text + rows)
         texts = {"anchor": ids, "positive": ids.clone()}
-    return Views.pair(anchor, positive, seed=7, step=step, text_ids=texts)
+    return Views.pair(anchor, positive, seed=7, step=step, text_ids=texts, tokens=tokens(rows, seed))
 
 
 def with_gradient(views: Views) -> Views:
@@ -148,8 +151,8 @@ def gradients(loss: Loss, views: Views) -> tuple[Tensor, Tensor]:
     return anchor, positive
 
 
-def is_random(case: Case) -> bool:
-    """Whether another step gives the same views another loss."""
+def is_random(case: Case, term: str = "contrast") -> bool:
+    """Whether another step gives the same views another value of the term."""
     objective = case.build()
-    first, second = (objective(batch(step=step), with_stats=False) for step in (0, 1))
-    return not torch.equal(first.total, second.total)
+    first, second = (objective(replace(batch(), step=step), with_stats=False) for step in (0, 1))
+    return not torch.equal(first.terms[term], second.terms[term])

@@ -9,7 +9,7 @@ import torch
 
 from contrapose.errors import UsageError
 from contrapose.objectives.catalogue import describe, loss, method_named, recipe
-from contrapose.testing.cases import COMPANIONS, Case, choices
+from contrapose.testing.cases import COMPANIONS, Case, checked, choices
 from contrapose.testing.rules import Rule, alone, must
 
 #: Limits above this are not tried: a queue of a million vectors is one.
@@ -40,7 +40,8 @@ def out_of_range(method: str) -> Iterator[tuple[str, Any]]:
             yield name, options[0].upper()
             yield name, 1
         else:
-            no_numbers: tuple[Any, ...] = (float("nan"), float("inf"), "many", [1], {})
+            text: tuple[Any, ...] = ("",) if field.annotation is str else ("many",)
+            no_numbers: tuple[Any, ...] = (float("nan"), float("inf"), *text, [1], {})
             yield from ((name, wrong) for wrong in no_numbers)
 
 
@@ -79,9 +80,23 @@ def the_defaults_can_be_given_in_full(case: Case) -> None:
     must(given == defaults, f"{given} in place of {defaults}")
 
 
+def needs_tokens(case: Case) -> bool:
+    needs = checked(case).needs
+    return bool(needs.tokens or needs.labels or needs.networks)
+
+
 def it_takes_plain_tensors_and_given_negatives(case: Case) -> None:
-    """It works on tensors of any width, and the negatives of triplets are further columns of every row."""
+    """It works on tensors of any width, and the negatives of triplets are further columns of every row. What needs
+    tokens says so."""
     anchor, positive, negative = torch.randn(3, 4, 3, generator=torch.Generator().manual_seed(0)).unbind()
+    if needs_tokens(case):
+        try:
+            loss(case.method, anchor, positive, parts=case.parts, **case.numbers)
+        except UsageError as error:
+            must("needs tokens" in str(error), f"refused in other words: {error}")
+        else:
+            raise AssertionError("it needs tokens, and vectors alone are accepted")
+        return
     plain = loss(case.method, anchor, positive, parts=case.parts, **case.numbers)
     triplets = loss(case.method, anchor, positive, negative, parts=case.parts, **case.numbers)
     must(plain.total.isfinite() and triplets.total.isfinite(), "the loss is not finite")

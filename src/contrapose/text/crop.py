@@ -7,6 +7,9 @@ it would say something else. Giorgi et al. 2021 (DeCLUTR) train on span pairs of
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+from contrapose.contract import TextPart
 from contrapose.seeds import numpy_generator
 
 SHORTEST_TEXT = 6
@@ -35,3 +38,31 @@ def crop(text: str, *, seed: int, step: int, row: int, view: str, max_words: int
     length = int(rng.integers(least, most + 1))
     start = int(rng.integers(0, len(words) - length + 1))
     return " ".join(words[start : start + length])
+
+
+class Crops(TextPart):
+    """Both views are a span of the row's text, each drawn for itself."""
+
+    name, idea = "crop", "Two random spans of one text, for documents longer than a sentence."
+    advice = (
+        "Where the documents have titles, train on (title, text) pairs (--columns title,text); else try a lower "
+        "--learning-rate, and judge with labels (--dev-data, contrapose evaluate)."
+    )
+
+    def __init__(self, *, max_words: int | None = None) -> None:
+        self.max_words = max_words
+
+    def texts(
+        self, rows: Sequence[int], columns: Mapping[str, list[str]], *, seed: int, step: int
+    ) -> dict[str, list[str]]:
+        (texts,) = columns.values()
+        return {
+            view: [
+                crop(text, seed=seed, step=step, row=int(row), view=view, max_words=self.max_words)
+                for text, row in zip(texts, rows, strict=True)
+            ]
+            for view in ("anchor", "positive")
+        }
+
+
+TEXT_PART = Crops

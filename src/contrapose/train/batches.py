@@ -8,7 +8,7 @@ a step that crosses the end of an epoch takes its rest from the next one, and re
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 
@@ -16,15 +16,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from contrapose.contract import TextPart
 from contrapose.data.corpus import Corpus
 from contrapose.errors import UsageError
 from contrapose.seeds import derive, permute
-from contrapose.text.crop import crop
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One global batch: the texts of every view, and numbers that are equal where texts are."""
+    """One global batch: the texts of every view, and hashes that are equal where texts are."""
 
     step: int
     row_ids: Tensor
@@ -45,9 +45,8 @@ class Batches:
         rows: np.ndarray,
         *,
         batch_size: int,
-        views: str,
+        text_parts: Sequence[TextPart],
         seed: int,
-        max_words: int,
         mask_repeats: bool = True,
     ) -> None:
         if len(rows) < 2:
@@ -60,8 +59,8 @@ class Batches:
                 f"give more text, or --batch-size {max(2, len(rows) // 2)}"
             )
         self.corpus, self.rows = corpus, rows
-        self.batch_size, self.views, self.seed = batch_size, views, seed
-        self.max_words, self.mask_repeats = max_words, mask_repeats
+        self.batch_size, self.text_parts, self.seed = batch_size, tuple(text_parts), seed
+        self.mask_repeats = mask_repeats
 
     def among(self, rows: np.ndarray) -> Batches:
         """The same batches of fewer rows: those of ``rows`` that may be trained on."""
@@ -76,8 +75,11 @@ class Batches:
     def at(self, step: int) -> Batch:
         """The batch of step ``step`` (from 0)."""
         row_ids = self.rows[self._shuffled(step)]
-        texts = self._views_of(self.corpus.take(row_ids), row_ids, step)
-        text_ids = {name: text_numbers(view) for name, view in texts.items()} if self.mask_repeats else {}
+        columns = self.corpus.take(row_ids)
+        texts: dict[str, list[str]] = {}
+        for part in self.text_parts:
+            texts |= part.texts(row_ids, columns, seed=self.seed, step=step)
+        text_ids = {name: text_hashes(view) for name, view in texts.items()} if self.mask_repeats else {}
         return Batch(step=step, row_ids=torch.from_numpy(row_ids), texts=texts, text_ids=text_ids)
 
     def _shuffled(self, step: int) -> np.ndarray:
@@ -89,27 +91,11 @@ class Batches:
             shuffled[here] = permute(within[here], len(self.rows), derive(self.seed, "shuffle", int(epoch)))
         return shuffled
 
-    def _views_of(
-        self, columns: Mapping[str, list[str]], row_ids: np.ndarray, step: int
-    ) -> dict[str, list[str]]:
-        if self.views == "pairs":
-            return dict(columns)
-        (texts,) = columns.values()
-        if self.views == "dropout":
-            return {"anchor": texts, "positive": texts}
-        return {
-            view: [
-                crop(text, seed=self.seed, step=step, row=int(row), view=view, max_words=self.max_words)
-                for text, row in zip(texts, row_ids, strict=True)
-            ]
-            for view in ("anchor", "positive")
-        }
 
-
-def text_numbers(texts: list[str]) -> Tensor:
+def text_hashes(texts: list[str]) -> Tensor:
     """One positive int64 per text, equal for equal texts (63 bits of a hash).
 
-    >>> text_numbers(["a", "b", "a"]).unique().numel()
+    >>> text_hashes(["a", "b", "a"]).unique().numel()
     2
     """
     digests = (hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts)
@@ -117,17 +103,3 @@ def text_numbers(texts: list[str]) -> Tensor:
     return torch.tensor(
         [(int.from_bytes(digest, "little") >> 1) | 1 for digest in digests], dtype=torch.int64
     )
-
-
-def choose_views(views: str, columns: tuple[str, ...]) -> str:
-    """Resolve ``auto``, and refuse views that the columns cannot give."""
-    if views == "auto":
-        return "pairs" if len(columns) > 1 else "dropout"
-    if views == "pairs" and len(columns) < 2:
-        raise UsageError("--views pairs needs two text columns (anchor, positive), and the corpus has one")
-    if views in ("dropout", "crop") and len(columns) > 1:
-        raise UsageError(
-            f"--views {views} needs one text column, and the corpus has {', '.join(columns)}: "
-            f"choose one with --columns, or use --views pairs"
-        )
-    return views

@@ -15,13 +15,14 @@ from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.views import require_dropout, view_cosine
 from contrapose.errors import ResumeRefused, UsageError
 from contrapose.listening import Listener
-from contrapose.objectives.catalogue import Recipe, recipe
+from contrapose.objectives.catalogue import recipe
+from contrapose.objectives.configured import ConfiguredMethod
 from contrapose.seeds import derive
 from contrapose.selection.budget import EvaluationPlan
 from contrapose.selection.criterion import Criterion, choose_criterion
 from contrapose.selection.held_out import evaluations_of_run
 from contrapose.storage.durable import write_json, write_text
-from contrapose.train.batches import Batches, choose_views
+from contrapose.train.batches import Batches
 from contrapose.train.chunks import CPU_GROUPS, GPU_GROUPS
 from contrapose.train.claim import claim
 from contrapose.train.corpus_copy import build, corpus_copy_of, make_good
@@ -63,7 +64,8 @@ def prepare(
     the process group) is pushed on ``stack``.
     """
     began = time.perf_counter()
-    made = recipe(settings.method.name, settings.method.parts, settings.method.hyperparameters)
+    method = settings.method
+    made = recipe(method.name, method.parts, method.hyperparameters, views=settings.data.views)
     if resume:
         check_method_file(run_folder(settings), made.file_sha256)
     settings = _with_all_numbers(settings, made)
@@ -90,16 +92,16 @@ def prepare(
         build(folder, settings, cleared, listener)
     processes.wait()
     corpus = Corpus.open(corpus_copy_of(folder))
-    views = choose_views(settings.data.views, corpus.columns)
+    text_parts = made.text_parts(corpus.columns, max_words=settings.training.max_length)
+    views = ",".join(part.name for part in text_parts)
     held_out_rows = min(settings.data.held_out_rows, len(corpus) // 10)
     rows, held_out = corpus.split_held_out(held_out_rows, derive(settings.training.seed, "held-out") >> 1)
     batches = Batches(
         corpus,
         rows,
         batch_size=settings.training.batch_size,
-        views=views,
+        text_parts=text_parts,
         seed=settings.training.seed,
-        max_words=settings.training.max_length,
         mask_repeats=settings.training.mask_repeats,
     )
     num_steps = steps_of(settings, len(rows))
@@ -115,7 +117,7 @@ def prepare(
         "precision": "bf16" if bf16 else "fp32",
         "account": corpus.statistics.lines(),
         "temperature": getattr(made.hyperparameters, "temperature", None),
-        **_measured_views(encoder, batches, views, settings),
+        **_measured_views(encoder, batches, settings),
     }
     companions = companions_of(needs, beside, corpus)
     objective.attach(
@@ -215,13 +217,13 @@ def _facts_of_looks(criterion: Criterion | None, looks: EvaluationPlan, num_step
     }
 
 
-def _with_all_numbers(settings: RunSettings, made: Recipe) -> RunSettings:
+def _with_all_numbers(settings: RunSettings, made: ConfiguredMethod) -> RunSettings:
     """The settings with every hyperparameter of the method in them, its defaults too: that is what the run records."""
     method = settings.method.model_copy(update={"hyperparameters": made.hyperparameters.model_dump()})
     return settings.model_copy(update={"method": method})
 
 
-def load_encoder(settings: RunSettings, made: Recipe) -> Encoder:
+def load_encoder(settings: RunSettings, made: ConfiguredMethod) -> Encoder:
     """The encoder that the run begins with, with the head that was asked for, or the method's."""
     chosen = settings.encoder
     return Encoder.load(
@@ -234,11 +236,9 @@ def load_encoder(settings: RunSettings, made: Recipe) -> Encoder:
     )
 
 
-def _measured_views(
-    encoder: Encoder, batches: Batches, views: str, settings: RunSettings
-) -> dict[str, float]:
+def _measured_views(encoder: Encoder, batches: Batches, settings: RunSettings) -> dict[str, float]:
     """The cosine between two dropout views, and a refusal where they are one."""
-    if views != "dropout":
+    if not any(part.needs_dropout for part in batches.text_parts):
         return {}
     require_dropout(encoder)
     texts = batches.at(0).texts["anchor"][:MEASURED_TEXTS]

@@ -44,6 +44,6 @@ def _encode(session: Session, rows: np.ndarray, path: Path) -> np.ndarray:
         block = rows[start : start + ROWS_PER_BLOCK]
         first, *_ = session.corpus.take(block).values()
         vectors_ND[start : start + len(block)] = session.encoder.encode(
-            first, normalize=False, precision=session.precision, progress=session.listener
+            first, normalize=False, precision=session.precision, progress=session.listener.advance
         )
     return vectors_ND

@@ -17,7 +17,7 @@ from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import ResumeRefused
 from contrapose.listening import Listener
-from contrapose.objectives.catalogue import Recipe
+from contrapose.objectives.configured import ConfiguredMethod
 from contrapose.objectives.objective import Objective
 from contrapose.selection.budget import EvaluationPlan
 from contrapose.selection.criterion import Criterion
@@ -38,7 +38,7 @@ class Session:
     """A run in progress: what it was told, what it is made of, and where it stands."""
 
     settings: RunSettings
-    recipe: Recipe
+    recipe: ConfiguredMethod
     folder: Path
     corpus: Corpus
     batches: Batches

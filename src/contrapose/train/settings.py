@@ -38,9 +38,11 @@ class DataSettings(Frozen):
         ),
     ] = None
     views: Annotated[
-        Literal["auto", "dropout", "crop", "pairs"],
+        str,
         Field(
-            description="where the second view comes from; auto: the columns where there are two, else dropout"
+            min_length=1,
+            description="where the second view comes from: auto (the method's, else the columns where there are two, "
+            "else dropout), or the name of a text part, such as dropout, crop or pairs",
         ),
     ] = "auto"
     min_words: Annotated[int, Field(ge=1, description="rows with fewer words are left out")] = 1
@@ -198,11 +200,16 @@ class RunSettings(Frozen):
 
     @model_validator(mode="after")
     def _columns_fit_views(self) -> RunSettings:
-        columns, views = self.data.columns, self.data.views
-        if views == "pairs" and columns is not None and len(columns) < 2:
-            raise ValueError("views 'pairs' needs at least two columns, anchor and positive")
-        if views in ("dropout", "crop") and columns is not None and len(columns) > 1:
-            raise ValueError(f"views '{views}' takes one column, and {len(columns)} are given")
+        """A file of a method may bring text parts of its own, known when it is read."""
+        if self.data.views != "auto" and not self.method.name.endswith(".py"):
+            from contrapose.text.catalogue import text_parts_for, text_parts_named
+
+            try:
+                text_parts_named(self.data.views)
+                if self.data.columns is not None:
+                    text_parts_for(self.data.views, self.data.columns)
+            except UsageError as error:
+                raise ValueError(str(error)) from None
         return self
 
 

@@ -111,8 +111,8 @@ def _network(network: Network, settings: RunSettings, encoder: Encoder) -> nn.Mo
             made = MaskedLanguageModel.load(source, trainable=network.trainable)
     except ContraposeError as error:
         raise type(error)(
-            f"the {network.name} that the method needs cannot be loaded: {error}. Choose another one with "
-            f"--set {network.name}=FOLDER"
+            f"the {network.name} that the method needs cannot be loaded: {str(error).rstrip('.')}. "
+            f"Choose another one with --set {network.name}=FOLDER"
         ) from None
     tokenizer = made.tokenizer if isinstance(made, MaskedLanguageModel) else body.tokenizer
     if tokenizer.get_vocab() != encoder.tokenizer.get_vocab():

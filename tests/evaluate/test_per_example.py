@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from contrapose.errors import UsageError
-from contrapose.evaluate.evidence import Evidence, holm, in_words
+from contrapose.evaluate.per_example import PerExampleScores
+from contrapose.evaluate.statistics import holm, in_words
 
 ROWS = 300
 
@@ -24,13 +25,13 @@ def gold() -> np.ndarray:
 
 def test_the_value_of_a_correlation_is_scipys(gold: np.ndarray) -> None:
     values = scores(1.0, 0, gold)
-    assert Evidence("spearman", values, gold).value() == pytest.approx(
+    assert PerExampleScores("spearman", values, gold).value() == pytest.approx(
         100 * stats.spearmanr(values, gold).statistic, abs=1e-10
     )
 
 
 def test_a_real_difference_is_found_and_called_better(gold: np.ndarray) -> None:
-    weak, strong = (Evidence("spearman", scores(s, i, gold), gold) for i, s in enumerate((0.5, 1.5)))
+    weak, strong = (PerExampleScores("spearman", scores(s, i, gold), gold) for i, s in enumerate((0.5, 1.5)))
     test = weak.change_to(strong)
     assert test.difference == pytest.approx(strong.value() - weak.value())
     assert in_words(test) == "better"
@@ -38,7 +39,7 @@ def test_a_real_difference_is_found_and_called_better(gold: np.ndarray) -> None:
 
 
 def test_the_same_model_is_no_change(gold: np.ndarray) -> None:
-    one = Evidence("spearman", scores(1.0, 0, gold), gold)
+    one = PerExampleScores("spearman", scores(1.0, 0, gold), gold)
     test = one.change_to(one)
     assert (test.difference, test.p_value, test.better, test.worse) == (0.0, 1.0, 0, 0)
     assert in_words(test) == "no clear change"
@@ -46,8 +47,10 @@ def test_the_same_model_is_no_change(gold: np.ndarray) -> None:
 
 def test_another_scale_of_cosines_changes_nothing(gold: np.ndarray) -> None:
     values, other = scores(1.0, 0, gold), scores(1.0, 1, gold)
-    plain = Evidence("spearman", values, gold).change_to(Evidence("spearman", other, gold))
-    scaled = Evidence("spearman", values, gold).change_to(Evidence("spearman", 0.9 + other / 100, gold))
+    plain = PerExampleScores("spearman", values, gold).change_to(PerExampleScores("spearman", other, gold))
+    scaled = PerExampleScores("spearman", values, gold).change_to(
+        PerExampleScores("spearman", 0.9 + other / 100, gold)
+    )
     assert scaled == plain
 
 
@@ -59,32 +62,32 @@ def test_two_equally_good_models_are_called_different_about_one_time_in_twenty(k
         first, second = (scores(1.0, 2 * number + side, gold) for side in (0, 1))
         if kind == "mean":
             one, other = (
-                Evidence("mean", (first > 0).astype(float)),
-                Evidence("mean", (second > 0).astype(float)),
+                PerExampleScores("mean", (first > 0).astype(float)),
+                PerExampleScores("mean", (second > 0).astype(float)),
             )
         else:
-            one, other = Evidence(kind, first, gold), Evidence(kind, second, gold)
+            one, other = PerExampleScores(kind, first, gold), PerExampleScores(kind, second, gold)
         alarms += in_words(one.change_to(other)) != "no clear change"
     assert alarms <= 9, "of 60; 3 are expected, 9 has a chance below 1 in 1,000"
 
 
 def test_intervals_hold_the_truth_about_nineteen_times_in_twenty() -> None:
     everyone = np.random.default_rng(5).normal(size=100_000)
-    truth = Evidence("spearman", scores(1.0, 6, everyone), everyone).value()
+    truth = PerExampleScores("spearman", scores(1.0, 6, everyone), everyone).value()
     held = 0
     for number in range(40):
         gold = np.random.default_rng(2000 + number).normal(size=120)
-        found = Evidence("spearman", scores(1.0, 3000 + number, gold), gold).interval()
+        found = PerExampleScores("spearman", scores(1.0, 3000 + number, gold), gold).interval()
         held += found.low <= truth <= found.high
     assert held >= 33
 
 
 def test_other_rows_cannot_be_paired(gold: np.ndarray) -> None:
-    one = Evidence("spearman", gold, gold)
+    one = PerExampleScores("spearman", gold, gold)
     with pytest.raises(UsageError, match="gold values differ"):
-        one.change_to(Evidence("spearman", gold, gold[::-1].copy()))
+        one.change_to(PerExampleScores("spearman", gold, gold[::-1].copy()))
     with pytest.raises(UsageError, match="cannot pair spearman over 300 rows with mean over 300"):
-        one.change_to(Evidence("mean", gold))
+        one.change_to(PerExampleScores("mean", gold))
 
 
 @pytest.mark.parametrize(

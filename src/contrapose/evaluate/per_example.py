@@ -1,4 +1,4 @@
-"""The rows behind a number: what is resampled for its interval, and paired when two models are compared.
+"""Per-example scores: what is resampled for the interval of a number, and paired when two models are compared.
 
 A mean (accuracy, nDCG, reciprocal rank) is made of one value per row; a rank correlation or an average precision of one
 cosine and one gold value per row. A number may be the mean over parts (protocol "senteval-mean"): then rows are
@@ -11,14 +11,16 @@ control, and a difference that single scores hide becomes visible.
                   large as the one found? Cosines are first put on one scale, their ranks: models differ in how far
                   they spread cosines, and changing places must not mix scales.
 
-Over several seeds: :mod:`contrapose.evaluate.over_seeds`.
+Over several seeds: :mod:`contrapose.evaluate.over_seeds`. In files and in the ledger they are arrays called
+"task|metric|values", "...|gold" and "...|parts"; :meth:`PerExampleScores.to_arrays` and
+:meth:`PerExampleScores.from_arrays` are the only ones who know.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Self
 
 import numpy as np
 
@@ -38,6 +40,7 @@ from contrapose.seeds import derive, numpy_generator
 #: Resamples of a mean (computed all at once) and of anything else (one by one).
 MEAN_RESAMPLES, RESAMPLES = 5_000, 500
 
+_ARRAYS = ("values", "gold", "parts")
 _STATISTICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "spearman": lambda values, gold: spearman(values, gold),
     "average_precision": lambda values, gold: average_precision(gold, values),
@@ -45,7 +48,7 @@ _STATISTICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class PerExampleScores:
     """kind: "mean", "spearman" or "average_precision"; values_N: per row; gold_N: for all but means.
 
     parts_N: the part of each row where the number is the unweighted mean over parts.
@@ -58,7 +61,27 @@ class Evidence:
 
     def __post_init__(self) -> None:
         if self.kind != "mean" and (self.kind not in _STATISTICS or self.gold_N is None):
-            raise ValueError(f"evidence of kind {self.kind!r} needs a known statistic and gold values")
+            raise ValueError(f"scores of kind {self.kind!r} need a known statistic and gold values")
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, np.ndarray], task: str, metric: str, statistic: str | None = None
+    ) -> Self | None:
+        """The scores of a task and metric, or None where there are none; statistic: where the metric is not its name.
+
+        >>> scores = PerExampleScores("mean", np.array([0.0, 1.0]))
+        >>> PerExampleScores.from_arrays(scores.to_arrays("TREC", "accuracy"), "TREC", "accuracy").value()
+        50.0
+        """
+        values_N, gold_N, parts_N = (arrays.get(f"{task}|{metric}|{name}") for name in _ARRAYS)
+        if values_N is None:
+            return None
+        return cls("mean" if gold_N is None else statistic or metric, values_N, gold_N, parts_N)
+
+    def to_arrays(self, task: str, metric: str) -> dict[str, np.ndarray]:
+        """As they are kept: name -> array, of those that there are."""
+        arrays = zip(_ARRAYS, (self.values_N, self.gold_N, self.parts_N), strict=True)
+        return {f"{task}|{metric}|{name}": array for name, array in arrays if array is not None}
 
     def __len__(self) -> int:
         return len(self.values_N)
@@ -66,18 +89,18 @@ class Evidence:
     def value(self) -> float:
         """The number x 100.
 
-        >>> Evidence("mean", np.array([0.0, 1.0])).value()
+        >>> PerExampleScores("mean", np.array([0.0, 1.0])).value()
         50.0
         """
         return float(np.mean([100 * part._statistic() for part in self.by_part()]))
 
-    def by_part(self) -> list[Evidence]:
-        """Itself, or one piece of evidence for each part."""
+    def by_part(self) -> list[PerExampleScores]:
+        """Itself, or those of each part."""
         if self.parts_N is None:
             return [self]
         gold_N = self.gold_N
         return [
-            Evidence(self.kind, self.values_N[rows], None if gold_N is None else gold_N[rows])
+            PerExampleScores(self.kind, self.values_N[rows], None if gold_N is None else gold_N[rows])
             for part in np.unique(self.parts_N)
             for rows in [self.parts_N == part]
         ]
@@ -115,7 +138,7 @@ class Evidence:
         low, high = percentiles(self.resampled(seed=seed), level)
         return Interval(estimate=self.value(), low=low, high=high, level=level, rows=len(self))
 
-    def check_pairs_with(self, other: Evidence) -> None:
+    def check_pairs_with(self, other: PerExampleScores) -> None:
         """Raise :class:`UsageError` unless ``other`` is the same kind of number over the same rows."""
         if self.kind != other.kind or len(self) != len(other):
             raise UsageError(
@@ -128,7 +151,7 @@ class Evidence:
             if not _same(mine, others):
                 raise UsageError(f"cannot pair two numbers whose {name} differ: they are of other rows")
 
-    def change_to(self, after: Evidence, *, level: float = 0.95, seed: int = 0) -> PairedTest:
+    def change_to(self, after: PerExampleScores, *, level: float = 0.95, seed: int = 0) -> PairedTest:
         """From this number to ``after``, of another model on the same rows, x 100.
 
         Raises :class:`UsageError` where the rows are not the same.
@@ -151,20 +174,20 @@ class Evidence:
             rows=len(self),
         )
 
-    def _p_of_changed_places(self, after: Evidence, difference: float, seed: int) -> float:
+    def _p_of_changed_places(self, after: PerExampleScores, difference: float, seed: int) -> float:
         before, after = self._ranked(), after._ranked()
         generator = numpy_generator(seed, "change-places")
         extreme = 0
         for _ in range(RESAMPLES):
             swap = generator.random(len(self)) < 0.5
             first, second = (
-                Evidence(self.kind, np.where(swap, a.values_N, b.values_N), self.gold_N, self.parts_N)
+                PerExampleScores(self.kind, np.where(swap, a.values_N, b.values_N), self.gold_N, self.parts_N)
                 for a, b in ((after, before), (before, after))
             )
             extreme += abs(second.value() - first.value()) >= abs(difference) - 1e-9
         return (1 + extreme) / (1 + RESAMPLES)
 
-    def _ranked(self) -> Evidence:
+    def _ranked(self) -> PerExampleScores:
         """The same with the ranks of the values, in each part; a mean keeps its values."""
         if self.gold_N is None:
             return self
@@ -172,7 +195,7 @@ class Evidence:
         parts_N = np.zeros(len(self), np.int64) if self.parts_N is None else self.parts_N
         for part in np.unique(parts_N):
             values_N[parts_N == part] = ranks(self.values_N[parts_N == part])
-        return Evidence(self.kind, values_N, self.gold_N, self.parts_N)
+        return PerExampleScores(self.kind, values_N, self.gold_N, self.parts_N)
 
     def _statistic(self) -> float:
         if self.gold_N is None:
@@ -180,22 +203,9 @@ class Evidence:
         return _STATISTICS[self.kind](self.values_N, self.gold_N)
 
 
-class Difference(Protocol):
-    """What every comparison knows of its difference."""
-
-    @property
-    def difference(self) -> float: ...
-    @property
-    def low(self) -> float: ...
-    @property
-    def high(self) -> float: ...
-    @property
-    def level(self) -> float: ...
-    @property
-    def p_value(self) -> float: ...
-
-
-def mean_resampled(parts: Sequence[Evidence], *, resamples: int | None = None, seed: int = 0) -> np.ndarray:
+def mean_resampled(
+    parts: Sequence[PerExampleScores], *, resamples: int | None = None, seed: int = 0
+) -> np.ndarray:
     """Resamples of the mean of several numbers, each of which draws its own rows."""
     resamples = resamples or min(part.resamples for part in parts)
     drawn = [
@@ -210,32 +220,3 @@ def _same(first: np.ndarray | None, second: np.ndarray | None) -> bool:
     if first is None or second is None:
         return first is second
     return bool(np.array_equal(first, second))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values corrected for their number (Holm 1979): the chance of any false alarm among them stays at the level.
-
-    >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
-    [0.03, 0.06, 0.06]
-    """
-    order = sorted(range(len(p_values)), key=lambda row: p_values[row])
-    corrected, highest = [0.0] * len(p_values), 0.0
-    for place, row in enumerate(order):
-        highest = max(highest, min(1.0, (len(p_values) - place) * p_values[row]))
-        corrected[row] = highest
-    return corrected
-
-
-def in_words(test: Difference, p_value: float | None = None) -> str:
-    """What a comparison says: "better", "worse", or "no clear change" where it could be chance.
-
-    Clear is a difference whose interval leaves out zero and whose p-value (corrected, where given) is at most
-    1 - level.
-
-    >>> in_words(paired_test(np.zeros(30), np.ones(30))), in_words(paired_test(np.zeros(30), np.zeros(30)))
-    ('better', 'no clear change')
-    """
-    p_value = test.p_value if p_value is None else p_value
-    if p_value > 1 - test.level + 1e-12 or test.low <= 0 <= test.high:
-        return "no clear change"
-    return "better" if test.difference > 0 else "worse"

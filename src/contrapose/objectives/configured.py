@@ -1,0 +1,60 @@
+"""A method as it was asked for: its record, further parts, the views, and every hyperparameter checked."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from contrapose.config import Frozen
+from contrapose.contract import Method, Needs, Part, TextPart
+from contrapose.objectives.hyperparameters import hyperparameters_of, values_for
+from contrapose.objectives.objective import Objective
+from contrapose.text.catalogue import AUTO, text_parts_for
+
+
+@dataclass(frozen=True)
+class ConfiguredMethod:
+    """A method with extra parts, views and hyperparameters, checked, not yet built.
+
+    file_sha256: of the file the method was read from; None for a method of the catalogue.
+    """
+
+    method: Method
+    parts: tuple[type[Part], ...]
+    hyperparameters: Frozen
+    views: str = AUTO
+    file_sha256: str | None = None
+
+    @property
+    def needs(self) -> Needs:
+        """What must be supplied: known before any model is loaded."""
+        return self.build(width=1).needs
+
+    def build(self, width: int) -> Objective:
+        """The objective for embeddings of ``width`` numbers; what it needs beside is handed over by ``attach``."""
+        values = self.hyperparameters.model_dump()
+        equation = self.method.objective
+        return Objective(
+            equation,
+            values_for(hyperparameters_of(equation), values),
+            [_instance(part, values, width=width) for part in self.parts],
+            self.method.needs,
+        )
+
+    def text_parts(self, columns: Sequence[str], *, max_words: int) -> tuple[TextPart, ...]:
+        """What makes the texts of the views from data of these columns, for an encoder that reads so many words."""
+        values = self.hyperparameters.model_dump()
+        chosen = text_parts_for(self.views, columns, self.method.text_parts)
+        return tuple(_instance(part, values, max_words=max_words) for part in chosen)
+
+
+_Made = TypeVar("_Made", Part, TextPart)
+
+
+def _instance(part: type[_Made], values: Mapping[str, Any], **supplied: Any) -> _Made:
+    """A part with its own of the hyperparameters, and of what is supplied that which it asks for."""
+    taken = inspect.signature(part).parameters
+    given = {name: value for name, value in supplied.items() if name in taken}
+    return part(**values_for(hyperparameters_of(part), values), **given)

@@ -1,0 +1,73 @@
+"""Small networks and tokens that stand for what training supplies, so that the rules reach parts that need them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from contrapose.contract import Needs, Network, Supplies, Tokens
+from contrapose.seeds import seeded
+
+VOCABULARY, MASK, SPECIAL, PADDING = 20, 3, 2, 0
+LENGTH = 7
+
+
+class ToyLanguageModel(nn.Module):
+    """Token ids to logits over the vocabulary, which depend on the token and its left neighbour."""
+
+    mask_token_id = MASK
+    vocabulary_size = VOCABULARY
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(VOCABULARY, VOCABULARY)
+
+    def forward(self, ids_RT: Tensor, attention_RT: Tensor) -> Tensor:
+        logits_RTV: Tensor = self.table(ids_RT) + self.table(ids_RT.roll(1, dims=1))
+        return logits_RTV
+
+
+class ToyDiscriminator(nn.Module):
+    """Token ids and a first vector to states (R, T, D)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.words = nn.Embedding(VOCABULARY, width)
+
+    def forward(self, ids_RT: Tensor, attention_RT: Tensor, first_RD: Tensor) -> Tensor:
+        states_RTD = self.words(ids_RT)
+        first_R1D = first_RD.to(states_RTD.dtype)[:, None]
+        mixed_RTD: Tensor = torch.tanh(torch.cat([first_R1D, states_RTD[:, 1:] + first_R1D], dim=1))
+        return mixed_RTD
+
+
+def supplies(needs: Needs, width: int) -> Supplies:
+    """What a part's ``attach`` is given: every network that it needs, as a toy."""
+    with seeded(0, "toys"):
+        networks = {network.name: _toy(network, width) for network in needs.networks}
+    widths = {companion.name: width + 1 for companion in needs.companions}
+    return Supplies(width=width, pooled_width=width, companion_widths=widths, networks=networks, num_rows=100)
+
+
+def _toy(network: Network, width: int) -> nn.Module:
+    toy = ToyDiscriminator(width) if network.kind == "discriminator" else ToyLanguageModel()
+    return toy.requires_grad_(network.trainable)
+
+
+def tokens(rows: int, seed: int) -> dict[str, Tokens]:
+    """Both views' tokens: the same words, as under dropout; rows of several lengths."""
+    random = torch.Generator().manual_seed(seed)
+    ids_RT = torch.randint(SPECIAL + 2, VOCABULARY, (rows, LENGTH), generator=random)
+    lengths_R = torch.randint(3, LENGTH + 1, (rows, 1), generator=random)
+    attention_RT = torch.arange(LENGTH)[None, :] < lengths_R
+    ids_RT = ids_RT.masked_fill(~attention_RT, PADDING)
+    ids_RT[:, 0] = SPECIAL
+    one = Tokens(
+        ids_RT=ids_RT,
+        attention_RT=attention_RT,
+        special_RT=~attention_RT | (ids_RT == SPECIAL),
+        rows=slice(0, rows),
+        num_tokens=int(attention_RT.sum()),
+    )
+    return {"anchor": one, "positive": one}
