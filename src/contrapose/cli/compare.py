@@ -47,7 +47,7 @@ def compare(
         str | None,
         typer.Option(
             help="What differences are taken to: a method, or start, the pretrained model "
-            "(default: the first method).",
+            "(default: the first method)",
             show_default=False,
         ),
     ] = None,
@@ -72,7 +72,7 @@ def compare(
     from contrapose.experiment.compare import Comparison
 
     comparison = Comparison(
-        setting=setting_of(corpus, tasks, data, one_of("--split", split, ("test", "dev")), given),
+        setting=setting_of(corpus, given, tasks, data, one_of("--split", split, ("test", "dev"))),
         methods=split_words(methods),
         seeds=seeds,
         options=training_options(set_, given),

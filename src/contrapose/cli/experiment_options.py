@@ -48,15 +48,15 @@ Out = Annotated[
 
 
 def training_options(set_: Sequence[str] | None, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Options that are given, then ``--set`` over them; the model is no option of a trial's training.
+    """Options that are given, then ``--set`` over them; the model is no option of the training.
 
-    >>> training_options(["margin=0.2"], {"model": "minilm", "steps": 5})
+    >>> training_options(["margin=0.2"], {"steps": 5, "model": "minilm"})
     {'steps': 5, 'margin': 0.2}
     """
     from contrapose.train.settings import parse_assignments
 
-    options = {name: value for name, value in given.items() if name != "model"}
-    return {**options, **parse_assignments(set_ or ())}
+    own = {name: value for name, value in given.items() if name != "model"}
+    return {**own, **parse_assignments(set_ or ())}
 
 
 def given_again(setting: Setting, options: Mapping[str, Any], *, tasks: str = "sts") -> dict[str, Any]:
@@ -93,16 +93,12 @@ def can_be_measured(setting: Setting, methods: Sequence[str], options: Mapping[s
 
 
 def setting_of(
-    corpus: Sequence[str],
-    tasks: str,
-    data: Sequence[str] | None,
-    split: str,
-    given: Mapping[str, Any],
+    corpus: Sequence[str], given: Mapping[str, Any], tasks: str, data: Sequence[str] | None, split: str
 ) -> Setting:
-    """What all trials share; ``given`` may name the model."""
+    """What all trials share. given: the options that are settings of the training, of which the model is shared."""
     from contrapose.experiment.measuring import Setting
 
-    model = {"model": given["model"]} if "model" in given else {}
+    model = {name: value for name, value in given.items() if name == "model"}
     return Setting(
         corpus=tuple(corpus), tasks=split_words(tasks), data=tuple(data or ()), split=split, **model
     )

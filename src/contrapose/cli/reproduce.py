@@ -26,8 +26,10 @@ EXAMPLES = examples(
     "--data data/senteval",
 )
 
+_OF_THE_RECIPE = {"model": "the recipe's", "batch_size": "the recipe's"}
 
-@takes_settings("model", "steps", "batch_size", "chunk_size", after="data", default="the recipe's")
+
+@takes_settings("model", "steps", "batch_size", "chunk_size", after="data", defaults=_OF_THE_RECIPE)
 def reproduce(
     name: Annotated[
         str | None,
@@ -60,9 +62,9 @@ def reproduce(
 ) -> None:
     """Repeat a row of a paper's table with the paper's recipe, and say how far the result is from it.
 
-    Backbones come from the hub; --model names a downloaded copy, or what stands in for it. On a processor
-    without a GPU a row takes days; a stand-in with --steps shows that everything works. The same
-    command goes on where it was stopped.
+    Backbones come from the hub, or from --model: a downloaded copy, or what stands in for it. On a processor without a
+    GPU a row takes days; a stand-in with --steps shows that everything works. With another model, --steps or
+    --batch-size it is not the recipe, and says so. The same command goes on where it was stopped.
     """
     from contrapose.experiment.recipes import TASKS, TRANSFER, recipe_named
 
@@ -78,8 +80,8 @@ def reproduce(
         data=tuple(data or ()),
         seeds=seeds,
         tasks=split_words(tasks) or (*TASKS, *TRANSFER),
-        options={"chunk_size": given.pop("chunk_size")} if "chunk_size" in given else {},
-        **given,
+        options={name: value for name, value in given.items() if name == "chunk_size"},
+        **{name: value for name, value in given.items() if name != "chunk_size"},
     )
     run_and_show(wanted, out or f"runs/reproduce/{name}", partial(_suggest, wanted), quiet=quiet, json=json)
 

@@ -71,7 +71,7 @@ def sweep(
         str | None,
         typer.Option(
             help="A database that Optuna knows, to be shared by machines: sqlite:///FILE, postgresql://... "
-            "(default: a file in --out).",
+            "(default: a file in --out)",
             metavar="URL",
             show_default=False,
         ),
@@ -91,7 +91,7 @@ def sweep(
 
     one_of("--split", split, ("dev", "test"))
     wanted = Sweep(
-        setting=setting_of(corpus, tasks if data else "", data, split, given),
+        setting=setting_of(corpus, given, tasks if data else "", data, split),
         method=method,
         over=over,
         search=one_of("--search", search, ("tpe", "random", "grid")),
