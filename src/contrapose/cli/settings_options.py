@@ -30,25 +30,32 @@ _MARK = "__settings_options__"
 
 @dataclass(frozen=True, kw_only=True)
 class _Wanted:
-    """Which options a verb takes. names: all fields where empty."""
+    """Which options a verb takes. names: all fields where empty; sections: of a run's settings where None."""
 
     names: tuple[str, ...]
     after: str
     panels: bool
     default: str
+    sections: Mapping[str, type[BaseModel]] | None
 
 
 def takes_settings(
-    *names: str, after: str, panels: bool = False, default: str = ""
+    *names: str,
+    after: str = "",
+    panels: bool = False,
+    default: str = "",
+    sections: Mapping[str, type[BaseModel]] | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The decorated verb has the options of these settings too (of all where none are named), behind ``after``.
+    """The decorated verb has the options of these settings too (all where none are named), behind ``after``, else first.
 
     Its ``**given`` gets those that were given, by the names that :func:`contrapose.train.settings.nested` takes.
-    default: in words, where it is not the settings' own.
+    default: in words, where it is not the settings' own. sections: settings of the verb's own, in place of a run's.
     """
 
     def mark(verb: Callable[..., None]) -> Callable[..., None]:
-        setattr(verb, _MARK, _Wanted(names=names, after=after, panels=panels, default=default))
+        setattr(
+            verb, _MARK, _Wanted(names=names, after=after, panels=panels, default=default, sections=sections)
+        )
         return verb
 
     return mark
@@ -64,6 +71,7 @@ def with_settings(
     wanted: _Wanted | None = getattr(verb, _MARK, None)
     if wanted is None:
         return verb
+    sections = sections or wanted.sections
     if sections is None:
         from contrapose.train.settings import SECTIONS
 
@@ -89,12 +97,13 @@ def _with_parameters(
         values = {name: made[name].value(value) if name in made else value for name, value in given.items()}
         verb(**{name: value for name, value in values.items() if name not in made or value is not None})
 
-    parameters = []
+    options = [option.parameter(wanted.panels, wanted.default) for option in made.values()]
+    parameters = [] if wanted.after else options
     for parameter in inspect.signature(verb, eval_str=True).parameters.values():
         if parameter.kind is not parameter.VAR_KEYWORD:
             parameters.append(parameter.replace(kind=parameter.KEYWORD_ONLY))
         if parameter.name == wanted.after:
-            parameters += [option.parameter(wanted.panels, wanted.default) for option in made.values()]
+            parameters += options
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in parameters}
     run.__name__, run.__doc__ = verb.__name__, verb.__doc__
