@@ -46,7 +46,7 @@ def takes_settings(
     default: str = "",
     sections: Mapping[str, type[BaseModel]] | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The decorated verb has the options of these settings too (all where none are named), behind ``after``, else first.
+    """The decorated verb has the options of these settings too (all, if none are named), behind ``after``, else first.
 
     Its ``**given`` gets those that were given, by the names that :func:`contrapose.train.settings.nested` takes.
     default: in words, where it is not the settings' own. sections: settings of the verb's own, in place of a run's.
