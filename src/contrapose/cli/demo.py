@@ -25,19 +25,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
 from contrapose.cli import console
 from contrapose.cli.demo_progress import DemoProgress
 from contrapose.cli.demo_queries import METRICS, TASKS, Answers, DemoQueries, ask, demo_queries, verdict
 from contrapose.cli.options import Json, Quiet, examples
 from contrapose.cli.settings_options import takes_settings
-from contrapose.config import Frozen, validate
 from contrapose.errors import Interrupted, ResumeRefused, UsageError
 from contrapose.hints import YOUR_TEXT, command, free_folder
 from contrapose.listening import Listener
 
 if TYPE_CHECKING:
+    from contrapose.cli.demo_settings import DemoSettings
     from contrapose.data.held_out import Split
     from contrapose.evaluate.encoding import Encodes
 
@@ -56,33 +54,27 @@ GEOMETRY = {
 }
 
 
-class DemoSettings(Frozen):
-    """What the demo may be told. The defaults are those of the recorded figures."""
+def _settings() -> Mapping[str, Any]:
+    from contrapose.cli.demo_settings import DemoSettings
 
-    out: str = Field(default="contrapose-demo", description="folder of the demo")
-    model: str = Field(default="minilm", description="the pretrained model")
-    method: str = Field(default="hncse-hnm", description="see contrapose methods")
-    seed: int = Field(default=0, ge=0, lt=2**63)
-    steps: int = Field(default=100, ge=1, description="steps of each training")
-    batch_size: int = Field(default=64, ge=2, description="rows per step")
-    learning_rate: float = Field(default=2e-5, gt=0, lt=1, json_schema_extra={"flag": None})
-    max_length: int = Field(default=48, ge=3, json_schema_extra={"flag": None})
-    sources: tuple[str, ...] = Field(
-        default=("stdlib",),
-        description="Python sources to harvest",
-        json_schema_extra={"flag": "--source", "metavar": "NAME", "default": "stdlib"},
-    )
+    return {"demo": DemoSettings}
 
 
-@takes_settings(sections={"demo": DemoSettings})
-def demo(*, quiet: Quiet = False, json: Json = False, **given: Any) -> None:
+@takes_settings(sections=_settings)
+def demo(
+    quiet: Quiet = False,
+    json: Json = False,
+    **given: Any,
+) -> None:
     """Teach an encoder the language of Python's standard library, and see the difference. Takes some minutes.
 
     Its docstrings are harvested, some objects are held out, and the encoder is asked about those before and after
     training: on sentences alone, then on natural pairs. No network is needed. The same command continues a demo that
     was interrupted.
     """
+    from contrapose.cli.demo_settings import DemoSettings
     from contrapose.cli.progress import ProgressView
+    from contrapose.config import validate
 
     settings = validate(DemoSettings, given, where="options")
     with ProgressView(quiet=quiet, lines=True) as view:
