@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from contrapose.cli.demo import DemoSettings
 from contrapose.cli.demo_progress import PROMISED, STEP_IN_TEXTS, DemoProgress, command_with
+from contrapose.cli.demo_settings import DemoSettings
 from contrapose.listening import Listener
 
 #: Of texts whose lengths differ as those of the demo do: the longest tenth is half of all characters.
@@ -82,6 +82,16 @@ def test_the_longest_texts_come_first_and_are_counted_as_long_as_they_are() -> N
     demo = Demo(trainings=0)
     demo.encode(0.01, 100)
     assert demo.left == pytest.approx(5 * demo.time.now, rel=0.01)
+
+
+def test_short_texts_that_cost_more_for_their_length_do_not_count_for_the_whole() -> None:
+    """They come last; what was measured is the whole evaluation, and the next one takes as long."""
+    demo = Demo(trainings=0)
+    demo.progress.begin("encoding", len(LENGTHS), "text")
+    for length in LENGTHS:
+        demo.time.now += 0.01 + length / 1_000
+        demo.progress.advance(1)
+    assert demo.left == pytest.approx(2 * demo.time.now, rel=0.01)
 
 
 def test_the_estimate_is_exact_once_every_speed_was_measured() -> None:
