@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class ClassifierTraining:
     """How one classifier is trained. ``optimizer``: "adam" or "rmsprop", at torch's default rates."""
 
     optimizer: str = "adam"
@@ -60,10 +60,10 @@ class Classifiers:
         """The class that each classifier gives each row, (F, N)."""
         import torch
 
-        found: np.ndarray = _predict(
+        classes_FN: np.ndarray = _predict(
             _with_one(torch.from_numpy(np.asarray(x_ND, np.float32))), self.weight_CFD
         ).numpy()
-        return found
+        return classes_FN
 
 
 def fit_all(
@@ -73,7 +73,7 @@ def fit_all(
     train_FN: np.ndarray,
     dev_FN: np.ndarray,
     weight_decay_F: np.ndarray,
-    recipe: Recipe | None = None,
+    recipe: ClassifierTraining | None = None,
     seed: int = 0,
 ) -> Classifiers:
     """Train F classifiers at once. Row f of the masks: what classifier f learns from, and what it is stopped by.
@@ -90,7 +90,7 @@ def fit_all(
     """
     import torch
 
-    recipe = recipe or Recipe()
+    recipe = recipe or ClassifierTraining()
     _check(x_ND, labels_N, train_FN, dev_FN, weight_decay_F)
     x = torch.from_numpy(np.ascontiguousarray(x_ND, dtype=np.float32))
     labels = torch.from_numpy(np.asarray(labels_N, np.int64))
@@ -116,7 +116,7 @@ class _Training:
         train_FN: np.ndarray,
         dev_FN: np.ndarray,
         weight_decay_F: np.ndarray,
-        recipe: Recipe,
+        recipe: ClassifierTraining,
         seed: int,
     ) -> None:
         import torch

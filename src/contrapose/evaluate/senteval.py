@@ -87,15 +87,16 @@ def task_name(name: str) -> str:
     >>> task_name("stsb"), task_name("sick_r")
     ('STS-B', 'SICK-R')
     """
-    known = {_letters(task): task for task in STS_TASKS}
-    if _letters(name) not in known:
+    known = {letters_of(task): task for task in STS_TASKS}
+    if letters_of(name) not in known:
         raise UsageError(
             f"unknown STS task '{name}'{nearest(name.upper(), STS_TASKS)} Known: {', '.join(STS_TASKS)}"
         )
-    return known[_letters(name)]
+    return known[letters_of(name)]
 
 
-def _letters(name: str) -> str:
+def letters_of(name: str) -> str:
+    """A name as it is compared: ``STS-B``, ``sts_b`` and ``stsb`` are one."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 

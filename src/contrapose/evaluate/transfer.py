@@ -27,7 +27,7 @@ import numpy as np
 from contrapose.errors import UsageError, nearest
 from contrapose.evaluate.encoding import Encodings
 from contrapose.evaluate.folds import set_aside, stratified_folds
-from contrapose.evaluate.logistic import Classifiers, Recipe, fit_all
+from contrapose.evaluate.logistic import Classifiers, ClassifierTraining, fit_all
 from contrapose.evaluate.per_example import PerExampleScores
 from contrapose.evaluate.published import other_rows_than_published
 from contrapose.evaluate.results import Result
@@ -59,7 +59,7 @@ class TransferProtocol:
 
     name: str
     folds: int
-    recipe: Recipe
+    recipe: ClassifierTraining
     words: str
     stop_on_fold: bool = False
 
@@ -70,13 +70,13 @@ PROTOCOLS = {
         TransferProtocol(
             name="senteval-transfer",
             folds=10,
-            recipe=Recipe(optimizer="adam", batch_size=64, tenacity=5, epoch_size=4),
+            recipe=ClassifierTraining(optimizer="adam", batch_size=64, tenacity=5, epoch_size=4),
             words="SentEval's settings for reporting: 10 folds, adam, batch 64, tenacity 5, epoch_size 4",
         ),
         TransferProtocol(
             name="senteval-transfer-official",
             folds=10,
-            recipe=Recipe(optimizer="adam", batch_size=64, tenacity=5, epoch_size=4),
+            recipe=ClassifierTraining(optimizer="adam", batch_size=64, tenacity=5, epoch_size=4),
             words="SentEval's settings for reporting, stopped as SentEval does: 10 folds, adam, batch 64, tenacity 5, "
             "epoch_size 4",
             stop_on_fold=True,
@@ -84,7 +84,7 @@ PROTOCOLS = {
         TransferProtocol(
             name="senteval-transfer-fast",
             folds=5,
-            recipe=Recipe(optimizer="rmsprop", batch_size=128, tenacity=3, epoch_size=2),
+            recipe=ClassifierTraining(optimizer="rmsprop", batch_size=128, tenacity=3, epoch_size=2),
             words="SentEval's settings for development: 5 folds, rmsprop, batch 128, tenacity 3, epoch_size 2",
         ),
     )

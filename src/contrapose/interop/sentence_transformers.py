@@ -176,13 +176,13 @@ def bibtex(method: Method) -> str:
     """
     form = r"(?:(?P<author>.+?) )?(?P<year>\d{4}), (?P<title>.+?)(?: \((?P<note>[^()]+)\))?"
     match = re.fullmatch(form, method.paper)
-    found = match.groupdict() if match else {"title": method.paper}
-    if found.get("author"):
-        found["author"] = found["author"].replace(", ", " and ")
-    found |= {"title": f"{{{found['title']}}}", "url": method.reference}
-    names = [name for name in ("author", "title", "year", "note", "url") if found.get(name)]
-    lines = [f"    {name} = {{{found[name]}}}," for name in names]
-    return "\n".join([f"@misc{{{method.name}{found.get('year') or ''},", *lines, "}"])
+    fields = match.groupdict() if match else {"title": method.paper}
+    if fields.get("author"):
+        fields["author"] = fields["author"].replace(", ", " and ")
+    fields |= {"title": f"{{{fields['title']}}}", "url": method.reference}
+    names = [name for name in ("author", "title", "year", "note", "url") if fields.get(name)]
+    lines = [f"    {name} = {{{fields[name]}}}," for name in names]
+    return "\n".join([f"@misc{{{method.name}{fields.get('year') or ''},", *lines, "}"])
 
 
 def _width(model: nn.Module) -> int:

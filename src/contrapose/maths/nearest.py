@@ -151,17 +151,17 @@ class _Search:
         best: list[tuple[Tensor, Tensor]] = []
         for tile in _tiles(len(self.rows_ND), ROW_TILE):
             rows_ND = self._rows(tile, torch.float32)
-            for place, block in enumerate(blocks):
+            for number_of_block, block in enumerate(blocks):
                 table_QN = products(self._queries(block, torch.float32), rows_ND)
                 _leave_out(table_QN, keys_Q, keys_N, block, tile)
                 scores, numbers = table_QN.topk(min(width, table_QN.shape[1]), dim=1)
                 numbers += tile.start
                 if tile.start:
-                    scores = torch.cat([best[place][0], scores], dim=1)
-                    numbers = torch.cat([best[place][1], numbers], dim=1)
+                    scores = torch.cat([best[number_of_block][0], scores], dim=1)
+                    numbers = torch.cat([best[number_of_block][1], numbers], dim=1)
                     scores, order = scores.topk(min(width, scores.shape[1]), dim=1)
                     numbers = numbers.gather(1, order)
-                best[place : place + 1] = [(scores, numbers)]
+                best[number_of_block : number_of_block + 1] = [(scores, numbers)]
         return torch.cat([scores for scores, _ in best]), torch.cat([numbers for _, numbers in best])
 
     def _exact(self, block: slice, numbers_QW: Tensor) -> Tensor:
