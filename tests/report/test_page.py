@@ -7,6 +7,7 @@ import hashlib
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from importlib.resources import files
 
 import pytest
 
@@ -78,6 +79,15 @@ def test_hostile_text_stays_text(world: World, html: str, read: Reader) -> None:
     assert "<i>first" in told
 
 
+def test_no_template_of_the_page_turns_escaping_off() -> None:
+    templates = [
+        each for each in (files("contrapose.report") / "templates").iterdir() if ".html" in each.name
+    ]
+    assert len(templates) >= 5
+    for template in templates:
+        assert not re.search(r"\|\s*safe|autoescape", template.read_text(encoding="utf-8")), template.name
+
+
 def test_nothing_is_fetched(html: str, read: Reader) -> None:
     addresses = [
         value for name, value in read.attributes if name in ("src", "href", "srcset", "action", "data")
@@ -113,6 +123,7 @@ def test_every_section_has_something_in_it(html: str) -> None:
 def test_a_report_of_trials_alone_has_no_empty_sections(world: World) -> None:
     html = page.render(replace(world.report, runs=()))
     assert re.findall(r'<section id="(\w+)"', html) == ["trials"]
+    assert "ledger" not in html
 
 
 def test_scores_are_written_with_interval_and_words(world: World, html: str) -> None:

@@ -11,9 +11,11 @@ from torch import Tensor
 
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.heads import build_head
-from contrapose.objectives.catalogue import recipe
+from contrapose.objectives.catalogue import all_methods, recipe
 from contrapose.train import gradcache
 from contrapose.train.step import StepPlan, StepResult, forward_backward
+from tests.train.methods import ready
+from tests.train.runs import Place
 from tests.train.steps import assert_same_gradients as assert_equal
 from tests.train.steps import gradients, tokenized
 
@@ -70,6 +72,25 @@ def test_a_replay_with_other_masks_would_be_noticed(
     step(encoder, plan(chunk_size=16))
     with pytest.raises(AssertionError):
         assert_equal(expected, gradients(encoder), within=1e-3)
+
+
+@pytest.mark.parametrize("method", all_methods())
+@pytest.mark.parametrize("chunk_size", [5, 16])
+def test_every_method_has_the_same_loss_and_gradients_in_chunks(
+    place: Place, calm_encoder: Encoder, method: str, chunk_size: int
+) -> None:
+    """Those that need more than vectors too: inner layers, companions, tokens."""
+    losses, all_gradients = [], []
+    for size in (None, chunk_size):
+        made = ready(method, calm_encoder, place.model, plan(chunk_size=size), temperature=1.0)
+        made.modules.zero_grad()
+        result = forward_backward(
+            calm_encoder, made.objective, tokenized(calm_encoder, 32, made.plan), made.plan
+        )
+        losses.append(result.loss.total.item())
+        all_gradients.append(gradients(made.modules))
+    assert losses[1] == pytest.approx(losses[0], rel=1e-6, abs=1e-6)
+    assert_equal(*all_gradients, within=ROUNDING)
 
 
 def _ids(encoder: Encoder, positions: Any) -> list[list[int]]:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from contrapose.evaluate.results import json_ready
-from contrapose.selection.reported import Difference, ReportedVerdict
+from contrapose.selection.reported import PairedDifference, ReportedVerdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class BeforeAfter:
     split: str
     before: LedgerScore | None
     after: LedgerScore | None
-    difference: Difference | None = None
+    difference: PairedDifference | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from contrapose.evaluate.statistics import PairedTest, holm, in_words
 from contrapose.foreign import finite_number
 from contrapose.report.record import BeforeAfter, LedgerScore
 from contrapose.report.wording import named
-from contrapose.selection.reported import Difference, LabelledChange
+from contrapose.selection.reported import LabelledChange, PairedDifference
 
 if TYPE_CHECKING:
     from contrapose.experiment.comparison import Change
@@ -115,8 +115,8 @@ def _ledger_score(entry: Entry, result: Mapping[str, Any]) -> LedgerScore:
     )
 
 
-def _difference(change: Change) -> Difference:
+def _difference(change: Change) -> PairedDifference:
     numbers = {name: getattr(change.test, name) for name in ("low", "high", "p_value")}
-    return Difference(
+    return PairedDifference(
         value=change.test.difference, **numbers, p_corrected=change.p_corrected, words=change.words
     )

@@ -6,15 +6,8 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from contrapose.report.neighbours import MOST_CHANGES
-from contrapose.report.record import (
-    BeforeAfter,
-    Cell,
-    LedgerScore,
-    OwnText,
-    RunFacts,
-    TrialsFolder,
-)
-from contrapose.selection.reported import Difference
+from contrapose.report.record import BeforeAfter, Cell, LedgerScore, OwnText, RunFacts, TrialsFolder
+from contrapose.selection.reported import PairedDifference
 from contrapose.selection.verdict import decimals_of
 
 METRICS = {
@@ -90,7 +83,7 @@ def with_interval(side: LedgerScore | None, protocol: str) -> tuple[str, str]:
     return score(side.value, protocol), interval(side.low, side.high, protocol)
 
 
-def difference_in_words(change: Difference | None) -> tuple[str, str, str]:
+def difference_in_words(change: PairedDifference | None) -> tuple[str, str, str]:
     """Difference, interval, words."""
     if change is None:
         return "", "", ""

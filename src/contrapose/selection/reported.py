@@ -42,7 +42,7 @@ _SPEAKS_FOR = {"better": HELPS, "worse": HARMS}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
+class PairedDifference:
     """After - before on the same rows. ``p_corrected``: after Holm, for all differences of the report together.
 
     words: "better", "worse" or "no clear change".
@@ -62,7 +62,7 @@ class LabelledChange:
 
     task: str
     name: str
-    difference: Difference
+    difference: PairedDifference
 
 
 @dataclass(frozen=True, kw_only=True)
