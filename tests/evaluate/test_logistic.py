@@ -42,7 +42,7 @@ def test_a_classifier_is_the_same_alone_and_among_others() -> None:
             train_FN=train[number : number + 1],
             dev_FN=dev[number : number + 1],
             weight_decay_F=decays[number : number + 1],
-            recipe=ClassifierTraining(batch_size=round(64 / share * train[number].mean())),
+            training=ClassifierTraining(batch_size=round(64 / share * train[number].mean())),
         )
         assert alone.epochs_F[0] == together.epochs_F[number]
         torch.testing.assert_close(
@@ -55,9 +55,9 @@ def test_the_gradient_is_that_of_torch(optimizer: str) -> None:
     """One step on all rows, written with autograd and torch's optimizer."""
     x, labels = blobs()
     train, dev = masks(1)
-    recipe = ClassifierTraining(optimizer=optimizer, batch_size=ROWS, epoch_size=1, max_epochs=0)
+    training = ClassifierTraining(optimizer=optimizer, batch_size=ROWS, epoch_size=1, max_epochs=0)
     ours = fit_all(
-        x, labels, train_FN=train, dev_FN=dev, weight_decay_F=np.array([0.1]), recipe=recipe, seed=3
+        x, labels, train_FN=train, dev_FN=dev, weight_decay_F=np.array([0.1]), training=training, seed=3
     )
 
     from contrapose.seeds import torch_generator
