@@ -132,7 +132,10 @@ def list_tasks(folders: Sequence[str], *, json: bool) -> None:
         return
     if not sources:
         console.say("no task found. Understood are: SentEval's layout, BEIR's layout, STS files such as")
-        console.say("test.en-de.tsv, and tables (.tsv, .csv) of label, text or score, text, text")
+        console.say(
+            "test.en-de.tsv, and tables (.tsv, .csv) of label, text or score, text, text. --data is the"
+        )
+        console.say("folder that holds STS, SICK, MR ... (SentEval), or these files and folders themselves")
         return
     rows = [[s.group, s.task, ", ".join(s.splits), str(s.where)] for s in sources]
     console.show(console.table({"group": "name", "task": "name", "splits": "name", "where": "text"}, rows))

@@ -55,7 +55,7 @@ class Summary:
         return 3 if self.quarantined else 0
 
     def lines(self) -> list[str]:
-        """The account for people."""
+        """The summary lines for people."""
         length = "unit length" if self.normalize else "as pooled"
         lines = [f"{self.rows:,} rows of {self.width} float32 ({length}) in {self.output}"]
         if self.quarantined:
@@ -67,7 +67,7 @@ class Summary:
         return [*lines, *self.notices]
 
     def to_json(self) -> dict[str, Any]:
-        """The account for programs."""
+        """The summary for programs."""
         return {
             "rows": self.rows,
             "width": self.width,
