@@ -56,7 +56,8 @@ class ContraposeLoss(nn.Module):
     gradient caching use ``contrapose train``.
 
     Raises :class:`MissingExtra` without sentence-transformers, :class:`UsageError` for an unknown method, part or
-    hyperparameter, for a method that needs more than a vector of each text, for a model that is none, and for one column where the model has no dropout.
+    hyperparameter, for a method that needs more than a vector of each text, for a model that is none, and for one
+    column where the model has no dropout.
     """
 
     num_steps: Tensor
@@ -77,8 +78,8 @@ class ContraposeLoss(nn.Module):
         self.recipe = recipe(method, parts, hyperparameters)
         if replace(self.recipe.needs, texts=()) != Needs():
             raise UsageError(
-                f"method '{method}' needs more of the model than one vector of each text (inner layers, tokens, or other "
-                f"models), and sentence-transformers gives a loss no more: use contrapose train --method {method}"
+                f"method '{method}' needs more of the model than one vector of each text (inner layers, tokens, "
+                f"other models), and sentence-transformers gives a loss no more: use contrapose train --method {method}"
             )
         self.parts, self.seed, self.mask_repeats = tuple(parts), seed, mask_repeats
         self.objective = self.recipe.build(width)
