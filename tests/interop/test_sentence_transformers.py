@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from contrapose.contract import Needs
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import MissingExtra, UsageError
 from contrapose.interop.sentence_transformers import ContraposeLoss, bibtex, text_hashes
-from contrapose.objectives.catalogue import all_methods, loss
+from contrapose.objectives.catalogue import all_methods, loss, recipe
 from contrapose.seeds import seeded
 from tests.tiny import SENTENCES, WIDTH, tiny_bert, tiny_mpnet, tiny_roberta
 
@@ -68,7 +69,7 @@ def test_simcse_equals_multiple_negatives_ranking_loss(still_model: Any, scale: 
         torch.testing.assert_close(gradient, their_gradients[name], atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("method", sorted(all_methods()))
+@pytest.mark.parametrize("method", sorted(name for name in all_methods() if recipe(name).needs == Needs()))
 def test_every_method_equals_the_loss_on_the_models_vectors(still_model: Any, method: str) -> None:
     still_model.eval()
     columns = features(still_model, ANCHORS, POSITIVES, NEGATIVES)
@@ -294,3 +295,8 @@ def test_models_of_the_library_load_in_contrapose_with_equal_vectors(
     expected = theirs.encode(list(SENTENCES), show_progress_bar=False)
     np.testing.assert_allclose(encoder.encode(SENTENCES), expected, atol=1e-5)
     assert (encoder.normalize, encoder.max_length) == (normalize, 16)
+
+
+def test_a_method_that_needs_more_than_vectors_is_refused_when_the_loss_is_made(model: Any) -> None:
+    with pytest.raises(UsageError, match=r"'diffcse' needs more than the vectors.*contrapose train"):
+        ContraposeLoss(model, "diffcse")

@@ -17,7 +17,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from contrapose.contract import Method, Views
+from contrapose.contract import Method, Needs, Supplies, Views
 from contrapose.errors import MissingExtra, UsageError
 from contrapose.objectives.catalogue import recipe
 
@@ -76,6 +76,12 @@ class ContraposeLoss(nn.Module):
         self.recipe = recipe(method, parts, hyperparameters)
         self.parts, self.seed, self.mask_repeats = tuple(parts), seed, mask_repeats
         self.objective = self.recipe.build(width)
+        if self.objective.needs != Needs():
+            raise UsageError(
+                f"the method '{method}' needs more than the vectors of the texts (inner layers, tokens, models), "
+                "which this loss cannot supply: train it with contrapose train"
+            )
+        self.objective.attach(Supplies(width=width, seed=seed))
         self.register_buffer("num_steps", torch.zeros((), dtype=torch.int64))
 
     def forward(self, sentence_features: Iterable[Features], labels: Tensor | None = None) -> Tensor:
