@@ -29,6 +29,7 @@ CASES: dict[str, dict[str, Any]] = {
     "hncse": {},
     "hncse with queue": {"parts": ["queue"], "pool": "batch+queue", "pool_queue_size": 20},
     "simcse, triplets, chunked, batch norm": {"views": 3, "chunk_size": 5, "head": "mlp-bn"},
+    "sscl, chunked": {"chunk_size": 5},
 }
 
 
@@ -37,12 +38,15 @@ def three_steps(
 ) -> dict[str, torch.Tensor]:
     """Losses, first gradients, final weights and queues."""
     numbers = {key: value for key, value in case.items() if key.startswith("pool")}
-    objective = recipe(name.replace(",", " ").split()[0], case.get("parts", ()), numbers).build(width=32)
+    made = recipe(name.replace(",", " ").split()[0], case.get("parts", ()), numbers)
+    objective = made.build(width=32)
     encoder = Encoder.load(model, dropout=0.0).train()
     encoder.head = build_head(case.get("head", "linear-tanh"), 32)
     encoder.train()
     optimizer = make_optimizer(trainable(encoder), TrainingSettings(learning_rate=1e-4))
-    plan = StepPlan(seed=0, max_length=16, chunk_size=case.get("chunk_size"), processes=processes)
+    plan = StepPlan(
+        seed=0, max_length=16, chunk_size=case.get("chunk_size"), processes=processes, needs=made.needs
+    )
     found: dict[str, torch.Tensor] = {}
     for step in range(3):
         optimizer.zero_grad()

@@ -7,10 +7,12 @@ from typing import Any
 
 import torch
 
+from contrapose.contract import Views
 from contrapose.errors import UsageError
 from contrapose.objectives.catalogue import describe, loss, method_named, recipe
 from contrapose.testing.cases import COMPANIONS, Case, checked, choices
 from contrapose.testing.rules import Rule, alone, must
+from contrapose.testing.toys import beside
 
 #: Limits above this are not tried: a queue of a million vectors is one.
 LARGEST_TRIED = 100
@@ -97,8 +99,11 @@ def it_takes_plain_tensors_and_given_negatives(case: Case) -> None:
         else:
             raise AssertionError("it needs tokens, and vectors alone are accepted")
         return
-    plain = loss(case.method, anchor, positive, parts=case.parts, **case.numbers)
-    triplets = loss(case.method, anchor, positive, negative, parts=case.parts, **case.numbers)
+    pair = Views.pair(anchor, positive)
+    given = beside(pair, checked(case).needs).by_name
+    further = {name: vectors for name, vectors in given.items() if name not in pair.by_name}
+    plain = loss(case.method, anchor, positive, parts=case.parts, views=further, **case.numbers)
+    triplets = loss(case.method, anchor, positive, negative, parts=case.parts, views=further, **case.numbers)
     must(plain.total.isfinite() and triplets.total.isfinite(), "the loss is not finite")
     more = triplets.outcome.logits_BC.shape[1] - plain.outcome.logits_BC.shape[1]
     must(more == 4, f"four given negatives made {more} more columns")
