@@ -161,7 +161,8 @@ def _table(rows: Sequence[dict[str, Any]], title: str, mean: str, columns: Seque
     ):
         cells = [_spread([run[mean] for run in runs])]
         cells += [_spread([run["values"][column] for run in runs]) for column in columns]
-        lines.append(f"| {method} | {end or '-'} | {len(runs) if end else '-'} | {' | '.join(cells)} |")
+        name = "pretrained model" if method == START else method
+        lines.append(f"| {name} | {end or '-'} | {len(runs) if end else '-'} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -56,9 +56,9 @@ def study(
     out: Annotated[
         str, typer.Option(help="Folder of all studies; processes that are given the same one share the work.")
     ] = "runs/studies",
-    model: Annotated[str, typer.Option(help="What every run starts from.")] = "minilm",
+    model: Annotated[str, typer.Option(help="The pretrained model.")] = "minilm",
     steps: Annotated[int, typer.Option(help="Steps of each run.", min=1)] = 60,
-    seeds: Annotated[int, typer.Option(help="Seeds of the ablation, which measures their luck.", min=1)] = 2,
+    seeds: Annotated[int, typer.Option(help="Seeds of the ablation, which measures their noise.", min=1)] = 2,
     batch_size: Annotated[int, typer.Option(help="Rows per step.", min=2)] = 64,
     learning_rate: Annotated[float, typer.Option(help="Where a study does not vary it.")] = 2e-5,
     quiet: Quiet = False,
@@ -68,7 +68,7 @@ def study(
 
     Each run is trained, judged on the development splits of STS-B and SICK, and kept in OUT/NAME.jsonl; the same
     command goes on where it stopped, and runs that several studies want are measured once. The answer is a table, a
-    figure, and words that say when a difference is no more than the luck of the seed: run the ablation first.
+    figure, and words that say when a difference is no more than the noise of the seed: run the ablation first.
     """
     if name is None:
         _list(json)
@@ -110,7 +110,7 @@ def study(
 def show(chosen: Study, answer: Findings) -> None:
     """Question, table, answer in words."""
     console.say(chosen.question, style="bold")
-    kinds = {name: "name" if place < 1 else "text" for place, name in enumerate(answer.header)}
+    kinds = {name: "name" if column == 0 else "text" for column, name in enumerate(answer.header)}
     console.show(console.table(kinds, answer.table))
     for words in answer.words:
         console.say(words)
@@ -174,7 +174,7 @@ def _as_json(chosen: Study, answer: Findings, studies: AllRows, files: list[Path
 
 
 def _suggest(chosen: Study, setup: Setup) -> None:
-    """The ablation measures the luck of the seed, and divergence reads what all others measured."""
+    """The ablation measures the noise of the seed, and divergence reads what all others measured."""
     from studies.pages import STUDIES
 
     another = "divergence" if chosen.name == "ablation" else "ablation"

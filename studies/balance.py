@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from contrapose.experiment.trials import Trial, TrialResult
-from studies.dropout_views import batches_of_views
+from studies.measuring import rounded
 from studies.reading import (
     best_beside_worst,
     correlation,
@@ -27,8 +27,9 @@ from studies.reading import (
     trained,
     with_factors,
 )
-from studies.runs import Planned, Setup, rounded
+from studies.runs import Planned, Setup
 from studies.study import AllRows, Findings, Marks, Panel, Study, TrialRow
+from studies.untrained import batches_of_views
 
 #: What is measured without training.
 PARENTS, SHARES, MIXTURES = (2, 4, 10, 20, 32, 63), (0.5, 0.2, 0.0, "uniform"), (10, 40, 160)

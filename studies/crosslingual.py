@@ -30,9 +30,11 @@ def tasks_across(data: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...
 
     Raises :class:`UsageError` where there are none.
     """
-    from contrapose.evaluate.found import sources_in
+    from contrapose.evaluate.dataset_sources import dataset_sources
 
-    sources = [each for each in sources_in([Path(folder) for folder in data]) if each.group == "crosslingual"]
+    sources = [
+        each for each in dataset_sources([Path(folder) for folder in data]) if each.group == "crosslingual"
+    ]
     dev = tuple(each.task for each in sources if each.task.startswith("STSB.") and "dev" in each.splits)
     tracks = tuple(each.task for each in sources if each.task.startswith("STS17."))
     if not dev and not tracks:

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contrapose.experiment.trials import Trial, TrialResult
-from studies.dropout_views import batches_of_views
 from studies.reading import curve_mean, in_words, noise_paired, points, scored, trained, with_factors
-from studies.runs import Planned, Setup, rounded
+from studies.runs import Planned, Setup
 from studies.study import AllRows, Findings, Marks, Panel, Study, TrialRow
+from studies.untrained import batches_of_views, effect, forget
 
 if TYPE_CHECKING:
-    from contrapose.contract import Views
     from contrapose.encoder.encoder import Encoder
 
 #: Thresholds of the gap up to which a positive is mixed; the method's own, those of the table, those of further runs.
@@ -79,69 +78,6 @@ def _measure_effects(
         for threshold in THRESHOLDS
     ]
     return TrialResult(facts={"grid": grid, "sentences": sum(views.num_rows for views in batches)})
-
-
-def forget(encoder: Encoder, seed: int = 0) -> Encoder:
-    """The same architecture with random weights: matrices from N(0, 0.02), no biases, scales of 1. In place."""
-    import torch
-
-    from contrapose.seeds import torch_generator
-
-    generator = torch_generator(seed, "forget")
-    with torch.no_grad():
-        for name, parameter in encoder.backbone.named_parameters():
-            if parameter.dim() > 1:
-                parameter.copy_(0.02 * torch.randn(parameter.shape, generator=generator))
-            else:
-                parameter.fill_(0.0 if name.endswith("bias") else 1.0)
-    return encoder
-
-
-def effect(batches: Sequence[Views], **hyperparameters: Any) -> dict[str, Any]:
-    """What mixing does to the cosine of query and positive, over all rows of the batches.
-
-    near, over, far: shares of the rows; mixed: rows whose positive was changed; share: the negative's mean share in
-    those; before, after: their mean cosine of query and positive; change, low, high: its difference with a bootstrap
-    interval; closer: the share of those rows in which it rose.
-    """
-    import torch
-
-    from contrapose.evaluate.statistics import bootstrap_interval
-    from contrapose.maths.similarity import paired_cosine
-    from contrapose.positives.mixing import MixedPositive
-
-    mixer, cosines, stats = MixedPositive(**hyperparameters), [], []
-    for views in batches:
-        mixed = mixer.views(views)
-        changed = (mixed.positive != views.positive).any(1)
-        both = [
-            paired_cosine(views.anchor, positive)[changed] for positive in (views.positive, mixed.positive)
-        ]
-        cosines.append(torch.stack(both))
-        stats.append({name: float(value) for name, value in mixer.statistics.items()})
-    shares = {
-        kind: rounded(sum(of_batch[f"share_{kind}"] for of_batch in stats) / len(stats))
-        for kind in ("near", "over", "far")
-    }
-    before_N, after_N = torch.cat(cosines, 1)
-    if not len(before_N):
-        return {**shares, "mixed": 0}
-    interval = bootstrap_interval((after_N - before_N).double().numpy(), resamples=2_000)
-    taken = sum(
-        of_batch["mixing_share"] * views.num_rows for of_batch, views in zip(stats, batches, strict=True)
-    )
-    values = {
-        "before": float(before_N.mean()),
-        "after": float(after_N.mean()),
-        "change": interval.estimate,
-        "low": interval.low,
-        "high": interval.high,
-        "closer": float((after_N > before_N).double().mean()),
-        "share": taken / len(before_N),
-    }
-    return {
-        **shares, "mixed": len(before_N), **{name: rounded(value) for name, value in values.items()}
-    }  # fmt: skip
 
 
 def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:

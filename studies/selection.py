@@ -4,41 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from contrapose.errors import UsageError
-from contrapose.experiment.trials import Trial, TrialResult
 from contrapose.selection.label_free import DIFFUSE, HARMS, HELPS, MARGIN, UNCLEAR
 from studies import selection_verdicts as verdicts
 from studies.runs import Planned, Setup
 from studies.study import AllRows, Findings, Marks, Panel, Study, TrialRow
 
-if TYPE_CHECKING:
-    from contrapose.listening import Listener
-    from studies.selection_measures import Bench
-
 
 def plan(setup: Setup) -> list[Planned]:
     """Every recipe on every domain; the data folder is the one of --data that holds ``corpora`` and ``senteval``."""
-    from studies.selection_measures import Bench, trials_of
+    from studies.selection_measures import Domains
 
     for folder in map(Path, setup.data):
         if (folder / "corpora").is_dir() and (folder / "senteval").is_dir():
-            bench = Bench(folder, setup.model)
-            return [Planned(trial=trial, measure=partial(_measure, bench)) for trial in trials_of(bench)]
+            domains = Domains(folder, setup.model)
+            return [Planned(trial=trial, measure=domains.measure) for trial in domains.trials()]
     raise UsageError(
         "the study 'selection' needs labelled domains: give --data a folder that holds corpora/ and senteval/"
     )
-
-
-def _measure(bench: Bench, trial: Trial, place: Path, listener: Listener | None) -> TrialResult:
-    from studies.selection_measures import measure
-
-    return measure(bench, trial, place)
 
 
 def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
@@ -52,7 +39,8 @@ def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
         table.append((name, mean, *cells))
     words = [
         f"The table holds the rank correlation of each criterion with the change on the labelled task, over the "
-        f"{len(cases)} encoders ({len(cases) // 2} runs, each whole and half way to the start), within each domain.",
+        f"{len(cases)} encoders ({len(cases) // 2} runs, each whole and half way to the pretrained model), within each "
+        "domain.",
         *_topics(cases),
         *_verdicts(cases),
         *_policies(cases),
@@ -61,7 +49,7 @@ def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
 
 
 def _topics(cases: Sequence[verdicts.Case]) -> list[str]:
-    """What the start tells before anything is trained."""
+    """What the pretrained model tells before anything is trained."""
     by_domain = {case.domain: case.topics for case in cases}
     mildest = {
         case.domain: case.points for case in cases if case.share == "1" and case.recipe == "dropout 2e-5"
@@ -72,31 +60,32 @@ def _topics(cases: Sequence[verdicts.Case]) -> list[str]:
         if domain in mildest
     )
     return [
-        "How far texts come in topics, seen by the start, and in brackets what 48 mild steps of dropout views change "
-        f"on the labelled task, in points: {listed}."
+        "How far texts come in topics, by the neighbours that the pretrained model gives them, and in brackets what 48 "
+        f"mild steps of dropout views change on the labelled task, in points: {listed}."
     ]
 
 
 def _verdicts(cases: Sequence[verdicts.Case]) -> list[str]:
-    found = Counter(case.truth for case in cases if case.share == "1")
+    truths = Counter(case.truth for case in cases if case.share == "1")
     judged = [pair for pair in verdicts.left_out(cases) if pair[0].share == "1"]
     right = sum(word == case.truth for case, word in judged)
     opposite = sum({case.truth, word} == {HELPS, HARMS} for case, word in judged)
     each = ", ".join(
         f"'{word}' {hit} of {count}" for word, (hit, count) in verdicts.reliability(judged).items()
     )
-    seen = sum(word == HARMS for case, word in judged if case.truth == HARMS)
+    named = sum(word == HARMS for case, word in judged if case.truth == HARMS)
     ends = verdicts.delivered(cases)
     trained = [(case, word) for case, word in ends if case is not None]
-    held, starts = sum(word == case.truth for case, word in trained), len(ends) - len(trained)
+    held, unchanged = sum(word == case.truth for case, word in trained), len(ends) - len(trained)
     diffuse, margin = verdicts.fitted(cases)
     return [
-        f"The verdict on the model that a run hands out (--blend auto) is right in {_share(held + starts, len(ends))}, "
-        f"each judged with constants that were fitted on the other domains. In {starts} of these runs the start itself "
-        f"was handed out, which is right of necessity; of the others, {held} of {len(trained)}.",
+        "The verdict on the model that a run hands out (--blend auto) is right in "
+        f"{_share(held + unchanged, len(ends))}, each judged with constants that were fitted on the other domains. In "
+        f"{unchanged} of these runs the pretrained model itself was handed out, which is right of necessity; of the "
+        f"others, {held} of {len(trained)}.",
         f"The verdict on all that was trained (--blend 1), likewise: right in {_share(right, len(judged))}; by what it "
-        f"said: {each}. It said the opposite of the truth in {opposite}, and named {seen} of the {found[HARMS]} "
-        f"harmful runs. By the labels, {found[HELPS]} runs helped, {found[HARMS]} harmed, {found[UNCLEAR]} changed "
+        f"said: {each}. It said the opposite of the truth in {opposite}, and named {named} of the {truths[HARMS]} "
+        f"harmful runs. By the labels, {truths[HELPS]} runs helped, {truths[HARMS]} harmed, {truths[UNCLEAR]} changed "
         "nothing clearly.",
         "Without titles the verdict never says 'helps': nothing told the two domains of diffuse short texts apart "
         "(sts, where training helped, and twitter-url, where it did not clearly). The form of the rule was chosen "
@@ -111,14 +100,15 @@ def _share(right: int, runs: int) -> str:
 
 
 def _policies(cases: Sequence[verdicts.Case]) -> list[str]:
-    found = verdicts.policies(cases)
+    policies = verdicts.policies(cases)
     listed = "; ".join(
-        f"{name}: mean {np.mean(values):+.2f}, worst {min(values):+.2f}" for name, values in found.items()
+        f"{name}: mean {np.mean(values):+.2f}, worst {min(values):+.2f}" for name, values in policies.items()
     )
-    kept, harmful, helpful = verdicts.kept_starts(cases)
+    kept, harmful, helpful = verdicts.kept_pretrained(cases)
     return [
         f"What is gained in points of the labelled task, over all runs, by taking {listed}.",
-        f"Auto kept the start in {kept} runs; in {harmful} of them training had harmed, in {helpful} it had helped.",
+        f"Auto kept the pretrained model in {kept} runs; in {harmful} of them training had harmed, in {helpful} it had "
+        "helped.",
     ]
 
 

@@ -2,7 +2,7 @@
 
 Read from a folder of evaluation data (``general/``, ``senteval/``, ``corpora/<domain>/``); the Python documentation is
 harvested from the standard library. Big tasks are cut to a fixed sample, so that many encoders can be judged: what is
-compared is an encoder with its own start, on the same rows.
+compared is an encoder with the pretrained model, on the same rows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from contrapose.evaluate.labelled import JudgedTexts
 from contrapose.evaluate.per_example import PerExampleScores
 from contrapose.evaluate.results import Result
 from contrapose.evaluate.task import OnData, Task
-from contrapose.evaluate.vectors import unit_rows
+from contrapose.maths.nearest import nearest_others
 from contrapose.seeds import numpy_generator
 
 Item = TypeVar("Item")
@@ -71,14 +71,11 @@ class NearestOfSameClass(OnData):
     data: JudgedTexts
 
     def score(self, encodings: Encodings) -> list[Result]:
-        unit_ND = unit_rows(encodings.of(self.data.first))
-        cosine_NN = unit_ND @ unit_ND.T
-        np.fill_diagonal(cosine_NN, -np.inf)
         label_N = np.array(self.data.labels)
-        scores = PerExampleScores("mean", (label_N[cosine_NN.argmax(axis=1)] == label_N).astype(float))
+        (nearest_N,) = nearest_others(encodings.of(self.data.first), 1).rows_QK.T
         return [
             Result.of_scores(
-                scores,
+                PerExampleScores("mean", (label_N[nearest_N] == label_N).astype(float)),
                 task=self.name,
                 metric="nearest_of_same_class",
                 protocol="nearest-class",
@@ -122,22 +119,22 @@ def _retrieval(name: str, split: str, limit: int) -> Callable[[Path], Domain]:
         from contrapose.evaluate.retrieval import RetrievalTask
 
         folder = data / "corpora" / name
-        found = read_beir(folder, split)
-        chosen = _sample(list(found.queries), QUERIES, name)
-        judged = {document for query in chosen for document in found.gains[query]}
-        others = [each for each in found.documents if each not in judged]
+        whole = read_beir(folder, split)
+        chosen = _sample(list(whole.queries), QUERIES, name)
+        judged = {document for query in chosen for document in whole.gains[query]}
+        others = [each for each in whole.documents if each not in judged]
         kept = judged | set(_sample(others, max(0, limit - len(judged)), name))
-        data_ = replace(
-            found,
-            queries={query: found.queries[query] for query in chosen},
-            documents={each: text for each, text in found.documents.items() if each in kept},
-            gains={query: found.gains[query] for query in chosen},
+        sample = replace(
+            whole,
+            queries={query: whole.queries[query] for query in chosen},
+            documents={each: text for each, text in whole.documents.items() if each in kept},
+            gains={query: whole.gains[query] for query in chosen},
         )
         with gzip.open(folder / "corpus.jsonl.gz", "rt", encoding="utf-8") as lines:
             documents = [json.loads(line) for line in lines]
         full = [each for each in documents if each["title"].strip() and each["text"].strip()]
         rows = {column: [each[column] for each in full] for column in ("title", "text")}
-        return Domain(name=name, rows=rows, tasks=(RetrievalTask(data=data_),))
+        return Domain(name=name, rows=rows, tasks=(RetrievalTask(data=sample),))
 
     return read
 
@@ -148,14 +145,14 @@ def _judged(name: str, table: str, text: str) -> Callable[[Path], Domain]:
         from contrapose.evaluate.labelled import read_judged
 
         folder = data / "corpora" / name
-        found = read_judged(folder / table, name)
-        limit = PAIRS if found.second else CLASSED
-        chosen = _sample(range(len(found)), limit, name)
+        whole = read_judged(folder / table, name)
+        limit = PAIRS if whole.second else CLASSED
+        chosen = _sample(range(len(whole)), limit, name)
         cut = replace(
-            found,
-            first=tuple(found.first[row] for row in chosen),
-            second=tuple(found.second[row] for row in chosen) if found.second else (),
-            labels=tuple(found.labels[row] for row in chosen),
+            whole,
+            first=tuple(whole.first[row] for row in chosen),
+            second=tuple(whole.second[row] for row in chosen) if whole.second else (),
+            labels=tuple(whole.labels[row] for row in chosen),
         )
         task: Task = PairsTask(data=cut) if cut.second else NearestOfSameClass(data=cut)
         return Domain(name=name, rows=_lines(folder / text), tasks=(task,))

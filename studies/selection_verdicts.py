@@ -45,12 +45,14 @@ class Case:
 def cases_of(rows: Sequence[Mapping[str, Any]]) -> list[Case]:
     """Every share of every row."""
     return [
-        _case(row["factors"], share, found) for row in rows for share, found in row["facts"]["shares"].items()
+        _case(row["factors"], share, changes)
+        for row in rows
+        for share, changes in row["facts"]["shares"].items()
     ]
 
 
-def _case(factors: Mapping[str, Any], share: str, found: Mapping[str, Any]) -> Case:
-    truth = found["truth"]
+def _case(factors: Mapping[str, Any], share: str, changes: Mapping[str, Any]) -> Case:
+    truth = changes["truth"]
     clear = not truth["low"] <= 0 <= truth["high"]
     return Case(
         domain=factors["domain"],
@@ -58,17 +60,17 @@ def _case(factors: Mapping[str, Any], share: str, found: Mapping[str, Any]) -> C
         share=share,
         points=truth["difference"],
         truth=UNCLEAR if not clear else HELPS if truth["difference"] > 0 else HARMS,
-        topics=found["space_before"]["topics"],
-        kept=found["space"]["neighbours_kept"],
+        topics=changes["space_before"]["topics"],
+        kept=changes["space"]["neighbours_kept"],
         probes={
             kind: {name: (each["change"], each["error"]) for name, each in scores.items() if name != "rows"}
-            for kind, scores in found["probes"].items()
+            for kind, scores in changes["probes"].items()
         },
     )
 
 
 def gain_of(case: Case, diffuse: float = DIFFUSE) -> float:
-    """The score of labelfree.gain for the case."""
+    """The score of label_free.gain for the case."""
     margin = case.partners["margin"][0]
     if "titles" in case.probes or case.topics > diffuse:
         return margin
@@ -76,28 +78,28 @@ def gain_of(case: Case, diffuse: float = DIFFUSE) -> float:
 
 
 def verdict_of(case: Case, diffuse: float = DIFFUSE, margin: float = MARGIN) -> str:
-    """The rule of labelfree.judge, from the changes and their errors."""
+    """The rule of label_free.judge, from the changes and their errors."""
     fall, error = case.probes["halves"]["margin"]
     in_topics = case.topics > diffuse
     if in_topics and fall < -margin and fall < -CLEAR * error:
         return HARMS
     if "titles" in case.probes:
-        found, error = case.probes["titles"]["reciprocal_rank"]
-        if found < -CLEAR * error:
+        change, error = case.probes["titles"]["reciprocal_rank"]
+        if change < -CLEAR * error:
             return HARMS
-        if found > CLEAR * error and not in_topics:
+        if change > CLEAR * error and not in_topics:
             return HELPS
     return UNCLEAR
 
 
 def fitted(cases: Sequence[Case]) -> tuple[float, float]:
     """(DIFFUSE, MARGIN) with the most right verdicts; the middle of all that share the first place."""
-    found = {
+    right_of = {
         (diffuse, margin): sum(verdict_of(case, diffuse, margin) == case.truth for case in cases)
         for diffuse in DIFFUSE_GRID
         for margin in MARGIN_GRID
     }
-    best = [key for key, right in found.items() if right == max(found.values())]
+    best = [key for key, right in right_of.items() if right == max(right_of.values())]
     return float(np.median([key[0] for key in best])), float(np.median([key[1] for key in best]))
 
 
@@ -107,16 +109,16 @@ def left_out(cases: Sequence[Case]) -> list[tuple[Case, str]]:
 
 
 def delivered(cases: Sequence[Case]) -> list[tuple[Case | None, str]]:
-    """What each run ends with where it blends by itself: the encoder (None: the start, unchanged) and its verdict.
+    """What each run ends with where it blends by itself: the encoder (None: the pretrained model) and its verdict.
 
-    Chosen and judged with constants that were fitted on the other domains. The start is "no clear change".
+    Chosen and judged with constants that were fitted on the other domains. The pretrained model is "no clear change".
     """
-    found: list[tuple[Case | None, str]] = []
+    ends: list[tuple[Case | None, str]] = []
     for rule, here in _rules(cases):
         for shares in runs_of(here):
             kept = chosen(shares, rule[0])
-            found.append((kept, verdict_of(kept, *rule) if kept is not None else UNCLEAR))
-    return found
+            ends.append((kept, verdict_of(kept, *rule) if kept is not None else UNCLEAR))
+    return ends
 
 
 def _rules(cases: Sequence[Case]) -> list[tuple[tuple[float, float], list[Case]]]:
@@ -136,7 +138,7 @@ def runs_of(cases: Sequence[Case]) -> list[dict[str, Case]]:
 
 
 def chosen(shares: Mapping[str, Case], diffuse: float = DIFFUSE) -> Case | None:
-    """The case with the best expected gain, of equals the larger share; None where none is better than the start."""
+    """The case with the best expected gain, of equals the larger share; None where none beats the pretrained one."""
     best = max(shares.values(), key=lambda case: (gain_of(case, diffuse), case.share))
     return best if gain_of(best, diffuse) > 0 else None
 
@@ -172,25 +174,25 @@ def _of(case: Case, kind: str, name: str) -> float | None:
 
 def rank_correlations(cases: Sequence[Case]) -> dict[str, dict[str, float]]:
     """Criterion -> domain -> Spearman between it and the labelled change, over the domain's cases."""
-    found: dict[str, dict[str, float]] = {}
+    correlations: dict[str, dict[str, float]] = {}
     for name, criterion in CRITERIA.items():
-        found[name] = {}
+        correlations[name] = {}
         for domain in dict.fromkeys(case.domain for case in cases):
             here = [case for case in cases if case.domain == domain]
             values = [criterion(case) for case in here]
             if None not in values:
                 points = np.array([case.points for case in here])
-                found[name][domain] = spearman(np.array(values, float), points)
-    return found
+                correlations[name][domain] = spearman(np.array(values, float), points)
+    return correlations
 
 
 def policies(cases: Sequence[Case]) -> dict[str, list[float]]:
     """What each way of choosing gives, run by run, in points of the labelled task."""
-    found: dict[str, list[float]] = {
+    gains: dict[str, list[float]] = {
         "the trained encoder": [],
         "half of it": [],
         "auto": [],
-        "the best of start, half and all": [],
+        "the best of pretrained, half and all": [],
     }
     for shares in runs_of(cases):
         half, whole, auto = shares["0.5"], shares["1"], chosen(shares)
@@ -200,12 +202,12 @@ def policies(cases: Sequence[Case]) -> dict[str, list[float]]:
             auto.points if auto else 0.0,
             max(0.0, half.points, whole.points),
         )
-        for values, value in zip(found.values(), points, strict=True):
+        for values, value in zip(gains.values(), points, strict=True):
             values.append(value)
-    return found
+    return gains
 
 
-def kept_starts(cases: Sequence[Case]) -> tuple[int, int, int]:
-    """Runs in which auto keeps the start rather than half or all; of those where training harmed; where it helped."""
+def kept_pretrained(cases: Sequence[Case]) -> tuple[int, int, int]:
+    """Runs in which auto keeps the pretrained model; of those where training had harmed; where it had helped."""
     kept = [shares["1"] for shares in runs_of(cases) if chosen(shares) is None]
     return len(kept), sum(c.truth == HARMS for c in kept), sum(c.truth == HELPS for c in kept)

@@ -62,20 +62,19 @@ def is_type_checking(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
 
 
-def statements(tree: ast.AST, *, at_import: bool) -> Iterator[ast.AST]:
-    """All nodes; with ``at_import`` only those that run when the module is imported."""
+def statements(tree: ast.AST, *, at_run: bool) -> Iterator[ast.AST]:
+    """All nodes; with ``at_run`` only those that can run: not what is there for a type checker alone."""
     for child in ast.iter_child_nodes(tree):
-        function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        if at_import and (function or is_type_checking(child)):
+        if at_run and is_type_checking(child):
             continue
         yield child
-        yield from statements(child, at_import=at_import)
+        yield from statements(child, at_run=at_run)
 
 
-def imported(tree: ast.Module, package: str, *, at_import: bool = False) -> set[str]:
+def imported(tree: ast.Module, package: str, *, at_run: bool = False) -> set[str]:
     """Absolute dotted names of everything that is imported; ``from a import b`` gives a.b."""
     names: set[str] = set()
-    for node in statements(tree, at_import=at_import):
+    for node in statements(tree, at_run=at_run):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -91,10 +90,10 @@ def package_of(module: str) -> str:
     return module if is_package else module.rpartition(".")[0]
 
 
-def own_imports(module: str, *, at_import: bool = False) -> set[str]:
+def own_imports(module: str, *, at_run: bool = False) -> set[str]:
     """Modules of the package that ``module`` imports, by their names below the package."""
     found = set()
-    for name in imported(sources()[module], package_of(module), at_import=at_import):
+    for name in imported(sources()[module], package_of(module), at_run=at_run):
         if name == "contrapose" or name.startswith("contrapose."):
             below = name.removeprefix("contrapose").removeprefix(".")
             while below not in sources():
@@ -175,8 +174,9 @@ def test_equations_name_their_parts_and_import_none() -> None:
             assert "objectives" not in packages, module
 
 
-def test_no_cycle_between_modules_when_they_are_imported() -> None:
-    edges = {module: own_imports(module, at_import=True) for module in sources()}
+def test_no_cycle_between_modules_imports_inside_functions_included() -> None:
+    """A function that imports what imports its module only hides the circle. ``import contrapose`` is all lazy."""
+    edges = {module: own_imports(module, at_run=True) if module else set() for module in sources()}
     done: set[str] = set()
 
     def walk(module: str, path: tuple[str, ...]) -> None:

@@ -78,7 +78,7 @@ def test_tables_hold_the_newest_row_of_each_run_with_the_spread_over_seeds() -> 
     ]
     lines = [line.split(" | ") for line in table(rows).splitlines()[2:]]
     assert [line[:4] for line in lines] == [
-        ["| start", "-", "-", "50.00"],
+        ["| pretrained model", "-", "-", "50.00"],
         ["| simcse", "handed out", "1", "71.00"],
         ["| simcse", "last step", "2", "71.00 ± 1.41"],
         ["| hncse", "last step", "1", "80.00"],

@@ -8,8 +8,8 @@ import pytest
 
 import contrapose.evaluate as package
 from contrapose.errors import UsageError
+from contrapose.evaluate.dataset_sources import expand_tasks
 from contrapose.evaluate.per_example import PerExampleScores
-from contrapose.evaluate.plan import expand_tasks
 from contrapose.evaluate.senteval import YEARS
 from contrapose.evaluate.suite import evaluate
 from contrapose.ledger import VARIABLE, Ledger

@@ -19,8 +19,8 @@ from contrapose.data.quarantine import Quarantine
 from contrapose.data.readers import read_rows
 from contrapose.errors import DataError
 from contrapose.evaluate.beir import read_beir
+from contrapose.evaluate.dataset_sources import dataset_sources
 from contrapose.evaluate.files import read_lines
-from contrapose.evaluate.found import sources_in
 from contrapose.evaluate.labelled import read_judged
 from tests.evaluate.folders import write_beir
 
@@ -249,13 +249,13 @@ def test_a_pipe_in_a_data_folder_is_not_waited_for(tmp_path: Path) -> None:
     folder = write_beir(tmp_path / "library")
     os.mkfifo(folder / "topics.tsv")
     os.mkfifo(tmp_path / "test.en-de.tsv")
-    assert [source.task for source in sources_in([tmp_path])] == ["library"]
+    assert [source.task for source in dataset_sources([tmp_path])] == ["library"]
 
 
 def test_looking_for_tasks_reads_the_first_rows_of_a_table_only(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_text("text,label\n" + "a text,one\nanother,two\n" * 300_000)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    (source,) = sources_in([tmp_path])
+    (source,) = dataset_sources([tmp_path])
     assert (source.task, source.group) == ("mine", "clustering")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000

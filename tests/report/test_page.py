@@ -7,6 +7,7 @@ import hashlib
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from importlib.resources import files
 
 import pytest
 
@@ -76,6 +77,15 @@ def test_hostile_text_stays_text(world: World, html: str, read: Reader) -> None:
     assert not [name for name, _ in read.attributes if name.startswith("on") or name == "style"]
     assert "\0" not in html
     assert "<i>first" in told
+
+
+def test_no_template_of_the_page_turns_escaping_off() -> None:
+    templates = [
+        each for each in (files("contrapose.report") / "templates").iterdir() if ".html" in each.name
+    ]
+    assert len(templates) >= 5
+    for template in templates:
+        assert not re.search(r"\|\s*safe|autoescape", template.read_text(encoding="utf-8")), template.name
 
 
 def test_nothing_is_fetched(html: str, read: Reader) -> None:

@@ -20,8 +20,9 @@ READERS = {
     "read_beir",
     "read_judged",
     "read_crosslingual",
-    "sources_in",
-    "plan",
+    "dataset_sources",
+    "sources_of",
+    "own_sources",
     "suite",
 }
 PACKAGES = ("train", "selection", "objectives", "negatives", "positives", "regularizers", "data", "encoder")

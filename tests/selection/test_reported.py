@@ -6,12 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from contrapose.selection.reported import SIGNS, TONES, LabelledChange, reported_verdict
+from contrapose.selection.reported import SIGNS, TONES, LabelledChange, PairedDifference, reported_verdict
 
 
 def change(task: str, words: str) -> LabelledChange:
     value = {"better": 1.5, "worse": -1.5, "no clear change": 0.1}[words]
-    return LabelledChange(task=task, name=task, difference=value, low=value - 1, high=value + 1, words=words)
+    difference = PairedDifference(
+        value=value, low=value - 1, high=value + 1, p_value=0.01, p_corrected=0.02, words=words
+    )
+    return LabelledChange(task=task, name=task, difference=difference)
 
 
 @pytest.mark.parametrize(

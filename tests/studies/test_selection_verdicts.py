@@ -33,7 +33,7 @@ def test_the_reliability_that_a_run_tells_is_that_of_domains_left_out(rows: list
 
 
 def test_what_a_run_that_keeps_its_start_tells_of_such_runs_is_counted(rows: list[Mapping[str, Any]]) -> None:
-    assert verdicts.kept_starts(verdicts.cases_of(rows)) == KEPT_STARTS
+    assert verdicts.kept_pretrained(verdicts.cases_of(rows)) == KEPT_STARTS
 
 
 def turned_around(rows: list[Mapping[str, Any]], domain: str) -> list[Mapping[str, Any]]:
@@ -64,7 +64,7 @@ def test_blending_as_chosen_without_labels_avoids_the_harm(rows: list[Mapping[st
     assert min(found["auto"]) > min(found["half of it"]) > min(found["the trained encoder"])
     assert all(
         best >= chosen
-        for best, chosen in zip(found["the best of start, half and all"], found["auto"], strict=True)
+        for best, chosen in zip(found["the best of pretrained, half and all"], found["auto"], strict=True)
     )
 
 
@@ -77,7 +77,7 @@ def test_the_answer_says_what_was_not_reached(rows: list[Mapping[str, Any]]) -> 
     right, starts = sum(word == case.truth for case, word in kept), len(ends) - len(kept)
     assert right + starts >= 0.8 * len(ends)
     assert f"is right in {right + starts} of {len(ends)} runs" in words
-    assert f"In {starts} of these runs the start itself" in words
+    assert f"In {starts} of these runs the pretrained model itself" in words
     assert f"of the others, {right} of {len(kept)}." in words
     whole = [pair for pair in verdicts.left_out(cases) if pair[0].share == "1"]
     assert f"right in {sum(word == case.truth for case, word in whole)} of {len(rows)} runs" in words

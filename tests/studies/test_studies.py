@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from contrapose.errors import UsageError
-from studies import runs
+from studies import measuring
 from studies.pages import (
     STUDIES,
     figure_path,
@@ -63,7 +63,7 @@ def out(setup: Setup, plans: dict[str, list[Planned]]) -> Path:
 
 @pytest.fixture
 def nothing_trains(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "run_of", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(measuring, "run_of", lambda *_, **__: pytest.fail("trained again"))
 
 
 @pytest.mark.parametrize("name", OF_TEXT)
@@ -99,7 +99,7 @@ def test_an_interrupted_study_goes_on(place: Path, tmp_path: Path, monkeypatch: 
     setup = setup_in(place, tmp_path)
     planned = STUDIES["ablation"].plan(setup)[:2]
     with monkeypatch.context() as patched:
-        patched.setattr(runs, "run_of", _interrupted)
+        patched.setattr(measuring, "run_of", _interrupted)
         with pytest.raises(KeyboardInterrupt):
             run_planned("ablation", planned, tmp_path)
     assert len(rows_of_studies(tmp_path)["ablation"]) == 1

@@ -43,6 +43,7 @@ class Place:
     documents: Path
     pairs: Path
     triplets: Path
+    masked_lm: Path
 
 
 def texts(count: int, seed: int = 0, fewest: int = 8, most: int = 14) -> list[str]:
@@ -55,10 +56,11 @@ def texts(count: int, seed: int = 0, fewest: int = 8, most: int = 14) -> list[st
 
 
 def write_place(folder: Path, model: Path) -> Place:
-    """Corpora of 120 rows beside ``model``."""
+    """Corpora of 120 rows, and a masked language model, beside ``model``."""
     place = Place(
-        model, folder / "a.txt", folder / "documents.txt", folder / "pairs.jsonl", folder / "triplets.jsonl"
-    )
+        model, folder / "a.txt", folder / "documents.txt", folder / "pairs.jsonl", folder / "triplets.jsonl",
+        plain_bert(folder / "masked-lm", seed=5, masked_lm=True),
+    )  # fmt: skip
     place.sentences.write_text("\n".join(texts(120)) + "\n")
     place.documents.write_text("\n".join(texts(120, seed=1, fewest=20, most=40)) + "\n")
     names = ("anchor", "positive", "negative_1")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from contrapose.encoder.encoder import Encoder
 from contrapose.train.batches import Batch, text_hashes
@@ -28,11 +28,11 @@ def tokenized(encoder: Encoder, rows: int, plan: StepPlan, *, views: int = 2) ->
     return tokenize(encoder, batch_of(rows, views=views), plan)
 
 
-def gradients(encoder: Encoder) -> dict[str, Tensor]:
+def gradients(modules: nn.Module) -> dict[str, Tensor]:
     """A copy of every gradient there is."""
     return {
         name: parameter.grad.clone()
-        for name, parameter in encoder.named_parameters()
+        for name, parameter in modules.named_parameters()
         if parameter.grad is not None
     }
 

@@ -22,6 +22,7 @@ from contrapose.train.modules import trainable
 from contrapose.train.optimizer import make_optimizer
 from contrapose.train.settings import TrainingSettings
 from contrapose.train.step import StepPlan, forward_backward, tokenize
+from tests.train.methods import options_of, supplied, with_needs
 from tests.train.steps import batch_of, gradients
 
 CASES: dict[str, dict[str, Any]] = {
@@ -29,7 +30,8 @@ CASES: dict[str, dict[str, Any]] = {
     "hncse": {},
     "hncse with queue": {"parts": ["queue"], "pool": "batch+queue", "pool_queue_size": 20},
     "simcse, triplets, chunked, batch norm": {"views": 3, "chunk_size": 5, "head": "mlp-bn"},
-    "sscl, chunked": {"chunk_size": 5},
+    **{name: {} for name in with_needs()},
+    **{f"{name}, chunked, batch norm": {"chunk_size": 5, "head": "mlp-bn"} for name in with_needs()},
 }
 
 
@@ -38,27 +40,27 @@ def three_steps(
 ) -> dict[str, torch.Tensor]:
     """Losses, first gradients, final weights and queues."""
     numbers = {key: value for key, value in case.items() if key.startswith("pool")}
-    made = recipe(name.replace(",", " ").split()[0], case.get("parts", ()), numbers)
-    objective = made.build(width=32)
+    method = name.replace(",", " ").split()[0]
+    numbers |= options_of(method, model)
+    objective = recipe(method, case.get("parts", ()), numbers).build(width=32)
     encoder = Encoder.load(model, dropout=0.0).train()
     encoder.head = build_head(case.get("head", "linear-tanh"), 32)
     encoder.train()
-    optimizer = make_optimizer(trainable(encoder), TrainingSettings(learning_rate=1e-4))
-    plan = StepPlan(
-        seed=0, max_length=16, chunk_size=case.get("chunk_size"), processes=processes, needs=made.needs
-    )
+    plan = StepPlan(seed=0, max_length=16, chunk_size=case.get("chunk_size"), processes=processes)
+    made = supplied(objective, encoder, model, plan)
+    optimizer = make_optimizer(trainable(made.modules), TrainingSettings(learning_rate=1e-4))
     found: dict[str, torch.Tensor] = {}
     for step in range(3):
         optimizer.zero_grad()
         batch = batch_of(16, views=case.get("views", 2), step=step)
-        result = forward_backward(encoder, objective, tokenize(encoder, batch, plan), plan)
+        result = forward_backward(encoder, objective, tokenize(encoder, batch, made.plan), made.plan)
         found[f"loss {step}"] = result.loss.total.detach()
         if step == 0:
-            found |= {f"gradient {key}": value for key, value in gradients(encoder).items()}
+            found |= {f"gradient {key}": value for key, value in gradients(made.modules).items()}
         optimizer.step()
         objective.observe(result.views)
-    found |= {f"weight {key}": value.clone() for key, value in encoder.state_dict().items()}
-    return found | {f"queue {key}": value.clone() for key, value in objective.state_dict().items()}
+    weights = {f"weight {key}": value.detach().clone() for key, value in made.modules.named_parameters()}
+    return found | weights | {f"queue {key}": value.clone() for key, value in made.modules.named_buffers()}
 
 
 def main() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,14 +21,13 @@ from contrapose.cli.options import (
     split_words,
 )
 from contrapose.errors import UsageError
+from contrapose.evaluate.groups import GROUPS
 from contrapose.hints import YOUR_TEXT, command, free_folder
 from contrapose.paths import expanded
 
 if TYPE_CHECKING:
     from contrapose.cli.models import LazyEncoder
-    from contrapose.evaluate.plan import Planned
     from contrapose.evaluate.suite import Evaluation
-    from contrapose.evaluate.task import Task
 
 EXAMPLES = examples(
     "contrapose evaluate minilm --tasks sts --data data/senteval",
@@ -51,7 +49,7 @@ def evaluate(
     tasks: Annotated[
         str | None,
         typer.Option(
-            help="Groups (sts, transfer, crosslingual, retrieval, pairs, clustering, geometry) or single tasks "
+            help=f"Groups ({', '.join(GROUPS)}) or single tasks "
             "(STS12, TREC, STSB.en-de, a folder's name). [default: sts,geometry; geometry with --text]",
             metavar="TASK,...",
             show_default=False,
@@ -144,10 +142,15 @@ def evaluate(
         raise UsageError("which model? Give MODEL: minilm, a model folder, a run folder, or a hub name")
     from contrapose.cli.models import LazyEncoder
     from contrapose.cli.mteb_evaluation import check_mteb, evaluate_with_mteb, exit_code, show_all
+    from contrapose.evaluate.dataset_sources import own_sources
 
     one_of("--precision", precision, ("auto", "fp32", "bf16"))
     mteb_tasks = check_mteb(mteb, mteb_results, split)
-    own_tasks = _own_tasks(pairs or (), labels or (), retrieval or ())
+    own_tasks = own_sources(
+        pairs=[expanded(path) for path in pairs or ()],
+        labels=[expanded(path) for path in labels or ()],
+        retrieval_sets=[expanded(path) for path in retrieval or ()],
+    )
     default = ("geometry",) if text else () if own_tasks or mteb_tasks else ("sts", "geometry")
     wanted = split_words(tasks) if tasks is not None else default
     encoder = LazyEncoder(model, device)
@@ -219,28 +222,6 @@ def _evaluate(
             progress=encoder.listener,
             **options,
         )
-
-
-def _own_tasks(pairs: Sequence[str], labels: Sequence[str], retrieval: Sequence[str]) -> list[Planned]:
-    """The user's own files as tasks. A damaged one is left out with its reason, as any task is."""
-    from contrapose.evaluate.beir import read_beir
-    from contrapose.evaluate.found import Protocols
-    from contrapose.evaluate.judged import ClusteringTask, PairsTask
-    from contrapose.evaluate.labelled import read_judged
-    from contrapose.evaluate.plan import Planned
-    from contrapose.evaluate.retrieval import RetrievalTask
-
-    def of_pairs(path: str, split: str, _: Protocols) -> Task:
-        return PairsTask(data=read_judged(path, pairs=True), split=split)
-
-    def of_labels(path: str, split: str, _: Protocols) -> Task:
-        return ClusteringTask(data=read_judged(path, pairs=False), split=split)
-
-    def of_retrieval(path: str, split: str, _: Protocols) -> Task:
-        return RetrievalTask(data=read_beir(path, split))
-
-    kinds = ((of_pairs, pairs), (of_labels, labels), (of_retrieval, retrieval))
-    return [Planned(path, partial(read, str(expanded(path)))) for read, paths in kinds for path in paths]
 
 
 def _own_text(files: Sequence[str] | None, columns: str | None) -> tuple[dict[str, Any], int]:

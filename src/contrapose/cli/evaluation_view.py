@@ -115,12 +115,12 @@ def _details(result: Result) -> str:
 def list_tasks(folders: Sequence[str], *, json: bool) -> None:
     """Which tasks the folders hold, by group."""
     from contrapose.errors import UsageError
-    from contrapose.evaluate.found import sources_in
-    from contrapose.evaluate.plan import GROUPS
+    from contrapose.evaluate.dataset_sources import dataset_sources
+    from contrapose.evaluate.groups import GROUPS
 
     if not folders:
         raise UsageError("--list looks into data folders: give --data DIR, once or several times")
-    sources = sources_in([Path(folder) for folder in folders])
+    sources = dataset_sources([Path(folder) for folder in folders])
     if json:
         plain = [
             {"task": s.task, "group": s.group, "splits": list(s.splits), "where": str(s.where)}

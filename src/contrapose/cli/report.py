@@ -68,24 +68,24 @@ def report(
     from contrapose.report.gather import gather
 
     kind = _format(format_, out)
-    place = _place(out, kind)
-    writes = place is not None and not (json and out is None)
-    if place is not None and writes:
-        check_output(place, force=force, replace_own=True)
+    target = _target(out, kind)
+    writes = target is not None and not (json and out is None)
+    if target is not None and writes:
+        check_output(target, force=force, replace_own=True)
     with ProgressView(quiet=quiet or json, lines=True) as view:
-        found = gather(runs, _ledger(), sample=sample, listener=view)
-    text = _text(found, kind) if not json or writes else ""
-    if place is not None and writes:
-        write_output(place, text)
+        gathered = gather(runs, _ledger(), sample=sample, listener=view)
+    text = _text(gathered, kind) if not json or writes else ""
+    if target is not None and writes:
+        write_output(target, text)
     if json:
-        console.show_json(found.to_json())
-    elif place is None:
+        console.show_json(gathered.to_json())
+    elif target is None:
         typer.echo(text, nl=False)
     else:
-        show(found)
-        console.say(f"wrote {place} ({len(text.encode()) / 1024:,.0f} KiB)")
+        show(gathered)
+        console.say(f"wrote {target} ({len(text.encode()) / 1024:,.0f} KiB)")
         if not quiet:
-            console.suggest(*_next(found, place))
+            console.suggest(*_next(gathered, target))
 
 
 def _ledger() -> Ledger | None:
@@ -106,7 +106,7 @@ def _format(given: str | None, out: str | None) -> str:
     return next((name for name, ending in FORMATS.items() if ending == suffix), "html")
 
 
-def _place(out: str | None, kind: str) -> Path | None:
+def _target(out: str | None, kind: str) -> Path | None:
     """Where to write; None for standard output."""
     from contrapose.outputs import check_path, is_standard_output
 
@@ -116,28 +116,30 @@ def _place(out: str | None, kind: str) -> Path | None:
     return None if is_standard_output(out) else Path(out)
 
 
-def _text(found: Report, kind: str) -> str:
+def _text(gathered: Report, kind: str) -> str:
     import json as jsons
 
     from contrapose.outputs import MARKS
 
     if kind == "json":
-        return f"{{\n {MARKS['json']},\n" + jsons.dumps(found.to_json(), indent=1, allow_nan=False)[2:] + "\n"
+        return (
+            f"{{\n {MARKS['json']},\n" + jsons.dumps(gathered.to_json(), indent=1, allow_nan=False)[2:] + "\n"
+        )
     if kind == "md":
         from contrapose.report import markdown
 
-        return markdown.render(found)
+        return markdown.render(gathered)
     from contrapose.report import page
 
-    return page.render(found)
+    return page.render(gathered)
 
 
-def show(found: Report) -> None:
+def show(gathered: Report) -> None:
     """The verdicts and the paired differences, for a terminal."""
     from contrapose.report.wording import difference_in_words, over_seeds, sentence
     from contrapose.selection.reported import SIGNS
 
-    for run in found.runs:
+    for run in gathered.runs:
         sign = SIGNS.get(run.verdict.word, "●")
         console.say(f"{sign} {run.name}: {run.verdict.word}", style=style_of(run.verdict.word))
         for part in run.verdict.what_happened:
@@ -162,7 +164,7 @@ def show(found: Report) -> None:
             console.show(console.table(columns, rows))
         for note in run.notes:
             console.say(f"note: {note}", style="yellow")
-    for trials in found.trials:
+    for trials in gathered.trials:
         console.say(f"{trials.name}: {over_seeds(trials)}")
         for line in trials.said:
             console.say(line)
@@ -170,6 +172,6 @@ def show(found: Report) -> None:
             console.say(f"note: {note}", style="yellow")
 
 
-def _next(found: Report, place: Path) -> list[str]:
-    commands = dict.fromkeys(command for run in found.runs for command in run.commands)
-    return [*commands, *([f"xdg-open {shlex.quote(str(place))}"] if place.is_file() else [])]
+def _next(gathered: Report, target: Path) -> list[str]:
+    commands = dict.fromkeys(command for run in gathered.runs for command in run.commands)
+    return [*commands, *([f"xdg-open {shlex.quote(str(target))}"] if target.is_file() else [])]

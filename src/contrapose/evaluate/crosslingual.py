@@ -11,11 +11,15 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from contrapose.errors import DataError
 from contrapose.evaluate.files import read_lines
 from contrapose.evaluate.senteval import StsData, check_enough, pairs_of, score_of, text_form
+from contrapose.evaluate.sts import StsTask
+from contrapose.evaluate.task import DatasetSource, Protocols
 
 _SPLITS = {"train": "train", "dev": "dev", "trial": "dev", "validation": "dev", "test": "test"}
 _LANGUAGES = re.compile(r"[a-z]{2,3}(-[a-z]{2,3})?")
@@ -23,7 +27,7 @@ _LANGUAGES = re.compile(r"[a-z]{2,3}(-[a-z]{2,3})?")
 
 def crosslingual_files(folder: str | Path, split: str = "test") -> dict[str, Path]:
     """Task -> file of that split, of every language pair in ``folder`` and the folders right below it."""
-    found = {}
+    files = {}
     for path in sorted([*Path(folder).glob("*.tsv"), *Path(folder).glob("*/*.tsv")]):
         first, _, languages = path.stem.partition(".")
         if not _LANGUAGES.fullmatch(languages) or not path.is_file():
@@ -36,8 +40,8 @@ def crosslingual_files(folder: str | Path, split: str = "test") -> dict[str, Pat
         else:
             continue
         if of == split:
-            found[name] = path
-    return found
+            files[name] = path
+    return files
 
 
 def read_crosslingual(path: Path, task: str, split: str) -> StsData:
@@ -63,3 +67,17 @@ def read_crosslingual(path: Path, task: str, split: str) -> StsData:
         folder=path.parent.name,
         fingerprint=hashlib.sha256("\n".join((path.name, *lines, "")).encode()).hexdigest(),
     )
+
+
+def sources(folder: Path, split: str) -> Iterator[DatasetSource]:
+    """The language pairs of a folder and the folders right in it."""
+    by_split = {each: crosslingual_files(folder, each) for each in ("test", "dev", "train")}
+    for task in sorted({task for files in by_split.values() for task in files}):
+        paths = {each: files[task] for each, files in by_split.items() if task in files}
+        where = next(iter(paths.values()))
+        read = partial(_read, task, paths)
+        yield DatasetSource(task=task, group="crosslingual", splits=tuple(paths), where=where, read=read)
+
+
+def _read(task: str, paths: Mapping[str, Path], split: str, protocols: Protocols) -> StsTask:
+    return StsTask(data=read_crosslingual(paths[split], task, split), protocol="crosslingual")

@@ -47,18 +47,18 @@ class GeometryTask:
     @classmethod
     def on_sts_b(cls, data: str | Path | Sequence[str | Path], split: str = "test") -> GeometryTask:
         """On STS-B: its distinct sentences, and its pairs scored above 4."""
-        found = read_sts(data, "STS-B", split)
-        (subset,) = found.subsets
+        sts_b = read_sts(data, "STS-B", split)
+        (subset,) = sts_b.subsets
         same = zip(subset.first, subset.second, subset.gold, strict=True)
         return cls(
-            sentences=tuple(dict.fromkeys(found.texts)),
+            sentences=tuple(dict.fromkeys(sts_b.texts)),
             pairs=tuple((first, second) for first, second, score in same if score > SAME_MEANING),
             source="STS-B",
             split=split,
-            text=found.text,
+            text=sts_b.text,
             details={
-                "folder": found.folder,
-                "data_fingerprint": found.fingerprint,
+                "folder": sts_b.folder,
+                "data_fingerprint": sts_b.fingerprint,
                 "pairs_that_mean_the_same": f"scored above {SAME_MEANING:g}",
             },
         )
@@ -122,10 +122,10 @@ class GeometryTask:
             )
             - 1
         )
-        found = []
+        results = []
         for metric, values_N in (("alignment", distance_N), ("positive_rank", np.maximum(rank_N, 1))):
             interval = bootstrap_interval(values_N.astype(np.float64), resamples=2_000)
-            found.append(
+            results.append(
                 self._result(
                     metric,
                     interval.estimate,
@@ -134,7 +134,7 @@ class GeometryTask:
                     [interval.low, interval.high],
                 )
             )
-        return found
+        return results
 
     def _result(
         self, metric: str, value: float, rows: int, model: str, interval: list[float] | None

@@ -8,14 +8,16 @@ texts with a class   v-measure x 100 of k-means on the unit vectors, as many clu
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from contrapose.evaluate.encoding import Encodings
-from contrapose.evaluate.labelled import JudgedTexts
+from contrapose.evaluate.labelled import JudgedTexts, kind_of, read_judged
 from contrapose.evaluate.metrics import v_measure
 from contrapose.evaluate.over_seeds import spread
 from contrapose.evaluate.per_example import PerExampleScores
@@ -23,7 +25,7 @@ from contrapose.evaluate.results import Result
 from contrapose.evaluate.senteval import text_form
 from contrapose.evaluate.statistics import percentiles, resampled
 from contrapose.evaluate.sts import row_cosine
-from contrapose.evaluate.task import OnData
+from contrapose.evaluate.task import DatasetSource, OnData, Protocols, Task, with_subfolders
 from contrapose.evaluate.vectors import SPREAD_OF_COLLAPSE, is_one_point, unit_rows
 from contrapose.maths.k_means import k_means
 from contrapose.seeds import derive
@@ -136,3 +138,46 @@ def _with_interval(class_N: np.ndarray, clusterings: Sequence[np.ndarray]) -> tu
     of_seeds = 0.0 if luck.high is None else luck.high - luck.mean
     below, above = (math.hypot(drawn.mean() - side, of_seeds) for side in (low, high))
     return luck.mean, [max(0.0, luck.mean - below), min(100.0, luck.mean + above)]
+
+
+def own_source(path: Path, kind: str) -> DatasetSource:
+    """A table of the user's own: ``kind`` "pairs" or "clustering"."""
+
+    def read(split: str, protocols: Protocols) -> Task:
+        return _task(read_judged(path, pairs=kind == "pairs"), split)
+
+    return DatasetSource(task=str(path), group=kind, splits=("test",), where=path.parent, read=read)
+
+
+def sources(folder: Path, split: str) -> Iterator[DatasetSource]:
+    """The tables of a folder and the folders right in it."""
+    for each in with_subfolders(folder):
+        yield from _tables(each, split)
+
+
+def _tables(folder: Path, split: str) -> Iterator[DatasetSource]:
+    """Tables right in a folder. ``test``, ``dev`` and ``train`` are splits of one task that has the folder's name."""
+    by_task: dict[str, dict[str, Path]] = {}
+    for path in sorted([*folder.glob("*.tsv"), *folder.glob("*.csv")]):
+        # test.en-de.tsv is a language pair; a pipe of such a name would be waited for.
+        if "." in path.stem or not path.is_file():
+            continue
+        is_split = path.stem in ("test", "dev", "train")
+        task, of_split = (folder.name, path.stem) if is_split else (path.stem, "test")
+        by_task.setdefault(task, {})[of_split] = path
+    for task, paths in by_task.items():
+        # Its kind is read off the rows of another split where there is one: a test split is for testing.
+        first, path = sorted(paths.items(), key=lambda item: item[0] == "test")[0]
+        kind = kind_of(path) if first != "test" or split == "test" else ""
+        if kind:
+            splits = tuple(sorted(paths, reverse=True))
+            read = partial(_read, task, paths)
+            yield DatasetSource(task=task, group=kind, splits=splits, where=folder, read=read)
+
+
+def _read(task: str, paths: Mapping[str, Path], split: str, protocols: Protocols) -> Task:
+    return _task(read_judged(paths[split], task), split)
+
+
+def _task(data: JudgedTexts, split: str) -> Task:
+    return PairsTask(data=data, split=split) if data.second else ClusteringTask(data=data, split=split)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from contrapose.evaluate.beir import RetrievalData
+from contrapose.evaluate.beir import RetrievalData, is_beir, read_beir
 from contrapose.evaluate.encoding import Encodings
 from contrapose.evaluate.metrics import ndcg, recall, reciprocal_rank_of
 from contrapose.evaluate.per_example import PerExampleScores
 from contrapose.evaluate.results import Result
 from contrapose.evaluate.senteval import text_form
-from contrapose.evaluate.task import OnData
+from contrapose.evaluate.task import DatasetSource, OnData, Protocols, with_subfolders
 from contrapose.evaluate.vectors import is_one_point, unit_rows
 
 PROTOCOL = "beir"
@@ -106,3 +107,18 @@ def top_documents(
         row_keys_N=np.arange(len(ids)),
     )
     return [by_falling_id[rows[rows >= 0]] for rows in near.rows_QK]
+
+
+def source_of(folder: Path) -> DatasetSource:
+    """A folder in BEIR's layout."""
+    splits = tuple(sorted(path.stem for path in folder.glob("qrels/*.tsv")))
+
+    def read(split: str, protocols: Protocols) -> RetrievalTask:
+        return RetrievalTask(data=read_beir(folder, split))
+
+    return DatasetSource(task=folder.name, group="retrieval", splits=splits, where=folder, read=read)
+
+
+def sources(folder: Path, split: str) -> Iterator[DatasetSource]:
+    """The retrieval sets in a folder."""
+    yield from (source_of(each) for each in with_subfolders(folder) if is_beir(each))

@@ -13,7 +13,7 @@ selecting a checkpoint reads :func:`sts_dev` and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -26,9 +26,9 @@ from contrapose.evaluate.encoding import Encodes, Encodings, encode_once
 from contrapose.evaluate.per_example import PerExampleScores
 from contrapose.evaluate.published import other_rows_than_published
 from contrapose.evaluate.results import Result
-from contrapose.evaluate.senteval import STS_TASKS, Pairs, StsData, read_sts
+from contrapose.evaluate.senteval import STS_TASKS, Pairs, StsData, files_of, read_sts, root_in, splits_of
 from contrapose.evaluate.statistics import spearman
-from contrapose.evaluate.task import OnData
+from contrapose.evaluate.task import DatasetSource, OnData, Protocols
 from contrapose.evaluate.vectors import SPREAD_OF_COLLAPSE
 from contrapose.listening import Progress
 
@@ -118,6 +118,25 @@ def sts(
     texts = chain.from_iterable(task.texts for task in prepared)
     encodings = encode_once(encode, texts, precision=precision, progress=progress)
     return list(chain.from_iterable(task.score(encodings) for task in prepared))
+
+
+def source_of(task: str, folders: Sequence[Path], splits: tuple[str, ...] = ()) -> DatasetSource:
+    """One task of SentEval's STS data, from the first folder that holds it."""
+
+    def read(split: str, protocols: Protocols) -> StsTask:
+        return StsTask(data=read_sts(folders, task, split), protocol=protocols.sts)
+
+    return DatasetSource(
+        task=task, group="sts", splits=splits, where=folders[0] if folders else Path(), read=read
+    )
+
+
+def sources(folder: Path, split: str) -> Iterator[DatasetSource]:
+    """The STS tasks in SentEval's layout."""
+    for task in STS_TASKS:
+        splits = tuple(each for each in splits_of(task) if root_in(folder, files_of(task, each)))
+        if splits:
+            yield source_of(task, [folder], splits)
 
 
 def sts_dev(data: str | Path | Sequence[str | Path]) -> StsTask:

@@ -1,7 +1,7 @@
 """Several tasks at once: read all, encode every distinct sentence once, score all.
 
 A task whose data is missing or damaged is reported and the others still run. Which tasks there are:
-:mod:`contrapose.evaluate.plan`.
+:mod:`contrapose.evaluate.dataset_sources`.
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ from typing import Any
 import numpy as np
 
 from contrapose.errors import DataError, UsageError
+from contrapose.evaluate.dataset_sources import sources_of
 from contrapose.evaluate.encoding import Encodes, Encodings, encode_once, fingerprint_of, name_of
-from contrapose.evaluate.found import Protocols
 from contrapose.evaluate.geometry import GeometryTask
-from contrapose.evaluate.plan import Planned, plan
 from contrapose.evaluate.results import Average, Result, average
 from contrapose.evaluate.sts import check_protocol
-from contrapose.evaluate.task import Task
+from contrapose.evaluate.task import DatasetSource, Protocols, Task
 from contrapose.evaluate.transfer import transfer_protocol as known_transfer_protocol
 from contrapose.ledger import record, why_not_recorded
 from contrapose.listening import Progress
@@ -99,7 +98,7 @@ def evaluate(
     split: str = "test",
     texts: Sequence[str] | None = None,
     pairs: Sequence[tuple[str, str]] = (),
-    own: Sequence[Task | Planned] = (),
+    own: Sequence[Task | DatasetSource] = (),
     progress: Progress = None,
 ) -> Evaluation:
     """Evaluate ``encoder`` (an Encoder, a model's folder or name, or a function from texts to vectors) on ``tasks``.
@@ -122,8 +121,8 @@ def evaluate(
     known_transfer_protocol(transfer_protocol)
     folders = _folders(data)
     own_texts = texts is not None or bool(pairs)
-    planned = plan(tasks, folders, split) if tasks or not own else []
-    names = [each.name for each in planned]
+    sources = sources_of(tasks, folders, split) if tasks or not own else []
+    names = [source.task for source in sources]
     if own_texts and "geometry" not in names:
         raise UsageError("own texts are used by the task 'geometry' only; add it to the tasks")
     if data is None and any(name != "geometry" or not own_texts for name in names):
@@ -137,16 +136,17 @@ def evaluate(
     protocols = Protocols(sts=protocol, transfer=transfer_protocol)
     prepared: list[Task] = []
     problems = []
-    for each in (*planned, *own):
+    for each in (*sources, *own):
+        if not isinstance(each, DatasetSource):
+            prepared.append(each)
+            continue
         try:
-            if not isinstance(each, Planned):
-                prepared.append(each)
-            elif each.name == "geometry":
-                prepared.append(_geometry(folders, split, texts, pairs))
-            else:
-                prepared.append(each.read(split, protocols))
+            own_geometry = own_texts and each.task == "geometry"
+            prepared.append(
+                GeometryTask.on_texts(texts or (), pairs) if own_geometry else each.read(split, protocols)
+            )
         except DataError as error:
-            problems.append(_left_out(each.name, error))
+            problems.append(_left_out(each.task, error))
     if not prepared:
         return _evaluation(
             encoder, Encodings([], np.zeros((0, 0)), model=fingerprint_of(encoder)), [], problems
@@ -161,10 +161,10 @@ def evaluate(
             results += task.score(encodings)
         except DataError as error:  # too few rows of a class for the folds
             problems.append(_left_out(task.name, error))
-    found = replace(_evaluation(encoder, encodings, results, problems), precision=precision)
-    body = {**found.to_json(), "split": split, "test_splits_read": _test_splits(results)}
+    evaluation = replace(_evaluation(encoder, encodings, results, problems), precision=precision)
+    body = {**evaluation.to_json(), "split": split, "test_splits_read": _test_splits(results)}
     entry = record("evaluation", body, per_example_arrays(results))
-    return replace(found, entry=entry.id if entry else None)
+    return replace(evaluation, entry=entry.id if entry else None)
 
 
 def _left_out(task: str, error: DataError) -> Problem:
@@ -196,17 +196,6 @@ def _folders(data: str | Path | Sequence[str | Path] | None) -> list[Path]:
     return [Path(data)] if isinstance(data, (str, Path)) else [Path(item) for item in data]
 
 
-def _geometry(
-    folders: Sequence[Path],
-    split: str,
-    texts: Sequence[str] | None,
-    pairs: Sequence[tuple[str, str]],
-) -> GeometryTask:
-    if texts is not None or pairs:
-        return GeometryTask.on_texts(texts or (), pairs)
-    return GeometryTask.on_sts_b(folders, split)
-
-
 def averages_of(results: Sequence[Result]) -> tuple[Average, ...]:
     """The means that papers print: STS12-16 where all five are here, and all tasks of a kind and protocol.
 
@@ -218,14 +207,14 @@ def averages_of(results: Sequence[Result]) -> tuple[Average, ...]:
             kinds[result.protocol, result.metric, ""].append(result)
         elif result.protocol == "crosslingual":
             kinds[result.protocol, result.metric, result.task.split(".")[0]].append(result)
-    found = []
+    averages = []
     for kind in kinds.values():
         years = [result for result in kind if result.task in YEARS_OF_STS]
         if len(years) == len(YEARS_OF_STS) < len(kind):
-            found.append(average(years))
+            averages.append(average(years))
         if len(kind) > 1:
-            found.append(average(kind))
-    return tuple(found)
+            averages.append(average(kind))
+    return tuple(averages)
 
 
 def _evaluation(

@@ -1,7 +1,10 @@
-"""What a task is: which texts it needs, and how their vectors are scored."""
+"""What a task is: which texts it needs, and how their vectors are scored; and where tasks come from."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from contrapose.evaluate.encoding import Encodings
@@ -33,3 +36,30 @@ class OnData:
     def texts(self) -> list[str]:
         texts: list[str] = self.data.texts
         return texts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocols:
+    """How the tasks that know several protocols are scored."""
+
+    sts: str = "senteval-all"
+    transfer: str = "senteval-transfer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSource:
+    """A task whose data is not read yet: its group and splits, and where it lies.
+
+    ``read(split, protocols)`` reads it, and raises :class:`DataError` where the data is missing or damaged.
+    """
+
+    task: str
+    group: str
+    splits: tuple[str, ...]
+    where: Path
+    read: Callable[[str, Protocols], Task]
+
+
+def with_subfolders(folder: Path) -> list[Path]:
+    """A folder and the folders right in it, by name."""
+    return [folder, *sorted(child for child in folder.iterdir() if child.is_dir())]

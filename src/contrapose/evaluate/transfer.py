@@ -17,8 +17,9 @@ are drawn by our own generator, one draw for all classifiers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,8 +31,15 @@ from contrapose.evaluate.logistic import Classifiers, Recipe, fit_all
 from contrapose.evaluate.per_example import PerExampleScores
 from contrapose.evaluate.published import other_rows_than_published
 from contrapose.evaluate.results import Result
-from contrapose.evaluate.senteval_transfer import LabelledTexts
-from contrapose.evaluate.task import OnData
+from contrapose.evaluate.senteval import root_in
+from contrapose.evaluate.senteval_transfer import (
+    CLASS_FILES,
+    SPLIT_FILES,
+    TRANSFER_TASKS,
+    LabelledTexts,
+    read_transfer,
+)
+from contrapose.evaluate.task import DatasetSource, OnData, Protocols
 from contrapose.evaluate.vectors import is_one_point
 
 #: The weight decays that are tried.
@@ -243,3 +251,20 @@ class TransferTask(OnData):
         best = int(classifiers.dev_accuracy_F.argmax())
         right_N = classifiers.predict(x_ND[test])[best] == labels_N[test]
         return right_N, [WEIGHT_DECAYS[best]], float(classifiers.dev_accuracy_F[best])
+
+
+def source_of(task: str, folders: Sequence[Path]) -> DatasetSource:
+    """One of SentEval's classification tasks, from the first folder that holds it."""
+
+    def read(split: str, protocols: Protocols) -> TransferTask:
+        return TransferTask(data=read_transfer(folders, task), protocol=transfer_protocol(protocols.transfer))
+
+    where = folders[0] if folders else Path()
+    return DatasetSource(task=task, group="transfer", splits=("test",), where=where, read=read)
+
+
+def sources(folder: Path, split: str) -> Iterator[DatasetSource]:
+    """The classification tasks in SentEval's layout."""
+    for task in TRANSFER_TASKS:
+        if root_in(folder, CLASS_FILES.get(task) or tuple(SPLIT_FILES[task].values())):
+            yield source_of(task, [folder])

@@ -58,8 +58,8 @@ def check_methods(setting: Setting, methods: Sequence[str], options: Mapping[str
 def check_setting(setting: Setting) -> None:
     """The corpus is there, and every task can be read: an experiment measures all of them or does not begin."""
     from contrapose.data.sources import find_sources
-    from contrapose.evaluate.found import Protocols
-    from contrapose.evaluate.plan import plan
+    from contrapose.evaluate.dataset_sources import sources_of
+    from contrapose.evaluate.task import Protocols
 
     if "-" in setting.corpus:
         raise UsageError("an experiment reads its text once per trial: give files, not standard input")
@@ -70,13 +70,13 @@ def check_setting(setting: Setting) -> None:
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"--data {folder}: no such folder")
-    for planned in plan(setting.tasks, folders, setting.split):
-        if planned.name == "geometry":
+    for source in sources_of(setting.tasks, folders, setting.split):
+        if source.task == "geometry":
             continue
         try:
-            planned.read(setting.split, Protocols())
+            source.read(setting.split, Protocols())
         except DataError as error:
-            raise DataError(f"{planned.name} cannot be measured, so nothing was trained: {error}") from None
+            raise DataError(f"{source.task} cannot be measured, so nothing was trained: {error}") from None
 
 
 def check_model(setting: Setting) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from contrapose.errors import DataError, ModelError, UsageError
-from contrapose.evaluate.found import sources_in
+from contrapose.evaluate.dataset_sources import dataset_sources
 from contrapose.experiment.checking import check_methods, check_setting
 from contrapose.experiment.compare import interval_shown, mean_and_deviation
 from contrapose.experiment.comparison_table import ComparisonTable, comparison_table
@@ -60,7 +60,7 @@ class Reproduction(Experiment):
     @cached_property
     def not_here(self) -> tuple[str, ...]:
         """Transfer tasks that no data folder holds. They are left out: the recipe is that of the STS table."""
-        here = {source.task for source in sources_in([Path(name).expanduser() for name in self.data])}
+        here = {source.task for source in dataset_sources([Path(name).expanduser() for name in self.data])}
         return tuple(task for task in self.tasks if task in TRANSFER and task not in here)
 
     @property

@@ -56,15 +56,15 @@ def ticks(low: float, high: float, most: int = MOST_TICKS, *, whole: bool = Fals
     factors = (1, 2, 5, 10) if whole else (1, 2, 2.5, 5, 10)
     step = next(step for factor in factors if (step := factor * power) >= rough * 0.999)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [float(f"{place * step:.12g}") for place in range(first, last + 1)]
+    return [float(f"{number * step:.12g}") for number in range(first, last + 1)]
 
 
-def labelled(places: Sequence[float], *, sign: str = "") -> list[tuple[float, str]]:
+def labelled(values: Sequence[float], *, sign: str = "") -> list[tuple[float, str]]:
     """Each tick with its label."""
-    return list(zip(places, tick_labels(places, sign=sign), strict=True))
+    return list(zip(values, tick_labels(values, sign=sign), strict=True))
 
 
-def tick_labels(places: Sequence[float], *, sign: str = "") -> list[str]:
+def tick_labels(values: Sequence[float], *, sign: str = "") -> list[str]:
     """All ticks with equally many decimals, then without needless zeros; ``sign``: "+" writes it before positive ones.
 
     >>> tick_labels([0.0, 0.5, 1.0]), tick_labels([1000.0, 1002.5, 1005.0]), tick_labels([-0.5, 0.0, 0.5], sign="+")
@@ -72,16 +72,16 @@ def tick_labels(places: Sequence[float], *, sign: str = "") -> list[str]:
     >>> tick_labels([0.1234, 0.12345]), tick_labels([0.0, 1e-5, 2e-5]), tick_labels([2e-9, 4e-9])
     (['0.1234', '0.12345'], ['0', '0.00001', '0.00002'], ['2e-9', '4e-9'])
     """
-    gaps = (after - before for before, after in pairwise(places))
-    step = min(gaps, default=max(map(abs, places), default=0.0)) or 1.0
-    largest = max(map(abs, places), default=0.0)
+    gaps = (after - before for before, after in pairwise(values))
+    step = min(gaps, default=max(map(abs, values), default=0.0)) or 1.0
+    largest = max(map(abs, values), default=0.0)
     plain = largest == 0 or (PLAINEST <= max(largest, step) < PLAINEST_LARGE and step >= PLAINEST / 100)
     for digits in range(17):
-        written = [f"{value:.{digits}{'f' if plain else 'e'}}" for value in places]
+        written = [f"{value:.{digits}{'f' if plain else 'e'}}" for value in values]
         close = all(
-            abs(float(text) - value) <= step / 1000 for text, value in zip(written, places, strict=True)
+            abs(float(text) - value) <= step / 1000 for text, value in zip(written, values, strict=True)
         )
-        if close and len(set(written)) == len(set(places)):
+        if close and len(set(written)) == len(set(values)):
             break
     return [_trimmed(text, sign) for text in written]
 
@@ -93,5 +93,5 @@ def _trimmed(text: str, sign: str) -> str:
         digits = digits.rstrip("0").rstrip(".")
     if float(digits) == 0:
         return "0"
-    told = digits + (f"e{int(power)}" if exponent else "")
-    return sign + told if sign and not told.startswith("-") else told
+    label = digits + (f"e{int(power)}" if exponent else "")
+    return sign + label if sign and not label.startswith("-") else label

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from contrapose.report import cosines
 from contrapose.report.axes import labelled, ticks
 from contrapose.report.curves import thinned
-from contrapose.report.panels import DISTANCE, PANELS, Panel, plain_panel
+from contrapose.report.panels import DISTANCE, PANELS, CurvePanel, plain_panel
 from contrapose.report.record import BeforeAfter, Curve, Histogram, OwnText, Plane, RunFacts
 from contrapose.report.svg import (
     SHAPES,
@@ -57,7 +57,7 @@ def run_legend(runs: Sequence[RunFacts]) -> Legend:
     ]
 
 
-def curves(panel: Panel, runs: Sequence[tuple[str, dict[str, Curve]]]) -> Chart | None:
+def curves(panel: CurvePanel, runs: Sequence[tuple[str, dict[str, Curve]]]) -> Chart | None:
     """One panel with the curves of all runs, by their names; None where no run has any."""
     drawn = [
         (

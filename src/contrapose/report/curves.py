@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean as mean
 from typing import Any
 
 from contrapose.foreign import finite_number
@@ -30,37 +32,25 @@ MOST_POINTS = 400
 
 def curves_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Curve, ...]:
     """A curve of every number: those of the steps, then those of the evaluations, named ``criterion ...``."""
-    found: dict[str, list[tuple[int, float]]] = {}
-    bad: dict[str, int] = {}
+    points: dict[str, list[tuple[int, float]]] = {}
+    not_finite: Counter[str] = Counter()
     for row in rows:
         scores = row.get("evaluation")
-        items = (
-            [(CRITERION + str(name), value) for name, value in scores.items()]
-            if isinstance(scores, Mapping)
-            else [(str(name), value) for name, value in row.items() if name not in ("step", "evaluation")]
-        )
-        for name, value in items:
+        if isinstance(scores, Mapping):
+            numbers = {f"{CRITERION}{name}": value for name, value in scores.items()}
+        else:
+            numbers = {name: value for name, value in row.items() if name not in ("step", "evaluation")}
+        for name, value in numbers.items():
             if (finite := finite_number(value)) is not None:
-                found.setdefault(name, []).append((int(row["step"]), finite))
+                points.setdefault(name, []).append((int(row["step"]), finite))
             elif value in ("NaN", "Infinity", "-Infinity"):
-                bad[name] = bad.get(name, 0) + 1
-    order = [
-        *(name for name in FIRST if name in found),
-        *sorted(set(found) - set(FIRST), key=_criterion_last),
-    ]
-    return tuple(
-        Curve(
-            name=name,
-            steps=tuple(step for step, _ in found[name]),
-            values=tuple(value for _, value in found[name]),
-            not_finite=bad.get(name, 0),
-        )
-        for name in order
-    )
-
-
-def _criterion_last(name: str) -> tuple[bool, str]:
-    return name.startswith(CRITERION), name
+                not_finite[name] += 1
+    others = sorted(set(points) - set(FIRST), key=lambda name: (name.startswith(CRITERION), name))
+    curves = []
+    for name in (*(name for name in FIRST if name in points), *others):
+        steps, values = zip(*points[name], strict=True)
+        curves.append(Curve(name=name, steps=steps, values=values, not_finite=not_finite[name]))
+    return tuple(curves)
 
 
 def path_of(rows: Iterable[Mapping[str, Any]]) -> tuple[PathPoint, ...]:
@@ -92,24 +82,19 @@ def thinned(
     [(1.5, 2.0), (3.5, 6.0)]
     """
     stretch = -(-len(steps) // most) if steps else 1
-    return [
-        (
-            sum(steps[start : start + stretch]) / len(steps[start : start + stretch]),
-            sum(values[start : start + stretch]) / len(values[start : start + stretch]),
-        )
-        for start in range(0, len(steps), stretch)
-    ]
+    parts = (slice(start, start + stretch) for start in range(0, len(steps), stretch))
+    return [(mean(steps[part]), mean(values[part])) for part in parts]
 
 
 def bad_steps(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """What the rows say went wrong, in words."""
     skipped = [row["step"] for row in rows if row.get("skipped")]
     alarms = [row["step"] for row in rows if row.get("alarm")]
-    told = []
+    warnings = []
     if skipped:
-        told.append(
+        warnings.append(
             f"{len(skipped):,} steps were skipped because loss or gradient were not finite, first step {skipped[0]}"
         )
     if alarms:
-        told.append(f"the alarm for a collapsing space rang at step {alarms[0]}")
-    return told
+        warnings.append(f"the alarm for a collapsing space rang at step {alarms[0]}")
+    return warnings

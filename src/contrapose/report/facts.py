@@ -24,6 +24,13 @@ def facts_of(
     has_ledger: bool,
 ) -> RunFacts:
     summary, settings = run.summary, run.settings
+    unchanged = model == run.start_fingerprint
+    missing = _missing(run, scores, unchanged=unchanged)
+    not_evaluated = _not_evaluated(missing, has_ledger=has_ledger, unchanged=unchanged)
+    asked = (
+        "with the tasks and --data of the other evaluation" if scores else "or --pairs, --labels, --retrieval"
+    )
+    criterion = summary.get("criterion_about") or summary.get("criterion")
     return RunFacts(
         name=run.name,
         folder=str(run.folder),
@@ -37,7 +44,7 @@ def facts_of(
         seed=settings.training.seed,
         batch_size=settings.training.batch_size,
         learning_rate=settings.training.learning_rate,
-        criterion=_text(summary.get("criterion_about")) or _text(summary.get("criterion")),
+        criterion=criterion if isinstance(criterion, str) else None,
         score_before=finite_number(summary.get("score_before")),
         score_chosen=finite_number(summary.get("score_chosen")),
         blend=finite_number(summary.get("blend")),
@@ -50,64 +57,46 @@ def facts_of(
         curves=curves_of(run.rows),
         path=path_of(run.rows),
         own=own,
-        notes=(*run.notes, *bad_steps(run.rows), *notes, *_not_evaluated(run, model, scores, has_ledger)),
-        commands=_commands(run, model, scores),
+        notes=(*run.notes, *bad_steps(run.rows), *notes, *not_evaluated),
+        commands=tuple(
+            command("evaluate", name, tasks="sts,geometry", data=[YOUR_DATA], about=asked)
+            for name in missing.values()
+        ),
     )
 
 
-def _not_evaluated(run: RunFolder, model: str, scores: Sequence[BeforeAfter], has_ledger: bool) -> list[str]:
+def _not_evaluated(missing: Mapping[str, str], *, has_ledger: bool, unchanged: bool) -> list[str]:
     if not has_ledger:
         return ["The ledger is switched off (CONTRAPOSE_LEDGER=off), so there is no table of scores"]
-    sides = [any(getattr(score, side) is not None for score in scores) for side in ("before", "after")]
-    missing = [
-        name for name, there in zip(("pretrained model", "trained model"), sides, strict=True) if not there
-    ]
-    if not missing:
-        return []
-    if model == run.start_fingerprint:
-        return ["No evaluation of the model is in the ledger"]
-    return [f"No evaluation of the {' and of the '.join(missing)} is in the ledger"]
+    of = "model" if unchanged else " and of the ".join(f"{name} model" for name in missing)
+    return [f"No evaluation of the {of} is in the ledger"] if missing else []
 
 
-def _commands(run: RunFolder, model: str, scores: Sequence[BeforeAfter]) -> tuple[str, ...]:
-    """What to run so that the table is filled; a model that is the pretrained one is evaluated once."""
-    models = {"before": run.settings.encoder.model, "after": str(run.folder)}
-    if model == run.start_fingerprint:
-        del models["after"]
-    asked = (
-        "with the tasks and --data of the other evaluation" if scores else "or --pairs, --labels, --retrieval"
-    )
-    return tuple(
-        command("evaluate", model, tasks="sts,geometry", data=[YOUR_DATA], about=asked)
-        for side, model in models.items()
-        if not any(getattr(score, side) is not None for score in scores)
-    )
+def _missing(run: RunFolder, scores: Sequence[BeforeAfter], *, unchanged: bool) -> dict[str, str]:
+    """Name -> model of what was not evaluated; a model that is the pretrained one needs one evaluation only."""
+    missing = {}
+    if not any(score.before for score in scores):
+        missing["pretrained"] = run.settings.encoder.model
+    if not unchanged and not any(score.after for score in scores):
+        missing["trained"] = str(run.folder)
+    return missing
 
 
-def _shares(found: Any) -> tuple[tuple[float, float], ...]:
+def _shares(blend_scores: Any) -> tuple[tuple[float, float], ...]:
     """(share, score) by share; empty where no share was chosen by score, and for anything of another form.
 
     >>> _shares({"0.5": 2.0, "0": 1.0}), _shares({"half": 1.0}), _shares(None)
     (((0.0, 1.0), (0.5, 2.0)), (), ())
     """
-    if not isinstance(found, Mapping):
+    if not isinstance(blend_scores, Mapping):
         return ()
     try:
-        return tuple(
-            sorted(
-                (float(share), score)
-                for share, value in found.items()
-                if (score := finite_number(value)) is not None
-            )
-        )
+        known = {float(share): finite_number(score) for share, score in blend_scores.items()}
     except ValueError:
         return ()
+    return tuple(sorted((share, score) for share, score in known.items() if score is not None))
 
 
 def _whole(value: Any) -> int | None:
-    found = finite_number(value)
-    return None if found is None else int(found)
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+    finite = finite_number(value)
+    return None if finite is None else int(finite)

@@ -8,31 +8,30 @@ from contrapose.report.record import RunFacts, TrialsFolder
 from contrapose.report.svg import Chart
 
 HOW = {
-    "scores": "Before is the pretrained model, after is the model that the run made of it. Brackets hold 95% "
-    "intervals: another sample of the same size would probably give a number within them. The difference is "
-    "measured on the same rows, so its interval is much narrower than the two single ones suggest, and it is what "
-    "decides. Where it reaches over zero, or where chance could do as much, there is no clear change.",
+    "scores": "Look at the difference first: it is after (the model that the run made) minus before (the pretrained "
+    "model), on the same rows. Brackets hold 95% intervals: another sample of the same size would probably give a "
+    "number within them. Where that of the difference reaches over zero, or where chance could do as much, there is no "
+    "clear change. The brackets of single numbers are wider, and decide nothing.",
     "evaluate": "Rows of your own that somebody judged say most: give --pairs PAIRS.csv (score, text, text), "
-    "--labels TOPICS.csv or --retrieval FOLDER in place of --tasks and --data.",
-    "forest": "Each dot is a difference, its line the 95% interval. Right of the zero line: better after training. "
-    "A hollow dot is no clear change: its line crosses zero, or among so many differences chance could do as much.",
-    "curves": "One point per step. Loss alone says little: look whether the positives stay near (high cosine) while "
-    "the hardest negatives move away.",
-    "plane": "Held-out rows, measured along the run: each line begins at the ring; the large filled mark is the step "
-    "that was chosen. "
-    "Down: texts that belong together come closer. Left: all texts spread out more evenly. Down and left is better in "
-    "both; most runs trade one for the other.",
-    "cosines": "How near pairs are, before and after. Positives should lie right of both kinds of negatives; where "
-    "hardest negatives overlap them, the model cannot tell them apart. Upright lines are medians.",
-    "map": "Every mark is a sentence; near marks are near in meaning for the model, as far as two dimensions can show. "
-    "Colour and shape say which group it lay in before training, so groups that tear apart or merge can be seen. "
-    "Point at a mark to read it; the same sentence lights up in the other picture.",
-    "neighbours": "For each sentence, which of its nearest neighbours are new, and which are no longer among them. "
-    "The most changed sentences come first. Read a few: are the new ones better company?",
-    "suspects": "Different rows that are nearest to each other for the model. Where two such rows meet in a batch, "
-    "each is a negative of the other and training pushes them apart; if they mean the same, they are false negatives. "
-    "Many of them call for mixing with care, a larger margin, or removing near-duplicates.",
-    "heat": "Each field is the mean over seeds. The more it stands out from the page, the higher.",
+    "--labels TOPICS.csv or --retrieval FOLDER instead of --tasks and --data.",
+    "forest": "Right of the zero line: better after training. Each dot is a difference, its line the 95% interval. A "
+    "hollow dot is no clear change: its line crosses zero, or among so many differences chance could do as much.",
+    "curves": "Look whether the positives stay near (high cosine) while the hardest negatives move away; loss alone "
+    "says little. One point per step.",
+    "plane": "Down and left is better; most runs trade one for the other. Down: texts that belong together come "
+    "closer. Left: all texts spread out more evenly. Measured on held-out rows along the run: each line begins at the "
+    "ring, and the large filled mark is the step that was chosen.",
+    "cosines": "Positives should lie right of both kinds of negatives; where the hardest negatives overlap them, the "
+    "model cannot tell them apart. Drawn is how near pairs are, before and after; upright lines are medians.",
+    "map": "Look for groups that tear apart or merge. Every mark is a sentence; near marks are near in meaning for the "
+    "model, as far as two dimensions can show. Colour and shape say which group it lay in before training. Point at a "
+    "mark to read it; the same sentence is highlighted in the other picture.",
+    "neighbours": "Read a few: are the new neighbours nearer in meaning than those that were lost? The sentences whose "
+    "nearest neighbours changed most come first.",
+    "suspects": "Read a few: do both say the same? Then they are a false negative: where two such rows meet in a "
+    "batch, training pushes them apart. Many of them call for mixing with care, a larger margin, or removing "
+    "near-duplicates. Listed are the different rows that are nearest to each other for the model.",
+    "heat": "The more a field stands out from the page, the higher its mean over seeds.",
     "heat, region": "Framed fields hold a setting that the result above cannot tell from the highest.",
     "line": "Each dot is the mean over seeds, its bar one standard deviation up and down.",
     "line, region": "Filled dots are the settings that the result above cannot tell from the highest; hollow ones lie "
@@ -45,8 +44,8 @@ HOW = {
 HOW_OF_ONE = {
     "scores": "The model is the pretrained one, so one number stands for both. Brackets hold 95% intervals: another "
     "sample of the same size would probably give a number within them.",
-    "cosines": "How near pairs are. Positives should lie right of both kinds of negatives; where hardest negatives "
-    "overlap them, the model cannot tell them apart. Upright lines are medians.",
+    "cosines": "Positives should lie right of both kinds of negatives; where the hardest negatives overlap them, the "
+    "model cannot tell them apart. Drawn is how near pairs are; upright lines are medians.",
     "map": "Every mark is a sentence; near marks are near in meaning for the model, as far as two dimensions can show. "
     "Colour and shape say which group it lies in. Point at a mark to read it.",
 }

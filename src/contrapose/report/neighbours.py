@@ -33,19 +33,19 @@ def numbered(keys: Sequence[str]) -> np.ndarray:
 def changes(before_NK: np.ndarray, after_NK: np.ndarray) -> tuple[float, list[NeighbourChange]]:
     """The share of neighbours that stayed, and the rows whose neighbours changed, the most changed first.
 
-    >>> share, found = changes(np.array([[1, 2], [0, 2], [0, 1]]), np.array([[1, 2], [2, 0], [0, 1]]))
-    >>> share, found
+    >>> share, changed = changes(np.array([[1, 2], [0, 2], [0, 1]]), np.array([[1, 2], [2, 0], [0, 1]]))
+    >>> share, changed
     (1.0, [])
     """
-    found = []
+    changed = []
     for row, (old, new) in enumerate(zip(before_NK.tolist(), after_NK.tolist(), strict=True)):
         gained, lost = (tuple(n for n in a if n not in b) for a, b in ((new, old), (old, new)))
         if gained or lost:
             kept = tuple(n for n in new if n in old)
-            found.append(NeighbourChange(text=row, gained=gained, lost=lost, kept=kept))
-    moved = sum(len(change.lost) for change in found)
+            changed.append(NeighbourChange(text=row, gained=gained, lost=lost, kept=kept))
+    moved = sum(len(change.lost) for change in changed)
     return 1.0 - moved / max(before_NK.size, 1), sorted(
-        found, key=lambda change: (len(change.kept), change.text)
+        changed, key=lambda change: (len(change.kept), change.text)
     )
 
 

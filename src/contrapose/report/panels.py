@@ -15,7 +15,7 @@ NOT_POSITIVE: Bounds = (None, 0.0)
 
 
 @dataclass(frozen=True)
-class Panel:
+class CurvePanel:
     """A picture of curves: the names it shows (the second one dashed), title, what to look for, what values can be."""
 
     names: tuple[str, ...]
@@ -25,19 +25,21 @@ class Panel:
 
 
 PANELS = (
-    Panel(("loss",), "Loss", "should fall, then level off"),
-    Panel(
+    CurvePanel(("loss",), "Loss", "should fall, then level off"),
+    CurvePanel(
         ("positive_cosine", "hardest_negative_cosine"),
         "Positives and hardest negatives",
         "mean cosines; solid: positives, dashed: hardest negatives",
         COSINE,
     ),
-    Panel(("alignment",), "Alignment in the batch", "lower: positives nearer", DISTANCE),
-    Panel(("uniformity",), "Uniformity in the batch", "lower: spread more evenly", NOT_POSITIVE),
-    Panel(("mean_cosine",), "Mean cosine of different texts", "near 1: the space collapses", COSINE),
-    Panel(("accuracy",), "Positives found", "share of rows whose positive is nearest", SHARE),
-    Panel(("criterion score",), "Score that chooses the checkpoint", "on held-out rows; higher is better"),
-    Panel(("learning_rate",), "Learning rate", "as it was scheduled", NOT_NEGATIVE),
+    CurvePanel(("alignment",), "Alignment in the batch", "lower: positives nearer", DISTANCE),
+    CurvePanel(("uniformity",), "Uniformity in the batch", "lower: spread more evenly", NOT_POSITIVE),
+    CurvePanel(("mean_cosine",), "Mean cosine of different texts", "near 1: the space collapses", COSINE),
+    CurvePanel(("accuracy",), "Positives found", "share of rows whose positive is nearest", SHARE),
+    CurvePanel(
+        ("criterion score",), "Score that chooses the checkpoint", "on held-out rows; higher is better"
+    ),
+    CurvePanel(("learning_rate",), "Learning rate", "as it was scheduled", NOT_NEGATIVE),
 )
 
 
@@ -57,9 +59,9 @@ _BOUNDS: dict[str, Bounds] = {
 _BEGINNINGS: dict[str, Bounds] = {"share_": SHARE, "columns_": NOT_NEGATIVE}
 
 
-def plain_panel(name: str) -> Panel:
+def plain_panel(name: str) -> CurvePanel:
     """A panel for one number that :data:`PANELS` do not name: what the criterion is made of, else one of the steps."""
     held_out = name.startswith(CRITERION)
     words = name.removeprefix(CRITERION).replace("_", " ").capitalize()
     began = next((bounds for start, bounds in _BEGINNINGS.items() if name.startswith(start)), (None, None))
-    return Panel((name,), f"{words}, held out" if held_out else words, "", _BOUNDS.get(name, began))
+    return CurvePanel((name,), f"{words}, held out" if held_out else words, "", _BOUNDS.get(name, began))

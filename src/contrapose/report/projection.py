@@ -37,32 +37,32 @@ def planes(before_ND: np.ndarray | None, after_ND: np.ndarray) -> list[Plane]:
 
 
 def principal_components(x_ND: np.ndarray) -> tuple[np.ndarray, str]:
-    """(N, 2) places along the two directions of largest variance, and the share of variance they hold, in words.
+    """(N, 2) points along the two directions of largest variance, and the share of variance they hold, in words.
 
-    >>> places, about = principal_components(np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 0.5], [0.0, -0.5]]))
-    >>> np.abs(places).round(1).tolist(), about
+    >>> points, about = principal_components(np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 0.5], [0.0, -0.5]]))
+    >>> np.abs(points).round(1).tolist(), about
     ([[1.0, 0.0], [1.0, 0.0], [0.0, 0.5], [0.0, 0.5]], '100% of the variance')
     """
     centred_ND = x_ND.astype(np.float64) - x_ND.mean(axis=0)
     left, scale, _ = np.linalg.svd(centred_ND, full_matrices=False)
-    places = np.zeros((len(x_ND), 2))
+    points = np.zeros((len(x_ND), 2))
     kept = min(2, len(scale))
-    places[:, :kept] = left[:, :kept] * scale[:kept]
+    points[:, :kept] = left[:, :kept] * scale[:kept]
     total = float((scale**2).sum())
     share = float((scale[:2] ** 2).sum()) / total if total > 0 else 0.0
-    return places, f"{100 * share:.0f}% of the variance"
+    return points, f"{100 * share:.0f}% of the variance"
 
 
-def turned_onto(reference_N2: np.ndarray, places_N2: np.ndarray) -> np.ndarray:
-    """``places_N2`` turned and mirrored to lie as near to ``reference_N2`` as a rigid motion allows, both centred.
+def turned_onto(reference_N2: np.ndarray, points_N2: np.ndarray) -> np.ndarray:
+    """``points_N2`` turned and mirrored to lie as near to ``reference_N2`` as a rigid motion allows, both centred.
 
     >>> square = np.array([[1.0, 0.0], [0.0, 2.0], [-1.0, 0.0], [0.0, -2.0]])
     >>> bool(np.allclose(turned_onto(square, square[:, ::-1]), square))
     True
     """
-    reference, places = reference_N2 - reference_N2.mean(axis=0), places_N2 - places_N2.mean(axis=0)
-    left, _, right = np.linalg.svd(places.T @ reference)
-    return np.asarray(places @ left @ right)
+    reference, points = reference_N2 - reference_N2.mean(axis=0), points_N2 - points_N2.mean(axis=0)
+    left, _, right = np.linalg.svd(points.T @ reference)
+    return np.asarray(points @ left @ right)
 
 
 def groups_of(x_ND: np.ndarray, texts: Sequence[str]) -> tuple[list[Group], np.ndarray]:
@@ -90,8 +90,10 @@ def _plane(
         return Plane(method=name, before=None, after=_pairs(after - after.mean(axis=0)), about=about)
     before, about_before = project(before_ND)
     before = before - before.mean(axis=0)
-    told = about if about == about_before else f"before {about_before}, after {about}"
-    return Plane(method=name, before=_pairs(before), after=_pairs(turned_onto(before, after)), about=told)
+    about_both = about if about == about_before else f"before {about_before}, after {about}"
+    return Plane(
+        method=name, before=_pairs(before), after=_pairs(turned_onto(before, after)), about=about_both
+    )
 
 
 def _tsne(x_ND: np.ndarray) -> tuple[np.ndarray, str]:
@@ -100,18 +102,18 @@ def _tsne(x_ND: np.ndarray) -> tuple[np.ndarray, str]:
     perplexity = min(30.0, (len(x_ND) - 1) / 3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        places = TSNE(
+        points = TSNE(
             perplexity=perplexity, metric="cosine", init=_start(x_ND), random_state=0
         ).fit_transform(x_ND)
-    return np.asarray(places, np.float64), f"cosine distance, perplexity {perplexity:.0f}, seed 0"
+    return np.asarray(points, np.float64), f"cosine distance, perplexity {perplexity:.0f}, seed 0"
 
 
 def _start(x_ND: np.ndarray) -> np.ndarray:
     """Principal components, small and never all equal: where t-SNE begins, so that its picture repeats."""
-    places, _ = principal_components(x_ND)
-    scale = float(places[:, 0].std())
-    noise = numpy_generator(0, "t-sne").normal(size=places.shape)
-    return ((places / scale if scale > 0 else places) * 1e-4 + noise * 1e-6).astype(np.float32)
+    points, _ = principal_components(x_ND)
+    scale = float(points[:, 0].std())
+    noise = numpy_generator(0, "t-sne").normal(size=points.shape)
+    return ((points / scale if scale > 0 else points) * 1e-4 + noise * 1e-6).astype(np.float32)
 
 
 def _telling_words(texts: Sequence[str], inside_N: np.ndarray) -> tuple[str, ...]:
@@ -129,5 +131,5 @@ def _telling_words(texts: Sequence[str], inside_N: np.ndarray) -> tuple[str, ...
     return tuple(sorted((word for word in inside if inside[word] > 1), key=telling)[:WORDS_OF_A_GROUP])
 
 
-def _pairs(places_N2: np.ndarray) -> tuple[tuple[float, float], ...]:
-    return tuple((round(float(x), 4), round(float(y), 4)) for x, y in places_N2)
+def _pairs(points_N2: np.ndarray) -> tuple[tuple[float, float], ...]:
+    return tuple((round(float(x), 4), round(float(y), 4)) for x, y in points_N2)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from contrapose.evaluate.results import json_ready
-from contrapose.selection.reported import ReportedVerdict
+from contrapose.selection.reported import PairedDifference, ReportedVerdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,18 +22,6 @@ class LedgerScore:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
-    """After - before on the same rows. ``p_corrected``: after Holm, for all differences of the report together."""
-
-    value: float
-    low: float
-    high: float
-    p_value: float
-    p_corrected: float
-    words: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class BeforeAfter:
     """One row of the before/after table of a run."""
 
@@ -43,7 +31,7 @@ class BeforeAfter:
     split: str
     before: LedgerScore | None
     after: LedgerScore | None
-    difference: Difference | None = None
+    difference: PairedDifference | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +65,7 @@ class Histogram:
 
 @dataclass(frozen=True, kw_only=True)
 class Plane:
-    """Two-dimensional places (N, 2) of the sentences by one projection, before and after; before may be missing."""
+    """Two-dimensional points (N, 2) of the sentences by one projection, before and after; before may be missing."""
 
     method: str
     before: tuple[tuple[float, float], ...] | None
@@ -140,7 +128,7 @@ class OwnText:
 
 @dataclass(frozen=True, kw_only=True)
 class RunFacts:
-    """One run: what it was told, what it did, what the ledger and its own folder say about it.
+    """One run: what was asked for, what it did, what the ledger and its own folder say about it.
 
     blend: the share of the trained weights in the model, None where the run is too old to say; blend_scores: (share,
     score) of all shares that were tried.

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from contrapose.errors import ContraposeError
 from contrapose.evaluate.statistics import PairedTest, holm, in_words
 from contrapose.foreign import finite_number
-from contrapose.report.record import BeforeAfter, Difference, LedgerScore
+from contrapose.report.record import BeforeAfter, LedgerScore
 from contrapose.report.wording import named
-from contrapose.selection.reported import LabelledChange
+from contrapose.selection.reported import LabelledChange, PairedDifference
 
 if TYPE_CHECKING:
     from contrapose.experiment.comparison import Change
@@ -73,14 +73,7 @@ def _in_words(score: BeforeAfter, test: PairedTest | None, p_values: Iterator[fl
 def labelled_changes(scores: Sequence[BeforeAfter]) -> list[LabelledChange]:
     """What the table says of labelled tasks, for the verdict."""
     return [
-        LabelledChange(
-            task=score.task,
-            name=named(score, scores),
-            difference=score.difference.value,
-            low=score.difference.low,
-            high=score.difference.high,
-            words=score.difference.words,
-        )
+        LabelledChange(task=score.task, name=named(score, scores), difference=score.difference)
         for score in scores
         if score.difference is not None
     ]
@@ -122,13 +115,8 @@ def _ledger_score(entry: Entry, result: Mapping[str, Any]) -> LedgerScore:
     )
 
 
-def _difference(change: Change) -> Difference:
-    test = change.test
-    return Difference(
-        value=test.difference,
-        low=test.low,
-        high=test.high,
-        p_value=test.p_value,
-        p_corrected=change.p_corrected,
-        words=change.words,
+def _difference(change: Change) -> PairedDifference:
+    numbers = {name: getattr(change.test, name) for name in ("low", "high", "p_value")}
+    return PairedDifference(
+        value=change.test.difference, **numbers, p_corrected=change.p_corrected, words=change.words
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from statistics import mean, stdev
@@ -10,7 +11,7 @@ from typing import Any
 
 from contrapose.data.text import printable
 from contrapose.errors import CorruptFile
-from contrapose.foreign import finite_number, parse_json
+from contrapose.foreign import finite_number, parse_json_object
 from contrapose.report.record import Cell, TrialsFolder, TrialTask
 
 TRIALS = "trials.jsonl"
@@ -82,21 +83,20 @@ def _said(
     return said, tuple(_objects(read.get("region"))) if settings else None, ()
 
 
-def _objects(found: Any) -> list[Mapping[str, Any]]:
-    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+def _objects(listed: Any) -> list[Mapping[str, Any]]:
+    return [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
 
 
-def _count(found: Any) -> int:
-    return len(found) if isinstance(found, list) else 0
+def _count(listed: Any) -> int:
+    return len(listed) if isinstance(listed, list) else 0
 
 
 def _trial(line: str) -> dict[str, Any] | None:
     try:
-        read = parse_json(line)
+        trial = parse_json_object(line)
     except ValueError:
         return None
-    ok = isinstance(read, dict) and all(isinstance(read.get(key), dict) for key in ("factors", "values"))
-    return read if ok else None
+    return trial if all(isinstance(trial.get(key), dict) for key in ("factors", "values")) else None
 
 
 def _varied(trials: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -114,32 +114,28 @@ def _is_numeric(trials: Iterable[Mapping[str, Any]], name: str) -> bool:
 
 
 def _tasks(trials: list[dict[str, Any]], varied: list[str]) -> list[TrialTask]:
-    found: dict[tuple[str, str, str], dict[str, tuple[dict[str, Any], list[float]]]] = {}
-    count: dict[str, int] = {}
-    for trial in trials:
-        factors = {name: trial["factors"].get(name) for name in varied}
-        setting = json.dumps(factors, sort_keys=True)
-        count[setting] = count.get(setting, 0) + 1
-        for task, told in trial["values"].items():
-            if not isinstance(told, Mapping) or (value := finite_number(told.get("value"))) is None:
-                continue
-            key = (str(task), str(told.get("metric", "")), str(told.get("protocol", "")))
-            found.setdefault(key, {}).setdefault(setting, (factors, []))[1].append(value)
+    """Every task with a cell per setting; a trial without a number of it counts as diverged."""
+    settings = [{name: trial["factors"].get(name) for name in varied} for trial in trials]
+    keys = [json.dumps(factors, sort_keys=True) for factors in settings]
+    factors_of, count = dict(zip(keys, settings, strict=True)), Counter(keys)
+    values: dict[tuple[str, str, str], dict[str, list[float]]] = {}
+    for setting, trial in zip(keys, trials, strict=True):
+        for task, measured in trial["values"].items():
+            if isinstance(measured, Mapping) and (value := finite_number(measured.get("value"))) is not None:
+                key = (str(task), str(measured.get("metric", "")), str(measured.get("protocol", "")))
+                values.setdefault(key, {}).setdefault(setting, []).append(value)
     return [
         TrialTask(
             task=task,
             metric=metric,
             protocol=protocol,
-            cells=tuple(
-                Cell(
-                    factors=factors,
-                    mean=mean(values),
-                    deviation=stdev(values) if len(values) > 1 else None,
-                    seeds=len(values),
-                    diverged=count[setting] - len(values),
-                )
-                for setting, (factors, values) in cells.items()
-            ),
+            cells=tuple(_cell(factors_of[key], scores, count[key]) for key, scores in by_setting.items()),
         )
-        for (task, metric, protocol), cells in found.items()
+        for (task, metric, protocol), by_setting in values.items()
     ]
+
+
+def _cell(factors: Mapping[str, Any], scores: list[float], trials: int) -> Cell:
+    deviation = stdev(scores) if len(scores) > 1 else None
+    diverged = trials - len(scores)
+    return Cell(factors=factors, mean=mean(scores), deviation=deviation, seeds=len(scores), diverged=diverged)

@@ -6,15 +6,8 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from contrapose.report.neighbours import MOST_CHANGES
-from contrapose.report.record import (
-    BeforeAfter,
-    Cell,
-    Difference,
-    LedgerScore,
-    OwnText,
-    RunFacts,
-    TrialsFolder,
-)
+from contrapose.report.record import BeforeAfter, Cell, LedgerScore, OwnText, RunFacts, TrialsFolder
+from contrapose.selection.reported import PairedDifference
 from contrapose.selection.verdict import decimals_of
 
 METRICS = {
@@ -40,7 +33,7 @@ _NO_PERCENTAGE = ("geometry", "label-free")
 
 
 def score(value: float | None, protocol: str = "") -> str:
-    """Two places; four for a small number of the geometry and of label-free scores, which are no percentages.
+    """Two decimals; four for a small number of the geometry and of label-free scores, which are no percentages.
 
     >>> score(8.51129), score(0.0220123, "geometry"), score(0.0351, "label-free"), score(None)
     ('8.51', '0.0220', '0.0351', 'undefined')
@@ -90,7 +83,7 @@ def with_interval(side: LedgerScore | None, protocol: str) -> tuple[str, str]:
     return score(side.value, protocol), interval(side.low, side.high, protocol)
 
 
-def difference_in_words(change: Difference | None) -> tuple[str, str, str]:
+def difference_in_words(change: PairedDifference | None) -> tuple[str, str, str]:
     """Difference, interval, words."""
     if change is None:
         return "", "", ""

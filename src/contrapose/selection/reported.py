@@ -42,18 +42,27 @@ _SPEAKS_FOR = {"better": HELPS, "worse": HARMS}
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelledChange:
-    """From the pretrained to the trained model on one measure of a labelled task. words: "better", "worse" or neither.
+class PairedDifference:
+    """After - before on the same rows. ``p_corrected``: after Holm, for all differences of the report together.
 
-    name: the task, with the measure where it has several.
+    words: "better", "worse" or "no clear change".
     """
+
+    value: float
+    low: float
+    high: float
+    p_value: float
+    p_corrected: float
+    words: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledChange:
+    """The difference by one measure of a labelled task. name: the task, with the measure where it has several."""
 
     task: str
     name: str
-    difference: float
-    low: float
-    high: float
-    words: str
+    difference: PairedDifference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +142,7 @@ def _of_the_run(own: Mapping[str, Any], changes: Sequence[LabelledChange]) -> Re
 
 
 def _clear_words(changes: Iterable[LabelledChange]) -> list[str]:
-    said = {change.words for change in changes}
+    said = {change.difference.words for change in changes}
     return [word for word in _SPEAKS_FOR if word in said]
 
 
@@ -143,9 +152,8 @@ def _summed_up(changes: Sequence[LabelledChange]) -> str:
         return ""
     parts = []
     for word in (*_SPEAKS_FOR, UNCLEAR):
-        said = [
-            f"{c.name} {c.difference:+.2f} [{c.low:+.2f}, {c.high:+.2f}]" for c in changes if c.words == word
-        ]
+        pairs = [(change.name, change.difference) for change in changes if change.difference.words == word]
+        said = [f"{name} {d.value:+.2f} [{d.low:+.2f}, {d.high:+.2f}]" for name, d in pairs]
         if said:
             more = f" and {len(said) - MOST_NAMED} more" if len(said) > MOST_NAMED else ""
             listed = ", ".join(said[:MOST_NAMED]) + more

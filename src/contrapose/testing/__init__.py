@@ -6,6 +6,7 @@
 ``checks`` gives the same rules to a test suite of your own. docs/adding-a-method.md lists them. pytest is not needed.
 """
 
-from contrapose.testing.rules import Check, Rule, all_rules, checks
+from contrapose.testing.rules import Rule
+from contrapose.testing.suite import Check, all_rules, checks
 
 __all__ = ["Check", "Rule", "all_rules", "checks"]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from contrapose.errors import UsageError
-from contrapose.testing.rules import Check, checks
+from contrapose.testing.suite import Check, checks
 
 #: Cases that are named of a rule that many break.
 NAMED = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from contrapose.testing.cases import Case, cases_of
+from contrapose.testing.cases import Case
 
 #: Decides whether a rule is about a case.
 Applies = Callable[[Case], bool]
@@ -41,43 +41,6 @@ class Rule:
     def words(self) -> str:
         """What is promised, and why."""
         return " ".join((self.check.__doc__ or self.name.replace("_", " ")).split())
-
-
-@dataclass(frozen=True)
-class Check:
-    """A rule and a case; call it."""
-
-    rule: Rule
-    case: Case
-
-    def __str__(self) -> str:
-        return f"{self.rule.name}-{self.case}"
-
-    def __call__(self) -> None:
-        self.rule.check(self.case)
-
-
-def all_rules() -> tuple[Rule, ...]:
-    """Every rule, in the order of the page that lists them."""
-    from contrapose.testing import rules_loss, rules_memory, rules_record, rules_repeats, rules_views
-
-    rooms = (rules_record, rules_loss, rules_views, rules_repeats, rules_memory)
-    return tuple(rule for room in rooms for rule in room.RULES)
-
-
-def checks(method: str) -> list[Check]:
-    """Every rule on every case of a method, by its name or its file.
-
-    In a test suite of your own:
-
-        @pytest.mark.parametrize("check", contrapose.testing.checks("own_method.py"), ids=str)
-        def test_my_method_keeps_the_contract(check):
-            check()
-
-    Raises UsageError where the method cannot be used at all.
-    """
-    cases = cases_of(method)
-    return [Check(rule, case) for rule in all_rules() for case in cases if rule.applies(case)]
 
 
 def must(condition: object, words: str) -> None:

@@ -53,7 +53,10 @@ def open_run(folder: Path) -> RunFolder:
             f"no such folder: {shown}. Give the folder of a run: what `contrapose train --out` names"
         )
     if not any((folder / mark).exists() for mark in MARKS):
-        raise UsageError(f"{shown} is not the folder of a run: it holds none of {', '.join(MARKS)}")
+        raise UsageError(
+            f"{shown} is not the folder of a run: it holds none of {', '.join(MARKS)}. "
+            "Give what `contrapose train --out` names"
+        )
     missing = next((name for name in (SUMMARY, MODEL) if not (folder / name).exists()), None)
     if missing is not None:
         raise UsageError(

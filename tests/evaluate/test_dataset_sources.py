@@ -10,9 +10,8 @@ import pytest
 
 from contrapose.errors import DataError, UsageError
 from contrapose.evaluate.beir import read_beir
-from contrapose.evaluate.found import sources_in
+from contrapose.evaluate.dataset_sources import dataset_sources, expand_tasks
 from contrapose.evaluate.labelled import read_judged
-from contrapose.evaluate.plan import expand_tasks
 from contrapose.evaluate.senteval_transfer import read_transfer
 from contrapose.evaluate.suite import evaluate
 from tests.evaluate.fakes import random_directions, write_benchmark
@@ -24,7 +23,7 @@ def test_every_layout_is_recognised_in_one_folder_of_folders(tmp_path: Path) -> 
     write_crosslingual(tmp_path)
     write_beir(tmp_path / "library")
     write_tables(tmp_path)
-    found = {(source.group, source.task): source.splits for source in sources_in([tmp_path])}
+    found = {(source.group, source.task): source.splits for source in dataset_sources([tmp_path])}
     assert found["sts", "STS-B"] == ("test",)
     assert [task for group, task in found if group == "transfer"] == [
         "MR",
@@ -44,7 +43,7 @@ def test_every_layout_is_recognised_in_one_folder_of_folders(tmp_path: Path) -> 
 
 
 def test_groups_mean_what_the_folders_hold(tmp_path: Path) -> None:
-    sources = sources_in([write_crosslingual(tmp_path)])
+    sources = dataset_sources([write_crosslingual(tmp_path)])
     assert expand_tasks(["crosslingual"], "test", sources) == ("STS17.track1.ar-ar", "STSB.en-de")
     assert expand_tasks(["crosslingual"], "dev", sources) == ("SICK.en-ja", "STSB.en-de")
     assert expand_tasks(["stsb.EN-DE"], "dev", sources) == ("STSB.en-de",)
