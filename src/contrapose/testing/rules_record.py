@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
@@ -42,7 +42,9 @@ def out_of_range(method: str) -> Iterator[tuple[str, Any]]:
             yield name, options[0].upper()
             yield name, 1
         else:
-            text: tuple[Any, ...] = ("",) if field.annotation is str else ("many",)
+            text: tuple[Any, ...] = (
+                ("",) if str in (field.annotation, *get_args(field.annotation)) else ("many",)
+            )
             no_numbers: tuple[Any, ...] = (float("nan"), float("inf"), *text, [1], {})
             yield from ((name, wrong) for wrong in no_numbers)
 

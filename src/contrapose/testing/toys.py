@@ -58,7 +58,7 @@ def _toy(network: Network, width: int) -> nn.Module:
 def beside(views: Views, needs: Needs) -> Views:
     """The views with inner layers, vectors before the head and companions' vectors, as far as they are needed.
 
-    Each differs from the vector it belongs to, and a companion is one number wider.
+    An inner layer is near the vector it belongs to; a companion finds other texts alike, and is one number wider.
     """
     random = torch.Generator().manual_seed(1)
     further: dict[str, Tensor] = {}
@@ -68,13 +68,12 @@ def beside(views: Views, needs: Needs) -> Views:
         for source in sources:
             noise_BD = torch.randn(vectors_BD.shape, generator=random, dtype=torch.float64)
             further[key_of(view, source)] = (vectors_BD.double() + 0.3 * noise_BD).to(vectors_BD.dtype)
+    rows, width = views.anchor.shape
     for companion in needs.companions:
-        for view in companion.reads:
-            noise_BD = torch.randn(views.anchor.shape, generator=random, dtype=torch.float64)
-            wider_BE = torch.nn.functional.pad(
-                views.anchor.detach().double() + 0.3 * noise_BD, (0, 1), value=1.0
-            )
-            further[key_of(view, companion.name)] = wider_BE.to(views.anchor.dtype)
+        vectors_BE = torch.randn(rows, width + 1, generator=random, dtype=torch.float64).to(
+            views.anchor.dtype
+        )
+        further |= {key_of(view, companion.name): vectors_BE for view in companion.reads}
     return views.with_views(**further)
 
 
