@@ -44,7 +44,8 @@ def main() -> None:
 
 
 def measure(method: str, seed: int) -> dict[str, Any]:
-    from contrapose.cli.demo import DemoSettings, run_demo
+    from contrapose.cli.demo import run_demo
+    from contrapose.cli.demo_settings import DemoSettings
     from contrapose.cli.progress import ProgressView
 
     with tempfile.TemporaryDirectory() as parent:

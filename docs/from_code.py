@@ -9,9 +9,11 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
+
+from prose import markdown
 
 ROOT = Path(__file__).resolve().parent.parent
 METHODS = "methods"
@@ -23,7 +25,7 @@ FURTHER_NAMES: dict[str, tuple[str, tuple[str, ...]]] = {
         ("contrapose.interop.sentence_transformers.ContraposeLoss",),
     ),
     "Rules for methods of your own": (
-        "See [adding a method](../adding-a-method.md).",
+        "Every method and part keeps them: [adding a method](../adding-a-method.md).",
         ("contrapose.testing.checks", "contrapose.testing.Check", "contrapose.testing.Rule"),
     ),
 }
@@ -93,6 +95,7 @@ def method_page(method: Mapping[str, Any]) -> str:
         "## The equation",
         "",
         *_equation(name),
+        *_parts(method["parts"]),
         "",
         "## Hyperparameters",
         "",
@@ -122,12 +125,20 @@ def _equation(name: str) -> list[str]:
         declared = [getattr(module, "METHOD", None), *getattr(module, "METHODS", ())]
         if any(getattr(method, "name", None) == name for method in declared):
             path = f"src/contrapose/objectives/{info.name}.py"
-            return [_as_markdown(inspect.getdoc(module) or ""), "", f"The code: `{path}`."]
+            return [markdown(inspect.getdoc(module) or ""), "", f"The code: `{path}`."]
     return ["Offered by another package."]
 
 
-def _as_markdown(docstring: str) -> str:
-    return docstring.replace("``", "`")
+def _parts(names: Sequence[str]) -> list[str]:
+    """What the files of the method's parts say."""
+    from contrapose.objectives.catalogue import all_parts
+
+    lines: list[str] = []
+    for name in names:
+        if name in all_parts():
+            module = inspect.getmodule(all_parts()[name])
+            lines += ["", f"### Part `{name}`", "", markdown(inspect.getdoc(module) or "")]
+    return lines
 
 
 def _hyperparameters(fields: Mapping[str, Any]) -> list[str]:
@@ -269,11 +280,29 @@ def python_api() -> str:
         home = _home(name)
         if home:
             lines += ["", f"::: {home}", *_options(f"contrapose.{name}", 2)]
+    lines += [
+        "",
+        "## For methods of your own",
+        "",
+        "What `contrapose.contract` offers to a file with a `METHOD`.",
+    ]
+    for home in _contract():
+        lines += ["", f"::: {home}", *_options(f"contrapose.contract.{home.rpartition('.')[2]}", 3)]
     for title, (about, names) in FURTHER_NAMES.items():
         lines += ["", f"## {title}", "", about]
         for home in names:
             lines += ["", f"::: {home}", *_options(home, 3)]
     return "\n".join(lines) + "\n"
+
+
+def _contract() -> Iterator[str]:
+    """Where the classes and functions of the contract are defined."""
+    from contrapose import contract
+
+    for name in contract.__all__:
+        value = getattr(contract, name)
+        if inspect.isclass(value) or inspect.isfunction(value):
+            yield f"{value.__module__}.{value.__qualname__}"
 
 
 def _options(heading: str, level: int) -> list[str]:

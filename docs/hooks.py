@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -14,36 +12,26 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 DOCS = Path(__file__).resolve().parent
+sys.path.insert(0, str(DOCS))  # mkdocs loads this file alone; what it imports lies beside it
 
-
-def _from_code() -> ModuleType:
-    """docs/from_code.py, which is no package: mkdocs loads this file by its path alone."""
-    if "docs_from_code" not in sys.modules:
-        spec = importlib.util.spec_from_file_location("docs_from_code", DOCS / "from_code.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
-    return sys.modules["docs_from_code"]
+import from_code  # noqa: E402
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Every method page stands in the navigation, so that a new method needs no line in mkdocs.yml."""
+    """Every page of a method stands in the navigation, so that a new method needs no line in mkdocs.yml."""
     entries: list[Any] = list(config.nav or [])
     for entry in entries:
         if isinstance(entry, dict) and "Methods" in entry:
-            overview, *others = entry["Methods"]
-            pages = [f"methods/{path.name}" for path in sorted((DOCS / "methods").glob("*.md"))]
-            pages = [page for page in pages if not page.endswith(".notes.md")]
-            entry["Methods"] = [overview, *(page for page in pages), *others]
+            pages = [*sorted((DOCS / "methods").glob("*.md")), *sorted(DOCS.glob("adding-*.md"))]
+            names = [page.relative_to(DOCS).as_posix() for page in pages]
+            entry["Methods"] += [name for name in names if not name.endswith(".notes.md")]
     config.nav = entries
     return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """The pages that exist in the site only."""
-    for name, text in _from_code().site_pages().items():
+    for name, text in from_code.site_pages().items():
         files.append(File.generated(config, name, content=text))
     return files
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import doctest
-import importlib.util
+import importlib
 import re
 import shutil
 import subprocess
@@ -60,15 +60,10 @@ def test_every_committed_file_is_free_of_machine_paths() -> None:
     assert named == []
 
 
-@pytest.mark.parametrize("name", ["docstrings", "from_code", "notebook"])
-def test_examples_of_what_makes_the_pages_hold(name: str) -> None:
-    pytest.importorskip("griffe")
-    spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "docs" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    done = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
+@pytest.mark.parametrize("name", ["from_code", "notebook", "prose"])
+def test_examples_of_what_makes_the_pages_hold(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    done = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
     assert done.attempted
     assert done.failed == 0
 

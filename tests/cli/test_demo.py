@@ -11,7 +11,8 @@ import pytest
 
 from contrapose.cli import demo as demos
 from contrapose.cli import demo_progress
-from contrapose.cli.demo import DemoSettings, run_demo
+from contrapose.cli.demo import run_demo
+from contrapose.cli.demo_settings import DemoSettings
 from contrapose.errors import Interrupted, RunLocked, UsageError
 from contrapose.listening import Listener
 from contrapose.storage.locks import RunLock

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from contrapose.cli.demo import DemoSettings
 from contrapose.cli.demo_progress import PROMISED, STEP_IN_TEXTS, DemoProgress, command_with
+from contrapose.cli.demo_settings import DemoSettings
 from contrapose.listening import Listener
 
 #: Of texts whose lengths differ as those of the demo do: the longest tenth is half of all characters.

@@ -28,19 +28,23 @@ class Oven(BaseModel):
     inside: Annotated[str, Field(json_schema_extra={"flag": None})] = ""
 
 
+def oven() -> dict[str, type[BaseModel]]:
+    return {"oven": Oven}
+
+
 @pytest.fixture
 def bake() -> tuple[typer.Typer, list[dict[str, Any]]]:
     """A command line of one verb whose settings are an oven's."""
     baked: list[dict[str, Any]] = []
 
-    @takes_settings(after="cake", panels=True)
+    @takes_settings(after="cake", sections=oven, panels=True)
     def bake(cake: Annotated[str, typer.Argument()], quick: bool = False, **given: Any) -> None:
         """Bake."""
         baked.append({"cake": cake, "quick": quick, **given})
 
     app = typer.Typer()
     app.callback()(lambda: None)
-    app.command("bake")(with_settings(bake, {"oven": Oven}))
+    app.command("bake")(with_settings(bake))
     return app, baked
 
 
@@ -116,11 +120,11 @@ def test_a_wrong_value_names_the_option_and_what_it_takes(
 
 
 def test_a_verb_may_take_some_and_say_their_default_itself() -> None:
-    @takes_settings("degrees", after="cake", default="the recipe's")
+    @takes_settings("degrees", after="cake", sections=oven, defaults={"degrees": "the recipe's"})
     def bake(cake: str, **given: Any) -> None:
         """Bake."""
 
-    parameters = inspect.signature(with_settings(bake, {"oven": Oven})).parameters
+    parameters = inspect.signature(with_settings(bake)).parameters
     assert list(parameters) == ["cake", "degrees"]
     assert (
         parameters["degrees"].annotation.__metadata__[0].help
@@ -145,3 +149,21 @@ def test_a_verb_that_nobody_asks_for_is_listed_without_its_settings() -> None:
     assert "batch_size" in options(None)
     assert "batch_size" in options(["train"])
     assert "batch_size" not in options(["doctor"])
+
+
+@pytest.mark.parametrize("columns", [60, 140])
+def test_no_word_of_an_option_is_lost_to_markup(
+    contrapose: Command, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    """Square brackets in a help text are read as markup in a wide terminal, and vanish."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lost = [
+        (name, option.name)
+        for name, command in typer.main.get_command(command_line()).commands.items()  # type: ignore[attr-defined]
+        for option in getattr(command, "params", ())
+        if "[" in (getattr(option, "help", "") or "")
+    ]
+    assert lost == []
+    assert "(default: the first method)" in " ".join(
+        contrapose("compare", "--help").out.replace("│", "").split()
+    )

@@ -123,6 +123,7 @@ def test_every_section_has_something_in_it(html: str) -> None:
 def test_a_report_of_trials_alone_has_no_empty_sections(world: World) -> None:
     html = page.render(replace(world.report, runs=()))
     assert re.findall(r'<section id="(\w+)"', html) == ["trials"]
+    assert "ledger" not in html
 
 
 def test_scores_are_written_with_interval_and_words(world: World, html: str) -> None:

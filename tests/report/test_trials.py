@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from contrapose.errors import CorruptFile
+from contrapose.errors import CorruptFile, UsageError
 from contrapose.report import page
 from contrapose.report.gather import gather
 from contrapose.report.trial_charts import MOST_FIELDS, heat_map
@@ -152,6 +152,12 @@ def test_damaged_lines_are_counted(tmp_path: Path) -> None:
 def test_no_trial_at_all_is_an_error_that_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "trials.jsonl").write_text("\n")
     with pytest.raises(CorruptFile, match=r"trials\.jsonl holds no trial"):
+        gather([tmp_path])
+
+
+def test_a_sweep_whose_first_trial_is_not_finished_is_no_damage_and_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "experiment.json").write_text("{}")
+    with pytest.raises(UsageError, match=r"no finished trial yet: give the command of its sweep"):
         gather([tmp_path])
 
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from contrapose.cli import console
 from contrapose.cli.experiment_options import (
-    BatchSize,
     Corpus,
     Data,
-    Model,
     Out,
     Seeds,
     Set,
-    Steps,
     Tasks,
     can_be_measured,
     given_again,
@@ -25,6 +22,7 @@ from contrapose.cli.experiment_options import (
     training_options,
 )
 from contrapose.cli.options import Json, Quiet, examples, one_of, split_words
+from contrapose.cli.settings_options import takes_settings
 from contrapose.hints import command, free_folder
 
 if TYPE_CHECKING:
@@ -39,6 +37,7 @@ EXAMPLES = examples(
 )
 
 
+@takes_settings("model", "steps", "batch_size", after="split")
 def compare(
     corpus: Corpus,
     methods: Annotated[
@@ -48,7 +47,7 @@ def compare(
         str | None,
         typer.Option(
             help="What differences are taken to: a method, or start, the pretrained model. "
-            "[default: the first method]",
+            "(default: the first method)",
             show_default=False,
         ),
     ] = None,
@@ -56,13 +55,11 @@ def compare(
     data: Data = None,
     tasks: Tasks = "sts",
     split: Annotated[str, typer.Option(help="test to report; dev to choose among methods.")] = "test",
-    model: Model = "minilm",
-    steps: Steps = None,
-    batch_size: BatchSize = None,
     set_: Set = None,
     out: Out = "runs/compare",
     quiet: Quiet = False,
     json: Json = False,
+    **given: Any,
 ) -> None:
     """Compare methods: train each with several seeds on the same text, and say which differences are no chance.
 
@@ -75,10 +72,10 @@ def compare(
     from contrapose.experiment.compare import Comparison
 
     comparison = Comparison(
-        setting=setting_of(corpus, model, tasks, data, one_of("--split", split, ("test", "dev"))),
+        setting=setting_of(corpus, given, tasks, data, one_of("--split", split, ("test", "dev"))),
         methods=split_words(methods),
         seeds=seeds,
-        options=training_options(set_, steps=steps, batch_size=batch_size),
+        options=training_options(set_, given),
         baseline=baseline or "",
     )
     run_and_show(comparison, out, partial(_suggest, comparison), quiet=quiet, json=json)

@@ -23,21 +23,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
-from pydantic import Field
+from typing import TYPE_CHECKING, Any
 
 from contrapose.cli import console
 from contrapose.cli.demo_progress import DemoProgress
 from contrapose.cli.demo_queries import METRICS, TASKS, Answers, DemoQueries, ask, demo_queries, verdict
 from contrapose.cli.options import Json, Quiet, examples
-from contrapose.config import Frozen, validate
+from contrapose.cli.settings_options import takes_settings
 from contrapose.errors import Interrupted, ResumeRefused, UsageError
 from contrapose.hints import YOUR_TEXT, command, free_folder
 from contrapose.listening import Listener
 
 if TYPE_CHECKING:
+    from contrapose.cli.demo_settings import DemoSettings
     from contrapose.data.held_out import Split
     from contrapose.evaluate.encoding import Encodes
 
@@ -56,43 +54,17 @@ GEOMETRY = {
 }
 
 
-class DemoSettings(Frozen):
-    """What the demo may be told. The defaults are those of the recorded figures."""
+def _settings() -> Mapping[str, Any]:
+    from contrapose.cli.demo_settings import DemoSettings
 
-    out: str = "contrapose-demo"
-    model: str = "minilm"
-    method: str = "hncse-hnm"
-    seed: int = Field(default=0, ge=0, lt=2**63)
-    steps: int = Field(default=100, ge=1)
-    batch_size: int = Field(default=64, ge=2)
-    learning_rate: float = Field(default=2e-5, gt=0, lt=1)
-    max_length: int = Field(default=48, ge=3)
-    sources: tuple[str, ...] = ("stdlib",)
+    return {"demo": DemoSettings}
 
 
+@takes_settings(sections=_settings)
 def demo(
-    out: Annotated[
-        str | None, typer.Option(help="Folder of the demo. [default: contrapose-demo]", show_default=False)
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="The pretrained model. [default: minilm]", show_default=False)
-    ] = None,
-    method: Annotated[
-        str | None, typer.Option(help="See contrapose methods. [default: hncse-hnm]", show_default=False)
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option(help="Steps of each training. [default: 100]", show_default=False)
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Rows per step. [default: 64]", show_default=False)
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="[default: 0]", show_default=False)] = None,
-    sources: Annotated[
-        list[str] | None,
-        typer.Option("--source", help="Python sources to harvest. [default: stdlib]", show_default=False),
-    ] = None,
     quiet: Quiet = False,
     json: Json = False,
+    **given: Any,
 ) -> None:
     """Teach an encoder the language of Python's standard library, and see the difference. Takes some minutes.
 
@@ -100,15 +72,11 @@ def demo(
     training: on sentences alone, then on natural pairs. No network is needed. The same command continues a demo that
     was interrupted.
     """
+    from contrapose.cli.demo_settings import DemoSettings
     from contrapose.cli.progress import ProgressView
+    from contrapose.config import validate
 
-    given: dict[str, Any] = {
-        "out": out, "model": model, "method": method, "steps": steps, "batch_size": batch_size, "seed": seed,
-        "sources": tuple(sources) if sources else None,
-    }  # fmt: skip
-    settings = validate(
-        DemoSettings, {name: value for name, value in given.items() if value is not None}, where="options"
-    )
+    settings = validate(DemoSettings, given, where="options")
     with ProgressView(quiet=quiet, lines=True) as view:
         result = run_demo(settings, view, lambda line: None if quiet else console.tell(line, style="dim"))
     if json:

@@ -14,7 +14,7 @@ from contrapose.cli.time_left import TimeLeft
 from contrapose.listening import Listener
 
 if TYPE_CHECKING:
-    from contrapose.cli.demo import DemoSettings
+    from contrapose.cli.demo_settings import DemoSettings
 
 #: Times that the demo asks an encoder, and trainings in between.
 EVALUATIONS, TRAININGS = 3, 2
@@ -138,7 +138,7 @@ class DemoProgress(Listener):
 def command_with(settings: DemoSettings, steps: int) -> str:
     """The same demo with other steps, as it is typed.
 
-    >>> from contrapose.cli.demo import DemoSettings
+    >>> from contrapose.cli.demo_settings import DemoSettings
     >>> command_with(DemoSettings(out="my demo", seed=3), 20)
     "contrapose demo --out 'my demo' --seed 3 --steps 20"
     """

@@ -50,7 +50,7 @@ def evaluate(
         str | None,
         typer.Option(
             help=f"Groups ({', '.join(GROUPS)}) or single tasks "
-            "(STS12, TREC, STSB.en-de, a folder's name). [default: sts,geometry; geometry with --text]",
+            "(STS12, TREC, STSB.en-de, a folder's name). (default: sts,geometry; geometry with --text)",
             metavar="TASK,...",
             show_default=False,
         ),
@@ -100,7 +100,7 @@ def evaluate(
         str | None,
         typer.Option(
             help="Where MTEB's result files go; with unchanged model and data they are not measured again. "
-            "[default: mteb-results]",
+            "(default: mteb-results)",
             metavar="FOLDER",
             show_default=False,
         ),

@@ -21,7 +21,6 @@ Corpus = Annotated[
         show_default=False,
     ),
 ]
-Model = Annotated[str, typer.Option(help="What every trial starts from: minilm, a folder, or a hub name.")]
 Data = Annotated[
     list[str] | None,
     typer.Option(
@@ -34,15 +33,11 @@ Tasks = Annotated[
     str, typer.Option(help="Groups or single tasks, as for `contrapose evaluate`.", metavar="TASK,...")
 ]
 Seeds = Annotated[int, typer.Option(help="Seeds 0 to N - 1 of every trial.", min=1)]
-Steps = Annotated[
-    int | None, typer.Option(help="Steps of each training (default: one epoch).", min=1, show_default=False)
-]
-BatchSize = Annotated[int | None, typer.Option(help="Rows per step (default 64).", min=2, show_default=False)]
 Set = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
-        help="Any key of the configuration of `contrapose train`, or a number of the method.",
+        help="Any key of the configuration of `contrapose train`, or a hyperparameter of the method.",
         metavar="KEY=VALUE",
         show_default=False,
     ),
@@ -52,18 +47,16 @@ Out = Annotated[
 ]
 
 
-def training_options(set_: Sequence[str] | None, **flags: Any) -> dict[str, Any]:
-    """Flags that are given, then ``--set`` over them.
+def training_options(set_: Sequence[str] | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options that are given, then ``--set`` over them; the model is no option of the training.
 
-    >>> training_options(["margin=0.2"], steps=5, batch_size=None)
+    >>> training_options(["margin=0.2"], {"steps": 5, "model": "minilm"})
     {'steps': 5, 'margin': 0.2}
     """
     from contrapose.train.settings import parse_assignments
 
-    return {
-        **{key: value for key, value in flags.items() if value is not None},
-        **parse_assignments(set_ or ()),
-    }
+    own = {name: value for name, value in given.items() if name != "model"}
+    return {**own, **parse_assignments(set_ or ())}
 
 
 def given_again(setting: Setting, options: Mapping[str, Any], *, tasks: str = "sts") -> dict[str, Any]:
@@ -100,16 +93,12 @@ def can_be_measured(setting: Setting, methods: Sequence[str], options: Mapping[s
 
 
 def setting_of(
-    corpus: Sequence[str], model: str, tasks: str, data: Sequence[str] | None, split: str, **more: Any
+    corpus: Sequence[str], given: Mapping[str, Any], tasks: str, data: Sequence[str] | None, split: str
 ) -> Setting:
-    """What all trials share."""
+    """What all trials share. given: the options that are settings of the training, of which the model is shared."""
     from contrapose.experiment.measuring import Setting
 
+    model = {name: value for name, value in given.items() if name == "model"}
     return Setting(
-        corpus=tuple(corpus),
-        model=model,
-        tasks=split_words(tasks),
-        data=tuple(data or ()),
-        split=split,
-        **more,
+        corpus=tuple(corpus), tasks=split_words(tasks), data=tuple(data or ()), split=split, **model
     )

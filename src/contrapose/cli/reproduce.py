@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from contrapose.cli import console
 from contrapose.cli.experiment_options import Data
 from contrapose.cli.options import Json, Quiet, examples, split_words
+from contrapose.cli.settings_options import takes_settings
 from contrapose.hints import SENTEVAL, command, free_folder
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ EXAMPLES = examples(
     "--data data/senteval",
 )
 
+_OF_THE_RECIPE = {"model": "the recipe's", "batch_size": "the recipe's"}
 
+
+@takes_settings("model", "steps", "batch_size", "chunk_size", after="data", defaults=_OF_THE_RECIPE)
 def reproduce(
     name: Annotated[
         str | None,
@@ -39,20 +43,6 @@ def reproduce(
         str, typer.Option(help="The million Wikipedia sentences, or what stands in for them.", metavar="FILE")
     ] = "wiki1m_for_simcse.txt",
     data: Data = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help="A downloaded copy of the backbone, or what stands in for it.", show_default=False),
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option(help="Stop early: then it is not the recipe.", min=1, show_default=False)
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Another one: then it is not the recipe.", min=2, show_default=False)
-    ] = None,
-    chunk_size: Annotated[
-        int | None,
-        typer.Option(help="Texts per forward pass: less memory, the same result.", min=1, show_default=False),
-    ] = None,
     seeds: Annotated[int, typer.Option(help="Seeds 0 to N - 1.", min=1)] = 3,
     tasks: Annotated[
         str | None,
@@ -63,15 +53,18 @@ def reproduce(
         ),
     ] = None,
     out: Annotated[
-        str | None, typer.Option(help="[default: runs/reproduce/NAME]", show_default=False)
+        str | None,
+        typer.Option(help="Folder of the experiment (default: runs/reproduce/NAME).", show_default=False),
     ] = None,
     quiet: Quiet = False,
     json: Json = False,
+    **given: Any,
 ) -> None:
     """Repeat a row of a paper's table with the paper's recipe, and say how far the result is from it.
 
-    Backbones come from the hub, or from --model. On a processor without a GPU a row takes days; a stand-in with --steps
-    shows that everything works. The same command goes on where it was stopped.
+    Backbones come from the hub, or from --model: a downloaded copy, or what stands in for it. On a processor without a
+    GPU a row takes days; a stand-in with --steps shows that everything works. With another model, --steps or
+    --batch-size it is not the recipe, and says so. The same command goes on where it was stopped.
     """
     from contrapose.experiment.recipes import TASKS, TRANSFER, recipe_named
 
@@ -85,12 +78,10 @@ def reproduce(
         recipe=recipe_named(name),
         corpus=corpus,
         data=tuple(data or ()),
-        model=model,
-        steps=steps,
-        batch_size=batch_size,
         seeds=seeds,
         tasks=split_words(tasks) or (*TASKS, *TRANSFER),
-        options={"chunk_size": chunk_size} if chunk_size else {},
+        options={name: value for name, value in given.items() if name == "chunk_size"},
+        **{name: value for name, value in given.items() if name != "chunk_size"},
     )
     run_and_show(wanted, out or f"runs/reproduce/{name}", partial(_suggest, wanted), quiet=quiet, json=json)
 

@@ -28,35 +28,49 @@ _KINDS = {int: ("<int>", "a whole number"), float: ("<float>", "a number"), str:
 _MARK = "__settings_options__"
 
 
+Sections = Mapping[str, "type[BaseModel]"]
+
+
+def settings_of_a_run() -> Sections:
+    """The models of ``contrapose train``."""
+    from contrapose.train.settings import SECTIONS
+
+    return SECTIONS
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Wanted:
-    """Which options a verb takes. names: all fields where empty."""
+    """Which options a verb takes; all fields where no names are given."""
 
     names: tuple[str, ...]
     after: str
+    sections: Callable[[], Sections]
     panels: bool
-    default: str
+    defaults: Mapping[str, str]
 
 
 def takes_settings(
-    *names: str, after: str, panels: bool = False, default: str = ""
+    *names: str,
+    after: str = "",
+    sections: Callable[[], Sections] = settings_of_a_run,
+    panels: bool = False,
+    defaults: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The decorated verb has the options of these settings too (of all where none are named), behind ``after``.
+    """The decorated verb has the options of these settings too: of all, where none are named.
 
-    Its ``**given`` gets those that were given, by the names that :func:`contrapose.train.settings.nested` takes.
-    default: in words, where it is not the settings' own.
+    Its ``**given`` gets those that were given, by name. after: the parameter that they stand behind; else they are the
+    first. defaults: in words, where they are not the settings' own.
     """
 
     def mark(verb: Callable[..., None]) -> Callable[..., None]:
-        setattr(verb, _MARK, _Wanted(names=names, after=after, panels=panels, default=default))
+        wanted = _Wanted(names=names, after=after, sections=sections, panels=panels, defaults=defaults or {})
+        setattr(verb, _MARK, wanted)
         return verb
 
     return mark
 
 
-def with_settings(
-    verb: Callable[..., None], sections: Mapping[str, type[BaseModel]] | None = None
-) -> Callable[..., None]:
+def with_settings(verb: Callable[..., None]) -> Callable[..., None]:
     """``verb`` with its settings as parameters of its own, as typer reads them; any other verb as it is.
 
     Done for the verb that runs and not when it is defined, since it imports the settings.
@@ -64,15 +78,8 @@ def with_settings(
     wanted: _Wanted | None = getattr(verb, _MARK, None)
     if wanted is None:
         return verb
-    if sections is None:
-        from contrapose.train.settings import SECTIONS
-
-        sections = SECTIONS
-    made = {
-        option.name: option
-        for option in options_of(sections)
-        if not wanted.names or option.name in wanted.names
-    }
+    options = options_of(wanted.sections())
+    made = {each.name: each for each in options if not wanted.names or each.name in wanted.names}
     return _with_parameters(verb, wanted, made)
 
 
@@ -89,12 +96,13 @@ def _with_parameters(
         values = {name: made[name].value(value) if name in made else value for name, value in given.items()}
         verb(**{name: value for name, value in values.items() if name not in made or value is not None})
 
-    parameters = []
+    options = [each.parameter(wanted.panels, wanted.defaults.get(name, "")) for name, each in made.items()]
+    parameters = [] if wanted.after else options
     for parameter in inspect.signature(verb, eval_str=True).parameters.values():
         if parameter.kind is not parameter.VAR_KEYWORD:
             parameters.append(parameter.replace(kind=parameter.KEYWORD_ONLY))
         if parameter.name == wanted.after:
-            parameters += [option.parameter(wanted.panels, wanted.default) for option in made.values()]
+            parameters += options
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in parameters}
     run.__name__, run.__doc__ = verb.__name__, verb.__doc__

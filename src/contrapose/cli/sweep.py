@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from contrapose.cli import console
 from contrapose.cli.experiment_options import (
-    BatchSize,
     Corpus,
     Data,
-    Model,
     Out,
     Seeds,
     Set,
-    Steps,
     Tasks,
     can_be_measured,
     given_again,
@@ -25,6 +22,7 @@ from contrapose.cli.experiment_options import (
     training_options,
 )
 from contrapose.cli.options import Json, Quiet, examples, one_of
+from contrapose.cli.settings_options import takes_settings
 from contrapose.hints import command, free_folder
 
 if TYPE_CHECKING:
@@ -44,6 +42,7 @@ EXAMPLES = examples(
 ENOUGH_SEEDS = 3
 
 
+@takes_settings("model", "steps", "batch_size", after="split")
 def sweep(
     corpus: Corpus,
     method: Annotated[str, typer.Option(help="A method of `contrapose methods`.", show_default=False)],
@@ -67,15 +66,12 @@ def sweep(
     data: Data = None,
     tasks: Tasks = "sts",
     split: Annotated[str, typer.Option(help="dev; a sweep chooses, and never reads a test split.")] = "dev",
-    model: Model = "minilm",
-    steps: Steps = None,
-    batch_size: BatchSize = None,
     set_: Set = None,
     storage: Annotated[
         str | None,
         typer.Option(
             help="A database that Optuna knows, to be shared by machines: sqlite:///FILE, postgresql://... "
-            "[default: a file in --out]",
+            "(default: a file in --out)",
             metavar="URL",
             show_default=False,
         ),
@@ -83,6 +79,7 @@ def sweep(
     out: Out = "runs/sweep",
     quiet: Quiet = False,
     json: Json = False,
+    **given: Any,
 ) -> None:
     """Try settings of a method, and say in words where it is good and what of that is noise.
 
@@ -94,14 +91,14 @@ def sweep(
 
     one_of("--split", split, ("dev", "test"))
     wanted = Sweep(
-        setting=setting_of(corpus, model, tasks if data else "", data, split),
+        setting=setting_of(corpus, given, tasks if data else "", data, split),
         method=method,
         over=over,
         search=one_of("--search", search, ("tpe", "random", "grid")),
         configurations=trials,
         per_range=points,
         seeds=seeds,
-        options=training_options(set_, steps=steps, batch_size=batch_size),
+        options=training_options(set_, given),
         storage=storage,
     )
     run_and_show(wanted, out, partial(_suggest, wanted), quiet=quiet, json=json)

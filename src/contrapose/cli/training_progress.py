@@ -91,8 +91,8 @@ class TrainingProgress:
         >>> training.stepped(1, {"loss": 0.51234}); training.words(between=": ")
         '1/9: loss 0.5123, measuring speed'
         """
-        loss = f"{self._loss:.4g}" if isinstance(self._loss, float | int) else str(self._loss)
-        return f"{self.step}/{self.num_steps}{between}loss {loss}, {self.left_in_words()}"
+        told = [f"loss {self._loss:.4g}"] if isinstance(self._loss, float | int) else []
+        return f"{self.step}/{self.num_steps}{between}{', '.join([*told, self.left_in_words()])}"
 
 
 def fact_lines(first_step: int, num_steps: int, facts: Mapping[str, Any]) -> list[str]:

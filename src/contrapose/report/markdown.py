@@ -154,7 +154,13 @@ def trial_tables(folder: TrialsFolder) -> list[Plain]:
             ]
             for cell in task.cells
         ]
-        written.append(_table([*folder.varied, f"{task.task} ({task.metric})", "over"], rows, 2))
+        written.append(
+            _table(
+                [*folder.varied, f"{task.task} ({wording.METRICS.get(task.metric, task.metric)})", "over"],
+                rows,
+                2,
+            )
+        )
     return written
 
 

@@ -10,23 +10,27 @@ from statistics import mean, stdev
 from typing import Any
 
 from contrapose.data.text import printable
-from contrapose.errors import CorruptFile
+from contrapose.errors import CorruptFile, UsageError
 from contrapose.foreign import finite_number, parse_json_object
 from contrapose.report.record import Cell, TrialsFolder, TrialTask
 
-TRIALS = "trials.jsonl"
+TRIALS, EXPERIMENT = "trials.jsonl", "experiment.json"
 SEED = "seed"
 RESULTS = "results.json"
 
 
 def is_trials(folder: Path) -> bool:
-    """Whether a sweep or a comparison wrote the folder."""
-    return (folder / TRIALS).is_file()
+    """Whether a sweep or a comparison wrote the folder, or began to."""
+    return any((folder / name).is_file() for name in (TRIALS, EXPERIMENT))
 
 
 def open_trials(folder: Path) -> TrialsFolder:
-    """Read ``trials.jsonl``. Raises :class:`CorruptFile` where it holds no trial."""
+    """Read ``trials.jsonl``. Raises :class:`UsageError` where there is none yet, :class:`CorruptFile` for no trial."""
     path = folder / TRIALS
+    if not path.exists():
+        raise UsageError(
+            f"{printable(folder, 300)} holds no finished trial yet: give the command of its sweep or comparison again"
+        )
     try:
         lines = [
             line for line in path.read_text(encoding="utf-8", errors="replace").split("\n") if line.strip()

@@ -116,7 +116,12 @@ class TrainingSettings(Frozen):
 
     model_config = ConfigDict(title="Training")
 
-    steps: Annotated[int | None, Field(ge=1, description="steps to train, instead of epochs")] = None
+    steps: Annotated[
+        int | None,
+        Field(
+            ge=1, description="steps to train, instead of epochs", json_schema_extra={"default": "one epoch"}
+        ),
+    ] = None
     epochs: Annotated[
         float | None,
         Field(gt=0, le=1000, description="passes over the text", json_schema_extra={"default": "1"}),
