@@ -18,13 +18,13 @@ import from_code  # noqa: E402
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Every page of a method stands in the navigation, so that a new method needs no line in mkdocs.yml."""
+    """Every page of a method or about adding something is in the navigation: a new one needs no line in mkdocs.yml."""
     entries: list[Any] = list(config.nav or [])
-    for entry in entries:
-        if isinstance(entry, dict) and "Methods" in entry:
-            pages = [*sorted((DOCS / "methods").glob("*.md")), *sorted(DOCS.glob("adding-*.md"))]
-            names = [page.relative_to(DOCS).as_posix() for page in pages]
-            entry["Methods"] += [name for name in names if not name.endswith(".notes.md")]
+    listed = str(entries)
+    for title, pattern in (("Methods", "methods/*.md"), ("Extending", "adding-*.md")):
+        section = next(entry[title] for entry in entries if isinstance(entry, dict) and title in entry)
+        names = [page.relative_to(DOCS).as_posix() for page in sorted(DOCS.glob(pattern))]
+        section += [name for name in names if name not in listed and not name.endswith(".notes.md")]
     config.nav = entries
     return config
 

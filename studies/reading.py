@@ -35,8 +35,8 @@ from studies.study import AllRows, TrialRow
 
 #: Right in nineteen of twenty cases.
 LEVEL = 0.95
-#: Fewer runs say nothing about a correlation.
-FEWEST_RUNS = 4
+#: Fewer runs say nothing about a correlation: four of any kind lie in one order by chance in one case of twelve.
+FEWEST_RUNS = 5
 
 
 def rows_in(folder: Path, names: Iterable[str]) -> AllRows:
@@ -125,7 +125,7 @@ def curve_mean(row: TrialRow, name: str) -> float | None:
 
 @dataclass(frozen=True)
 class Correlation:
-    """Spearman's, with a bootstrap interval over runs; None where there are fewer than four runs or no spread."""
+    """Spearman's, with a bootstrap interval over runs; None where there are fewer than five runs or no spread."""
 
     value: float
     low: float
@@ -145,7 +145,7 @@ class Correlation:
 def correlation(first: Sequence[float], second: Sequence[float]) -> Correlation | None:
     """Of two numbers of the same runs.
 
-    >>> correlation([1, 2, 3], [1, 2, 3]) is None
+    >>> correlation([1, 2, 3, 4], [1, 2, 3, 4]) is None
     True
     >>> correlation([1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6]).words
     '+1.00 [+1.00, +1.00] over 6 runs'

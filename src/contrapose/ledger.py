@@ -69,7 +69,7 @@ class Ledger:
 
     @classmethod
     def usual(cls) -> Ledger | None:
-        """Raises :class:`UsageError` where no place can be told: no home folder, and none named instead."""
+        """Raises :class:`UsageError` where no folder can be named: no home folder, and none named instead."""
         given = os.environ.get(VARIABLE, "")
         if given.lower() in ("off", "0", "none"):
             return None

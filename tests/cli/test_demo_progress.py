@@ -84,6 +84,16 @@ def test_the_longest_texts_come_first_and_are_counted_as_long_as_they_are() -> N
     assert demo.left == pytest.approx(5 * demo.time.now, rel=0.01)
 
 
+def test_short_texts_that_cost_more_for_their_length_do_not_count_for_the_whole() -> None:
+    """They come last; what was measured is the whole evaluation, and the next one takes as long."""
+    demo = Demo(trainings=0)
+    demo.progress.begin("encoding", len(LENGTHS), "text")
+    for length in LENGTHS:
+        demo.time.now += 0.01 + length / 1_000
+        demo.progress.advance(1)
+    assert demo.left == pytest.approx(2 * demo.time.now, rel=0.01)
+
+
 def test_the_estimate_is_exact_once_every_speed_was_measured() -> None:
     """At constant speed, along a whole demo; loading and saving are not foretold."""
     demo = Demo(steps=50)

@@ -84,7 +84,7 @@ def test_a_shortened_recipe_says_clearly_that_it_is_none(
     assert "This is not the paper's recipe" in done.out
     for words in (
         "2 steps in place of one epoch",
-        "batch size 8 in place of 64",
+        "batch_size 8 in place of 64",
         f"model {tiny} in place of",
     ):
         assert words in done.out

@@ -175,7 +175,7 @@ def test_a_run_that_hands_out_its_start_says_so_first_and_everywhere(
     kept = [e["summary"]["fingerprint"] == e["summary"]["start_fingerprint"] for e in listed]
     assert kept == [True, True, False]
     shown = " ".join(contrapose("runs").out.split())
-    assert shown.count("the start, unchanged") == 2
+    assert shown.count("the pretrained model, unchanged") == 2
 
 
 def test_two_evaluations_of_a_start_and_of_the_run_that_kept_it_are_said_to_be_of_one_encoder(

@@ -126,6 +126,20 @@ def test_the_commands_of_a_page_run_one_after_another(
     assert done or page.stem in _WITHOUT, f"nothing of {page.name} was run"
 
 
+def test_the_index_of_the_tutorial_answers(
+    a_readers_folder: Path, tiny_minilm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "_embedded_folder", lambda: tiny_minilm)
+    names: dict[str, Any] = {}
+    for block in blocks(ROOT / "docs/tutorial.md"):
+        if block.language == "python":
+            exec(compile(block.text, block.where, "exec"), names)
+    assert names["index"].shape[0] == len(names["titles"]) == 96
+    ((cosine, title),) = names["search"](names["titles"][7], top=1)
+    assert cosine == pytest.approx(1, abs=0.01)  # a tiny model may take another title for the same
+    assert title in names["titles"]
+
+
 #: Pages whose commands all need what only a reader has.
 _WITHOUT = ("mteb", "sentence-transformers", "experiments")
 

@@ -71,6 +71,16 @@ def test_a_configuration_that_was_left_is_there_for_the_next(tmp_path: Path) -> 
     assert [point.number for point in left.unfinished()] == [0, 1]
 
 
+def test_of_two_processes_that_tell_the_same_the_first_is_heard(tmp_path: Path) -> None:
+    first, second = proposals(tmp_path), proposals(tmp_path)
+    assert first.propose()
+    (point,) = second.unfinished()
+    first.tell(point, 1.0, [])
+    second.tell(point, None, [])
+    assert second.unfinished() == []
+    assert second.measured() == [point.values]
+
+
 def test_a_sweep_by_tpe_measures_the_defaults_and_so_many_configurations(tmp_path: Path) -> None:
     asked = sweep(tmp_path, seeds=2)
     trials = Trials(tmp_path, experiment="sweep")

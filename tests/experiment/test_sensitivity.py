@@ -12,8 +12,9 @@ from scipy.stats import spearmanr
 from contrapose.errors import UsageError
 from contrapose.experiment.measuring import Setting
 from contrapose.experiment.results import Results
-from contrapose.experiment.sensitivity import Sensitivity, in_words, sensitivity
-from contrapose.experiment.sweep import LABEL_FREE, Sweep, header, rows
+from contrapose.experiment.sensitivity import Sensitivity, sensitivity
+from contrapose.experiment.sweep import LABEL_FREE, Sweep
+from contrapose.experiment.sweep_words import header, in_words, rows
 from contrapose.experiment.trials import Trial, TrialResult, Trials
 from contrapose.ledger import Entry
 

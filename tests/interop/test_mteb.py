@@ -54,7 +54,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def compare_last_two(folder: Path) -> list[Any]:
-    from contrapose.experiment.comparison import compare_evaluations
+    from contrapose.experiment.paired_evaluations import compare_evaluations
 
     ledger = Ledger(folder)
     return compare_evaluations(ledger, *ledger.entries("evaluation")[-2:])

@@ -13,7 +13,7 @@ from contrapose.cli.main import main
 from studies.__main__ import PROGRAM, app
 from studies.pages import STUDIES
 from tests.cli.conftest import Command, Done
-from tests.studies.place import write_place
+from tests.studies.inputs import write_inputs
 
 
 @pytest.fixture
@@ -28,8 +28,8 @@ def studies(capsys: pytest.CaptureFixture[str]) -> Command:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_place(tmp_path_factory.mktemp("study"))
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_inputs(tmp_path_factory.mktemp("study"))
 
 
 def test_alone_it_lists_every_study_with_its_question(studies: Command) -> None:
@@ -44,20 +44,20 @@ def test_alone_it_lists_every_study_with_its_question(studies: Command) -> None:
 
 
 def test_a_study_is_run_shown_and_written_down(
-    studies: Command, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    studies: Command, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from studies import divergence
 
     monkeypatch.setattr(divergence, "LEARNING_RATES", (1e-4,))
     words = [
         "divergence",
-        str(place / "text.txt"),
+        str(inputs / "text.txt"),
         "--data",
-        str(place / "data"),
+        str(inputs / "data"),
         "--out",
         str(tmp_path),
     ]
-    words += ["--model", str(place / "model"), "--steps", "2", "--batch-size", "8"]
+    words += ["--model", str(inputs / "model"), "--steps", "2", "--batch-size", "8"]
     done = studies(*words)
     assert done.code == 0
     assert STUDIES["divergence"].question in " ".join(done.out.split())
@@ -84,9 +84,9 @@ def test_a_study_is_run_shown_and_written_down(
     ],
 )
 def test_wrong_input_is_a_usage_error_that_says_what_to_do(
-    studies: Command, place: Path, tmp_path: Path, words: tuple[str, ...], said: str
+    studies: Command, inputs: Path, tmp_path: Path, words: tuple[str, ...], said: str
 ) -> None:
-    given = [word.format(text=place / "text.txt", data=place / "data") for word in words]
+    given = [word.format(text=inputs / "text.txt", data=inputs / "data") for word in words]
     done = studies(*given, *(["--out", str(tmp_path / "out")] if len(words) > 1 else []))
     assert done.code == 2
     assert said in done.err

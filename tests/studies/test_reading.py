@@ -53,7 +53,7 @@ def start(value: float = 80.0) -> dict[str, Any]:
     return {**row(value), "options": {"method": "start"}, "factors": {"method": "start"}, "facts": {}}
 
 
-def test_the_luck_of_the_seed_is_the_pooled_spread_within_settings() -> None:
+def test_the_noise_of_the_seed_is_the_pooled_spread_within_settings() -> None:
     first = [row(value, seed=seed, variant="a") for seed, value in enumerate((80.0, 81.0, 82.0))]
     second = [row(value, seed=seed, variant="b") for seed, value in enumerate((90.0, 91.0))]
     alone = [row(70.0, variant="c")]
@@ -130,7 +130,8 @@ def test_scores_and_the_start_are_means_of_the_judged_tasks() -> None:
 
 
 def test_a_correlation_needs_runs_and_spread() -> None:
-    assert correlation([1, 2, 3], [3, 2, 1]) is None
+    assert correlation([1, 2, 3, 4], [4, 3, 2, 1]) is None
+    assert correlation([1, 2, 3, 4, 5], [5, 4, 3, 2, 1]) is not None
     assert correlation([1, 1, 1, 1, 1], [1, 2, 3, 4, 5]) is None
     random = np.random.default_rng(1)
     unrelated = correlation(random.normal(size=12).tolist(), random.normal(size=12).tolist())

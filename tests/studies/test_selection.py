@@ -18,7 +18,7 @@ from studies.pages import section
 from studies.reading import rows_in
 from studies.runs import Planned, run_planned
 from studies.selection import STUDY
-from tests.studies.place import setup_in
+from tests.studies.inputs import setup_in
 from tests.tiny import SENTENCES
 from tests.train.runs import plain_bert
 
@@ -28,7 +28,7 @@ LINES, DOCUMENTS = domains.PROBE_LINES + 128, domains.PROBE_DOCUMENTS + 128
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("selection")
     # An encoder, not a bare backbone: training would add a head to that, and there is no blend with a start without it.
     Encoder.load(str(plain_bert(folder / "backbone"))).save(folder / "model")
@@ -65,19 +65,19 @@ def two_domains() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def planned(place: Path, two_domains: None) -> list[Planned]:
-    setup = setup_in(place, place / "out", data=(str(place / "data"),))
+def planned(inputs: Path, two_domains: None) -> list[Planned]:
+    setup = setup_in(inputs, inputs / "out", data=(str(inputs / "data"),))
     return STUDY.plan(setup)
 
 
 @pytest.fixture(scope="module")
-def out(place: Path, planned: list[Planned]) -> Path:
+def out(inputs: Path, planned: list[Planned]) -> Path:
     """One run on each domain, and the one of natural pairs."""
     wanted = [("cranfield", "crops 1e-4"), ("banking77", "crops 1e-4"), ("cranfield", "pairs 1e-4")]
     some = [each for each in planned if tuple(dict(each.trial.factors).values()) in wanted]
     assert len(some) == len(wanted)
-    run_planned("selection", some, place / "out")
-    return place / "out"
+    run_planned("selection", some, inputs / "out")
+    return inputs / "out"
 
 
 def test_every_recipe_meets_every_domain_that_allows_it(planned: list[Planned]) -> None:
@@ -107,7 +107,7 @@ def test_the_rows_are_answered_and_drawn(out: Path) -> None:
     assert STUDY.figure(studies["selection"], studies) is not None
 
 
-def test_without_labelled_domains_it_says_what_to_give(place: Path) -> None:
-    setup = setup_in(place, place / "nothing", data=(str(place / "model"),))
+def test_without_labelled_domains_it_says_what_to_give(inputs: Path) -> None:
+    setup = setup_in(inputs, inputs / "nothing", data=(str(inputs / "model"),))
     with pytest.raises(UsageError, match=r"--data a folder that holds corpora/ and senteval/"):
         STUDY.plan(setup)

@@ -26,21 +26,21 @@ from studies.pages import (
 )
 from studies.reading import rows_in, trained
 from studies.runs import Planned, Setup, run_planned
-from tests.studies.place import setup_in, write_place
+from tests.studies.inputs import setup_in, write_inputs
 
 #: The studies of any text.
 OF_TEXT = [name for name in STUDIES if name != "selection"]
 
 
 @pytest.fixture(scope="session")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_place(tmp_path_factory.mktemp("study"))
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_inputs(tmp_path_factory.mktemp("study"))
 
 
 @pytest.fixture(scope="session")
-def setup(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Setup:
-    corpora = (str(place / "text.txt"), str(place / "other.txt"))
-    return setup_in(place, tmp_path_factory.mktemp("studies"), corpora=corpora)
+def setup(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Setup:
+    corpora = (str(inputs / "text.txt"), str(inputs / "other.txt"))
+    return setup_in(inputs, tmp_path_factory.mktemp("studies"), corpora=corpora)
 
 
 @pytest.fixture(scope="session")
@@ -95,8 +95,8 @@ def test_what_was_run_is_never_run_again(
     assert (out / f"{name}.jsonl").read_bytes() == before
 
 
-def test_an_interrupted_study_goes_on(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    setup = setup_in(place, tmp_path)
+def test_an_interrupted_study_goes_on(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = setup_in(inputs, tmp_path)
     planned = STUDIES["ablation"].plan(setup)[:2]
     with monkeypatch.context() as patched:
         patched.setattr(measuring, "run_of", _interrupted)
@@ -132,9 +132,9 @@ def test_every_run_says_how_far_it_moved_and_how_it_got_there(out: Path) -> None
         assert set(row["facts"]["gain"]) >= {"STS-B", "SICK-R"}
 
 
-def test_rows_name_no_place_on_the_machine(place: Path, out: Path) -> None:
+def test_rows_name_no_place_on_the_machine(inputs: Path, out: Path) -> None:
     for path in out.glob("*.jsonl"):
-        assert str(place.parent) not in path.read_text("utf-8")
+        assert str(inputs.parent) not in path.read_text("utf-8")
         assert str(out.parent) not in path.read_text("utf-8")
 
 
@@ -186,19 +186,19 @@ def test_an_unknown_study_is_named_with_the_nearest() -> None:
 
 
 def test_missing_data_is_said_before_anything_is_trained(
-    place: Path, tmp_path: Path, nothing_trains: None
+    inputs: Path, tmp_path: Path, nothing_trains: None
 ) -> None:
     with pytest.raises(UsageError, match="STS-B and SICK-R"):
-        run_study("ablation", setup_in(place, tmp_path, data=(str(place / "across"),)))
+        run_study("ablation", setup_in(inputs, tmp_path, data=(str(inputs / "across"),)))
     with pytest.raises(UsageError, match="data folder not found"):
-        run_study("ablation", setup_in(place, tmp_path, data=(str(place / "nowhere"),)))
+        run_study("ablation", setup_in(inputs, tmp_path, data=(str(inputs / "nowhere"),)))
     with pytest.raises(UsageError, match="another --data"):
-        run_study("crosslingual", setup_in(place, tmp_path, data=(str(place / "data"),)))
+        run_study("crosslingual", setup_in(inputs, tmp_path, data=(str(inputs / "data"),)))
 
 
-def test_pairs_are_refused_as_a_corpus(place: Path, tmp_path: Path, nothing_trains: None) -> None:
+def test_pairs_are_refused_as_a_corpus(inputs: Path, tmp_path: Path, nothing_trains: None) -> None:
     pairs = tmp_path / "pairs.jsonl"
     lines = [json.dumps({"anchor": f"a cat {i}", "positive": f"the dog {i}"}) for i in range(20)]
     pairs.write_text("\n".join(lines), "utf-8")
     with pytest.raises(UsageError, match="one text per row"):
-        run_study("ablation", setup_in(place, tmp_path / "out", corpora=(str(pairs),)))
+        run_study("ablation", setup_in(inputs, tmp_path / "out", corpora=(str(pairs),)))

@@ -11,7 +11,7 @@ from contrapose.encoder.encoder import Encoder
 from tests.train.runs import Place, plain_bert, write_place
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _one_thread() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)

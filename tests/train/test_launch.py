@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from contrapose.errors import UsageError
-from contrapose.train.distributed import World
+from contrapose.train.distributed import ProcessGroup
 from contrapose.train.launch import Launch, launched
 
 TWO = {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
@@ -30,7 +30,7 @@ def test_what_torchrun_announces_is_believed(monkeypatch: pytest.MonkeyPatch) ->
     assert launched() == Launch(1, 2, 1)
 
 
-def test_without_a_world_the_rest_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_group_the_rest_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     announce(monkeypatch, WORLD_SIZE="1", RANK="x", LOCAL_RANK="-1", MASTER_PORT="")
     assert launched() == Launch()
 
@@ -49,11 +49,11 @@ def test_nonsense_is_a_usage_error_that_names_the_variable(
         launched()
     assert "\x1b" not in str(refused.value)
     with pytest.raises(UsageError, match=name):
-        World.join()
+        ProcessGroup.join()
 
 
 @pytest.mark.parametrize("name", ["RANK", "MASTER_ADDR", "MASTER_PORT"])
-def test_what_is_missing_beside_a_world_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_what_is_missing_beside_a_group_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     announce(monkeypatch)
     monkeypatch.delenv(name)
     with pytest.raises(UsageError, match=f"variable {name} is not set"):
@@ -80,4 +80,4 @@ def test_others_that_cannot_be_found_are_an_error_that_names_the_place(
         with pytest.raises(
             UsageError, match=rf"process 0 of 2 cannot join the others at 127\.0\.0\.1:{port}: "
         ):
-            World.join()
+            ProcessGroup.join()

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from contrapose.train.modules import trainable
 from contrapose.train.optimizer import (
     clip,
     gradient_norm,
@@ -13,7 +14,6 @@ from contrapose.train.optimizer import (
     make_optimizer,
     optimizer_tensors,
     restore_optimizer,
-    trainable,
 )
 from contrapose.train.settings import TrainingSettings
 

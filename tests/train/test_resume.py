@@ -235,7 +235,7 @@ def test_a_copy_that_a_start_left_before_its_record_is_not_taken_for_another_cor
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("contrapose.train.prepare.write_record", die)
+        patch.setattr("contrapose.train.records.write_record", die)
         with pytest.raises(Killed):
             run_tiny(place, tmp_path / "run", corpus=place.documents)
     assert (tmp_path / "run" / "cache" / "corpus" / "corpus.json").exists()

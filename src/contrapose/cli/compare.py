@@ -46,7 +46,7 @@ def compare(
     baseline: Annotated[
         str | None,
         typer.Option(
-            help="What differences are taken to: a method, or start, the pretrained model. "
+            help="What differences are taken to: a method, or start, the pretrained model "
             "(default: the first method)",
             show_default=False,
         ),

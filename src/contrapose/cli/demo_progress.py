@@ -24,6 +24,8 @@ PROMISED, TOLERANCE = 480.0, 1.25
 STEP_IN_TEXTS = 6
 #: Share of the first evaluation after which its speed is relied upon; steps that are offered are a multiple of these.
 SURE, STEPS = 0.25, 5
+#: An evaluation is measured in parts of this size: short texts, which come last, cost more for their length.
+PART = 1 / 16
 
 
 class DemoProgress(Listener):
@@ -49,7 +51,7 @@ class DemoProgress(Listener):
         done = list(accumulate(sorted(lengths, reverse=True)))
         self._shares = [0.0, *(characters / max(1, done[-1]) for characters in done)]
         self._evaluation = max(1, len(lengths)) / (settings.batch_size * STEP_IN_TEXTS)
-        self._texts, self._told = 0, False
+        self._texts, self._measured, self._told = 0, 0.0, False
         work = {"evaluation": EVALUATIONS * self._evaluation, "step": float(trainings * settings.steps)}
         self.time_left = TimeLeft(work, like={"step": "evaluation"}, now=now)
 
@@ -66,7 +68,7 @@ class DemoProgress(Listener):
     def begin(self, what: str, total: int | None = None, unit: str = "") -> None:
         if unit == "text":  # the encoder is loaded, and its speed is measured from here
             self.time_left.mark()
-            self._texts = 0
+            self._texts, self._measured = 0, 0.0
             self._preparation = self._preparation or self.elapsed
         self._view.begin(what, total, unit)
 
@@ -75,8 +77,11 @@ class DemoProgress(Listener):
 
     def advance(self, count: int = 1) -> None:
         """So many texts of an evaluation are encoded."""
-        before, self._texts = self._shares[self._texts], min(self._texts + count, len(self._shares) - 1)
-        self.time_left.done("evaluation", (self._shares[self._texts] - before) * self._evaluation)
+        self._texts = min(self._texts + count, len(self._shares) - 1)
+        part = self._shares[self._texts] - self._measured
+        if part >= PART or self._texts == len(self._shares) - 1:
+            self.time_left.done("evaluation", part * self._evaluation)
+            self._measured += part
         self._view.advance(count)
         self._tell_of_time()
 

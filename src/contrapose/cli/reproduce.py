@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from contrapose.cli import console
-from contrapose.cli.experiment_options import Data
+from contrapose.cli.experiment_options import Data, Seeds
 from contrapose.cli.options import Json, Quiet, examples, split_words
 from contrapose.cli.settings_options import takes_settings
 from contrapose.hints import SENTEVAL, command, free_folder
@@ -43,7 +43,7 @@ def reproduce(
         str, typer.Option(help="The million Wikipedia sentences, or what stands in for them.", metavar="FILE")
     ] = "wiki1m_for_simcse.txt",
     data: Data = None,
-    seeds: Annotated[int, typer.Option(help="Seeds 0 to N - 1.", min=1)] = 3,
+    seeds: Seeds = 3,
     tasks: Annotated[
         str | None,
         typer.Option(
@@ -104,7 +104,7 @@ def _list(json: bool) -> None:
         ]
         for recipe in RECIPES
     ]
-    kinds = {"name": "name", "backbone": "text", "batch": "number", "rate": "number", "numbers": "text",
+    kinds = {"name": "name", "backbone": "text", "batch": "number", "rate": "number", "hyperparameters": "text",
              "reported mean": "number"}  # fmt: skip
     console.show(console.table(kinds, rows, title="Rows of the papers' tables"))
     console.say(
@@ -125,8 +125,8 @@ def _suggest(wanted: Reproduction, results: Results) -> None:
         name = wanted.recipe.name
         corpus = wanted.corpus if Path(wanted.corpus).name == CORPUS else CORPUS
         recipe = {"corpus": corpus, "data": wanted.data, **wanted.options}
-        place = free_folder(f"runs/reproduce/{name}")
-        elsewhere = place if place != f"runs/reproduce/{name}" else None
-        console.suggest(command("reproduce", name, **recipe, out=elsewhere, about="the recipe itself"))
+        free = free_folder(usual := f"runs/reproduce/{name}")
+        recipe["out"] = free if free != usual else None
+        console.suggest(command("reproduce", name, **recipe, about="the recipe itself"))
     else:
         console.suggest(command("runs", kind="trial"))

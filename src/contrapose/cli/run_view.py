@@ -49,7 +49,7 @@ def style_of(word: str) -> str:
 
 
 def _scores(summary: Mapping[str, Any]) -> None:
-    """The criterion at the start and of the model, as it was blended; nothing where the two are one encoder."""
+    """The criterion of the pretrained model and of this one, blended; nothing where the two are one encoder."""
     from contrapose.selection.verdict import decimals_of, is_pretrained, score_of_model
 
     before, after = summary.get("score_before"), score_of_model(summary)
@@ -74,8 +74,8 @@ def time_line(summary: Mapping[str, Any]) -> str:
         "saving": "saving",
         "blending": "judging and blending",
     }
-    took = {told: summary.get(f"{part}_seconds", 0.0) for part, told in names.items()}
-    parts = ", ".join(f"{told} {seconds:.0f} s" for told, seconds in took.items() if seconds >= 1)
+    took = {name: summary.get(f"{part}_seconds", 0.0) for part, name in names.items()}
+    parts = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in took.items() if seconds >= 1)
     return f"It took {summary.get('seconds', 0.0):.0f} s" + (f": {parts}" if parts else "")
 
 
@@ -83,14 +83,14 @@ def what_it_is(summary: Mapping[str, Any]) -> str:
     """Which step, and how much of its weights.
 
     >>> what_it_is({"chosen_step": 8}), what_it_is({"chosen_step": 8, "blend": 0.0})
-    ('that of step 8', 'the start, unchanged')
+    ('that of step 8', 'the pretrained model, unchanged')
     """
     from contrapose.selection.verdict import is_pretrained
 
     if is_pretrained(summary):
-        return "the start, unchanged"
+        return "the pretrained model, unchanged"
     blend = summary.get("blend", 1.0)
-    share = f", blended with the start ({blend:g} of the trained weights)" if blend < 1 else ""
+    share = f", blended with the pretrained model ({blend:g} of the trained weights)" if blend < 1 else ""
     return f"that of step {summary['chosen_step']}{share}"
 
 
@@ -102,14 +102,14 @@ def next_steps(run: Run, settings: RunSettings) -> list[str]:
     labels = f"--tasks sts,geometry --data {shlex.quote(data)}" if data else "--pairs YOUR_PAIRS.csv"
     about = "" if data else "    # score, text, text; or --labels, --retrieval, --tasks"
     steps = [f"contrapose report {folder} -o report.html"]
-    start, unchanged = settings.encoder.model, is_pretrained(run.summary)
+    pretrained, unchanged = settings.encoder.model, is_pretrained(run.summary)
     if not unchanged:
         steps = [
-            f"contrapose evaluate {shlex.quote(start)} {labels}{about}",
+            f"contrapose evaluate {shlex.quote(pretrained)} {labels}{about}",
             f"contrapose evaluate {folder} {labels}",
             *steps,
         ]
-    model, columns = start if unchanged else run.model_folder, settings.data.columns or ()
+    model, columns = pretrained if unchanged else run.model_folder, settings.data.columns or ()
     if "-" not in settings.data.corpus and (columns or not _is_pairs(run)):
         texts = settings.data.corpus
         steps.append(command("search", model, *texts, "what you look for", columns=(*columns, None)[0]))

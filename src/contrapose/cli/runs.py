@@ -43,18 +43,18 @@ def runs(
         return
     import json as jsons
 
-    from contrapose.experiment.comparison import pair_to_compare
+    from contrapose.experiment.paired_evaluations import pair_to_compare
     from contrapose.ledger import KINDS
 
     if kind is not None:
         one_of("--kind", kind, KINDS)
     ledger = _ledger()
-    found = [
+    matching = [
         entry
         for entry in ledger.entries(kind)
         if match is None or match.lower() in jsons.dumps(entry.to_json(), ensure_ascii=False).lower()
     ]
-    shown = found[-last:]
+    shown = matching[-last:]
     if json:
         console.show_json([entry.to_json() for entry in shown])
         return
@@ -64,7 +64,9 @@ def runs(
         return
     rows = [[entry.id, entry.time, entry.kind, _name(entry), _about(entry)] for entry in shown]
     columns = {"id": "name", "time": "name", "kind": "name", "what": "name", "numbers": "text"}
-    console.show(console.table(columns, rows, title=f"{len(shown)} of {len(found)} entries of {ledger.path}"))
+    console.show(
+        console.table(columns, rows, title=f"{len(shown)} of {len(matching)} entries of {ledger.path}")
+    )
     pair = pair_to_compare(ledger, shown)
     if pair is not None:
         console.suggest(command("runs compare", pair[0].id, pair[1].id))
@@ -87,7 +89,7 @@ def compare(
     json: Json = False,
 ) -> None:
     """Compare two evaluations on the same rows: paired differences, and which of them could be chance."""
-    from contrapose.experiment.comparison import compare_evaluations, mean_change
+    from contrapose.experiment.paired_evaluations import compare_evaluations, mean_change
 
     ledger = _ledger()
     first, second = ledger.find(before), ledger.find(after)
@@ -122,7 +124,7 @@ def compare(
     if first.body.get("fingerprint") == second.body.get("fingerprint"):
         console.say(
             f"Both are evaluations of one encoder ({str(first.body.get('fingerprint'))[:12]}): a run that handed out "
-            "its start left nothing to compare.",
+            "its pretrained model left nothing to compare.",
             style="bold",
         )
     console.say(
@@ -153,7 +155,7 @@ def _about(entry: Entry) -> str:
         from contrapose.selection.verdict import is_pretrained
 
         summary = entry.body.get("summary", {})
-        kept = "; the model is the start, unchanged" if is_pretrained(summary) else ""
+        kept = "; the model is the pretrained one, unchanged" if is_pretrained(summary) else ""
         return f"{summary.get('steps')} steps on {summary.get('rows')} rows{kept}; {entry.body.get('folder')}"
     results: list[dict[str, Any]] = entry.body.get("results", [])
     tasks = [result["task"] for result in results]

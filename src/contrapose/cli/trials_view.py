@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contrapose.cli import console
-from contrapose.cli.progress import moving_bar
-from contrapose.cli.time_left import in_words
+from contrapose.cli.progress import ProgressView
+from contrapose.cli.time_left import TimeLeft, in_words
 from contrapose.data.text import printable
 from contrapose.errors import Interrupted
 from contrapose.experiment.measuring import UNTRAINED, mean_of
@@ -39,8 +39,9 @@ def run_and_show(
     from contrapose.experiment.experiment import run_experiment
 
     for note in experiment.check():
-        if not json and (not quiet or note.startswith("note:")):
-            console.tell(note, style="yellow" if note.startswith("note:") else "")
+        important = note.startswith("note:")
+        if important or not (quiet or json):
+            console.tell(note, style="yellow" if important else "")
     with (
         console.muted("contrapose.evaluate.suite"),
         watching(out, TrialsView(quiet=quiet or json)) as view,
@@ -99,151 +100,111 @@ def main_score(row: Mapping[str, Any]) -> str:
     )
 
 
-class Pace:
-    """How long the trials that are left will take, from those that ended since this process began, whoever did them.
-
-    >>> times = iter([0.0, 60.0, 60.0, 90.0, 150.0])
-    >>> pace = Pace(now=lambda: next(times))
-    >>> pace.begun(1); pace.seconds(1, 5) is None
-    True
-    >>> pace.ended(3)                      # another process ended one meanwhile: two in 60 s
-    >>> pace.seconds(3, 5), pace.seconds(3, 5)
-    (30.0, 30.0)
-    """
-
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
-        self._first: tuple[float, int] | None = None
-        self._last: tuple[float, int] | None = None
-
-    def begun(self, done: int) -> None:
-        if self._first is None:
-            self._first = (self._now(), done)
-
-    def ended(self, done: int, *, counts: bool = True) -> None:
-        """``counts``: False for a trial that is no measure of the others, which then count from here."""
-        if counts:
-            self._last = (self._now(), done)
-        else:
-            self._first = (self._now(), done)
-
-    def seconds(self, done: int, total: int) -> float | None:
-        """Left until all are done; None before one is."""
-        if self._first is None or self._last is None or self._last[1] <= self._first[1]:
-            self._now()
-            return None
-        each = (self._last[0] - self._first[0]) / (self._last[1] - self._first[1])
-        left = (total - self._last[1]) * each - (self._now() - self._last[0])
-        return max(left, (total - done - 1) * each, 0.0)
-
-
-class TrialsView(TrialListener):
-    """Draws on standard error; ``quiet`` shows notices only."""
+class TrialsView(ProgressView, TrialListener):
+    """One bar over all trials on standard error, with the step of the present one; ``quiet`` shows notices only."""
 
     def __init__(
         self, *, quiet: bool = False, score: Callable[[Mapping[str, Any]], str] = main_score
     ) -> None:
-        self.quiet, self._score = quiet, score
+        super().__init__(quiet=quiet)
+        self._score = score
         self.done, self.total = 0, 0
-        self._pace = Pace()
-        self._name, self._inside, self._steps = "", "", 0
-        self._begun, self._told_waiting = False, False
-        self._trial_began = time.monotonic()
-        self._noticed: set[str] = set()
-        self._bar = None if quiet else moving_bar()
-        self._task = self._bar.add_task("preparing", total=None, words="") if self._bar else None
+        self._name, self._stage, self._steps, self._share = "", "", 0, 0.0
+        self._is_first, self._is_waiting = True, False
+        #: Trials that ended since this process began its first, whoever measured them.
+        self._time_left = TimeLeft({"trial": 0})
+        self._timed_from, self._trial_began = 0, time.monotonic()
 
     def begun(self, done: int, total: int, trial: Trial) -> None:
-        self.done, self.total, self._told_waiting = done, total, False
-        self._name, self._inside = named(trial.factors), ""
-        self._pace.begun(done)
+        self.done, self.total, self._is_waiting = done, total, False
+        self._name, self._stage, self._share = named(trial.factors), "", 0.0
         self._trial_began = time.monotonic()
-        self._show(0.0)
-        if self._bar is None and not self._begun:
-            self._line(f"trial {done + 1} of {total}: {self._name}")
-        self._begun = True
+        if self._is_first:
+            self._time_left.mark()
+            self._timed_from, self._is_first = done, False
+            if self._bar is None:
+                self._line(f"trial {done + 1} of {total}: {self._name}")
+        self._draw()
 
     def ended(self, done: int, total: int, row: Mapping[str, Any]) -> None:
-        self.done, self.total = done, total
-        self._pace.ended(done, counts=row["factors"].get("method") != UNTRAINED)
+        self.done, self.total, self._share = done, total, 0.0
+        if row["factors"].get("method") == UNTRAINED:
+            self._time_left.mark()  # it trains nothing, so it is no measure of the others
+        else:
+            self._time_left.done("trial", done - self._timed_from)
+        self._timed_from = done
         left = f"; {self._left()}" if done < total else ""
         failed = row["facts"].get("failed")
         result = f"diverged ({failed})" if failed else self._score(row)
         self._line(f"{done} of {total}, {self._name}: {result} in {row['seconds']:.0f} s{left}")
-        if done < total:
-            self._show(0.0)
-        elif self._bar is not None and self._task is not None:
-            told = "comparing"
-            self._bar.update(self._task, completed=total, description=f"{total} trials", words=told)
+        if done == total:
+            self._draw()
 
     def waiting(self, others: int) -> None:
-        if not self._told_waiting:
-            self._told_waiting = True
+        if not self._is_waiting:
+            self._is_waiting = True
             self._line(f"waiting for {console.counted(others, 'trial')} that other processes work on")
 
     def notice(self, text: str) -> None:
-        if text not in self._noticed:
-            self._noticed.add(text)
-            console.tell(f"note: {text}", style="yellow")
+        if text not in self.notices:
+            super().notice(text)
 
     def begin(self, what: str, total: int | None = None, unit: str = "") -> None:
         if not unit:
-            self._inside = what
-            self._show(0.0)
+            self._stage = what
+            self._draw()
+
+    def advance(self, count: int = 1) -> None:
+        """Steps are counted, and what lies between them is not."""
+
+    def end(self) -> None:
+        """The next stage says what is done."""
 
     def started(self, first_step: int, num_steps: int, facts: Mapping[str, Any]) -> None:
         self._steps, self._trial_began = num_steps, time.monotonic()
 
     def stepped(self, step: int, row: Mapping[str, Any]) -> None:
-        self._inside = f"step {step}/{self._steps}"
-        self._show(step / max(1, self._steps))
+        self._stage, self._share = f"step {step}/{self._steps}", step / max(1, self._steps)
+        self._draw()
+
+    def evaluated(self, step: int, scores: Mapping[str, float], is_best: bool) -> None:
+        """The trial's own evaluation is what counts."""
 
     def finished(self, summary: Mapping[str, Any]) -> None:
-        self._inside = "evaluating"
-        self._show(1.0)
+        self._stage, self._share = "evaluating", 1.0
+        self._draw()
 
-    def __enter__(self) -> TrialsView:
-        if self._bar is not None:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def _show(self, share: float) -> None:
-        if self._bar is None or self._task is None:
+    def _draw(self, description: str = "") -> None:
+        if self._bar is None or self._row is None:
             return
-        inside = f"{self._inside}, " if self._inside else ""
+        what, words = f"trial {self.done + 1} of {self.total}: {self._name}", self._left()
+        if self.total and self.done == self.total:
+            what, words = f"{self.total} trials", "comparing"
         self._bar.update(
-            self._task,
+            self._row,
             total=self.total or None,
-            completed=min(self.done + min(share, 0.99), self.total),
-            description=printable(f"trial {self.done + 1} of {self.total}: {self._name}"),
-            words=f"{inside}{self._left(share)}",
+            completed=min(self.done + min(self._share, 0.99), self.total),
+            description=description or printable(what),
+            words=f"{self._stage}, {words}" if self._stage and self._share else words,
         )
 
-    def _left(self, share: float = 0.0) -> str:
+    def _left(self) -> str:
         """From the trials that ended; in the first one, from its steps, which is not all there is to do."""
-        seconds = self._pace.seconds(self.done, self.total)
-        if seconds is None and share >= ENOUGH:
-            steps = (time.monotonic() - self._trial_began) / share
-            return f"at least {in_words((self.total - self.done - share) * steps)}"
+        self._time_left.plan["trial"] = self.total - self.done
+        if (seconds := self._time_left.seconds()) is None and self._share >= ENOUGH:
+            steps = (time.monotonic() - self._trial_began) / self._share
+            return f"at least {in_words((self.total - self.done - self._share) * steps)}"
         return in_words(seconds)
-
-    def _line(self, text: str) -> None:
-        if not self.quiet:
-            console.tell(text)
 
 
 def named(factors: Mapping[str, Any]) -> str:
     """A trial in words.
 
     >>> named({"method": "simcse", "seed": 1}), named({"method": "start"}), named({"temperature": 0.05, "seed": 0})
-    ('simcse, seed 1', 'the start', 'temperature 0.05, seed 0')
+    ('simcse, seed 1', 'the pretrained model', 'temperature 0.05, seed 0')
     """
     if factors.get("method") == UNTRAINED:
-        return "the start"
+        return "the pretrained model"
     parts = [f"{name} {_plain(value)}" for name, value in factors.items() if name != "method"]
     return ", ".join([*([str(factors["method"])] if "method" in factors else []), *parts])
 

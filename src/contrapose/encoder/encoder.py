@@ -38,7 +38,7 @@ class Encoder(nn.Module):
     head        a train-only module (D -> D) or None; never applied by :meth:`pooled`, never saved
     normalize   the folder asks for unit vectors
     kind        "sentence" (the folder names a pooling) or "masked-lm"
-    pooler      weights of the start's own pooling layer: never used, saved again for other programs
+    pooler      weights of the pretrained model's own pooling layer: never used, saved again for other programs
     """
 
     def __init__(

@@ -108,7 +108,7 @@ def _pipeline_files(encoder: Encoder) -> dict[str, bytes]:
             {
                 "max_seq_length": encoder.max_length,
                 "do_lower_case": encoder.lower_case,
-                # A pooling layer that the start did not have would be made up at random, and reported as missing.
+                # Without it a pooling layer would be made up at random, and reported as missing.
                 **({"model_args": {"add_pooling_layer": False}} if _lacks_pooler(encoder) else {}),
             }
         ),

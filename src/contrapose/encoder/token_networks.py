@@ -56,7 +56,7 @@ class MaskedLanguageModel(nn.Module):
 
 
 class ConditionedEncoder(nn.Module):
-    """The body of an encoder whose first token is told something: its input embedding is replaced by a vector.
+    """The body of an encoder that is given a vector beside the tokens, in place of the first input embedding.
 
     The vector takes the place of the whole embedding of the first token, after positions, norm and dropout, so it must
     be as wide as the body.

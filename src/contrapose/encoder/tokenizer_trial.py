@@ -98,8 +98,8 @@ def _run(path: Path) -> None:
         )
 
 
-def _what_happened(code: int, told: bytes) -> str:
-    lines = [line for line in told.decode("utf-8", "replace").splitlines() if line.strip()]
+def _what_happened(code: int, said: bytes) -> str:
+    lines = [line for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
     if code in (-signal.SIGXCPU, -signal.SIGKILL):
         return f"needs more than {SECONDS} seconds or too much memory for a few short texts"
     if code == -signal.SIGABRT and "memory allocation" in "".join(lines):

@@ -80,7 +80,7 @@ def refuse_other_weights(report: Any, backbone: Any, name: str) -> None:
 def read_pooler(expected: Any, folder: Path) -> dict[str, Tensor]:
     """The weights of the pooling layer that transformers' own class has and contrapose never uses, or nothing.
 
-    They are kept so that the saved folder holds what the start had, and other programs miss nothing in it.
+    They are kept so that the saved folder holds what the pretrained model had, and other programs miss nothing in it.
     """
     import torch
     from safetensors import safe_open

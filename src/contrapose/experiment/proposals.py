@@ -111,9 +111,11 @@ class Proposals:
         """It is measured; None where it diverged. rows: of the ledger, for folders that share the storage."""
         from optuna.trial import TrialState
 
-        self._study.set_user_attr(f"rows of {point.number}", json.dumps(rows))
         state = TrialState.FAIL if score is None else None
-        self._study.tell(point.number, score, state=state, skip_if_finished=True)
+        with turn(self._work):
+            if point in self.unfinished():  # else another process of the folder was first
+                self._study.set_user_attr(f"rows of {point.number}", json.dumps(rows))
+                self._study.tell(point.number, score, state=state)
 
     def rows_of_others(self) -> list[dict[str, Any]]:
         """The trials of configurations that were measured in other folders, as their ledgers hold them."""

@@ -68,7 +68,7 @@ class Factor:
         """
         if self.choices:
             return list(self.choices)
-        shares = [place / max(1, points - 1) for place in range(points)]
+        shares = [number / max(1, points - 1) for number in range(points)]
         if self.log:
             values = [self.low * (self.high / self.low) ** share for share in shares]
         else:
@@ -188,18 +188,18 @@ def _field(name: str, method: str, options: Mapping[str, Any]) -> tuple[type | N
     if name in model.model_fields:
         field = model.model_fields[name]
         return _kind(field.annotation), field.default
-    place = section_of(name)
-    if place is None or place[0] not in SWEPT_SECTIONS or name in OWN:
-        known = [*model.model_fields, *_numbers_of_training()]
+    section, key = section_of(name) or ("", "")
+    if section not in SWEPT_SECTIONS or name in OWN:
+        known = [*model.model_fields, *_training_hyperparameters()]
         raise UsageError(
             f"--over: '{method}' has no '{name}'{nearest(name, known)} Known: {', '.join(model.model_fields)}; and of "
-            f"the training {', '.join(_numbers_of_training())}"
+            f"the training {', '.join(_training_hyperparameters())}"
         )
-    field = SECTIONS[place[0]].model_fields[place[1]]
+    field = SECTIONS[section].model_fields[key]
     return _kind(field.annotation), field.default
 
 
-def _numbers_of_training() -> list[str]:
+def _training_hyperparameters() -> list[str]:
     return [
         name
         for section in SWEPT_SECTIONS

@@ -85,8 +85,8 @@ class PublishedRecipe:
         return {**_SHARED, **own, **self.numbers}
 
     def preset(self, *, dev_data: bool) -> dict[str, Any]:
-        """Options of ``train`` for the whole recipe, handed out as trained and not blended with the start: the best
-        checkpoint by STS-B where its development set is given, as published, else the last step."""
+        """Options of ``train`` for the whole recipe, handed out as trained and not blended: the best checkpoint by
+        STS-B where its development set is given, as published, else the last step."""
         chosen = {"blend": 1.0} if dev_data else {"blend": 1.0, "criterion": "none"}
         return {
             "model": self.backbone,
@@ -141,24 +141,24 @@ def departures(recipe: PublishedRecipe, settings: RunSettings) -> list[str]:
     before, now = (_flat(_in_full(each)) for each in (published, settings))
     if Path(settings.encoder.model).name == recipe.backbone.partition("/")[2]:
         del now["encoder.model"]  # a folder of the backbone's own name is a downloaded copy
-    found = [
+    words = [
         f"{name.rpartition('.')[2]} {value} in place of {before.get(name)}"
         for name, value in now.items()
         if value != before.get(name) and name not in ("training.steps", "training.epochs")
     ]
     if settings.training.steps is not None:
-        found.append(f"{settings.training.steps} steps in place of one epoch")
+        words.append(f"{settings.training.steps} steps in place of one epoch")
     elif settings.training.epochs != published.training.epochs:
-        found.append(f"{settings.training.epochs:g} epochs in place of one")
+        words.append(f"{settings.training.epochs:g} epochs in place of one")
     if [Path(name).name for name in settings.data.corpus] != [CORPUS]:
-        found.append(f"text {', '.join(settings.data.corpus)} in place of {CORPUS}")
+        words.append(f"text {', '.join(settings.data.corpus)} in place of {CORPUS}")
     if settings.selection.criterion == "none":
-        found.append("the last step in place of the best by STS-B (give SentEval's folder with --dev-data)")
-    return found
+        words.append("the last step in place of the best by STS-B (give SentEval's folder with --dev-data)")
+    return words
 
 
 def _in_full(settings: RunSettings) -> dict[str, Any]:
-    """With every number of the method, those that are not given at their defaults."""
+    """With every hyperparameter of the method, those that are not given at their defaults."""
     from contrapose.objectives import catalogue
 
     method = settings.method

@@ -23,11 +23,13 @@ from contrapose.experiment.recipes import (
     TASKS,
     TRANSFER,
     PublishedRecipe,
+    departures,
 )
 from contrapose.experiment.results import Results, ResultTable
 from contrapose.experiment.trials import Trial
 from contrapose.ledger import Entry, Ledger
 from contrapose.paths import expanded
+from contrapose.train.settings import nested, resolve
 
 HEADER = ("task", "paper", "measured ± s", "95% interval", "difference", "in words")
 
@@ -75,17 +77,17 @@ class Reproduction(Experiment):
     @property
     def departures(self) -> list[str]:
         """What makes this another experiment than the paper's; empty for the recipe itself."""
-        # A folder of the backbone's own name is taken for what its name says, a downloaded copy.
-        copied = self.model is None or Path(self.model).name == self.recipe.backbone.partition("/")[2]
-        changed = {
-            f"model {self.model} in place of {self.recipe.backbone}": not copied,
-            f"text {self.corpus} in place of {CORPUS}": Path(self.corpus).name != CORPUS,
-            f"{self.steps} steps in place of one epoch": self.steps is not None,
-            f"batch size {self.batch_size} in place of {self.recipe.batch_size}": self.batch_size
-            not in (None, self.recipe.batch_size),
-            f"tasks {', '.join(self.tasks)} in place of all seven of STS": not set(TASKS) <= set(self.tasks),
+        trained = {
+            "corpus": (self.corpus,),
+            "model": self.model or self.recipe.backbone,
+            "out": "-",
+            "blend": 1.0,
         }
-        return [words for words, is_so in changed.items() if is_so]
+        settings = resolve(
+            nested({**self.train_options, **trained, "method": self.recipe.method, "dev_data": self.data[0]})
+        )
+        tasks = f"tasks {', '.join(self.tasks)} in place of all seven of STS"
+        return [*departures(self.recipe, settings), *([] if set(TASKS) <= set(self.tasks) else [tasks])]
 
     def identity(self) -> dict[str, Any]:
         return {**self.setting.identity, "recipe": self.recipe.name, "options": self.train_options}
@@ -111,13 +113,13 @@ class Reproduction(Experiment):
     def results(self, folder: Path, ledger: Ledger, entries: Sequence[Entry]) -> Results:
         table = comparison_table(ledger, {self.recipe.name: entries}, self.recipe.name)
         row = table.rows[0]
-        departures = [*self.departures, *self._rows_departed(entries)]
-        tasks = [_task(self.recipe, table, column, departs=bool(departures)) for column in table.columns]
+        departed = [*self.departures, *self._rows_departed(entries)]
+        tasks = [_task(self.recipe, table, column, departs=bool(departed)) for column in table.columns]
         not_measured = f"not measured, because no --data folder holds them: {', '.join(self.not_here)}"
         return Results(
             folder=folder,
             title=self.recipe.name,
-            conclusions=[f"This is not the paper's recipe: {'; '.join(departures)}."] if departures else [],
+            conclusions=[f"This is not the paper's recipe: {'; '.join(departed)}."] if departed else [],
             facts=[
                 *recipe_facts(self.recipe),
                 f"{len(row.seeds)} of {self.seeds} seeds measured; intervals hold the noise of our seeds and of the "
@@ -131,8 +133,8 @@ class Reproduction(Experiment):
                 "experiment": self.kind,
                 "folder": str(folder),
                 "recipe": recipe_json(self.recipe),
-                "is_the_recipe": not departures,
-                "departures": departures,
+                "is_the_recipe": not departed,
+                "departures": departed,
                 "seeds": list(row.seeds),
                 "failed": list(row.failed),
                 "rows": [plain for _, plain in tasks],

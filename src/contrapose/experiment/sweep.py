@@ -15,13 +15,13 @@ from typing import Any
 
 from contrapose.errors import UsageError
 from contrapose.experiment.checking import check_methods, check_model, check_setting
-from contrapose.experiment.compare import difference_cells
 from contrapose.experiment.experiment import Experiment
 from contrapose.experiment.measuring import KEPT, Setting, mean_of, run_of, train_and_evaluate
 from contrapose.experiment.proposals import Proposals, require_optuna
 from contrapose.experiment.ranges import Factor, defaults_of, draws, grid, parse_over
 from contrapose.experiment.results import Results, ResultTable, facts_of
-from contrapose.experiment.sensitivity import Configuration, Sensitivity, in_words, sensitivity
+from contrapose.experiment.sensitivity import sensitivity
+from contrapose.experiment.sweep_words import configuration_json, header, in_words, rows
 from contrapose.experiment.trials import PATIENCE, Measure, Trial, TrialListener, TrialResult, Trials
 from contrapose.ledger import Entry, Ledger
 
@@ -157,7 +157,7 @@ class Sweep(Experiment):
                 # Empty where it is unknown: the highest alone is no region.
                 "region": [dict(configuration.values) for configuration in response.region],
                 "clearly_better_than_defaults": [dict(each.values) for each in response.better],
-                "settings": [_json_of(configuration) for configuration in response.configurations],
+                "settings": [configuration_json(configuration) for configuration in response.configurations],
             },
         )
 
@@ -226,60 +226,3 @@ def _without_labels(setting: Setting, trial: Trial, folder: Path, listener: Tria
     }
     facts = {name: summary[name] for name in KEPT}
     return TrialResult(values={LABEL_FREE: value}, facts=facts)
-
-
-def header(response: Sensitivity) -> list[str]:
-    return [
-        *(factor.name for factor in response.factors),
-        "mean ± s",
-        "to the defaults",
-        "95% interval",
-        "in words",
-    ]
-
-
-def rows(response: Sensitivity) -> list[list[str]]:
-    """Configurations by their mean, highest first; those that diverged at the end."""
-    ordered = sorted(
-        response.configurations, key=lambda each: (not each.whole, -each.mean if each.whole else 0.0)
-    )
-    return [_row(response, configuration) for configuration in ordered]
-
-
-def _row(response: Sensitivity, configuration: Configuration) -> list[str]:
-    shown = [configuration.values[factor.name] for factor in response.factors]
-    values = [f"{value:g}" if isinstance(value, float) else str(value) for value in shown]
-    if not configuration.whole:
-        return [*values, f"{configuration.diverged} diverged", "", "", ""]
-    deviation = "" if configuration.std is None else f" ± {response.number(configuration.std)}"
-    number = f"{response.number(configuration.mean)}{deviation}"
-    difference = configuration.change
-    if configuration.is_default:
-        return [*values, number, "", "", "the defaults"]
-    if response.seeds < 2 or (difference is None and response.noise is None):
-        words = "one seed: unknown"
-    elif difference is None:
-        words = "within noise of the highest" if configuration.near else "below the highest"
-    else:
-        words = difference.words
-    return [*values, number, *(difference_cells(difference) if difference else ("", "")), words]
-
-
-def _json_of(configuration: Configuration) -> dict[str, Any]:
-    difference, change = configuration.change, None
-    if difference is not None:
-        change = {
-            "difference": difference.change.difference,
-            "interval": [difference.change.low, difference.change.high],
-            "p_corrected": difference.p_corrected,
-        }
-    return {
-        "values": dict(configuration.values),
-        "scores": list(configuration.scores),
-        "mean": configuration.mean if configuration.scores else None,
-        "std": configuration.std,
-        "diverged": configuration.diverged,
-        "default": configuration.is_default,
-        "within_noise_of_highest": configuration.near,
-        "change_to_defaults": change,
-    }

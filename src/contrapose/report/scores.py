@@ -15,7 +15,7 @@ from contrapose.report.wording import named
 from contrapose.selection.reported import LabelledChange, PairedDifference
 
 if TYPE_CHECKING:
-    from contrapose.experiment.comparison import Change
+    from contrapose.experiment.paired_evaluations import Change
     from contrapose.ledger import Entry, Ledger
 
 logger = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ def _newest(entries: Iterable[Entry], fingerprint: str) -> dict[Key, tuple[Entry
 
 
 def _changes(ledger: Ledger, before: Entry, after: Entry) -> dict[tuple[str, ...], Change]:
-    from contrapose.experiment.comparison import compare_evaluations
+    from contrapose.experiment.paired_evaluations import compare_evaluations
 
     try:
         changes = compare_evaluations(ledger, before, after)

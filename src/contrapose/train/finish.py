@@ -169,7 +169,7 @@ def _summary(session: Session, chosen: int) -> dict[str, Any]:
 
 
 def _numbers(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The criterion at the start and of the model; nothing where the two are one, or the model's was not measured."""
+    """The criterion of baseline and model; nothing where the two are one, or the model's was not measured."""
     before, after = summary["score_before"], score_of_model(summary)
     if before is None or after is None or is_pretrained(summary):
         return []

@@ -1,4 +1,4 @@
-"""What must never reach the weights, and what a person must be told: non-finite numbers, and collapse."""
+"""What must never reach the weights, and what a person must know: non-finite numbers, and collapse."""
 
 from __future__ import annotations
 

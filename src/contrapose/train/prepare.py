@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from contrapose.config import to_toml
-from contrapose.contract import Supplies
 from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.views import require_dropout, view_cosine
-from contrapose.errors import ResumeRefused, UsageError
+from contrapose.errors import UsageError
 from contrapose.listening import Listener
 from contrapose.objectives.catalogue import recipe
 from contrapose.objectives.configured import ConfiguredMethod
@@ -21,35 +18,31 @@ from contrapose.seeds import derive
 from contrapose.selection.budget import EvaluationPlan
 from contrapose.selection.criterion import Criterion, choose_criterion
 from contrapose.selection.held_out import evaluations_of_run
-from contrapose.storage.durable import write_json, write_text
 from contrapose.train.batches import Batches
 from contrapose.train.chunks import CPU_GROUPS, GPU_GROUPS
 from contrapose.train.claim import claim
 from contrapose.train.corpus_copy import build, corpus_copy_of, make_good
 from contrapose.train.distributed import ProcessGroup
-from contrapose.train.environment import describe_environment, pick_device, pick_precision
+from contrapose.train.environment import pick_device, pick_precision
 from contrapose.train.launch import launched
 from contrapose.train.modules import module_tree, trainable
-from contrapose.train.optimizer import learning_rate, make_optimizer
+from contrapose.train.optimizer import make_optimizer
 from contrapose.train.preflight import Cleared, has_record
 from contrapose.train.progress import Progress
 from contrapose.train.protocols import protocol_named
+from contrapose.train.records import lengthen, write_down
 from contrapose.train.resume import (
-    check_begun_with,
     check_method_file,
     check_settings,
     looked_at_before,
-    steps_before,
-    write_longer,
-    write_record,
 )
 from contrapose.train.session import Session, restore_latest_checkpoint
 from contrapose.train.settings import RunSettings, run_folder, steps_of
 from contrapose.train.step import StepPlan
-from contrapose.train.supplies import companions_of, load_beside
+from contrapose.train.supplies import check_views, load_beside, supply
 from contrapose.train.track import MetricsLog
 
-#: Texts that the cosine between two views is measured on at the start.
+#: Texts that the cosine between two views is measured on before the first step.
 MEASURED_TEXTS = 64
 #: Two views this close are one view: their difference is rounding.
 IDENTICAL_VIEWS = 0.99999
@@ -86,8 +79,7 @@ def prepare(
     with listener.task(f"loading {settings.encoder.model}"):
         encoder = load_encoder(settings, made).to(device)
         objective = made.build(width=encoder.width)
-        needs = objective.needs
-        beside = load_beside(needs, settings, encoder)
+        beside = load_beside(objective.needs, settings, encoder)
     if not goes_on and processes.is_first:
         build(folder, settings, cleared, listener)
     processes.wait()
@@ -119,39 +111,17 @@ def prepare(
         "temperature": getattr(made.hyperparameters, "temperature", None),
         **_measured_views(encoder, batches, settings),
     }
-    companions = companions_of(needs, beside, corpus)
-    objective.attach(
-        Supplies(
-            width=encoder.width,
-            pooled_width=encoder.width,
-            companion_widths=companions.widths if companions else {},
-            networks=beside.networks,
-            num_rows=len(corpus),
-            seed=settings.training.seed,
-        )
-    )
+    check_views(objective.needs, batches.at(0).view_names)
+    companions = supply(objective, beside, encoder, corpus, settings.training.seed)
     protocol = protocol_named(made.method.protocol)
     others = {"companions": companions} if companions else {}
     modules = module_tree(encoder, objective, protocol=protocol, **others).to(device)
     criterion = choose_criterion(settings.selection, corpus, held_out, listener)
-    looks = evaluations_of_run(
-        settings.selection,
-        criterion,
-        encoder,
-        (text for view in batches.at(0).texts.values() for text in view),
-        max_length=settings.training.max_length,
-        num_steps=num_steps,
-    )
+    looks = _plan_evaluations(settings, criterion, encoder, batches, num_steps)
     if goes_on and (before := looked_at_before(folder)) is not None:
         # A longer run may afford more rows, but scores of other rows are not those of the steps that were done.
         looks = replace(looks, rows=min(looks.rows, before))
-    looking = 0.0
-    if criterion is not None:
-        criterion.keep(looks.rows)
-        with listener.task("evaluating the pretrained model"), encoder.in_mode(training=False):
-            looking = -time.perf_counter()
-            criterion.begin(encoder, "bf16" if bf16 else "fp32")
-            looking += time.perf_counter()
+    looking = _evaluate_pretrained(criterion, looks, encoder, listener, bf16=bf16)
     facts |= _facts_of_looks(criterion, looks, num_steps)
     groups = settings.training.length_groups or (CPU_GROUPS if device.type == "cpu" else GPU_GROUPS)
     session = Session(
@@ -174,7 +144,7 @@ def prepare(
             chunk_size=settings.training.chunk_size,
             bf16=bf16,
             processes=processes,
-            needs=needs,
+            needs=objective.needs,
             companions=companions,
             num_steps=num_steps,
         ),
@@ -187,11 +157,11 @@ def prepare(
         facts=facts,
     )
     if processes.is_first:
-        _write_down(session, beside.fingerprints, goes_on=goes_on)
+        write_down(session, beside.fingerprints, goes_on=goes_on)
     if resume:
         restore_latest_checkpoint(session)
     if goes_on and processes.is_first:
-        _lengthen(session)
+        lengthen(session)
     session.tell_preparation(began, looking)
     return session
 
@@ -202,6 +172,33 @@ def _join(listener: Listener) -> ProcessGroup:
         return ProcessGroup.join()
     with listener.task(f"waiting for the other {others} processes"):
         return ProcessGroup.join()
+
+
+def _plan_evaluations(
+    settings: RunSettings, criterion: Criterion | None, encoder: Encoder, batches: Batches, num_steps: int
+) -> EvaluationPlan:
+    """How often is evaluated, and on how much text, from what a batch costs."""
+    return evaluations_of_run(
+        settings.selection,
+        criterion,
+        encoder,
+        (text for view in batches.at(0).texts.values() for text in view),
+        max_length=settings.training.max_length,
+        num_steps=num_steps,
+    )
+
+
+def _evaluate_pretrained(
+    criterion: Criterion | None, looks: EvaluationPlan, encoder: Encoder, listener: Listener, *, bf16: bool
+) -> float:
+    """Measure the model as it is before the first step, the baseline of all that follows; the seconds it took."""
+    if criterion is None:
+        return 0.0
+    criterion.keep(looks.rows)
+    with listener.task("evaluating the pretrained model"), encoder.in_mode(training=False):
+        began = time.perf_counter()
+        criterion.begin(encoder, "bf16" if bf16 else "fp32")
+        return time.perf_counter() - began
 
 
 def _facts_of_looks(criterion: Criterion | None, looks: EvaluationPlan, num_steps: int) -> dict[str, Any]:
@@ -249,49 +246,3 @@ def _measured_views(encoder: Encoder, batches: Batches, settings: RunSettings) -
             "nothing to learn from. Give the encoder dropout with --dropout 0.1"
         )
     return {"view_cosine": cosine}
-
-
-def _write_down(session: Session, beside: Mapping[str, str], *, goes_on: bool) -> None:
-    """config.toml, env.json and the record that a continuation is compared with."""
-    folder, settings = session.folder, session.settings
-    environment = describe_environment(session.encoder.device, session.processes.size)
-    if goes_on:
-        notice = session.listener.notice
-        check_begun_with(folder, settings, session.corpus, session.encoder, beside, environment, notice)
-        return
-    write_text(folder / "config.toml", to_toml(settings))
-    write_json(folder / "env.json", environment)
-    rows, steps = session.facts["rows"], session.num_steps
-    method_file = session.recipe.file_sha256
-    write_record(
-        folder,
-        settings,
-        session.corpus,
-        session.encoder,
-        rows=rows,
-        steps=steps,
-        looked_at=session.looks.rows,
-        method_file=method_file,
-        beside=beside,
-    )
-
-
-def _lengthen(session: Session) -> None:
-    """Where the run is given more steps than it had: say what that means, and write it down."""
-    before, now, done = steps_before(session.folder), session.num_steps, session.progress.step
-    if before is None or now <= before:
-        return
-    if session.progress.stopped_early:
-        raise ResumeRefused(
-            f"the run stopped early after step {done}, because its score rose no more, so more steps change nothing. "
-            f"To train on from it, start a new run with --model {session.folder / 'model'} and another --out"
-        )
-    training = session.settings.training
-    session.listener.notice(
-        f"the run goes on after step {done} to step {now}; it was to have {before}. The learning rate is from here on "
-        f"that of a run of {now} steps: {learning_rate(done, now, training):.3g} at the next step. The steps before "
-        f"had the rates of a run of {before}, so this is not the run that --steps {now} from the start would have been"
-    )
-    # The configuration first: a kill in between leaves a longer one, which lengthens the run again.
-    write_text(session.folder / "config.toml", to_toml(session.settings))
-    write_longer(session.folder, session.settings, after=done, steps=now)

@@ -100,16 +100,16 @@ def check_settings(folder: Path, settings: RunSettings, *, complete: bool) -> No
         given = now["method"]["hyperparameters"]
         start = "method.hyperparameters."
         differences = {
-            name: told
-            for name, told in differences.items()
+            name: change
+            for name, change in differences.items()
             if not name.startswith(start) or name.removeprefix(start) in given
         }
     changed_length = [name for name in LENGTH if name in differences]
     if changed_length and (length := _length(record)):
         steps = steps_of(settings, length["rows"])
-        told = [differences.pop(name) for name in changed_length]
+        changes = [differences.pop(name) for name in changed_length]
         if steps < length["steps"]:
-            differences["length"] = f"{'; '.join(told)}: {steps} steps instead of {length['steps']}"
+            differences["length"] = f"{'; '.join(changes)}: {steps} steps instead of {length['steps']}"
     if differences:
         shorter = " (a run can be made longer, not shorter)" if "length" in differences else ""
         raise ResumeRefused(

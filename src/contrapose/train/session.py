@@ -1,4 +1,4 @@
-"""A run in progress: what it was told, what it is made of, where it stands, and the way back to a checkpoint."""
+"""A run in progress: its settings, what it is made of, where it stands, and the way back to a checkpoint."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from contrapose.train.track import MetricsLog, seconds_by_part
 
 @dataclass
 class Session:
-    """A run in progress: what it was told, what it is made of, and where it stands."""
+    """A run in progress: its settings, what it is made of, and where it stands."""
 
     settings: RunSettings
     recipe: ConfiguredMethod

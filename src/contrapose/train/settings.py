@@ -1,4 +1,4 @@
-"""What a run is told, section by section; validated once, frozen, written into the run as it was resolved.
+"""The configuration of a run, section by section; validated once, frozen, written into the run as it was resolved.
 
 No torch here: a wrong option is refused before anything heavy is imported.
 """

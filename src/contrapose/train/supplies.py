@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import nn
 
-from contrapose.contract import Companion, Needs, Network
+from contrapose.contract import Companion, Needs, Network, Supplies
 from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.token_networks import ConditionedEncoder, MaskedLanguageModel
 from contrapose.errors import ContraposeError, UsageError
+from contrapose.objectives.objective import Objective
 from contrapose.train.companions import Companions, changes
 from contrapose.train.settings import RunSettings
 from contrapose.train.vectors_file import fingerprint_of_file, read_vectors
@@ -29,6 +30,8 @@ class Beside:
 def load_beside(needs: Needs, settings: RunSettings, encoder: Encoder) -> Beside:
     """Load every model that the method needs. Raises UsageError and ModelError that name what it is needed for."""
     _check_layers(needs, encoder)
+    if needs.labels:
+        raise UsageError("the method needs a label for every row, and a corpus of text has none")
     encoders = {
         companion.name: _companion(companion, settings, encoder)
         for companion in needs.companions
@@ -53,16 +56,38 @@ def load_beside(needs: Needs, settings: RunSettings, encoder: Encoder) -> Beside
     return Beside(encoders, networks, fingerprints)
 
 
-def companions_of(needs: Needs, beside: Beside, corpus: Corpus) -> Companions | None:
-    """The companions of a run, their files compared with the corpus; None where it has none."""
-    if not needs.companions:
-        return None
+def supply(
+    objective: Objective, beside: Beside, encoder: Encoder, corpus: Corpus, seed: int
+) -> Companions | None:
+    """Hand the parts what they need. The companions of the run, their files compared with the corpus; or None."""
+    needed = objective.needs.companions
     files = {
         companion.name: read_vectors(companion.vectors, rows=len(corpus))
-        for companion in needs.companions
+        for companion in needed
         if companion.vectors is not None
     }
-    return Companions(needs.companions, beside.encoders, files)
+    companions = Companions(needed, beside.encoders, files) if needed else None
+    objective.attach(
+        Supplies(
+            width=encoder.width,
+            pooled_width=encoder.width,
+            companion_widths=companions.widths if companions else {},
+            networks=beside.networks,
+            num_rows=len(corpus),
+            seed=seed,
+        )
+    )
+    return companions
+
+
+def check_views(needs: Needs, given: Sequence[str]) -> None:
+    """Raise UsageError where the texts of a batch lack a view that the method needs."""
+    wanted = (*needs.texts, *(view for companion in needs.companions for view in companion.reads))
+    if missing := [view for view in wanted if view not in given]:
+        raise UsageError(
+            f"the method needs the view '{missing[0]}', and a batch holds {', '.join(given)}: give a corpus with that "
+            "column, or other --views"
+        )
 
 
 def _check_layers(needs: Needs, encoder: Encoder) -> None:

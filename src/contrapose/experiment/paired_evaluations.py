@@ -73,8 +73,8 @@ def pair_to_compare(ledger: Ledger, entries: Sequence[Entry]) -> tuple[Entry, En
     shared = {entry.id: set(_numbers(ledger, entry)) for entry in evaluations}
     pairs = [
         (earlier, later)
-        for place, later in reversed(list(enumerate(evaluations)))
-        for earlier in reversed(evaluations[:place])
+        for number, later in reversed(list(enumerate(evaluations)))
+        for earlier in reversed(evaluations[:number])
         if shared[earlier.id] & shared[later.id]
     ]
     pairs.sort(key=lambda pair: _model(pair[0]) == _model(pair[1]))

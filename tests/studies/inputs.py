@@ -13,7 +13,7 @@ from tests.train.runs import plain_bert
 PAIRS = 24
 
 
-def write_place(folder: Path) -> Path:
+def write_inputs(folder: Path) -> Path:
     """``model``, ``text.txt``, ``other.txt``, ``data`` (SentEval) and ``across`` below ``folder``."""
     plain_bert(folder / "model")
     for seed, name in enumerate(("text", "other")):
@@ -28,12 +28,12 @@ def write_place(folder: Path) -> Path:
     return folder
 
 
-def setup_in(place: Path, out: Path, **changes: Any) -> Setup:
+def setup_in(inputs: Path, out: Path, **changes: Any) -> Setup:
     """Two steps of eight sentences each."""
     given: dict[str, Any] = {
-        "corpora": (str(place / "text.txt"),),
-        "data": (str(place / "data"), str(place / "across")),
-        "model": str(place / "model"),
+        "corpora": (str(inputs / "text.txt"),),
+        "data": (str(inputs / "data"), str(inputs / "across")),
+        "model": str(inputs / "model"),
         "steps": 2,
         "seeds": 2,
         "batch_size": 8,
