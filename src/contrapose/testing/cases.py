@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from contrapose.contract import Loss, Views, split_key
-from contrapose.objectives.catalogue import all_parts, recipe
+from contrapose.objectives.catalogue import all_methods, all_parts, recipe
 from contrapose.objectives.configured import ConfiguredMethod
 from contrapose.objectives.objective import Objective
 from contrapose.objectives.plugins import is_file
@@ -110,12 +110,22 @@ def switched(method: str) -> Iterator[Case]:
 
 
 def combined(method: str) -> Iterator[Case]:
-    """The method with every part that is not its own, and with every pair of them."""
+    """The method with every part that is not its own; and with every pair, once for each equation of the catalogue.
+
+    A method is an equation and parts: what a pair does to one is tried on the method that has the fewest.
+    """
     own = {part.name for part in recipe(method).parts}
     others = [name for name in all_parts() if name not in own]
-    for size in (1, 2):
+    for size in (1, 2) if method == _plainest(method) else (1,):
         for parts in combinations(others, size):
             yield Case(method, parts)
+
+
+def _plainest(method: str) -> str:
+    """The method with the same equation and the fewest parts; a method of a file is its own."""
+    equation = recipe(method).method.objective
+    same = [name for name, record in all_methods().items() if record.objective is equation]
+    return method if method not in same else min(same, key=lambda name: len(recipe(name).parts))
 
 
 def cases_of(method: str) -> list[Case]:
