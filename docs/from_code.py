@@ -219,7 +219,7 @@ def _without_default(about: str) -> tuple[str, str]:
 def _option(option: Any) -> str:
     names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
     annotation = option.type_descriptor.annotation
-    value = "" if option.is_flag else option.metavar or _type_words(annotation)
+    value = "" if option.is_flag else (option.metavar or _type_words(annotation)).strip("<>")
     default = option.default if option.show_default and option.default not in (None, False, (), []) else ""
     meaning, default_in_words = _without_default(option.help or "")
     default = default_in_words or default
@@ -363,5 +363,5 @@ def _default(field: Any) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text in a table: a bar would end the cell."""
-    return " ".join(str(text).split()).replace("|", "\\|")
+    """Text in a table: a bar would end the cell, and an angle would begin a tag."""
+    return re.sub(r"<(?=[A-Za-z/!])", "&lt;", " ".join(str(text).split()).replace("|", "\\|"))

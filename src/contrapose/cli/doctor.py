@@ -34,17 +34,17 @@ def doctor(
     """
     from contrapose.cli.examination import examine
 
-    found = examine(model, data or ())
+    diagnosis = examine(model, data or ())
     if json:
-        console.show_json(found.to_json())
+        console.show_json(diagnosis.to_json())
     else:
-        rows = [[name, value] for name, value in found.lines]
+        rows = [[name, value] for name, value in diagnosis.lines]
         console.show(console.table({"what": "name", "found": "text"}, rows))
-        _list("Broken:", found.broken, "red")
-        _list("Advice:", found.advice, "")
-        if not found.broken:
+        _list("Broken:", diagnosis.broken, "red")
+        _list("Advice:", diagnosis.advice, "")
+        if not diagnosis.broken:
             console.say("Ready. Try: contrapose demo", style="bold")
-    if found.broken:
+    if diagnosis.broken:
         raise typer.Exit(FAILURE)
 
 

@@ -1,4 +1,4 @@
-"""What the doctor looks at. Every look is harmless, and none ends the examination."""
+"""What the doctor examines. Every examination is harmless, and none ends the others."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ TEXTS = (
 
 
 @dataclass
-class Examination:
+class Diagnosis:
     """``lines`` for people, ``facts`` for programs."""
 
     lines: list[tuple[str, str]] = field(default_factory=list)
@@ -55,54 +55,60 @@ class Examination:
     broken: list[str] = field(default_factory=list)
     advice: list[str] = field(default_factory=list)
 
-    def note(self, key: str, fact: Any, name: str, told: str) -> None:
+    def note(self, key: str, fact: Any, name: str, words: str) -> None:
         self.facts[key] = fact
-        self.lines.append((name, told))
+        self.lines.append((name, words))
 
     def to_json(self) -> dict[str, Any]:
         return {**self.facts, "broken": self.broken, "advice": self.advice, "ready": not self.broken}
 
 
-def examine(model: str, data: Sequence[str] = ()) -> Examination:
-    """All looks, one after the other."""
-    found = Examination()
-    _machine(found)
-    _extras(found)
-    _encoder(found, model)
-    _data(found, data)
-    _disk(found)
-    return found
+def examine(model: str, data: Sequence[str] = ()) -> Diagnosis:
+    """All examinations, one after the other."""
+    diagnosis = Diagnosis()
+    _machine(diagnosis)
+    _extras(diagnosis)
+    _encoder(diagnosis, model)
+    _data(diagnosis, data)
+    _disk(diagnosis)
+    return diagnosis
 
 
-def _machine(found: Examination) -> None:
+def _machine(diagnosis: Diagnosis) -> None:
     from contrapose.train.environment import describe_environment, pick_device
 
-    told = describe_environment(pick_device("auto"))
-    found.facts |= told
-    found.lines += [
-        ("python", f"{told['python']} on {told['system']}"),
-        ("packages", ", ".join(f"{name} {version}" for name, version in told["versions"].items())),
-        ("device", f"{told['device']} ({told['cpu_capability']}), {told['threads']} threads"),
-        ("bf16", "native: training uses it" if told["native_bf16"] else "not native: training uses fp32"),
+    environment = describe_environment(pick_device("auto"))
+    diagnosis.facts |= environment
+    diagnosis.lines += [
+        ("python", f"{environment['python']} on {environment['system']}"),
+        ("packages", ", ".join(f"{name} {version}" for name, version in environment["versions"].items())),
+        (
+            "device",
+            f"{environment['device']} ({environment['cpu_capability']}), {environment['threads']} threads",
+        ),
+        (
+            "bf16",
+            "native: training uses it" if environment["native_bf16"] else "not native: training uses fp32",
+        ),
     ]
-    found.broken += [
+    diagnosis.broken += [
         f"the package {name} is missing: {install_command('offline')}"
-        for name, version in told["versions"].items()
+        for name, version in environment["versions"].items()
         if version == "not installed" and name != "contrapose"
     ]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if told["threads"] < cores:
-        found.advice.append(
-            f"torch uses {told['threads']} of {cores} cores: unset OMP_NUM_THREADS, or set it to {cores}"
+    if environment["threads"] < cores:
+        diagnosis.advice.append(
+            f"torch uses {environment['threads']} of {cores} cores: unset OMP_NUM_THREADS, or set it to {cores}"
         )
 
 
-def _extras(found: Examination) -> None:
-    """Each is imported: a package that is there and cannot be used is told as such, with its reason."""
+def _extras(diagnosis: Diagnosis) -> None:
+    """Each is imported: a package that is there and cannot be used is named, with its reason."""
     reasons = {extra: _not_usable(modules) for extra, (modules, _) in EXTRAS.items()}
     there = {extra: not reason for extra, reason in reasons.items()}
-    found.note("extras", there, "extras", ", ".join(f"{name} {_yes(has)}" for name, has in there.items()))
-    found.advice += [
+    diagnosis.note("extras", there, "extras", ", ".join(f"{name} {_yes(has)}" for name, has in there.items()))
+    diagnosis.advice += [
         f"for {EXTRAS[extra][1]} ({reason}): {install_command(extra)}"
         for extra, reason in reasons.items()
         if reason
@@ -119,54 +125,54 @@ def _not_usable(modules: Sequence[str]) -> str:
             if error.name == module:
                 return f"{module} is not installed"
             return f"{module} needs {error.name}, which is not installed"
-        except Exception as error:  # a foreign package may fail in any way, and the other looks go on
+        except Exception as error:  # a foreign package may fail in any way, and the other examinations go on
             return f"{module} is broken: {type(error).__name__}: {printable(error, 200)}"
     return ""
 
 
-def _encoder(found: Examination, model: str) -> None:
-    """Load an encoder and measure its two views; a failure is what the doctor is asked for, so it is told."""
+def _encoder(diagnosis: Diagnosis, model: str) -> None:
+    """Load an encoder and measure its two views; a failure is what the doctor is asked for, so it is no error here."""
     if model == "none":
         return
     from contrapose.cli.models import LazyEncoder
     from contrapose.encoder.views import view_cosine
 
-    found.facts["model"] = model
+    diagnosis.facts["model"] = model
     try:
         encoder = LazyEncoder(model).load()
         probability, cosine = encoder.dropout_probability(), view_cosine(encoder, TEXTS)
     except ContraposeError as error:
-        found.note("view_cosine", None, model, "cannot be used")
-        found.broken.append(f"{model}: {error}")
+        diagnosis.note("view_cosine", None, model, "cannot be used")
+        diagnosis.broken.append(f"{model}: {error}")
         return
-    told = f"two dropout views have a mean cosine of {cosine:.4f} (dropout {probability:g}, width {encoder.width})"
-    found.note("view_cosine", cosine, model, told)
+    words = f"two dropout views have a mean cosine of {cosine:.4f} (dropout {probability:g}, width {encoder.width})"
+    diagnosis.note("view_cosine", cosine, model, words)
     if not probability or cosine > SAME_VIEWS:
-        found.advice.append(
+        diagnosis.advice.append(
             f"{model} has no dropout, so its two views are one: train it with --dropout 0.1 or --views crop"
         )
 
 
-def _data(found: Examination, given: Sequence[str]) -> None:
-    looked = data_folders(given)
-    tasks = {str(place): tasks_in(place) for place in looked}
-    there = {place: names for place, names in tasks.items() if names}
-    told = "; ".join(f"{place}: {', '.join(names)}" for place, names in there.items())
-    shown = ", ".join(str(place) for place in looked)
-    found.note("data", there, "evaluation data", told or f"none (looked in {shown})")
-    found.facts["data_looked_in"] = [str(place) for place in looked]
-    found.advice += [f"--data {place}: no such folder" for place in given if not Path(place).is_dir()]
+def _data(diagnosis: Diagnosis, given: Sequence[str]) -> None:
+    folders = data_folders(given)
+    tasks = {str(folder): tasks_in(folder) for folder in folders}
+    there = {folder: names for folder, names in tasks.items() if names}
+    words = "; ".join(f"{folder}: {', '.join(names)}" for folder, names in there.items())
+    shown = ", ".join(str(folder) for folder in folders)
+    diagnosis.note("data", there, "evaluation data", words or f"none (looked in {shown})")
+    diagnosis.facts["data_looked_in"] = [str(folder) for folder in folders]
+    diagnosis.advice += [f"--data {folder}: no such folder" for folder in given if not Path(folder).is_dir()]
     if not there:
-        found.advice.append(
-            "for STS numbers: put SentEval's data folder (STS/, SICK/) somewhere and set CONTRAPOSE_DATA to it"
+        diagnosis.advice.append(
+            "for STS scores: put SentEval's data folder (STS/, SICK/) somewhere and set CONTRAPOSE_DATA to it"
         )
 
 
 def data_folders(given: Sequence[str] = ()) -> list[Path]:
-    """Where evaluation data is looked for: the places given, CONTRAPOSE_DATA, this folder and ``data`` in it."""
+    """Where evaluation data is looked for: the folders given, CONTRAPOSE_DATA, this folder and ``data`` in it."""
     named = [*given, os.environ.get("CONTRAPOSE_DATA", ""), ".", "data"]
-    places = [expanded(name) for name in named if name]
-    return list(dict.fromkeys(place / below for place in places for below in ("", "senteval")))
+    folders = [expanded(name) for name in named if name]
+    return list(dict.fromkeys(folder / below for folder in folders for below in ("", "senteval")))
 
 
 def tasks_in(folder: Path) -> list[str]:
@@ -176,11 +182,13 @@ def tasks_in(folder: Path) -> list[str]:
     return [task for task in STS_TASKS if all((folder / name).is_file() for name in files_of(task, "test"))]
 
 
-def _disk(found: Examination) -> None:
+def _disk(diagnosis: Diagnosis) -> None:
     free = shutil.disk_usage(".").free
-    found.note("free_disk_bytes", free, "free disk here", f"{free / 2**30:.1f} GiB")
+    diagnosis.note("free_disk_bytes", free, "free disk here", f"{free / 2**30:.1f} GiB")
     if free < ENOUGH_DISK:
-        found.advice.append("less than 2 GiB of disk are free here: give --out on another disk, or free some")
+        diagnosis.advice.append(
+            "less than 2 GiB of disk are free here: give --out on another disk, or free some"
+        )
 
 
 def _yes(has: bool) -> str:

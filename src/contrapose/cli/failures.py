@@ -16,8 +16,8 @@ FAILURE, USAGE, PARTIAL, INTERRUPTED = 1, 2, 3, 130
 _REMEDIES = {
     errno.ENOSPC: "The disk is full: free some space, or choose a folder on another disk.",
     errno.EDQUOT: "Your disk quota is used up: delete something, or choose another folder.",
-    errno.EACCES: "Change the permissions, or choose another place.",
-    errno.EROFS: "The file system is read-only: choose another place.",
+    errno.EACCES: "Change the permissions, or choose another folder.",
+    errno.EROFS: "The file system is read-only: choose another folder.",
     errno.EMFILE: "Too many files are open: raise `ulimit -n`.",
 }
 
@@ -44,14 +44,14 @@ def explain(error: BaseException) -> Failure:
     if isinstance(error, KeyboardInterrupt):
         return Failure("interrupted", INTERRUPTED)
     if isinstance(error, OSError) and error.errno is not None:
-        place = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
+        where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
         remedy = _REMEDIES.get(error.errno, "")
-        return Failure(f"{place}{os.strerror(error.errno)}. {remedy}".rstrip(), FAILURE)
+        return Failure(f"{where}{os.strerror(error.errno)}. {remedy}".rstrip(), FAILURE)
     if isinstance(error, ValueError) and "embedded null" in str(error):
         return Failure("a name holds a NUL character, which no file's name can: give another one", USAGE)
     if _is_out_of_memory(error):
         return Failure(
-            f"out of memory ({_first_line(error)}). Give smaller numbers: --chunk-size keeps the result and lowers "
+            f"out of memory ({_first_line(error)}). Ask for less: --chunk-size keeps the result and lowers "
             "the memory, --batch-size and --max-length change both.",
             FAILURE,
         )
@@ -81,9 +81,9 @@ def show_traceback(error: BaseException) -> None:
 
 def _is_out_of_memory(error: BaseException) -> bool:
     """torch has a class of its own for the GPU, and a plain RuntimeError for the CPU."""
-    told = str(error).lower()
+    message = str(error).lower()
     return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and ("out of memory" in told or "can't allocate memory" in told)
+        isinstance(error, RuntimeError) and ("out of memory" in message or "can't allocate memory" in message)
     )
 
 

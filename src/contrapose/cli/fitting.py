@@ -98,18 +98,18 @@ class FittedTable:
         """Of each column: all that names and numbers need; texts share what is left, none narrower than its words."""
         from rich.cells import cell_len
 
-        cells = [[name, *(row[place] for row in self.rows)] for place, name in enumerate(self.columns)]
+        cells = [[name, *(row[column] for row in self.rows)] for column, name in enumerate(self.columns)]
         needed = [max(map(cell_len, column)) for column in cells]
         words = [
             max(cell_len(word) for cell in column for word in (cell.split() or [""])) for column in cells
         ]
-        texts = [place for place, kind in enumerate(self.columns.values()) if kind == "text"]
-        widths = [words[place] if place in texts else each for place, each in enumerate(needed)]
+        texts = [column for column, kind in enumerate(self.columns.values()) if kind == "text"]
+        widths = [words[column] if column in texts else each for column, each in enumerate(needed)]
         left = max(0, most - _total(widths))
-        texts.sort(key=lambda place: needed[place] - words[place])
-        for number, place in enumerate(texts):
-            more = min(needed[place] - words[place], left // (len(texts) - number))
-            widths[place] += more
+        texts.sort(key=lambda column: needed[column] - words[column])
+        for number, column in enumerate(texts):
+            more = min(needed[column] - words[column], left // (len(texts) - number))
+            widths[column] += more
             left -= more
         return widths
 

@@ -58,18 +58,18 @@ def python(
         raise UsageError("--pairs and --kind names contradict each other: give one")
     _check_free(Path(output), force)
     with ProgressView(quiet=quiet or json) as view:
-        num_rows, account = write_harvest(sources, output, kind="pairs" if pairs else kind, progress=view)
+        num_rows, statistics = write_harvest(sources, output, kind="pairs" if pairs else kind, progress=view)
     if json:
-        left_out = [{"file": file, "reason": reason} for file, reason in account.left_out]
-        counts = {"files": account.files, "objects": account.objects, "left_out": left_out}
+        left_out = [{"file": file, "reason": reason} for file, reason in statistics.left_out]
+        counts = {"files": statistics.files, "objects": statistics.objects, "left_out": left_out}
         console.show_json({"rows": num_rows, "output": output, **counts})
         return
-    for line in account.lines():
+    for line in statistics.lines():
         console.tell(line)
     console.say(f"{num_rows:,} rows in {output}")
     if not quiet:
-        size, place = fitting_batch_size(num_rows), free_folder("runs/harvest")
-        console.suggest(command("train", output, max_length=48, batch_size=size, out=place))
+        size, run = fitting_batch_size(num_rows), free_folder("runs/harvest")
+        console.suggest(command("train", output, max_length=48, batch_size=size, out=run))
 
 
 def _check_free(output: Path, force: bool) -> None:

@@ -25,7 +25,7 @@ def methods(
     ] = None,
     json: Json = False,
 ) -> None:
-    """List the methods, their papers, their parts and numbers."""
+    """List the methods, their papers, their parts and hyperparameters."""
     from contrapose.objectives.catalogue import all_parts, describe
 
     shown = describe() if name is None else describe(name)
@@ -35,9 +35,9 @@ def methods(
         rows = [[method["name"], ", ".join(method["parts"]), method["idea"]] for method in shown]
         console.show(console.table({"method": "name", "parts": "text", "idea": "text"}, rows))
         console.say(f"Parts that --with adds to a method: {', '.join(all_parts())}")
-        console.say("In full, with paper and numbers: contrapose methods NAME")
+        console.say("In full, with paper and hyperparameters: contrapose methods NAME")
         console.say(
-            "All numbers of a paper: contrapose train --recipe NAME; a method of yours: --method FILE.py"
+            "All settings of a paper: contrapose train --recipe NAME; a method of yours: --method FILE.py"
         )
         console.suggest(command("train", YOUR_TEXT, method="hncse-hnm", out=free_folder("runs/mine")))
     else:

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
 
 
-def model_place(name: str) -> str:
+def model_of(name: str) -> str:
     """The model that a name means: of a run folder, its ``model/``.
 
-    >>> model_place("minilm")
+    >>> model_of("minilm")
     'minilm'
     """
     folder = Path(name)
@@ -38,7 +38,7 @@ class LazyEncoder:
     """Behaves as the encoder of ``model``, which it loads on first use, and tells ``listener`` when it does."""
 
     def __init__(self, model: str, device: str = "auto", listener: Listener | None = None) -> None:
-        self._place, self._device = model_place(model), device
+        self._model, self._device = model_of(model), device
         self.listener = listener or listener_of(None)
         self._loaded: Encoder | None = None
 
@@ -50,7 +50,7 @@ class LazyEncoder:
 
             device = pick_device(self._device)
             with self.listener.task("loading the model"):
-                self._loaded = Encoder.load(self._place).to(device).eval()
+                self._loaded = Encoder.load(self._model).to(device).eval()
         return self._loaded
 
     def __getattr__(self, name: str) -> Any:

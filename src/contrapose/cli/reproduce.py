@@ -99,7 +99,7 @@ def _list(json: bool) -> None:
             recipe.backbone,
             recipe.batch_size,
             f"{recipe.learning_rate:g}",
-            ", ".join(f"{name} {value}" for name, value in recipe.numbers.items()),
+            ", ".join(f"{name} {value}" for name, value in recipe.hyperparameters.items()),
             "-" if recipe.average is None else f"{recipe.average:.2f}",
         ]
         for recipe in RECIPES

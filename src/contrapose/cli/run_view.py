@@ -65,12 +65,12 @@ def time_line(summary: Mapping[str, Any]) -> str:
     """How long the run took, and its parts that took a second or more.
 
     >>> time_line({"seconds": 42.4, "training_seconds": 30.0, "looking_seconds": 6.0, "saving_seconds": 0.3})
-    'It took 42 s: training 30 s, looking at held-out text 6 s'
+    'It took 42 s: training 30 s, evaluating held-out text 6 s'
     """
     names = {
         "preparing": "loading and reading",
         "training": "training",
-        "looking": "looking at held-out text",
+        "looking": "evaluating held-out text",
         "saving": "saving",
         "blending": "judging and blending",
     }

@@ -155,7 +155,7 @@ def _about(entry: Entry) -> str:
         from contrapose.selection.verdict import is_pretrained
 
         summary = entry.body.get("summary", {})
-        kept = "; the model is the pretrained one, unchanged" if is_pretrained(summary) else ""
+        kept = "; the model is the pretrained model, unchanged" if is_pretrained(summary) else ""
         return f"{summary.get('steps')} steps on {summary.get('rows')} rows{kept}; {entry.body.get('folder')}"
     results: list[dict[str, Any]] = entry.body.get("results", [])
     tasks = [result["task"] for result in results]

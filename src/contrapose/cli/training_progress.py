@@ -1,4 +1,4 @@
-"""What a person is told of a training run: the facts before it, a line for each step, how far it is, the time left."""
+"""What a person sees of a training run: the facts before it, a line for each step, how far it is, the time left."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class TrainingProgress:
         if step == 0:
             self._baseline = score
             return f"before training: score {_of_criterion(score)}"
-        # The pretrained model was looked at before: that evaluation takes no time, and would mislead the estimate.
+        # The pretrained model was evaluated before: that evaluation takes no time, and would mislead the estimate.
         if step > self.first_step:
             self.time_left.done("evaluation")
             self._just_evaluated = True
@@ -91,8 +91,8 @@ class TrainingProgress:
         >>> training.stepped(1, {"loss": 0.51234}); training.words(between=": ")
         '1/9: loss 0.5123, measuring speed'
         """
-        told = [f"loss {self._loss:.4g}"] if isinstance(self._loss, float | int) else []
-        return f"{self.step}/{self.num_steps}{between}{', '.join([*told, self.left_in_words()])}"
+        loss = [f"loss {self._loss:.4g}"] if isinstance(self._loss, float | int) else []
+        return f"{self.step}/{self.num_steps}{between}{', '.join([*loss, self.left_in_words()])}"
 
 
 def fact_lines(first_step: int, num_steps: int, facts: Mapping[str, Any]) -> list[str]:

@@ -211,8 +211,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """
     order = sorted(range(len(p_values)), key=lambda row: p_values[row])
     corrected, highest = [0.0] * len(p_values), 0.0
-    for place, row in enumerate(order):
-        highest = max(highest, min(1.0, (len(p_values) - place) * p_values[row]))
+    for rank, row in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[row]))
         corrected[row] = highest
     return corrected
 

@@ -72,7 +72,7 @@ class PublishedRecipe:
     backbone: str
     batch_size: int
     learning_rate: float
-    numbers: Mapping[str, Any]
+    hyperparameters: Mapping[str, Any]
     source: str
     reported: Mapping[str, float] = field(default_factory=dict)
     average: float | None = None
@@ -82,7 +82,7 @@ class PublishedRecipe:
     def options(self) -> dict[str, Any]:
         """Options of ``train``."""
         own = {"batch_size": self.batch_size, "learning_rate": self.learning_rate}
-        return {**_SHARED, **own, **self.numbers}
+        return {**_SHARED, **own, **self.hyperparameters}
 
     def preset(self, *, dev_data: bool) -> dict[str, Any]:
         """Options of ``train`` for the whole recipe, handed out as trained and not blended: the best checkpoint by
@@ -162,9 +162,9 @@ def _in_full(settings: RunSettings) -> dict[str, Any]:
     from contrapose.objectives import catalogue
 
     method = settings.method
-    numbers = catalogue.recipe(method.name, method.parts, method.hyperparameters).hyperparameters
+    hyperparameters = catalogue.recipe(method.name, method.parts, method.hyperparameters).hyperparameters
     return settings.model_copy(
-        update={"method": method.model_copy(update={"hyperparameters": numbers.model_dump()})}
+        update={"method": method.model_copy(update={"hyperparameters": hyperparameters.model_dump()})}
     ).model_dump()
 
 
@@ -186,7 +186,7 @@ def _simcse(
 ) -> PublishedRecipe:
     return PublishedRecipe(
         name=f"simcse/{name}", method="simcse", backbone=backbone, batch_size=batch_size, learning_rate=rate,
-        numbers={"temperature": 0.05}, source=_SIMCSE, reported=scores, average=average,
+        hyperparameters={"temperature": 0.05}, source=_SIMCSE, reported=scores, average=average,
     )  # fmt: skip
 
 
@@ -196,15 +196,16 @@ def _focal(
     notes = (_FOCAL_NOTE,) if name == "roberta-base" else (_FOCAL_NOTE, _FOCAL_BATCH)
     return PublishedRecipe(
         name=f"focal-infonce/{name}", method="focal-infonce", backbone=backbone, batch_size=batch_size,
-        learning_rate=rate, numbers={"temperature": 0.05, "margin": 0.3}, source=_FOCAL, reported=scores,
+        learning_rate=rate, hyperparameters={"temperature": 0.05, "margin": 0.3}, source=_FOCAL, reported=scores,
         average=average, notes=notes,
     )  # fmt: skip
 
 
-def _hncse(method: str, numbers: Mapping[str, Any]) -> PublishedRecipe:
+def _hncse(method: str, hyperparameters: Mapping[str, Any]) -> PublishedRecipe:
     return PublishedRecipe(
         name=f"{method}/bert-base", method=method, backbone=_BERT_BASE, batch_size=64, learning_rate=3e-5,
-        numbers={"temperature": 0.05, "raw_vectors": True, **numbers}, source=_HNCSE, notes=(_HNCSE_NOTE,),
+        hyperparameters={"temperature": 0.05, "raw_vectors": True, **hyperparameters}, source=_HNCSE,
+        notes=(_HNCSE_NOTE,),
     )  # fmt: skip
 
 

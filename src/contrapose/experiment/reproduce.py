@@ -121,7 +121,9 @@ class Reproduction(Experiment):
             title=self.recipe.name,
             conclusions=[f"This is not the paper's recipe: {'; '.join(departed)}."] if departed else [],
             facts=[
-                *recipe_facts(self.recipe),
+                f"{self.recipe.source}; backbone {self.recipe.backbone}",
+                ", ".join(f"{name} {value}" for name, value in self.recipe.options.items()),
+                *_notes(self.recipe),
                 f"{len(row.seeds)} of {self.seeds} seeds measured; intervals hold the noise of our seeds and of the "
                 "test rows, not that of the paper's own run",
                 *([not_measured] if self.not_here else []),
@@ -206,11 +208,7 @@ def _task(
 
 
 def against_paper(reported: float | None, interval: tuple[float, float] | None) -> str:
-    """Where the paper's number, which has a noise of its own, lies against the interval of ours.
-
-    >>> against_paper(70.0, (73.0, 77.0)), against_paper(80.0, (73.0, 77.0))
-    ('above the paper', 'below the paper')
-    """
+    """Where the paper's number, which has a noise of its own, lies against the interval of ours."""
     if reported is None:
         return "not reported"
     if interval is None:
@@ -218,12 +216,6 @@ def against_paper(reported: float | None, interval: tuple[float, float] | None) 
     if interval[0] <= reported <= interval[1]:
         return "the paper's number lies inside"
     return "below the paper" if interval[1] < reported else "above the paper"
-
-
-def recipe_facts(recipe: PublishedRecipe) -> list[str]:
-    """A recipe in words."""
-    options = ", ".join(f"{name} {value}" for name, value in recipe.options.items())
-    return [f"{recipe.source}; backbone {recipe.backbone}", options, *_notes(recipe)]
 
 
 def recipe_json(recipe: PublishedRecipe) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def _against_the_start(session: Session) -> tuple[dict[str, Any], Verdict]:
     if wanted == 1:
         return {"blend": 1.0, "blend_scores": {}}, trained
     scores: dict[str, float] = {}
-    with session.listener.task("blending with the pretrained model"):
+    with session.listener.task("blending the weights"):
         start = load_encoder(session.settings, session.recipe).to(session.encoder.device).state_dict()
         if wanted == "auto":
             assert criterion is not None

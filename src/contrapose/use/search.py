@@ -174,7 +174,7 @@ class _Best:
     def add(self, entries: Sequence[Entry], vectors_ND: np.ndarray) -> None:
         from contrapose.maths.nearest import nearest
 
-        near = nearest(self.queries_QD, vectors_ND, self.top, measure="dot", decimals=DECIMALS)
+        near = nearest(self.queries_QD, vectors_ND, self.top, measure="unit", decimals=DECIMALS)
         for query, (scores, rows) in enumerate(
             zip(near.scores_QK.tolist(), near.rows_QK.tolist(), strict=True)
         ):
