@@ -189,7 +189,10 @@ def loss(
     widths = {
         model.name: given[key_of(model.reads[0], model.name)].shape[1] for model in made.needs.companions
     }
-    objective.attach(Supplies(width=anchor.shape[1], companion_widths=widths, seed=seed))
+    pooled = given.get(key_of("anchor", "pooled"), anchor)
+    objective.attach(
+        Supplies(width=anchor.shape[1], pooled_width=pooled.shape[1], companion_widths=widths, seed=seed)
+    )
     return cast("Loss", objective.to(anchor.device)(batch))
 
 
