@@ -14,6 +14,7 @@ from mkdocs.structure.pages import Page
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS))  # mkdocs loads this file alone; what it imports lies beside it
 
+import prose  # noqa: E402, F401  (mkdocs takes the folder from the path again; docs/docstrings.py needs it later)
 import reference_pages  # noqa: E402
 
 
