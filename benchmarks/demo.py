@@ -51,15 +51,15 @@ def measure(method: str, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as parent:
         settings = DemoSettings(out=str(Path(parent) / "demo"), method=method, seed=seed)
         with ProgressView(lines=True) as view:
-            found = run_demo(settings, view)
+            measured = run_demo(settings, view)
     return {
         "method": method,
         "seed": seed,
         "steps": settings.steps,
         "learning_rate": settings.learning_rate,
-        "training_sentences": found["training_sentences"],
-        "training_pairs": found["training_pairs"],
-        "seconds": round(found["seconds"]),
+        "training_sentences": measured["training_sentences"],
+        "training_pairs": measured["training_pairs"],
+        "seconds": round(measured["seconds"]),
         "stages": {
             stage["stage"]: {
                 task: {
@@ -75,7 +75,7 @@ def measure(method: str, seed: int) -> dict[str, Any]:
                 }
                 for task in TASKS
             }
-            for stage in found["stages"]
+            for stage in measured["stages"]
         },
     }
 
@@ -104,8 +104,8 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def _interval(row: dict[str, Any], task: str, metric: str) -> str:
-    found = row["stages"]["before"][task][metric]
-    return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
+    measured = row["stages"]["before"][task][metric]
+    return f"{measured['value']:.3f} [{measured['low']:.3f}, {measured['high']:.3f}]"
 
 
 def _spread(values: list[float]) -> str:

@@ -83,8 +83,8 @@ def fit_all(
     >>> labels = np.arange(40) % 2
     >>> x = np.repeat(2.0 * labels[:, None] - 1, 60, axis=1)
     >>> aside = np.arange(40)[None] < 8
-    >>> found = fit_all(x, labels, train_FN=~aside, dev_FN=aside, weight_decay_F=np.array([1e-5]))
-    >>> float((found.predict(x)[0] == labels).mean())
+    >>> fitted = fit_all(x, labels, train_FN=~aside, dev_FN=aside, weight_decay_F=np.array([1e-5]))
+    >>> float((fitted.predict(x)[0] == labels).mean())
     1.0
     """
     import torch

@@ -90,8 +90,8 @@ def bootstrap_interval(
     statistic: None for the mean (MRR and accuracy are means of per-query scores), computed for all resamples at once;
     otherwise any function of resampled rows. Raises :class:`UsageError` for no rows or rows that are not finite.
 
-    >>> found = bootstrap_interval(np.array([0.0, 1.0] * 50))
-    >>> found.estimate, round(found.low, 1), round(found.high, 1)
+    >>> interval = bootstrap_interval(np.array([0.0, 1.0] * 50))
+    >>> interval.estimate, round(interval.low, 1), round(interval.high, 1)
     (0.5, 0.4, 0.6)
     """
     scores = _checked(scores, level, resamples)

@@ -1,6 +1,6 @@
 """MTEB's tasks, scored by MTEB's own code: what makes a number comparable with its leaderboard.
 
-    found = evaluate_mteb(Encoder.load("minilm"), ["STSBenchmark", "SciFact"], "data/senteval")
+    result = evaluate_mteb(Encoder.load("minilm"), ["STSBenchmark", "SciFact"], "data/senteval")
 
 Data comes from the folders given where they hold it (:mod:`contrapose.interop.mteb_data`), else from the hub or its
 cache. Results are written in MTEB's layout, where its own tools find them:

@@ -18,7 +18,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from contrapose.contract import Method, Needs, Views
+from contrapose.contract import Method, Needs, Supplies, Views
 from contrapose.errors import MissingExtra, UsageError
 from contrapose.objectives.catalogue import recipe
 
@@ -83,6 +83,7 @@ class ContraposeLoss(nn.Module):
             )
         self.parts, self.seed, self.mask_repeats = tuple(parts), seed, mask_repeats
         self.objective = self.recipe.build(width)
+        self.objective.attach(Supplies(width=width, pooled_width=width, seed=seed))
         self.register_buffer("num_steps", torch.zeros((), dtype=torch.int64))
 
     def forward(self, sentence_features: Iterable[Features], labels: Tensor | None = None) -> Tensor:

@@ -101,8 +101,8 @@ def one_row_alone_has_no_loss(case: Case) -> None:
     loss = case.build(memory=False)(views)
     contrast = loss.terms["contrast"]
     must(contrast.item() == 0.0, f"a row without negatives has the loss {contrast.item()}")
-    slopes = torch.autograd.grad(contrast, [views.anchor, views.positive])
-    must(all((gradient == 0).all() for gradient in slopes), "and it has a gradient")
+    both = torch.autograd.grad(contrast, [views.anchor, views.positive])
+    must(all((gradient == 0).all() for gradient in both), "and it has a gradient")
 
 
 def one_row_with_memory_is_finite(case: Case) -> None:
@@ -155,10 +155,9 @@ def half_precision_is_computed_in_fp32(case: Case) -> None:
     same = case.build()(rounded.with_views(**{name: view.float() for name, view in rounded.by_name.items()}))
     must(loss.total.dtype == loss.outcome.table.cosine_BC.dtype == torch.float32, "not computed in fp32")
     must(torch.equal(loss.total, same.total), "rounded on the way")
-    slopes = gradients(loss, views)
+    both = gradients(loss, views)
     must(
-        all(g.dtype == torch.bfloat16 and g.isfinite().all() for g in slopes),
-        "the gradients are not bfloat16",
+        all(g.dtype == torch.bfloat16 and g.isfinite().all() for g in both), "the gradients are not bfloat16"
     )
 
 
