@@ -91,5 +91,5 @@ RULES = (
     Rule(repeated_row_gets_no_gradient_from_the_row_it_repeats, mixes_no_positive),
     Rule(repeated_text_is_nobodys_hardest_negative, contrasts_other_texts),
     Rule(texts_that_all_differ_change_nothing),
-    Rule(repeats_change_the_loss_of_their_rows),
+    Rule(repeats_change_the_loss_of_their_rows, contrasts_other_texts),
 )
