@@ -16,12 +16,12 @@ def data_folder() -> Path | None:
     return Path(named).expanduser() if named else None
 
 
-def own_corpus(data: Path | None, place: Path, sources: Sequence[str] = ("stdlib",)) -> str:
-    """A file of sentences: the data folder's, or the docstrings of Python sources, harvested into ``place``."""
+def own_corpus(data: Path | None, folder: Path, sources: Sequence[str] = ("stdlib",)) -> str:
+    """A file of sentences: the data folder's, or the docstrings of Python sources, harvested into ``folder``."""
     if data is not None and (data / WIKIPEDIA).is_file():
         return str(data / WIKIPEDIA)
     from contrapose.data.harvest_table import write_harvest
 
-    out = place / "harvested.parquet"
+    out = folder / "harvested.parquet"
     write_harvest(sources, out, kind="sentences")
     return str(out)

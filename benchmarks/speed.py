@@ -209,7 +209,8 @@ def profile(corpus: str, steps: int = 20) -> str:
 def evaluation(senteval: str) -> dict[str, Any]:
     """STS12-16, STS-B and SICK-R: the seconds that encoding takes, ours in fp32 and bf16 against file order."""
     from contrapose.encoder.encoder import Encoder
-    from contrapose.evaluate.sts import STS_TASKS, read_sts, sts
+    from contrapose.evaluate.senteval import STS_TASKS, read_sts
+    from contrapose.evaluate.suite import evaluate
 
     encoder = Encoder.load("minilm")
     in_order: list[str] = []
@@ -225,7 +226,7 @@ def evaluation(senteval: str) -> dict[str, Any]:
     seconds = {}
     for precision in ("fp32", "bf16"):
         began = time.perf_counter()
-        sts(encoder, senteval, precision=precision)
+        evaluate(encoder, ["sts"], senteval, precision=precision)
         seconds[precision] = time.perf_counter() - began
     return {
         "sentences": len(in_order),

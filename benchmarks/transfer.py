@@ -106,31 +106,33 @@ def table(results: dict[str, dict[str, Any]]) -> str:
         "| task | classifiers | all at once, s | one by one, s | times as fast | accuracy | one by one | difference |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for name, found in results.items():
-        ratios, differences = found["ratio, each seed"], found["difference, each seed"]
+    for name, measured in results.items():
+        ratios, differences = measured["ratio, each seed"], measured["difference, each seed"]
         several = len(ratios) > 1
         cells = (
             name,
-            _trainings(found),
-            found["contrapose, seconds"],
-            found["one after the other, seconds"],
-            f"{found['ratio']}{f' ({min(ratios)} to {max(ratios)})' * several}",
-            f"{found['contrapose, accuracy']:.2f}",
-            f"{found['one after the other, accuracy']:.2f}",
-            f"{found['difference']:+.2f}{f' ({min(differences):+.2f} to {max(differences):+.2f})' * several}",
+            _trainings(measured),
+            measured["contrapose, seconds"],
+            measured["one after the other, seconds"],
+            f"{measured['ratio']}{f' ({min(ratios)} to {max(ratios)})' * several}",
+            f"{measured['contrapose, accuracy']:.2f}",
+            f"{measured['one after the other, accuracy']:.2f}",
+            f"{measured['difference']:+.2f}{f' ({min(differences):+.2f} to {max(differences):+.2f})' * several}",
         )
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
 
 
-def _trainings(found: dict[str, Any]) -> str:
+def _trainings(measured: dict[str, Any]) -> str:
     """How many there are, and of how many the rival was timed.
 
     >>> _trainings({"trainings": 410, "one after the other, trainings timed": 123})
     '410 (rival timed over 123)'
     """
-    timed = found["one after the other, trainings timed"]
-    return str(found["trainings"]) + (f" (rival timed over {timed})" if timed < found["trainings"] else "")
+    timed = measured["one after the other, trainings timed"]
+    return str(measured["trainings"]) + (
+        f" (rival timed over {timed})" if timed < measured["trainings"] else ""
+    )
 
 
 @dataclass
@@ -152,8 +154,8 @@ class OneAfterTheOther:
         train, dev, test = (np.flatnonzero(split == part) for part in ("train", "dev", "test"))
         if not len(dev):
             return np.arange(len(test)), self._choose_and_test(train, test)
-        found = [self._train(train, dev, decay) for decay in WEIGHT_DECAYS]
-        best = max(found, key=lambda predict: self._right(predict, dev).mean())
+        measured = [self._train(train, dev, decay) for decay in WEIGHT_DECAYS]
+        best = max(measured, key=lambda predict: self._right(predict, dev).mean())
         return np.arange(len(test)), self._right(best, test)
 
     def _choose_and_test(self, learn: np.ndarray, test: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
-import from_code  # noqa: E402
+import method_pages  # noqa: E402
 import notebook  # noqa: E402
 from benchmarks import demo, transfer  # noqa: E402
 from benchmarks.quality import read, table, transfer_table  # noqa: E402
@@ -31,7 +31,7 @@ def pages() -> dict[Path, str]:
     quality = read(RESULTS / "quality.jsonl")
     transfer_results = json.loads((RESULTS / "transfer.json").read_text(encoding="utf-8"))
     marked = {
-        "README.md": {"methods": from_code.methods_table("docs/methods")},
+        "README.md": {"methods": method_pages.methods_table("docs/methods")},
         "docs/adding-a-method.md": {"rules": rules()},
         "docs/verdict.md": {"selection": without_labels(read(STUDIES / "selection.jsonl"))},
         "docs/results.md": {
@@ -42,7 +42,7 @@ def pages() -> dict[Path, str]:
             "transfer": transfer.table(transfer_results),
         },
     }
-    written = {ROOT / "docs" / name: text for name, text in from_code.method_pages().items()}
+    written = {ROOT / "docs" / name: text for name, text in method_pages.method_pages().items()}
     written[ROOT / "docs" / PAGE] = render(STUDIES, drawn=False)[PAGE]
     written[ROOT / "docs/tutorial.ipynb"] = notebook.from_page((ROOT / "docs/tutorial.md").read_text("utf-8"))
     for name, parts in marked.items():

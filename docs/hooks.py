@@ -14,7 +14,8 @@ from mkdocs.structure.pages import Page
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS))  # mkdocs loads this file alone; what it imports lies beside it
 
-import from_code  # noqa: E402
+import prose  # noqa: E402, F401  (mkdocs takes the folder from the path again; docs/docstrings.py needs it later)
+import reference_pages  # noqa: E402
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -31,7 +32,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """The pages that exist in the site only."""
-    for name, text in from_code.site_pages().items():
+    for name, text in reference_pages.site_pages().items():
         files.append(File.generated(config, name, content=text))
     return files
 

@@ -60,7 +60,7 @@ def test_every_committed_file_is_free_of_machine_paths() -> None:
     assert named == []
 
 
-@pytest.mark.parametrize("name", ["from_code", "notebook", "prose"])
+@pytest.mark.parametrize("name", ["fields", "notebook", "prose"])
 def test_examples_of_what_makes_the_pages_hold(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "docs")
     done = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)

@@ -38,9 +38,9 @@ def _came_from() -> tuple[Path | None, bool]:
     if _is_checkout(sources):
         return sources, True
     try:
-        told: Any = json.loads(distribution("contrapose").read_text("direct_url.json") or "{}")
-        address = urlsplit(told["url"])
-        editable = bool(told.get("dir_info", {}).get("editable"))
+        record: Any = json.loads(distribution("contrapose").read_text("direct_url.json") or "{}")
+        address = urlsplit(record["url"])
+        editable = bool(record.get("dir_info", {}).get("editable"))
     except (PackageNotFoundError, ValueError, KeyError, TypeError, AttributeError, OSError):
         return None, False
     folder = Path(unquote(address.path))

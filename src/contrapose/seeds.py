@@ -22,7 +22,7 @@ FEISTEL_ROUNDS = 6
 
 
 def derive(seed: int, *path: int | str) -> int:
-    """A seed in [0, 2**63) for the place ``path``; different streams give unrelated seeds.
+    """A seed in [0, 2**63) for the stream ``path``; different streams give unrelated seeds.
 
     >>> derive(0, "dropout", 3) == derive(0, "dropout", 3)
     True
@@ -36,14 +36,14 @@ def derive(seed: int, *path: int | str) -> int:
 
 
 def torch_generator(seed: int, *path: int | str) -> torch.Generator:
-    """A CPU generator for the place ``path``. Draw on the CPU and move: the same numbers on every device."""
+    """A CPU generator for the stream ``path``. Draw on the CPU and move: the same numbers on every device."""
     import torch
 
     return torch.Generator().manual_seed(derive(seed, *path))
 
 
 def numpy_generator(seed: int, *path: int | str) -> np.random.Generator:
-    """A numpy generator for the place ``path``."""
+    """A numpy generator for the stream ``path``."""
     return np.random.default_rng(derive(seed, *path))
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import signal
@@ -172,6 +173,9 @@ def test_of_several_processes_the_first_tells_a_wrong_option(
 def test_a_signal_ends_any_verb_with_one_line(
     contrapose: Command, monkeypatch: pytest.MonkeyPatch, number: int, code: int, word: str
 ) -> None:
+    # Imported while the function is replaced, these modules would keep the replacement.
+    importlib.import_module("contrapose.data.build")
+
     before = signal.getsignal(number)
     monkeypatch.setattr("contrapose.data.sources.find_sources", lambda *_: os.kill(os.getpid(), number))
     assert contrapose("encode", "model", "a.txt", "--output", "x.npy") == (code, "", f"{word}\n")

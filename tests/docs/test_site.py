@@ -100,5 +100,8 @@ def test_every_method_and_every_verb_has_its_place(site: Path, pages: dict[Path,
     verbs = pages[site / "reference/cli.html"].anchors
     assert {"contrapose-train", "contrapose-evaluate", "contrapose-runs-compare"} <= verbs
     assert "contrapose-study" not in verbs  # hidden: it only says what replaces it
+    assert "<td>int</td>" in (site / "reference/cli.html").read_text("utf-8"), (
+        "a type in angles is taken for a tag"
+    )
     names = pages[site / "reference/api.html"].anchors
     assert {"contrapose.encoder.encoder.Encoder", "contrapose.train.api.train"} <= names

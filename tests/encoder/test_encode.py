@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -178,6 +179,20 @@ def test_encoding_from_many_threads_equals_encoding_alone_whatever_the_mode(
     in_threads(*[work] * 4)
     assert [module.training for module in encoder.modules()] == modes
     assert encoder.attention == "eager"
+
+
+def test_threads_that_cut_texts_at_different_lengths_do_not_mix_them_up(bert: Encoder) -> None:
+    """Training tokenizes the next batch in a thread of its own while held-out text is encoded, uncut, in another."""
+    texts = [" ".join(SENTENCES)] * 8
+    lengths = (6, 9, 12, 16)
+    expected = {length: bert.token_ids(texts, length) for length in lengths}
+    assert [len(expected[length][0]) for length in lengths] == list(lengths)
+
+    def work(length: int) -> None:
+        for _ in range(40):
+            assert bert.token_ids(texts, length) == expected[length]
+
+    in_threads(*(partial(work, length) for length in lengths))
 
 
 def test_a_thread_that_trains_keeps_its_dropout_while_another_encodes(bert: Encoder) -> None:

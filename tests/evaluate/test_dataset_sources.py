@@ -85,8 +85,8 @@ def test_a_missing_transfer_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "line", "text", "message"),
     [
-        ("queries.jsonl", 2, "{", "queries.jsonl:2: not JSON"),
-        ("queries.jsonl", 2, "[]", "queries.jsonl:2: expected an object"),
+        ("queries.jsonl", 2, "{", "queries.jsonl:2: invalid JSON"),
+        ("queries.jsonl", 2, "[]", "queries.jsonl:2: wrong type.*expected an object"),
         ("queries.jsonl", 2, '{"text": "x"}', "queries.jsonl:2: no _id"),
         ("queries.jsonl", 2, '{"_id": "x"}', "queries.jsonl:2: no text under 'text'"),
         ("queries.jsonl", 2, '{"_id": "x", "text": " "}', "queries.jsonl:2: a query without text"),

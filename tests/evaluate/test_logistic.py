@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from contrapose.errors import UsageError
-from contrapose.evaluate.logistic import Recipe, fit_all
+from contrapose.evaluate.logistic import ClassifierTraining, fit_all
 
 ROWS, WIDTH = 600, 8
 
@@ -42,7 +42,7 @@ def test_a_classifier_is_the_same_alone_and_among_others() -> None:
             train_FN=train[number : number + 1],
             dev_FN=dev[number : number + 1],
             weight_decay_F=decays[number : number + 1],
-            recipe=Recipe(batch_size=round(64 / share * train[number].mean())),
+            training=ClassifierTraining(batch_size=round(64 / share * train[number].mean())),
         )
         assert alone.epochs_F[0] == together.epochs_F[number]
         torch.testing.assert_close(
@@ -55,9 +55,9 @@ def test_the_gradient_is_that_of_torch(optimizer: str) -> None:
     """One step on all rows, written with autograd and torch's optimizer."""
     x, labels = blobs()
     train, dev = masks(1)
-    recipe = Recipe(optimizer=optimizer, batch_size=ROWS, epoch_size=1, max_epochs=0)
+    training = ClassifierTraining(optimizer=optimizer, batch_size=ROWS, epoch_size=1, max_epochs=0)
     ours = fit_all(
-        x, labels, train_FN=train, dev_FN=dev, weight_decay_F=np.array([0.1]), recipe=recipe, seed=3
+        x, labels, train_FN=train, dev_FN=dev, weight_decay_F=np.array([0.1]), training=training, seed=3
     )
 
     from contrapose.seeds import torch_generator
@@ -111,4 +111,4 @@ def test_wrong_masks_are_refused(change, message: str) -> None:
 
 def test_an_unknown_optimizer_is_refused() -> None:
     with pytest.raises(UsageError, match="use adam or rmsprop"):
-        Recipe(optimizer="sgd")
+        ClassifierTraining(optimizer="sgd")

@@ -1,15 +1,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
 from contrapose.errors import ModelError, UsageError
-from contrapose.evaluate.sts import StsTask, read_sts, row_cosine, sts, sts_dev
+from contrapose.evaluate.results import Result
+from contrapose.evaluate.senteval import read_sts
+from contrapose.evaluate.sts import StsTask, row_cosine, sts_dev
+from contrapose.evaluate.suite import evaluate
 from tests.evaluate.fakes import constant, oracle, random_directions, write_benchmark, write_sick, write_year
+
+
+def sts(encode: Any, data: Path, tasks: Sequence[str], **options: Any) -> tuple[Result, ...]:
+    return evaluate(encode, tasks, data, **options).results
 
 
 def test_oracle_embeddings_score_100(tmp_path: Path) -> None:

@@ -324,7 +324,7 @@ def test_the_embedded_encoder_is_not_tried_and_a_folder_of_its_name_is(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[Path] = []
-    monkeypatch.setattr("contrapose.encoder.tokenizer_trial.try_tokenizer", tried.append)
+    monkeypatch.setattr("contrapose.encoder.opening.try_tokenizer", tried.append)
     Encoder.load("minilm")
     assert tried == []
     os.rename(model, model.with_name("minilm"))

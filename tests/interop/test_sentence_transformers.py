@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from contrapose.contract import Needs
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import MissingExtra, UsageError
 from contrapose.interop.sentence_transformers import ContraposeLoss, bibtex, text_hashes
-from contrapose.objectives.catalogue import all_methods, loss
+from contrapose.objectives.catalogue import all_methods, loss, recipe
 from contrapose.seeds import seeded
 from tests.tiny import SENTENCES, WIDTH, tiny_bert, tiny_mpnet, tiny_roberta
 
@@ -68,8 +70,24 @@ def test_simcse_equals_multiple_negatives_ranking_loss(still_model: Any, scale: 
         torch.testing.assert_close(gradient, their_gradients[name], atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("method", sorted(all_methods()))
-def test_every_method_equals_the_loss_on_the_models_vectors(still_model: Any, method: str) -> None:
+def needs_only_vectors(method: str) -> bool:
+    return replace(recipe(method).needs, texts=()) == Needs()
+
+
+@pytest.mark.parametrize(
+    "method", sorted(set(all_methods()) - set(filter(needs_only_vectors, all_methods())))
+)
+def test_a_method_that_needs_more_than_vectors_is_refused_when_the_loss_is_made(
+    still_model: Any, method: str
+) -> None:
+    with pytest.raises(UsageError, match=f"use contrapose train --method {method}"):
+        ContraposeLoss(still_model, method)
+
+
+@pytest.mark.parametrize("method", sorted(filter(needs_only_vectors, all_methods())))
+def test_every_method_of_vectors_alone_equals_the_loss_on_the_models_vectors(
+    still_model: Any, method: str
+) -> None:
     still_model.eval()
     columns = features(still_model, ANCHORS, POSITIVES, NEGATIVES)
     with torch.no_grad():

@@ -112,6 +112,16 @@ def test_what_comes_in_comes_out_and_nothing_is_changed() -> None:
     assert not nearest(leaf, leaf, 1).scores_QK.requires_grad
 
 
+def test_unit_vectors_are_taken_as_they_are() -> None:
+    generator = np.random.default_rng(2)
+    x = generator.standard_normal((200, 8))
+    x[0] = 0
+    unit = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+    known, measured = nearest(unit, unit, 12, measure="unit"), nearest(x, x, 12)
+    assert known.rows_QK.tolist() == measured.rows_QK.tolist()
+    assert known.scores_QK == pytest.approx(measured.scores_QK)
+
+
 def test_no_queries_and_no_rows() -> None:
     assert nearest(np.zeros((0, 2)), np.eye(2), 1).rows_QK.shape == (0, 1)
     assert nearest(np.eye(2), np.zeros((0, 2)), 1).rows_QK.shape == (2, 0)

@@ -131,6 +131,14 @@ def test_a_changed_file_is_another_method_and_an_unchanged_one_the_same(tmp_path
         ("", "no METHOD"),
         ("a = '\x00'", "fails as it is read"),
         (RECORD.format(name="mine", more=", parts=('quue',)"), "'quue'"),
+        ("from contrapose.objectives.contract import Method", "written for an earlier version"),
+        (
+            "def simcse(views, candidates=(), /, *, temperature: float = 0.05): ...\n"
+            + RECORD.format(name="mine", more="").replace(
+                "from contrapose.objectives.simcse import simcse", ""
+            ),
+            "takes (views, candidates), and is called with (table, views): write def equation(table, views",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_in_one_line(tmp_path: Path, source: str, reason: str) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from contrapose.contract import Views
 from contrapose.objectives.catalogue import all_methods, all_parts, recipe
-from contrapose.testing.toys import supplies, tokens
+from contrapose.testing.toys import beside, supplies, tokens
 
 #: Rows and width: a part of a sum must be worth a thread of its own. Repeats add up where threads could meet.
 ROWS, WIDTH, TIMES = 64, 384, 12
@@ -37,7 +37,7 @@ def gradient(method: str, parts: tuple[str, ...], numbers: dict[str, object]) ->
     pair = [anchor.requires_grad_(), positive.requires_grad_()]
     objective = recipe(method, parts, numbers).build(width=WIDTH)
     objective.attach(supplies(objective.needs, WIDTH))
-    objective(Views.pair(*pair, tokens=tokens(ROWS, 0))).total.backward()
+    objective(beside(Views.pair(*pair, tokens=tokens(ROWS, 0)), objective.needs)).total.backward()
     assert all(view.grad is not None and view.grad.abs().sum() > 0 for view in pair)
     return torch.stack([view.grad for view in pair if view.grad is not None])
 

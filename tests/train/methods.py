@@ -21,7 +21,12 @@ from contrapose.train.supplies import load_beside
 
 def options_of(method: str, model: Path) -> dict[str, Any]:
     """What a method cannot do without: models and files that lie beside the tiny one."""
-    return {"diffcse": {"generator": str(model.parent / "masked-lm")}}.get(method, {})
+    options: dict[str, dict[str, Any]] = {
+        "diffcse": {"generator": str(model.parent / "masked-lm")},
+        # Below its two layers lie embeddings, where the first token of every text is the same to the bit.
+        "sscl": {"num_layers": 1},
+    }
+    return options.get(method, {})
 
 
 def with_needs() -> list[str]:

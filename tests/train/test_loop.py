@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import StorageError
 from contrapose.selection import criterion as select
@@ -157,34 +155,6 @@ def test_patience_stops_the_run_early_and_resuming_does_not_go_on(
     again = run_tiny(place, tmp_path / "run", resume=True, listener=witness, **options)
     assert witness.steps == []
     assert again.summary["chosen_step"] == 2
-
-
-def test_evaluation_waits_for_the_tokenizer(
-    place: Place, many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A tokenizer keeps the length that it was last told; two threads with two lengths would mix them up."""
-    busy = threading.Semaphore()
-    met: list[int | None] = []
-    token_ids, take = Encoder.token_ids, Corpus.take
-
-    def alone(self: Encoder, texts_: Any, max_length: int | None = None) -> Any:
-        assert busy.acquire(blocking=False), "two threads are at the tokenizer"
-        try:
-            met.append(max_length)
-            return token_ids(self, texts_, max_length)
-        finally:
-            busy.release()
-
-    def slow(self: Corpus, rows: Any) -> Any:
-        if threading.current_thread() is not threading.main_thread():
-            threading.Event().wait(0.02)
-        return take(self, rows)
-
-    monkeypatch.setattr(Encoder, "token_ids", alone)
-    monkeypatch.setattr(Corpus, "take", slow)
-    run_tiny(place, tmp_path / "run", corpus=many, criterion="label-free", eval_every=1, steps=6)
-    assert None in met
-    assert 16 in met
 
 
 def test_a_full_disk_while_saving_keeps_the_checkpoint_before(

@@ -32,6 +32,8 @@ CASES: dict[str, dict[str, Any]] = {
     "hncse-hnm with queue": {"method": "hncse-hnm", "parts": ("queue",), **QUEUE_POOL},
     "hncse, pairs, chunked": {"method": "hncse", "corpus": "pairs", "chunk_size": 6, **QUEUE_POOL},
     "simcse, triplets": {"corpus": "triplets", "mask_repeats": False},
+    "sscl with queue, chunked": {"method": "sscl", "parts": ("queue",), "queue_size": 20, "chunk_size": 5},
+    "kdmcse": {"method": "kdmcse", "distillation_width": 8},
 }
 
 

@@ -1,4 +1,4 @@
-"""Run by torchrun in the tests: three steps of every case given, and what each process has afterwards.
+"""Run by torchrun in the tests: three steps of every case, what each process has afterwards, and a whole run.
 
 python -m torch.distributed.run --nproc-per-node 2 -m tests.train.two_processes JOB.json
 """
@@ -17,6 +17,7 @@ from contrapose.encoder.heads import build_head
 from contrapose.errors import UsageError
 from contrapose.objectives.catalogue import recipe
 from contrapose.storage.durable import write_bytes
+from contrapose.train.api import train
 from contrapose.train.distributed import ProcessGroup
 from contrapose.train.modules import trainable
 from contrapose.train.optimizer import make_optimizer
@@ -82,7 +83,7 @@ def main() -> None:
     ]
     (Path(job["out"]) / f"flags-{processes.rank}").write_text(json.dumps(flags))
     processes.wait()
-    processes.leave()
+    train(job["corpus"], out=str(Path(job["out"]) / "run"), **job["options"])  # leaves the group at its end
 
 
 if __name__ == "__main__":

@@ -178,7 +178,7 @@ def evaluate(
             )
         )
     show_all(evaluations, encoder, json=json, explained=explain_)
-    if not json and not quiet and not any(found.problems for found in evaluations):
+    if not json and not quiet and not any(evaluation.problems for evaluation in evaluations):
         console.suggest(_next_step(model))
     if num_bad:
         console.tell(f"{console.counted(num_bad, 'row')} of --text could not be read", style="yellow")
@@ -190,8 +190,8 @@ def _next_step(model: str) -> str:
     """Of a run, what changed by it; of any other model, a training that starts from it."""
     if (Path(model) / "summary.json").is_file():
         return command("report", model, o="report.html")
-    place = free_folder("runs/mine")
-    return command("train", YOUR_TEXT, model=model, out=place, about=f"then evaluate {place} the same way")
+    out = free_folder("runs/mine")
+    return command("train", YOUR_TEXT, model=model, out=out, about=f"then evaluate {out} the same way")
 
 
 def _in_bf16(precision: str, device: str) -> bool:

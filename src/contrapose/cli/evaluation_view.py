@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from contrapose.evaluate.suite import Evaluation
 
 
-def show(found: Evaluation) -> None:
+def show(evaluation: Evaluation) -> None:
     """The table, the means, and what was left out."""
     rows = [
         [
@@ -27,10 +27,10 @@ def show(found: Evaluation) -> None:
             f"{result.rows:,}",
             result.text,
         ]
-        for result in found.results
+        for result in evaluation.results
     ]
     if rows:
-        title = f"{found.model} ({found.fingerprint[:12]}), encoded in {found.precision}"
+        title = f"{evaluation.model} ({evaluation.fingerprint[:12]}), encoded in {evaluation.precision}"
         columns = {
             "task": "name",
             "metric": "name",
@@ -41,35 +41,37 @@ def show(found: Evaluation) -> None:
             "text": "name",
         }
         console.show(console.table(columns, rows, title=title))
-    for notice in dict.fromkeys(line for result in found.results for line in _notices(result)):
+    for notice in dict.fromkeys(line for result in evaluation.results for line in _notices(result)):
         console.say(notice, style="dim")
-    for mean in found.averages:
+    for mean in evaluation.averages:
         interval = f" {_brackets(mean.interval, mean.protocol)}" if mean.interval else ""
         console.say(
             f"mean of {_over(mean)} ({mean.protocol}, {mean.metric}): {number(mean.value)}{interval}, "
             f"{mean.rows:,} rows"
         )
-    for problem in found.problems:
+    for problem in evaluation.problems:
         console.say(f"{problem.task} was left out: {problem.message}", style="yellow")
-    for task in dict.fromkeys(result.task for result in found.results if result.details.get("collapsed")):
+    for task in dict.fromkeys(
+        result.task for result in evaluation.results if result.details.get("collapsed")
+    ):
         console.say(
             f"{task}: undefined, because all texts get (nearly) the same vector: the encoder collapsed",
             style="yellow",
         )
-    for result in found.results:
+    for result in evaluation.results:
         if result.task == "geometry" and "definition" in result.details:
             console.say(f"{result.metric}: {result.details['definition']}", style="dim")
 
 
-def explain(found: Evaluation, encoder: Any) -> None:
+def explain(evaluation: Evaluation, encoder: Any) -> None:
     """Every detail of the protocol: what was read, how it was scored, and how the encoder made vectors of it."""
     from contrapose.evaluate.explained import definition_of, encoder_of, interval_of
 
     console.say()
     console.say("How these numbers were made", style="bold")
-    console.say(f"encoder: {encoder_of(encoder, found.precision, found.sentences)}")
+    console.say(f"encoder: {encoder_of(encoder, evaluation.precision, evaluation.sentences)}")
     by_protocol: dict[str, list[Result]] = defaultdict(list)
-    for result in found.results:
+    for result in evaluation.results:
         by_protocol[f"{result.protocol} {result.metric}" if _own_words(result) else result.protocol].append(
             result
         )
@@ -79,7 +81,7 @@ def explain(found: Evaluation, encoder: Any) -> None:
             console.say(f"  interval {interval_of(results[0])}")
         for result in results:
             console.say(f"  {result.task}: {_details(result)}", style="dim")
-    if found.averages:
+    if evaluation.averages:
         console.say(
             "means: unweighted, over tasks of one protocol (crosslingual: of one collection); interval 95%: on each "
             "side the root of the summed squared reaches of the tasks, divided by their number"
@@ -130,7 +132,10 @@ def list_tasks(folders: Sequence[str], *, json: bool) -> None:
         return
     if not sources:
         console.say("no task found. Understood are: SentEval's layout, BEIR's layout, STS files such as")
-        console.say("test.en-de.tsv, and tables (.tsv, .csv) of label, text or score, text, text")
+        console.say(
+            "test.en-de.tsv, and tables (.tsv, .csv) of label, text or score, text, text. --data is the"
+        )
+        console.say("folder that holds STS, SICK, MR ... (SentEval), or these files and folders themselves")
         return
     rows = [[s.group, s.task, ", ".join(s.splits), str(s.where)] for s in sources]
     console.show(console.table({"group": "name", "task": "name", "splits": "name", "where": "text"}, rows))

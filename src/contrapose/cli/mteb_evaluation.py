@@ -57,22 +57,22 @@ def evaluate_with_mteb(
 def show_all(evaluations: Sequence[Evaluation], encoder: LazyEncoder, *, json: bool, explained: bool) -> None:
     """One table for each; as JSON the first, with MTEB's under "mteb" where it is the second."""
     if json:
-        first, *second = [found.to_json() for found in evaluations]
+        first, *second = [evaluation.to_json() for evaluation in evaluations]
         console.show_json({**first, "mteb": second[0]} if second else first)
         return
-    for found in evaluations:
-        show(found)
-        for line in notes(found.results):
+    for evaluation in evaluations:
+        show(evaluation)
+        for line in notes(evaluation.results):
             console.say(line, style="dim")
         if explained:
-            explain(found, encoder)
+            explain(evaluation, encoder)
 
 
 def exit_code(evaluations: Sequence[Evaluation]) -> int:
     """0 all done, 3 some tasks left out, 1 nothing could be evaluated."""
-    if not any(found.problems for found in evaluations):
+    if not any(evaluation.problems for evaluation in evaluations):
         return 0
-    return PARTIAL if any(found.results for found in evaluations) else 1
+    return PARTIAL if any(evaluation.results for evaluation in evaluations) else 1
 
 
 def notes(results: Sequence[Result]) -> list[str]:

@@ -76,7 +76,7 @@ def search(
         )
     quarantine = Quarantine()
     with ProgressView(quiet=quiet or json) as view:
-        found = search_rows(
+        hits_of_queries = search_rows(
             LazyEncoder(model, device, view),
             corpora,
             queries,
@@ -89,18 +89,18 @@ def search(
     if json:
         answers = [
             {"query": text, "hits": [hit.to_json() for hit in hits]}
-            for text, hits in zip(queries, found, strict=True)
+            for text, hits in zip(queries, hits_of_queries, strict=True)
         ]
         facts = {"rows": quarantine.good, "quarantined": quarantine.bad}
         console.show_json({"model": model, "corpus": corpora, **facts, "queries": answers})
     else:
-        show(queries, found)
+        show(queries, hits_of_queries)
         if not quiet:
             own = [YOUR_TEXT if name == "-" else name for name in corpora]
-            place = free_folder("runs/mine")
+            out = free_folder("runs/mine")
             size = fitting_batch_size(quarantine.good)
-            about = f"then search with {place}"
-            console.suggest(command("train", *own, columns=columns, batch_size=size, out=place, about=about))
+            about = f"then search with {out}"
+            console.suggest(command("train", *own, columns=columns, batch_size=size, out=out, about=about))
     for notice in quarantine.notices:
         console.tell(notice, style="dim")
     if quarantine.bad:
@@ -111,9 +111,9 @@ def search(
         raise typer.Exit(PARTIAL)
 
 
-def show(queries: Sequence[str], found: Sequence[Sequence[Hit]]) -> None:
+def show(queries: Sequence[str], hits_of_queries: Sequence[Sequence[Hit]]) -> None:
     """One line per hit: rank, score, place, text."""
-    for query, hits in zip(queries, found, strict=True):
+    for query, hits in zip(queries, hits_of_queries, strict=True):
         if len(queries) > 1:
             console.say(f"{query}", style="bold")
         several_files = len({hit.file for hit in hits}) > 1

@@ -16,11 +16,21 @@ from contrapose.contract.needs import Companion, Needs, Network, Supplies
 from contrapose.contract.part import Part
 from contrapose.contract.protocol import TrainingProtocol
 from contrapose.contract.shared_hyperparameters import RawVectors, Temperature
-from contrapose.contract.text_part import TextPart
+from contrapose.contract.teacher import (
+    TEACHER,
+    AngularMargin,
+    Teacher,
+    TeacherVectors,
+    needs_teacher,
+    teacher_similarity,
+)
+from contrapose.contract.text_part import TextPart, TextRows
 from contrapose.contract.views import Tokens, Views, key_of, split_key
 from contrapose.maths.scores import Columns, ScoreTable
 
 __all__ = [
+    "TEACHER",
+    "AngularMargin",
     "Columns",
     "Companion",
     "Equation",
@@ -33,12 +43,17 @@ __all__ = [
     "RawVectors",
     "ScoreTable",
     "Supplies",
+    "Teacher",
+    "TeacherVectors",
     "Temperature",
     "TextPart",
+    "TextRows",
     "Tokens",
     "TrainingProtocol",
     "Views",
     "key_of",
+    "needs_teacher",
     "no_rows",
     "split_key",
+    "teacher_similarity",
 ]

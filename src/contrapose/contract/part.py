@@ -40,6 +40,8 @@ class Part(nn.Module):
 
     name: ClassVar[str]
     idea: ClassVar[str]
+    #: Whether its columns hold the row's own text on purpose: then even a row alone has negatives.
+    has_own_text: ClassVar[bool] = False
 
     def __init__(self) -> None:
         super().__init__()

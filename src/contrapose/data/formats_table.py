@@ -40,9 +40,7 @@ def read_tsv(
     source: Source, given: Sequence[str] | None, quarantine: Quarantine, limits: Limits
 ) -> Iterator[Row]:
     """One record per line, tabs between cells. Quote characters are text: collections of sentences are not quoted."""
-    lines = decoded_lines(source, quarantine, limits)
-    records = (Record(line, tuple(line.text.split("\t")) if line.text.strip() else ()) for line in lines)
-    return _rows(records, source, given, quarantine, limits)
+    return _rows(tsv_records(source, quarantine, limits), source, given, quarantine, limits)
 
 
 def read_csv(
@@ -159,6 +157,12 @@ class _Pulled:
 
     def _next(self) -> Line | None:
         return self.waiting.popleft() if self.waiting else next(self._lines, None)
+
+
+def tsv_records(source: Source, quarantine: Quarantine, limits: Limits) -> Iterator[Record]:
+    """Records of one line each, tabs between their cells."""
+    for line in decoded_lines(source, quarantine, limits):
+        yield Record(line, tuple(line.text.split("\t")) if line.text.strip() else ())
 
 
 def csv_records(

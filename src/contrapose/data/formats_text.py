@@ -45,7 +45,7 @@ def read_txt(
         yield Row((text,), name, number, SINGLE_TEXT)
 
 
-class _Record(NamedTuple):
+class JsonRecord(NamedTuple):
     """A parsed line of JSON: an object, a bare string, or None for a blank line."""
 
     line: Line
@@ -59,7 +59,7 @@ def read_jsonl(
 
     The columns are those that most of the first records allow. Raises :class:`DataError` when none does.
     """
-    records = _parsed(source, quarantine, limits)
+    records = json_records(source, quarantine, limits)
     first = _look_ahead(records)
     mapping = _majority(first, given)
     if mapping is None:
@@ -79,10 +79,11 @@ def read_jsonl(
             yield Row(texts, source.name, line.number, mapping.names)
 
 
-def _parsed(source: Source, quarantine: Quarantine, limits: Limits) -> Iterator[_Record]:
+def json_records(source: Source, quarantine: Quarantine, limits: Limits) -> Iterator[JsonRecord]:
+    """Every line that holds an object or a string, and blank ones; others are quarantined."""
     for line in decoded_lines(source, quarantine, limits):
         if not line.text.strip():
-            yield _Record(line, None)
+            yield JsonRecord(line, None)
             continue
         try:
             value = parse_json(line.text)
@@ -90,13 +91,13 @@ def _parsed(source: Source, quarantine: Quarantine, limits: Limits) -> Iterator[
             quarantine.reject(source.name, line.number, line.byte_offset, "invalid JSON", str(error))
         else:
             if isinstance(value, dict | str):
-                yield _Record(line, value)
+                yield JsonRecord(line, value)
             else:
                 detail = "neither an object nor a string"
                 quarantine.reject(source.name, line.number, line.byte_offset, "wrong type", detail)
 
 
-def _look_ahead(records: Iterator[_Record]) -> list[_Record]:
+def _look_ahead(records: Iterator[JsonRecord]) -> list[JsonRecord]:
     first, characters = [], 0
     for record in records:
         first.append(record)
@@ -106,7 +107,7 @@ def _look_ahead(records: Iterator[_Record]) -> list[_Record]:
     return first
 
 
-def _majority(records: Iterable[_Record], given: Sequence[str] | None) -> ColumnMapping | None:
+def _majority(records: Iterable[JsonRecord], given: Sequence[str] | None) -> ColumnMapping | None:
     votes: Counter[ColumnMapping] = Counter()
     for record in records:
         if isinstance(record.value, dict):

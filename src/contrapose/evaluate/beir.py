@@ -17,12 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contrapose.data.columns import cell_text
+from contrapose.data.formats_table import tsv_records
+from contrapose.data.formats_text import json_records
+from contrapose.data.quarantine import BadLine, NoneBad
 from contrapose.errors import DataError, UsageError
-from contrapose.evaluate.files import COLLECTION, lines_of, read_lines
-from contrapose.foreign import parse_json
+from contrapose.evaluate.files import COLLECTION, TABLE, file_source
 
 #: A gain has a digit or two; int() would take digits of other scripts, and thousands of them.
 _GAIN = re.compile(r"-?[0-9]{1,9}")
+_EXPECTED = "; expected an object with _id and text"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,17 +63,17 @@ def read_beir(folder: str | Path, split: str = "test") -> RetrievalData:
         raise DataError(f"{qrels}: no such file; splits in {qrels.parent}: {there}")
     digest = hashlib.sha256()
     documents: dict[str, str] = {}
-    for place, record in _records(_one_of(folder, "corpus"), digest):
+    for where, record in _records(_one_of(folder, "corpus"), digest):
         text = " ".join(
-            part for part in (_text(record, "title", place, ""), _text(record, "text", place)) if part
+            part for part in (_text(record, "title", where, ""), _text(record, "text", where)) if part
         )
-        _add(documents, _id(record, place), text, place)
+        _add(documents, _id(record, where), text, where)
     queries: dict[str, str] = {}
-    for place, record in _records(_one_of(folder, "queries"), digest):
-        text = _text(record, "text", place)
+    for where, record in _records(_one_of(folder, "queries"), digest):
+        text = _text(record, "text", where)
         if not text:
-            raise DataError(f"{place}: a query without text")
-        _add(queries, _id(record, place), text, place)
+            raise DataError(f"{where}: a query without text")
+        _add(queries, _id(record, where), text, where)
     gains = _gains(qrels, documents, queries, digest)
     asked = {
         query: text for query, text in queries.items() if any(g > 0 for g in gains.get(query, {}).values())
@@ -96,39 +99,37 @@ def _one_of(folder: Path, name: str) -> Path:
 
 def _records(path: Path, digest: hashlib._Hash) -> Iterator[tuple[str, dict[str, object]]]:
     empty = True
-    for line in lines_of(path, COLLECTION):
-        digest.update(line.text.encode() + b"\n")
-        if not line.text.strip():
-            continue
-        empty, place = False, f"{path}:{line.number}"
-        try:
-            record = parse_json(line.text)
-        except ValueError as error:
-            raise DataError(f"{place}: not JSON ({error})") from None
-        if not isinstance(record, dict):
-            raise DataError(f"{place}: expected an object with _id and text")
-        yield place, record
+    try:
+        for line, value in json_records(file_source(path), NoneBad(), COLLECTION):
+            digest.update(line.text.encode() + b"\n")
+            if value is not None and not isinstance(value, dict):
+                raise DataError(f"{path}:{line.number}: a bare text{_EXPECTED}")
+            if value is not None:
+                empty = False
+                yield f"{path}:{line.number}", value
+    except BadLine as error:
+        raise DataError(f"{error}{_EXPECTED}") from None
     if empty:
         raise DataError(f"{path}: the file is empty")
 
 
-def _id(record: dict[str, object], place: str) -> str:
+def _id(record: dict[str, object], where: str) -> str:
     if "_id" not in record:
-        raise DataError(f"{place}: no _id; the record has: {', '.join(record) or 'nothing'}")
+        raise DataError(f"{where}: no _id; the record has: {', '.join(record) or 'nothing'}")
     return str(record["_id"])
 
 
-def _text(record: dict[str, object], name: str, place: str, default: str | None = None) -> str:
+def _text(record: dict[str, object], name: str, where: str, default: str | None = None) -> str:
     value = default if record.get(name) is None else record[name]
     text, wrong = cell_text(value, "text")
     if wrong:
-        raise DataError(f"{place}: no text under '{name}': it is {wrong}")
+        raise DataError(f"{where}: no text under '{name}': it is {wrong}")
     return text.strip()
 
 
-def _add(table: dict[str, str], key: str, text: str, place: str) -> None:
+def _add(table: dict[str, str], key: str, text: str, where: str) -> None:
     if key in table:
-        raise DataError(f"{place}: the id {key!r} occurs twice")
+        raise DataError(f"{where}: the id {key!r} occurs twice")
     table[key] = text
 
 
@@ -136,23 +137,22 @@ def _gains(
     path: Path, documents: dict[str, str], queries: dict[str, str], digest: hashlib._Hash
 ) -> dict[str, dict[str, int]]:
     gains: dict[str, dict[str, int]] = {}
-    lines = read_lines(path)
-    digest.update("\n".join((*lines, "")).encode())
-    for number, line in enumerate(lines, start=1):
-        columns = line.split("\t")
-        if columns == [""] or (number == 1 and not _is_gain(columns[-1])):
+    for line, columns in tsv_records(file_source(path), NoneBad(), TABLE):
+        digest.update(line.text.encode() + b"\n")
+        where = f"{path}:{line.number}"
+        if not columns or (line.number == 1 and not _is_gain(columns[-1])):
             continue
         if len(columns) != 3:
-            raise DataError(f"{path}:{number}: {len(columns)} columns instead of 3 (query, document, gain)")
+            raise DataError(f"{where}: {len(columns)} columns instead of 3 (query, document, gain)")
         query, document, gain = columns
         if query not in queries or document not in documents:
             missing = f"query {query!r}" if query not in queries else f"document {document!r}"
-            raise DataError(f"{path}:{number}: {missing} is judged but not in the data")
+            raise DataError(f"{where}: {missing} is judged but not in the data")
         if not _is_gain(gain):
-            raise DataError(f"{path}:{number}: the gain {gain!r} is not a whole number")
+            raise DataError(f"{where}: the gain {gain!r} is not a whole number")
         if gains.setdefault(query, {}).setdefault(document, int(gain)) != int(gain):
             raise DataError(
-                f"{path}:{number}: query {query!r} and document {document!r} were judged before, with another gain"
+                f"{where}: query {query!r} and document {document!r} were judged before, with another gain"
             )
     return gains
 

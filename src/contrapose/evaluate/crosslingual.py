@@ -15,9 +15,8 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from contrapose.errors import DataError
 from contrapose.evaluate.files import read_lines
-from contrapose.evaluate.senteval import StsData, check_enough, pairs_of, score_of, text_form
+from contrapose.evaluate.senteval import StsData, check_enough, pairs_of, scored_pair, tab_rows, text_form
 from contrapose.evaluate.sts import StsTask
 from contrapose.evaluate.task import DatasetSource, Protocols
 
@@ -46,17 +45,9 @@ def crosslingual_files(folder: str | Path, split: str = "test") -> dict[str, Pat
 
 def read_crosslingual(path: Path, task: str, split: str) -> StsData:
     """One file as one task. Raises :class:`DataError`, with file and line, for what does not fit."""
-    rows = []
     lines = read_lines(path)
-    for number, line in enumerate(lines, start=1):
-        columns = line.split("\t")
-        if len(columns) < 3:
-            raise DataError(
-                f"{path}:{number}: {len(columns)} columns instead of 3 (score, sentence, sentence)"
-            )
-        if not (columns[1].strip() and columns[2].strip()):
-            raise DataError(f"{path}:{number}: an empty sentence")
-        rows.append((columns[1], columns[2], score_of(columns[0], path, number)))
+    cells = tab_rows(path, lines, 3, "3 (score, sentence, sentence)")
+    rows = [scored_pair(c[1], c[2], c[0], f"{path}:{number}") for number, c in cells]
     subset = pairs_of(task, rows)
     check_enough(subset, path)
     return StsData(

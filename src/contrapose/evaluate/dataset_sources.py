@@ -12,7 +12,6 @@ named in :data:`LAYOUTS`, and its group in :data:`contrapose.evaluate.groups.GRO
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -22,7 +21,7 @@ from contrapose.errors import DataError, UsageError, nearest
 from contrapose.evaluate import crosslingual, judged, retrieval, sts, transfer
 from contrapose.evaluate.geometry import GeometryTask
 from contrapose.evaluate.groups import GROUPS
-from contrapose.evaluate.senteval import STS_TASKS, splits_of
+from contrapose.evaluate.senteval import STS_TASKS, letters_of, splits_of
 from contrapose.evaluate.senteval_transfer import TRANSFER_TASKS
 from contrapose.evaluate.task import DatasetSource, Protocols, Task
 
@@ -109,12 +108,12 @@ def expand_tasks(
 
 def _single(task: str, split: str, sources: Sequence[DatasetSource]) -> str:
     known = [*_FIXED_NAMES, *(source.task for source in sources)]
-    by_letters = {_letters(name): name for name in reversed(known)} | {"sst": "SST2"}
-    if _letters(task) not in by_letters:
+    by_letters = {letters_of(name): name for name in reversed(known)} | {"sst": "SST2"}
+    if letters_of(task) not in by_letters:
         words = [*GROUPS, *known]
         hint = nearest(task.lower(), tuple(word.lower() for word in words))
         raise UsageError(f"unknown task '{task}'{hint} Known: {_known(sources)}")
-    name = by_letters[_letters(task)]
+    name = by_letters[letters_of(task)]
     if split not in _splits(name, sources):
         raise UsageError(
             f"{name} has no split '{split}'; it has: {', '.join(_splits(name, sources)) or 'none here'}"
@@ -154,7 +153,3 @@ def _none_here(group: str, folders: Sequence[Path], split: str, protocols: Proto
 
 def _known(sources: Sequence[DatasetSource]) -> str:
     return ", ".join((*GROUPS, *_FIXED_NAMES, *(s.task for s in sources if s.group not in _FIXED)))
-
-
-def _letters(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -27,16 +27,19 @@ class Lines(NamedTuple):
     encoding: str
 
 
-def source_of(path: Path) -> Source:
-    """A file of lines whatever its suffix; only ``.gz`` says something about it."""
+def file_source(path: Path) -> Source:
+    """A file for the readers of :mod:`contrapose.data`; of its suffix only ``.gz`` counts.
+
+    Raises :class:`DataError` for a file that is not there.
+    """
+    if not path.exists():
+        raise DataError(f"{path}: cannot be read (no such file). Is the data folder complete?")
     return Source(path, "txt", compressed=path.suffix == ".gz")
 
 
 def lines_of(path: Path, limits: Limits = TABLE, encoding: str = "utf-8") -> Iterator[Line]:
     """The lines one by one. :class:`DataError` names the file, and the line where one is wrong."""
-    if not path.exists():
-        raise DataError(f"{path}: cannot be read (no such file). Is the data folder complete?")
-    return decoded_lines(source_of(path), NoneBad(), limits, encoding)
+    return decoded_lines(file_source(path), NoneBad(), limits, encoding)
 
 
 def read_lines(path: Path) -> list[str]:

@@ -38,17 +38,17 @@ def spread_intervals(x_ND: Tensor, values: dict[str, float], seed: int = 0) -> d
 
     u_ND = unit(x_ND)
     counts_BN = _counts(len(u_ND), RESAMPLES, seed).to(u_ND.device)
-    found = {
+    by_metric = {
         "uniformity": _uniformity(u_ND, counts_BN),
         "mean_cosine": _mean_cosine(u_ND, counts_BN),
         "hubness": _of_rows(neighbour_counts(u_ND).double(), counts_BN, skewness),
     }
     spectra = [_spectrum(u_ND, counts_N) for counts_N in counts_BN[:RESAMPLED_SPECTRA]]
-    found["effective_rank"] = torch.stack([rank_of_spectrum(spectrum) for spectrum in spectra])
-    found["iso_score"] = torch.stack([iso_of_spectrum(spectrum) for spectrum in spectra])
+    by_metric["effective_rank"] = torch.stack([rank_of_spectrum(spectrum) for spectrum in spectra])
+    by_metric["iso_score"] = torch.stack([iso_of_spectrum(spectrum) for spectrum in spectra])
     return {
         metric: [values[metric] - reach, values[metric] + reach]
-        for metric, resampled in found.items()
+        for metric, resampled in by_metric.items()
         if metric in values and math.isfinite(reach := SIGMAS * float(resampled.std()))
     }
 

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from contrapose.data.formats_table import csv_records
+from contrapose.data.formats_table import csv_records, tsv_records
 from contrapose.data.quarantine import BadLine, NoneBad, Quarantine
 from contrapose.errors import DataError
-from contrapose.evaluate.files import TABLE, lines_of, source_of
+from contrapose.evaluate.files import TABLE, file_source
 
 _LABEL_NAMES = frozenset(
     ("score", "label", "gold", "similarity", "is_duplicate", "class", "tag", "category", "topic")
@@ -92,13 +92,13 @@ def read_judged(path: str | Path, task: str | None = None, *, pairs: bool | None
     Raises :class:`DataError`, with file and line, for what does not fit.
     """
     path = Path(path)
-    account = NoneBad()
-    rows = list(_rows(path, account))
+    quarantine = NoneBad()
+    rows = list(_rows(path, quarantine))
     label_at, text_at, start = _columns(path, rows)
     if pairs is not None and pairs != (len(text_at) == 2):
         wanted = "two texts and a score" if pairs else "one text and a label"
         raise DataError(f"{path}: expected {wanted} per row, found {len(text_at)} text columns")
-    found = []
+    judged = []
     for number, row in rows[start:]:
         width = len(rows[0][1])
         if len(row) <= max(label_at, *text_at) or any(cell.strip() for cell in row[width:]):
@@ -114,13 +114,13 @@ def read_judged(path: str | Path, task: str | None = None, *, pairs: bool | None
             raise DataError(f"{path}:{number}: the score {row[label_at]!r} is not a number{point}{header}")
         if not row[label_at].strip():
             raise DataError(f"{path}:{number}: an empty label")
-        found.append((texts[0], texts[1] if len(texts) > 1 else "", row[label_at].strip()))
-    if len(found) < 2:
-        raise DataError(f"{path}: {len(found)} rows; at least two are needed")
-    first, second, labels = zip(*found, strict=True)
+        judged.append((texts[0], texts[1] if len(texts) > 1 else "", row[label_at].strip()))
+    if len(judged) < 2:
+        raise DataError(f"{path}: {len(judged)} rows; at least two are needed")
+    first, second, labels = zip(*judged, strict=True)
     if len({_number(label) for label in labels} if len(text_at) == 2 else set(labels)) < 2:
         rows_are = "pairs have the same score" if len(text_at) == 2 else "texts have the same label"
-        raise DataError(f"{path}: all {len(found)} {rows_are} ({labels[0]}): nothing can be measured")
+        raise DataError(f"{path}: all {len(judged)} {rows_are} ({labels[0]}): nothing can be measured")
     if len(text_at) == 1 and len(set(first)) <= len(set(labels)):
         raise DataError(
             f"{path}: {len(set(first))} different texts for {len(set(labels))} labels: too few to group"
@@ -131,8 +131,8 @@ def read_judged(path: str | Path, task: str | None = None, *, pairs: bool | None
         second=second if len(text_at) == 2 else (),
         labels=labels,
         folder=path.parent.name,
-        fingerprint=hashlib.sha256(repr(found).encode()).hexdigest(),
-        notices=tuple(account.notices),
+        fingerprint=hashlib.sha256(repr(judged).encode()).hexdigest(),
+        notices=tuple(quarantine.notices),
     )
 
 
@@ -149,20 +149,20 @@ def kind_of(path: Path) -> str:
     return "pairs" if scores and all(math.isfinite(_number(score)) for score in scores) else ""
 
 
-def _rows(path: Path, account: Quarantine) -> Iterator[tuple[int, list[str]]]:
+def _rows(path: Path, quarantine: Quarantine) -> Iterator[tuple[int, list[str]]]:
     """(line, cells) of every record that is not blank."""
+    source = file_source(path)
     if path.name.removesuffix(".gz").endswith(".csv"):
-        try:
-            for line, cells in csv_records(source_of(path), account, TABLE, _is_header):
-                if cells:
-                    yield line.number, list(cells)
-        except BadLine as error:
-            hint = ". Is a quote left open?" if error.record.reason == "invalid csv" else ""
-            raise DataError(f"{error}{hint}") from None
-        return
-    for line in lines_of(path):
-        if line.text.strip():
-            yield line.number, line.text.split("\t")
+        records = csv_records(source, quarantine, TABLE, _is_header)
+    else:
+        records = tsv_records(source, quarantine, TABLE)
+    try:
+        for line, cells in records:
+            if cells:
+                yield line.number, list(cells)
+    except BadLine as error:
+        hint = ". Is a quote left open?" if error.record.reason == "invalid csv" else ""
+        raise DataError(f"{error}{hint}") from None
 
 
 def _is_header(cells: Sequence[str]) -> bool:

@@ -8,7 +8,7 @@ which rows count for whom. Classes come first and rows last, where softmax and p
     loss_f = 1/n_f sum_i m_fi CE(x_i W_f + b_f, y_i)        n_f = sum_i m_fi
     gradient_f += weight_decay_f * W_f                       (L2 in the gradient, as torch's Adam does it)
 
-The recipe of each classifier is SentEval's: epochs in groups of ``epoch_size``; after each group the accuracy on rows
+Each classifier is trained as SentEval's: epochs in groups of ``epoch_size``; after each group the accuracy on rows
 of its own that were set aside; it stops after ``tenacity`` groups without a new best (they need not follow one
 another), and its best weights are kept. One departure: the mini-batches are shared, so a classifier that may use the
 share s of the rows gets ``batch_size`` rows on average, from blocks of batch_size / s, and not exactly that many.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class ClassifierTraining:
     """How one classifier is trained. ``optimizer``: "adam" or "rmsprop", at torch's default rates."""
 
     optimizer: str = "adam"
@@ -60,10 +60,9 @@ class Classifiers:
         """The class that each classifier gives each row, (F, N)."""
         import torch
 
-        found: np.ndarray = _predict(
-            _with_one(torch.from_numpy(np.asarray(x_ND, np.float32))), self.weight_CFD
-        ).numpy()
-        return found
+        x = _with_one(torch.from_numpy(np.asarray(x_ND, np.float32)))
+        classes_FN: np.ndarray = _predict(x, self.weight_CFD).numpy()
+        return classes_FN
 
 
 def fit_all(
@@ -73,7 +72,7 @@ def fit_all(
     train_FN: np.ndarray,
     dev_FN: np.ndarray,
     weight_decay_F: np.ndarray,
-    recipe: Recipe | None = None,
+    training: ClassifierTraining | None = None,
     seed: int = 0,
 ) -> Classifiers:
     """Train F classifiers at once. Row f of the masks: what classifier f learns from, and what it is stopped by.
@@ -84,22 +83,22 @@ def fit_all(
     >>> labels = np.arange(40) % 2
     >>> x = np.repeat(2.0 * labels[:, None] - 1, 60, axis=1)
     >>> aside = np.arange(40)[None] < 8
-    >>> found = fit_all(x, labels, train_FN=~aside, dev_FN=aside, weight_decay_F=np.array([1e-5]))
-    >>> float((found.predict(x)[0] == labels).mean())
+    >>> fitted = fit_all(x, labels, train_FN=~aside, dev_FN=aside, weight_decay_F=np.array([1e-5]))
+    >>> float((fitted.predict(x)[0] == labels).mean())
     1.0
     """
     import torch
 
-    recipe = recipe or Recipe()
+    training = training or ClassifierTraining()
     _check(x_ND, labels_N, train_FN, dev_FN, weight_decay_F)
     x = torch.from_numpy(np.ascontiguousarray(x_ND, dtype=np.float32))
     labels = torch.from_numpy(np.asarray(labels_N, np.int64))
     num_classes = int(labels.max()) + 1
-    run = _Training(x, labels, num_classes, train_FN, dev_FN, weight_decay_F, recipe, seed)
+    run = _Training(x, labels, num_classes, train_FN, dev_FN, weight_decay_F, training, seed)
     with torch.inference_mode():
         for epochs in run.groups():
             run.train(epochs)
-            run.look()
+            run.score_aside()
             if run.all_stopped:
                 break
     return run.best()
@@ -116,16 +115,16 @@ class _Training:
         train_FN: np.ndarray,
         dev_FN: np.ndarray,
         weight_decay_F: np.ndarray,
-        recipe: Recipe,
+        training: ClassifierTraining,
         seed: int,
     ) -> None:
         import torch
 
-        self.recipe, self.seed, self.rows = recipe, seed, len(x)
+        self.training, self.seed, self.rows = training, seed, len(x)
         count, width = len(weight_decay_F), x.shape[1]
         self.decay_F1 = torch.from_numpy(np.asarray(weight_decay_F, np.float32))[:, None]
         share = float(train_FN.mean())
-        self.block = max(1, min(len(x), round(recipe.batch_size / share)))
+        self.block = max(1, min(len(x), round(training.batch_size / share)))
         # One row more, of zeros, that counts for nobody: it fills the last mini-batch of an epoch.
         self.x = torch.nn.functional.pad(_with_one(x), (0, 0, 0, 1))
         self.train_NF = torch.nn.functional.pad(
@@ -156,8 +155,8 @@ class _Training:
 
     def groups(self) -> Iterator[range]:
         """Epochs, ``epoch_size`` at a time."""
-        for start in range(0, self.recipe.max_epochs + 1, self.recipe.epoch_size):
-            yield range(start, start + self.recipe.epoch_size)
+        for start in range(0, self.training.max_epochs + 1, self.training.epoch_size):
+            yield range(start, start + self.training.epoch_size)
 
     def train(self, epochs: range) -> None:
         import torch
@@ -188,7 +187,7 @@ class _Training:
         gradient = (error_CFB.flatten(0, 1) @ x_BD).view_as(self.weight)
         gradient.addcmul_(self.weight, self.decay_F1)
         self.steps += 1
-        if self.recipe.optimizer == "adam":
+        if self.training.optimizer == "adam":
             self._adam(gradient)
         else:
             self.second.mul_(0.99).addcmul_(gradient, gradient, value=0.01)
@@ -203,7 +202,7 @@ class _Training:
             lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, amsgrad=False, maximize=False,
         )  # fmt: skip
 
-    def look(self) -> None:
+    def score_aside(self) -> None:
         """Accuracy on the rows set aside; keep the best weights; take out who has waited long enough."""
         right_FA = _predict(self.aside_x, self.weight) == self.aside_labels
         accuracy = (right_FA & self.dev_FA).sum(dim=1) / self.dev_FA.sum(dim=1)
@@ -211,7 +210,7 @@ class _Training:
         improved = self.active[better]
         self.best_accuracy[improved] = accuracy[better]
         self.best_weight[:, improved] = self.weight[:, better]
-        going = better | (self.without_best < self.recipe.tenacity)
+        going = better | (self.without_best < self.training.tenacity)
         self.without_best += ~better
         if bool(going.all()):
             return

@@ -20,8 +20,8 @@ def average_precision(labels_N: np.ndarray, scores_N: np.ndarray) -> float:
     if not true_N.sum():
         return float("nan")
     last = np.r_[np.flatnonzero(np.diff(scores_N)), len(scores_N) - 1]
-    found = np.cumsum(true_N)[last]
-    precision, recall = found / (last + 1), found / true_N.sum()
+    true_so_far = np.cumsum(true_N)[last]
+    precision, recall = true_so_far / (last + 1), true_so_far / true_N.sum()
     return float(np.sum(np.diff(recall, prepend=0.0) * precision))
 
 

@@ -115,8 +115,8 @@ class PerExampleScores:
         resamples = resamples or self.resamples
         if self.parts_N is not None:
             parts = [
-                part.resampled(resamples=resamples, seed=derive(seed, "part", place))
-                for place, part in enumerate(self.by_part())
+                part.resampled(resamples=resamples, seed=derive(seed, "part", number))
+                for number, part in enumerate(self.by_part())
             ]
             mean: np.ndarray = np.mean(parts, axis=0)
             return mean
@@ -209,8 +209,8 @@ def mean_resampled(
     """Resamples of the mean of several numbers, each of which draws its own rows."""
     resamples = resamples or min(part.resamples for part in parts)
     drawn = [
-        part.resampled(resamples=resamples, seed=derive(seed, "task", place))
-        for place, part in enumerate(parts)
+        part.resampled(resamples=resamples, seed=derive(seed, "task", number))
+        for number, part in enumerate(parts)
     ]
     mean: np.ndarray = np.mean(drawn, axis=0)
     return mean

@@ -46,16 +46,16 @@ def probes_of(columns: Mapping[str, Sequence[str]], seed: int = 0) -> list[Probe
     ['halves']
     """
     texts = list(columns.values())
-    found = []
+    probes = []
     if len(texts) > 1:
-        found.append(Probe("titles", tuple(texts[0]), tuple(texts[1])))
+        probes.append(Probe("titles", tuple(texts[0]), tuple(texts[1])))
     bodies = texts[1] if len(texts) > 1 else texts[0]
     for kind, split in (("sentences", sentence_and_rest), ("halves", _halves)):
         pairs = [
             pair for row, text in enumerate(bodies) if (pair := split(text, derive(seed, row))) is not None
         ]
-        found.append(Probe(kind, tuple(first for first, _ in pairs), tuple(second for _, second in pairs)))
-    return [probe for probe in found if len(probe) >= FEWEST_PAIRS]
+        probes.append(Probe(kind, tuple(first for first, _ in pairs), tuple(second for _, second in pairs)))
+    return [probe for probe in probes if len(probe) >= FEWEST_PAIRS]
 
 
 def sentence_and_rest(text: str, seed: int) -> tuple[str, str] | None:

@@ -34,7 +34,7 @@ ROWS_PER_REPAIR = 1_000
 
 
 def other_rows_than_published(
-    task: str, found: Mapping[str, int], what: str, *, exact: bool
+    task: str, rows_here: Mapping[str, int], what: str, *, exact: bool
 ) -> dict[str, object]:
     """``{"published_rows": ...}`` where ``found`` (part -> rows) differs from what is published, else {}.
 
@@ -46,13 +46,17 @@ def other_rows_than_published(
     {'published_rows': 10662}
     """
     published = PUBLISHED_ROWS.get(task, {})
-    other = {part: published[part] for part in found if part in published and published[part] != found[part]}
+    other = {
+        part: published[part]
+        for part in rows_here
+        if part in published and published[part] != rows_here[part]
+    }
     for part, rows in other.items():
-        if exact or abs(found[part] - rows) > max(1, rows // ROWS_PER_REPAIR):
+        if exact or abs(rows_here[part] - rows) > max(1, rows // ROWS_PER_REPAIR):
             of_part = "" if len(published) == 1 else f" to {_USES[part]}"
             logger.warning(
                 "%s has %s %s%s here, %s behind published numbers: do not compare the two",
-                task, f"{found[part]:,}", what, of_part, f"{rows:,}",
+                task, f"{rows_here[part]:,}", what, of_part, f"{rows:,}",
             )  # fmt: skip
     if not other:
         return {}

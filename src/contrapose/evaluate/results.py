@@ -103,10 +103,10 @@ def average(results: Sequence[Result]) -> Average:
     if not results:
         raise UsageError("nothing to average: no results")
     for name in ("protocol", "metric", "split", "model"):
-        found = sorted({str(getattr(result, name)) for result in results})
-        if len(found) > 1:
+        values = sorted({str(getattr(result, name)) for result in results})
+        if len(values) > 1:
             raise UsageError(
-                f"refusing to average across {name}s: {', '.join(found)}. Evaluate all tasks with one {name}."
+                f"refusing to average across {name}s: {', '.join(values)}. Evaluate all tasks with one {name}."
             )
     over = tuple(result.task for result in results)
     if len(set(over)) < len(over):

@@ -102,7 +102,7 @@ def top_documents(
         unit_rows(queries_ND),
         unit_rows(documents_MD)[by_falling_id],
         depth,
-        measure="dot",
+        measure="unit",
         query_keys_Q=np.array([number.get(own, -1) for own in own_ids or [""] * len(queries_ND)]),
         row_keys_N=np.arange(len(ids)),
     )

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -87,15 +87,16 @@ def task_name(name: str) -> str:
     >>> task_name("stsb"), task_name("sick_r")
     ('STS-B', 'SICK-R')
     """
-    known = {_letters(task): task for task in STS_TASKS}
-    if _letters(name) not in known:
+    known = {letters_of(task): task for task in STS_TASKS}
+    if letters_of(name) not in known:
         raise UsageError(
             f"unknown STS task '{name}'{nearest(name.upper(), STS_TASKS)} Known: {', '.join(STS_TASKS)}"
         )
-    return known[_letters(name)]
+    return known[letters_of(name)]
 
 
-def _letters(name: str) -> str:
+def letters_of(name: str) -> str:
+    """A name as it is compared: ``STS-B``, ``sts_b`` and ``stsb`` are one."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
@@ -186,27 +187,16 @@ def _scored_lines(name: str, inputs: tuple[Path, list[str]], scores: tuple[Path,
             f"in {input_path.name}; each line of sentences needs one line, empty if not scored"
         )
     rows = []
-    for number, (line, score) in enumerate(zip(input_lines, score_lines, strict=True), start=1):
-        columns = line.split("\t")
-        if len(columns) != 2:
-            raise DataError(
-                f"{input_path}:{number}: {len(columns)} columns instead of 2 (sentence, tab, sentence)"
-            )
-        if score.strip():
-            rows.append((*_sentences(columns, input_path, number), score_of(score, score_path, number)))
+    for number, columns in tab_rows(input_path, input_lines, 2, "2 (sentence, tab, sentence)", exactly=True):
+        if (score := score_lines[number - 1]).strip():
+            sentences = _sentences(columns[0], columns[1], f"{input_path}:{number}")
+            rows.append((*sentences, _score(score, f"{score_path}:{number}")))
     return pairs_of(name, rows, unscored=len(input_lines) - len(rows))
 
 
 def _benchmark(path: Path, lines: list[str]) -> Pairs:
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        columns = line.split("\t")
-        if len(columns) < 7:
-            raise DataError(
-                f"{path}:{number}: {len(columns)} columns instead of 7 or more, separated by tabs"
-            )
-        rows.append((*_sentences(columns[5:7], path, number), score_of(columns[4], path, number)))
-    return pairs_of("STS-B", rows)
+    rows = tab_rows(path, lines, 7, "7 or more, separated by tabs")
+    return pairs_of("STS-B", [scored_pair(c[5], c[6], c[4], f"{path}:{number}") for number, c in rows])
 
 
 def _sick(path: Path, lines: list[str]) -> Pairs:
@@ -225,23 +215,39 @@ def _sick(path: Path, lines: list[str]) -> Pairs:
         if len(columns) != len(header):
             raise DataError(f"{path}:{number}: {len(columns)} columns where the header has {len(header)}")
         first, second, score = (columns[i] for i in at)
-        rows.append((*_sentences((first, second), path, number), score_of(score, path, number)))
+        rows.append(scored_pair(first, second, score, f"{path}:{number}"))
     return pairs_of("SICK-R", rows)
 
 
-def _sentences(columns: Sequence[str], path: Path, number: int) -> tuple[str, str]:
-    if not all(column.strip() for column in columns):
-        raise DataError(f"{path}:{number}: an empty sentence")
-    return columns[0], columns[1]
+def tab_rows(
+    path: Path, lines: Sequence[str], columns: int, expected: str, *, exactly: bool = False
+) -> Iterator[tuple[int, list[str]]]:
+    """(line, cells) of lines with so many columns or more; :class:`DataError` says what was ``expected``."""
+    for number, line in enumerate(lines, start=1):
+        cells = line.split("\t")
+        if len(cells) < columns or (exactly and len(cells) > columns):
+            raise DataError(f"{path}:{number}: {len(cells)} columns instead of {expected}")
+        yield number, cells
 
 
-def score_of(text: str, path: Path, number: int) -> float:
+def scored_pair(first: str, second: str, score: str, where: str) -> tuple[str, str, float]:
+    """Two sentences and their score; :class:`DataError` for an empty sentence, and for what is no number."""
+    return *_sentences(first, second, where), _score(score, where)
+
+
+def _sentences(first: str, second: str, where: str) -> tuple[str, str]:
+    if not (first.strip() and second.strip()):
+        raise DataError(f"{where}: an empty sentence")
+    return first, second
+
+
+def _score(text: str, where: str) -> float:
     try:
         score = float(text)
     except ValueError:
         score = math.nan
     if not math.isfinite(score):
-        raise DataError(f"{path}:{number}: the score {text!r} is not a number")
+        raise DataError(f"{where}: the score {text!r} is not a number")
     return score
 
 

@@ -9,7 +9,6 @@ MRPC                 msr_paraphrase_train.txt, _test.txt: header, then label, tw
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ import numpy as np
 
 from contrapose.errors import DataError, UsageError, nearest
 from contrapose.evaluate.files import Lines, read_lines, read_lines_of_any_age
-from contrapose.evaluate.senteval import find_root, text_form
+from contrapose.evaluate.senteval import find_root, letters_of, text_form
 
 #: Task -> its files, by class or by split.
 CLASS_FILES = {
@@ -76,7 +75,7 @@ def transfer_name(name: str) -> str:
     >>> transfer_name("sst-2"), transfer_name("mr")
     ('SST2', 'MR')
     """
-    letters = re.sub(r"[^a-z0-9]", "", name.lower())
+    letters = letters_of(name)
     known = {task.lower(): task for task in TRANSFER_TASKS} | {"sst": "SST2"}
     if letters not in known:
         hint = nearest(name.upper(), TRANSFER_TASKS)
@@ -104,7 +103,7 @@ def read_transfer(folder: str | Path | Sequence[str | Path], task: str) -> Label
         for row in _rows(task, part, root / name, lines)
     ]
     class_names = tuple(sorted({label for *_, label, _ in rows}))
-    number = {label: place for place, label in enumerate(class_names)}
+    number = {label: position for position, label in enumerate(class_names)}
     if len(class_names) < 2:
         raise DataError(f"{root}: {task} has rows of one class only ({', '.join(class_names) or 'no rows'})")
     first, second, labels, parts = zip(*rows, strict=True)
@@ -135,18 +134,18 @@ def _parts(task: str) -> tuple[str, ...]:
 def _rows(task: str, part: str, path: Path, lines: Sequence[str]) -> list[tuple[str, str, str]]:
     """(text, second text or "", label) of every line."""
     start = 1 if task == "MRPC" else 0
-    found = []
+    rows = []
     for number, line in enumerate(lines[start:], start=start + 1):
         first, second, label = _row(task, part, f"{path}:{number}", line)
         if not first.strip() or (task == "MRPC" and not second.strip()):
             raise DataError(f"{path}:{number}: an empty text")
-        found.append((first, second, label))
-    if not found:
+        rows.append((first, second, label))
+    if not rows:
         raise DataError(f"{path}: no rows")
-    return found
+    return rows
 
 
-def _row(task: str, part: str, place: str, line: str) -> tuple[str, str, str]:
+def _row(task: str, part: str, where: str, line: str) -> tuple[str, str, str]:
     if task in CLASS_FILES:
         # SentEval reads an empty line as a full stop; CR has one.
         return line if line.strip() else ".", "", part
@@ -154,13 +153,13 @@ def _row(task: str, part: str, place: str, line: str) -> tuple[str, str, str]:
         label, blank, question = line.partition(" ")
         coarse, colon, _ = label.partition(":")
         if not blank or not colon:
-            raise DataError(f"{place}: expected 'coarse:fine question', got {line[:60]!r}")
+            raise DataError(f"{where}: expected 'coarse:fine question', got {line[:60]!r}")
         return question, "", coarse
     columns = line.split("\t")
     wanted = 2 if task == "SST2" else 5
     if len(columns) != wanted:
-        raise DataError(f"{place}: {len(columns)} columns instead of {wanted}, separated by tabs")
+        raise DataError(f"{where}: {len(columns)} columns instead of {wanted}, separated by tabs")
     first, second, label = (columns[0], "", columns[1]) if task == "SST2" else (*columns[3:5], columns[0])
     if label not in ("0", "1"):
-        raise DataError(f"{place}: the label {label!r} is neither 0 nor 1")
+        raise DataError(f"{where}: the label {label!r} is neither 0 nor 1")
     return first, second, label

@@ -90,8 +90,8 @@ def bootstrap_interval(
     statistic: None for the mean (MRR and accuracy are means of per-query scores), computed for all resamples at once;
     otherwise any function of resampled rows. Raises :class:`UsageError` for no rows or rows that are not finite.
 
-    >>> found = bootstrap_interval(np.array([0.0, 1.0] * 50))
-    >>> found.estimate, round(found.low, 1), round(found.high, 1)
+    >>> interval = bootstrap_interval(np.array([0.0, 1.0] * 50))
+    >>> interval.estimate, round(interval.low, 1), round(interval.high, 1)
     (0.5, 0.4, 0.6)
     """
     scores = _checked(scores, level, resamples)
@@ -211,8 +211,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """
     order = sorted(range(len(p_values)), key=lambda row: p_values[row])
     corrected, highest = [0.0] * len(p_values), 0.0
-    for place, row in enumerate(order):
-        highest = max(highest, min(1.0, (len(p_values) - place) * p_values[row]))
+    for rank, row in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[row]))
         corrected[row] = highest
     return corrected
 

@@ -7,7 +7,7 @@ which is made of three to six parts (Gao et al. 2021, appendix B, on why this ma
 ``senteval-mean``  the mean of the parts' correlations (its interval resamples pairs within their part); the mean
                    weighted by pairs is in ``details``
 
-The two differ by points, so every number carries its protocol. Test splits are read by :func:`sts` and the suite;
+The two differ by points, so every number carries its protocol. Test splits are read by the suite;
 selecting a checkpoint reads :func:`sts_dev` and nothing else.
 """
 
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +30,6 @@ from contrapose.evaluate.statistics import spearman
 from contrapose.evaluate.task import DatasetSource, OnData, Protocols
 from contrapose.evaluate.vectors import SPREAD_OF_COLLAPSE
 from contrapose.listening import Progress
-
-__all__ = ["PROTOCOLS", "STS_TASKS", "StsTask", "read_sts", "row_cosine", "sts", "sts_dev"]
 
 PROTOCOLS = {
     "senteval-all": "Spearman x 100 between cosine and gold score over all pairs of the task together",
@@ -97,27 +94,6 @@ class StsTask(OnData):
                 details=details,
             )
         ]
-
-
-def sts(
-    encode: Encodes,
-    data: str | Path | Sequence[str | Path],
-    tasks: Sequence[str] | None = None,
-    *,
-    protocol: str = "senteval-all",
-    split: str = "test",
-    precision: str | None = None,
-    progress: Progress = None,
-) -> list[Result]:
-    """Score ``tasks`` (default: all seven), encoding every distinct sentence once. The first bad task raises.
-
-    For a run that goes on where one task is missing, use :func:`contrapose.evaluate.suite.evaluate`.
-    """
-    names = STS_TASKS if tasks is None else tuple(tasks)
-    prepared = [StsTask(data=read_sts(data, name, split), protocol=protocol) for name in names]
-    texts = chain.from_iterable(task.texts for task in prepared)
-    encodings = encode_once(encode, texts, precision=precision, progress=progress)
-    return list(chain.from_iterable(task.score(encodings) for task in prepared))
 
 
 def source_of(task: str, folders: Sequence[Path], splits: tuple[str, ...] = ()) -> DatasetSource:

@@ -27,7 +27,7 @@ import numpy as np
 from contrapose.errors import UsageError, nearest
 from contrapose.evaluate.encoding import Encodings
 from contrapose.evaluate.folds import set_aside, stratified_folds
-from contrapose.evaluate.logistic import Classifiers, Recipe, fit_all
+from contrapose.evaluate.logistic import Classifiers, ClassifierTraining, fit_all
 from contrapose.evaluate.per_example import PerExampleScores
 from contrapose.evaluate.published import other_rows_than_published
 from contrapose.evaluate.results import Result
@@ -59,35 +59,35 @@ class TransferProtocol:
 
     name: str
     folds: int
-    recipe: Recipe
-    words: str
+    training: ClassifierTraining
+    use: str
     stop_on_fold: bool = False
 
+    @property
+    def words(self) -> str:
+        training = self.training
+        return (
+            f"SentEval's settings for {self.use}: {self.folds} folds, {training.optimizer}, batch "
+            f"{training.batch_size}, tenacity {training.tenacity}, epoch_size {training.epoch_size}"
+        )
 
+
+_TO_REPORT = ClassifierTraining(optimizer="adam", batch_size=64, tenacity=5, epoch_size=4)
+_TO_DEVELOP = ClassifierTraining(optimizer="rmsprop", batch_size=128, tenacity=3, epoch_size=2)
 PROTOCOLS = {
-    protocol.name: protocol
-    for protocol in (
-        TransferProtocol(
-            name="senteval-transfer",
-            folds=10,
-            recipe=Recipe(optimizer="adam", batch_size=64, tenacity=5, epoch_size=4),
-            words="SentEval's settings for reporting: 10 folds, adam, batch 64, tenacity 5, epoch_size 4",
-        ),
-        TransferProtocol(
-            name="senteval-transfer-official",
-            folds=10,
-            recipe=Recipe(optimizer="adam", batch_size=64, tenacity=5, epoch_size=4),
-            words="SentEval's settings for reporting, stopped as SentEval does: 10 folds, adam, batch 64, tenacity 5, "
-            "epoch_size 4",
-            stop_on_fold=True,
-        ),
-        TransferProtocol(
-            name="senteval-transfer-fast",
-            folds=5,
-            recipe=Recipe(optimizer="rmsprop", batch_size=128, tenacity=3, epoch_size=2),
-            words="SentEval's settings for development: 5 folds, rmsprop, batch 128, tenacity 3, epoch_size 2",
-        ),
-    )
+    "senteval-transfer": TransferProtocol(
+        name="senteval-transfer", folds=10, training=_TO_REPORT, use="reporting"
+    ),
+    "senteval-transfer-official": TransferProtocol(
+        name="senteval-transfer-official",
+        folds=10,
+        training=_TO_REPORT,
+        use="reporting, stopped as SentEval does",
+        stop_on_fold=True,
+    ),
+    "senteval-transfer-fast": TransferProtocol(
+        name="senteval-transfer-fast", folds=5, training=_TO_DEVELOP, use="development"
+    ),
 }
 
 
@@ -204,7 +204,7 @@ class TransferTask(OnData):
                     decays.append(decay)
         held_FN, learn_FN = np.array(held), np.array(learn)
         if self.protocol.stop_on_fold:
-            classifiers = self._fit(x_ND, labels_N, learn_FN, held_FN, decays)
+            classifiers = self._fit(x_ND, labels_N, learn_FN, held_FN, decays=decays)
         else:
             classifiers = self._refit(x_ND, labels_N, learn_FN, decays)
         right_FN = (classifiers.predict(x_ND) == labels_N) & held_FN
@@ -221,24 +221,20 @@ class TransferTask(OnData):
     ) -> Classifiers:
         """Classifiers that learn from their rows, less the share that stops them."""
         aside_FN = set_aside(learn_FN, DEV_SHARE, self.seed)
-        return self._fit(x_ND, labels_N, learn_FN & ~aside_FN, aside_FN, decays)
+        return self._fit(x_ND, labels_N, learn_FN & ~aside_FN, aside_FN, decays=decays)
 
     def _fit(
-        self,
-        x_ND: np.ndarray,
-        labels_N: np.ndarray,
-        learn_FN: np.ndarray,
-        stop_FN: np.ndarray,
-        decays: Sequence[float],
+        self, x_ND: np.ndarray, labels_N: np.ndarray, *masks_FN: np.ndarray, decays: Sequence[float]
     ) -> Classifiers:
-        """Classifiers that learn from some rows and are stopped by others."""
+        """Classifiers that learn from the rows of the first mask and are stopped by those of the second."""
+        train_FN, dev_FN = masks_FN
         return fit_all(
             x_ND,
             labels_N,
-            train_FN=learn_FN,
-            dev_FN=stop_FN,
+            train_FN=train_FN,
+            dev_FN=dev_FN,
             weight_decay_F=np.array(decays),
-            recipe=self.protocol.recipe,
+            training=self.protocol.training,
             seed=self.seed,
         )
 
@@ -247,7 +243,7 @@ class TransferTask(OnData):
     ) -> tuple[np.ndarray, list[float], float]:
         count = len(WEIGHT_DECAYS)
         train_FN, dev_FN = (np.tile(rows, (count, 1)) for rows in (train, dev))
-        classifiers = self._fit(x_ND, labels_N, train_FN, dev_FN, WEIGHT_DECAYS)
+        classifiers = self._fit(x_ND, labels_N, train_FN, dev_FN, decays=WEIGHT_DECAYS)
         best = int(classifiers.dev_accuracy_F.argmax())
         right_N = classifiers.predict(x_ND[test])[best] == labels_N[test]
         return right_N, [WEIGHT_DECAYS[best]], float(classifiers.dev_accuracy_F[best])

@@ -1,6 +1,6 @@
 """MTEB's tasks, scored by MTEB's own code: what makes a number comparable with its leaderboard.
 
-    found = evaluate_mteb(Encoder.load("minilm"), ["STSBenchmark", "SciFact"], "data/senteval")
+    result = evaluate_mteb(Encoder.load("minilm"), ["STSBenchmark", "SciFact"], "data/senteval")
 
 Data comes from the folders given where they hold it (:mod:`contrapose.interop.mteb_data`), else from the hub or its
 cache. Results are written in MTEB's layout, where its own tools find them:
@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +28,7 @@ from typing import Any
 from contrapose.errors import ContraposeError, DataError, MissingExtra, StorageError, UsageError, nearest
 from contrapose.evaluate.encoding import UNIDENTIFIED, Encodes, name_of
 from contrapose.evaluate.results import Result, average
+from contrapose.evaluate.senteval import letters_of
 from contrapose.evaluate.suite import Evaluation, Problem, per_example_arrays
 from contrapose.interop.mteb_data import LAYOUTS, read_local
 from contrapose.interop.mteb_local import LocalData, feed, stand_in
@@ -52,10 +52,10 @@ def task_names(given: Sequence[str]) -> tuple[str, ...]:
     without the package.
     """
     metadata = {each.metadata.name: each.metadata for each in _registry()}
-    by_letters = {_letters(name): name for name in metadata}
+    by_letters = {letters_of(name): name for name in metadata}
     names = []
     for word in given:
-        name = word if word in metadata else by_letters.get(_letters(word))
+        name = word if word in metadata else by_letters.get(letters_of(word))
         if name is None:
             close = nearest(word.lower(), [known.lower() for known in metadata])
             hint = next(
@@ -100,7 +100,7 @@ def evaluate_mteb(
     if obstacle := why_not_recorded():
         logger.warning("this evaluation will not be recorded in the ledger: %s", obstacle)
     logger.info("reading test splits: %s", ", ".join(names))
-    found: list[Result] = []
+    measured: list[Result] = []
     problems = []
     with undisturbed():
         cache = _cache(Path(results))
@@ -109,7 +109,7 @@ def evaluate_mteb(
         with listener.task("encoding for MTEB", unit="text"):
             for name in names:
                 try:
-                    found += _evaluate_task(name, folders, model, cache)
+                    measured += _evaluate_task(name, folders, model, cache)
                 except DataError as error:
                     problems.append(Problem(task=name, message=str(error)))
     for problem in problems:
@@ -117,13 +117,13 @@ def evaluate_mteb(
     evaluation = Evaluation(
         model=name_of(encoder),
         fingerprint=str(model.mteb_model_meta.revision),
-        results=tuple(found),
-        averages=tuple(average(of_task) for of_task in _by_task(found) if len(of_task) > 1),
+        results=tuple(measured),
+        averages=tuple(average(of_task) for of_task in _by_task(measured) if len(of_task) > 1),
         problems=tuple(problems),
         sentences=model.texts,
         precision=precision,
     )
-    return _recorded(evaluation) if found else evaluation
+    return _recorded(evaluation) if measured else evaluation
 
 
 def _recorded(evaluation: Evaluation) -> Evaluation:
@@ -133,10 +133,10 @@ def _recorded(evaluation: Evaluation) -> Evaluation:
     return replace(evaluation, entry=entry.id if entry else None)
 
 
-def _by_task(found: Sequence[Result]) -> list[list[Result]]:
+def _by_task(results: Sequence[Result]) -> list[list[Result]]:
     """The subsets of each task and split."""
     groups: dict[tuple[str, str], list[Result]] = {}
-    for result in found:
+    for result in results:
         groups.setdefault((str(result.details["mteb_task"]), result.split), []).append(result)
     return list(groups.values())
 
@@ -212,7 +212,7 @@ def _run(task: Any, model: MtebModel, cache: Any, predictions: Path | None, *, a
     import mteb
 
     try:
-        found = mteb.evaluate(
+        of_model = mteb.evaluate(
             model,
             task,
             co2_tracker=False,
@@ -229,7 +229,7 @@ def _run(task: Any, model: MtebModel, cache: Any, predictions: Path | None, *, a
     except Exception as error:
         logger.debug("mteb failed on %s", task.metadata.name, exc_info=True)
         raise DataError(f"mteb could not evaluate it: {type(error).__name__}: {error}") from error
-    return found.task_results[0]
+    return of_model.task_results[0]
 
 
 def _cache(folder: Path) -> Any:
@@ -250,7 +250,3 @@ def _registry() -> Sequence[Any]:
         raise MissingExtra("evaluating MTEB's tasks", "mteb", "mteb") from None
     tasks: Sequence[Any] = TASK_LIST
     return tasks
-
-
-def _letters(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -15,7 +15,6 @@ that a difference can be told.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from contrapose.errors import DataError, UsageError
 from contrapose.evaluate.beir import RetrievalData, is_beir, read_beir
 from contrapose.evaluate.crosslingual import crosslingual_files, read_crosslingual
 from contrapose.evaluate.labelled import JudgedTexts, read_judged
-from contrapose.evaluate.senteval import StsData, files_of, read_sts, root_in, text_form
+from contrapose.evaluate.senteval import StsData, files_of, letters_of, read_sts, root_in, text_form
 from contrapose.interop.mteb_local import DEFAULT, LocalData
 
 #: Names of BEIR's folders that are not their task's name.
@@ -55,7 +54,7 @@ def read_local(name: str, folders: Sequence[Path], metadata: Any) -> LocalData |
         recipe = _retrieval
     if recipe is None:
         return None
-    return next((found for folder in folders if (found := recipe(name, folder, metadata))), None)
+    return next((data for folder in folders if (data := recipe(name, folder, metadata))), None)
 
 
 def _year(name: str, folder: Path, metadata: Any) -> LocalData | None:
@@ -75,25 +74,25 @@ def _sick(name: str, folder: Path, metadata: Any) -> LocalData | None:
 def _sts17(name: str, folder: Path, metadata: Any) -> LocalData | None:
     """MTEB's subset has the languages of the track, in whichever order; of es-en the first track is meant."""
     by_languages = {frozenset(subset.split("-")): subset for subset in metadata.hf_subsets}
-    found: dict[tuple[str, str], list[StsData]] = {}
+    parts_read: dict[tuple[str, str], list[StsData]] = {}
     for task, path in crosslingual_files(folder, "test").items():
         collection, _, languages = task.rpartition(".")
         subset = by_languages.get(frozenset(languages.split("-")))
-        if collection.startswith("STS17.") and subset and (subset, "test") not in found:
-            found[subset, "test"] = [read_crosslingual(path, task, "test")]
-    return _of_pairs(found) if found else None
+        if collection.startswith("STS17.") and subset and (subset, "test") not in parts_read:
+            parts_read[subset, "test"] = [read_crosslingual(path, task, "test")]
+    return _of_pairs(parts_read) if parts_read else None
 
 
 def _parallel(name: str, folder: Path, metadata: Any) -> LocalData | None:
     """Languages of which both splits are there."""
     files = {split: crosslingual_files(folder, split) for split in metadata.eval_splits}
-    found = {}
+    parts_read = {}
     for subset in metadata.hf_subsets:
         task = f"STSB-PARALLEL.{subset}"
         if all(task in of_split for of_split in files.values()):
             for split, of_split in files.items():
-                found[subset, split] = [read_crosslingual(of_split[task], task, split)]
-    return _of_pairs(found) if found else None
+                parts_read[subset, split] = [read_crosslingual(of_split[task], task, split)]
+    return _of_pairs(parts_read) if parts_read else None
 
 
 def _twitter(name: str, folder: Path, metadata: Any) -> LocalData | None:
@@ -124,7 +123,7 @@ def _banking(name: str, folder: Path, metadata: Any) -> LocalData | None:
     unknown = sorted(set(read["test"].labels) - set(classes))
     if unknown:
         raise DataError(f"{paths['test']}: the label {unknown[0]!r} does not occur in train.tsv")
-    number = {label: place for place, label in enumerate(classes)}
+    number = {label: position for position, label in enumerate(classes)}
     tables = {
         (DEFAULT, split): {"text": list(data.first), "label": [number[label] for label in data.labels]}
         for split, data in read.items()
@@ -156,18 +155,21 @@ def _retrieval_part(data: RetrievalData) -> dict[str, Any]:
     }
 
 
-def _of_pairs(found: Mapping[tuple[str, str], Sequence[StsData]]) -> LocalData:
+def _of_pairs(parts_read: Mapping[tuple[str, str], Sequence[StsData]]) -> LocalData:
     """One table of scored pairs from the parts of each subset and split."""
     tables, sizes = {}, {}
-    for place, parts in found.items():
+    for subset, parts in parts_read.items():
         pairs = [subset for part in parts for subset in part.subsets]
-        tables[place] = {
+        tables[subset] = {
             "sentence1": [text for each in pairs for text in each.first],
             "sentence2": [text for each in pairs for text in each.second],
             "score": [float(score) for each in pairs for score in each.gold],
         }
-        sizes[place] = (sum(map(len, parts)), sum(len(text) for part in parts for text in part.texts))
-    read = [part for parts in found.values() for part in parts]
+        sizes[subset] = (
+            sum(map(len, parts)),
+            sum(len(text) for part in parts for text in part.texts),
+        )
+    read = [part for parts in parts_read.values() for part in parts]
     return _local(tables, sizes, read[0].folder, read, [text for part in read for text in part.texts])
 
 
@@ -194,12 +196,8 @@ def _below(folder: Path, name: str, file: str) -> Path | None:
 
 
 def _is_called(folder: str, task: str) -> bool:
-    alias = _BEIR_ALIASES.get(_letters(folder), folder)
-    return _letters(alias).removesuffix("retrieval") == _letters(task).removesuffix("retrieval")
-
-
-def _letters(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+    alias = _BEIR_ALIASES.get(letters_of(folder), folder)
+    return letters_of(alias).removesuffix("retrieval") == letters_of(task).removesuffix("retrieval")
 
 
 _RECIPES: dict[str, Callable[[str, Path, Any], LocalData | None]] = {

@@ -35,7 +35,7 @@ def results_of(
     ``details["mteb_rows"]`` and ``["same_as_mteb"]`` say how local data compares with MTEB's own, where mteb has
     recorded that; ``["subsets_here"]`` that some are missing.
     """
-    metadata, found = task.metadata, []
+    metadata, results = task.metadata, []
     for split, entries in scored.scores.items():
         for entry in entries:
             subset = entry["hf_subset"]
@@ -51,7 +51,7 @@ def results_of(
                 **({"collapsed": True} if undefined else {}),
                 **({"superseded_by": metadata.superseded_by} if metadata.superseded_by else {}),
             }
-            found.append(
+            results.append(
                 Result(
                     task=_named(task, subset, split),
                     metric=metadata.main_score,
@@ -64,7 +64,7 @@ def results_of(
                     details=details,
                 )
             )
-    return found
+    return results
 
 
 def _named(task: Any, subset: str, split: str) -> str:

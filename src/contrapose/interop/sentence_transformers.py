@@ -12,17 +12,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from contrapose.contract import Method, Views
+from contrapose.contract import Method, Needs, Supplies, Views
 from contrapose.errors import MissingExtra, UsageError
 from contrapose.objectives.catalogue import recipe
 
-#: The base of text numbers: odd, with well-spread bits (2**64 divided by the golden ratio, as a signed integer).
-TEXT_NUMBER_BASE = -0x61C8864680B583EB
+#: The base of text hashes: odd, with well-spread bits (2**64 divided by the golden ratio, as a signed integer).
+HASH_BASE = -0x61C8864680B583EB
 
 Features = Mapping[str, Any]
 
@@ -40,7 +41,7 @@ class ContraposeLoss(nn.Module):
     parts            parts of other methods to add, as with ``--with``: ("queue",)
     seed             where the random choices of the parts (which negatives are mixed) come from
     mask_repeats     columns with the anchor's or the positive's tokens are no negatives of the row
-    hyperparameters  the method's numbers: ``temperature=0.05`` is what sentence-transformers calls ``scale=20``
+    hyperparameters  of the method: ``temperature=0.05`` is what sentence-transformers calls ``scale=20``
 
     With "simcse" and two or more columns this is its MultipleNegativesRankingLoss(scale=1 / temperature), to rounding,
     where no text repeats within a batch.
@@ -55,7 +56,8 @@ class ContraposeLoss(nn.Module):
     gradient caching use ``contrapose train``.
 
     Raises :class:`MissingExtra` without sentence-transformers, :class:`UsageError` for an unknown method, part or
-    hyperparameter, for a model that is none, and for one column where the model has no dropout.
+    hyperparameter, for a method that needs more than a vector of each text, for a model that is none, and for one
+    column where the model has no dropout.
     """
 
     num_steps: Tensor
@@ -74,8 +76,14 @@ class ContraposeLoss(nn.Module):
         width = _width(model)
         self.model = model
         self.recipe = recipe(method, parts, hyperparameters)
+        if replace(self.recipe.needs, texts=()) != Needs():
+            raise UsageError(
+                f"method '{method}' needs more of the model than one vector of each text (inner layers, tokens, "
+                f"other models), and sentence-transformers gives a loss no more: use contrapose train --method {method}"
+            )
         self.parts, self.seed, self.mask_repeats = tuple(parts), seed, mask_repeats
         self.objective = self.recipe.build(width)
+        self.objective.attach(Supplies(width=width, pooled_width=width, seed=seed))
         self.register_buffer("num_steps", torch.zeros((), dtype=torch.int64))
 
     def forward(self, sentence_features: Iterable[Features], labels: Tensor | None = None) -> Tensor:
@@ -110,11 +118,11 @@ class ContraposeLoss(nn.Module):
         anchor, positive, *negatives = (embedding.float() for embedding in embeddings)
         views = Views.pair(anchor, positive, negatives, seed=self.seed, step=int(self.num_steps))
         if self.mask_repeats and all("input_ids" in column for column in columns):
-            numbers = [text_hashes(column["input_ids"], column.get("attention_mask")) for column in columns]
-            numbers = numbers * 2 if len(numbers) == 1 else numbers
+            hashes = [text_hashes(column["input_ids"], column.get("attention_mask")) for column in columns]
+            hashes = hashes * 2 if len(hashes) == 1 else hashes
             views = Views(
                 by_name=views.by_name,
-                text_ids=dict(zip(views.by_name, numbers, strict=True)),
+                text_ids=dict(zip(views.by_name, hashes, strict=True)),
                 seed=views.seed,
                 step=views.step,
             )
@@ -149,16 +157,16 @@ def text_hashes(input_ids_BT: Tensor, attention_mask_BT: Tensor | None = None) -
     A polynomial in an odd base modulo 2**64; only positions that the mask keeps are counted.
 
     >>> ids, mask = torch.tensor([[5, 7, 0], [5, 7, 9], [0, 5, 7]]), torch.tensor([[1, 1, 0], [1, 1, 1], [0, 1, 1]])
-    >>> numbers = text_hashes(ids, mask)
-    >>> bool(numbers[0] == numbers[2]), bool(numbers[0] == numbers[1])
+    >>> hashes = text_hashes(ids, mask)
+    >>> bool(hashes[0] == hashes[2]), bool(hashes[0] == hashes[1])
     (True, False)
     """
     ids_BT = input_ids_BT.long()
     kept_BT = torch.ones_like(ids_BT) if attention_mask_BT is None else attention_mask_BT.long()
-    powers_T = torch.full((ids_BT.shape[1] + 1,), TEXT_NUMBER_BASE, device=ids_BT.device).cumprod(0)
+    powers_T = torch.full((ids_BT.shape[1] + 1,), HASH_BASE, device=ids_BT.device).cumprod(0)
     power_BT = powers_T[kept_BT.cumsum(1)]
-    numbers_B = ((ids_BT + 1) * kept_BT * power_BT).sum(1)
-    return torch.where(numbers_B == 0, torch.ones_like(numbers_B), numbers_B)  # 0 means "unknown" to a queue
+    hashes_B = ((ids_BT + 1) * kept_BT * power_BT).sum(1)
+    return torch.where(hashes_B == 0, torch.ones_like(hashes_B), hashes_B)  # 0 means "unknown" to a queue
 
 
 def bibtex(method: Method) -> str:
@@ -176,13 +184,13 @@ def bibtex(method: Method) -> str:
     """
     form = r"(?:(?P<author>.+?) )?(?P<year>\d{4}), (?P<title>.+?)(?: \((?P<note>[^()]+)\))?"
     match = re.fullmatch(form, method.paper)
-    found = match.groupdict() if match else {"title": method.paper}
-    if found.get("author"):
-        found["author"] = found["author"].replace(", ", " and ")
-    found |= {"title": f"{{{found['title']}}}", "url": method.reference}
-    names = [name for name in ("author", "title", "year", "note", "url") if found.get(name)]
-    lines = [f"    {name} = {{{found[name]}}}," for name in names]
-    return "\n".join([f"@misc{{{method.name}{found.get('year') or ''},", *lines, "}"])
+    fields = match.groupdict() if match else {"title": method.paper}
+    if fields.get("author"):
+        fields["author"] = fields["author"].replace(", ", " and ")
+    fields |= {"title": f"{{{fields['title']}}}", "url": method.reference}
+    names = [name for name in ("author", "title", "year", "note", "url") if fields.get(name)]
+    lines = [f"    {name} = {{{fields[name]}}}," for name in names]
+    return "\n".join([f"@misc{{{method.name}{fields.get('year') or ''},", *lines, "}"])
 
 
 def _width(model: nn.Module) -> int:

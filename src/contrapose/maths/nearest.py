@@ -2,8 +2,7 @@
 
 One rule of order for the whole package: scores are computed in fp64 and compared as fp32 (or rounded to ``decimals``);
 of equal scores the row with the lower number comes first. A matrix product in fp32 rounds a score by its place in the
-table, so it only finds the candidates; the order never depends on how the product was cut into tiles, on the machine's
-matrix product, or on threads.
+table, so it only finds the candidates: the order depends neither on tiles nor on the machine's matrix product.
 
 A protocol that orders equals otherwise (trec_eval: the greater id first) sorts its rows beforehand.
 """
@@ -20,7 +19,7 @@ from torch import Tensor
 
 from contrapose.maths.similarity import SMALLEST_NORM, at_least_fp32
 
-Measure = Literal["cosine", "dot"]
+Measure = Literal["cosine", "dot", "unit"]
 
 #: Queries and rows of one tile: 512 x 16,384 scores are 32 MB in fp32.
 QUERY_TILE, ROW_TILE = 512, 16_384
@@ -57,7 +56,7 @@ def nearest(
     """The ``k`` nearest of ``rows_ND`` (N, D) for each of ``queries_QD`` (Q, D); K = min(k, N).
 
         score = q . r / (|q| |r|)        measure "cosine"; a zero vector scores 0 with everything
-        score = q . r                    measure "dot"
+        score = q . r                    measure "dot", and "unit": vectors known to be finite and of length 1 or 0
 
     query_keys_Q, row_keys_N: whole numbers; a row whose key is the query's is left out (the query itself, its copies,
     its cluster). decimals: compare scores rounded to so many decimals instead of as fp32.
@@ -69,14 +68,15 @@ def nearest(
     >>> near.rows_QK.tolist(), near.scores_QK.tolist()
     ([[1, 2], [0, 1]], [[1.0, 1.0], [1.0, 0.0]])
     """
-    queries, rows = _table(queries_QD, "queries"), _table(rows_ND, "rows")
+    check = measure != "unit"
+    queries, rows = _table(queries_QD, "queries", check=check), _table(rows_ND, "rows", check=check)
     if queries.shape[1] != rows.shape[1] or k < 1:
         raise ValueError(f"{tuple(queries.shape)} queries, {tuple(rows.shape)} rows and k={k} do not fit")
     if (query_keys_Q is None) != (row_keys_N is None):
         raise ValueError("keys are needed of queries and rows, or of neither")
     if not len(queries) or not len(rows):
-        numbers = torch.zeros(len(queries), min(k, len(rows)), dtype=torch.int64)
-        return _like(queries_QD, numbers, numbers.to(torch.float32 if decimals is None else torch.float64))
+        none = torch.zeros(len(queries), min(k, len(rows)), dtype=torch.int64)
+        return _like(queries_QD, none, none.to(torch.float32 if decimals is None else torch.float64))
     keys = (None if each is None else torch.as_tensor(each) for each in (query_keys_Q, row_keys_N))
     with torch.no_grad():
         numbers, scores = _Search(queries, rows, min(k, len(rows)), measure, decimals).run(*keys)
@@ -90,7 +90,7 @@ def nearest_others(x_ND: Any, k: int, *, keys_N: Any = None, measure: Measure = 
     [1, 0, 1]
     """
     if keys_N is None:
-        keys_N = _table(x_ND, "rows").new_tensor(range(len(x_ND)), dtype=torch.int64)
+        keys_N = _table(x_ND, "rows", check=False).new_tensor(range(len(x_ND)), dtype=torch.int64)
     k = max(0, min(k, len(x_ND) - 1))
     near = nearest(x_ND, x_ND, max(k, 1), measure=measure, query_keys_Q=keys_N, row_keys_N=keys_N)
     return Nearest(near.rows_QK[:, :k], near.scores_QK[:, :k])
@@ -120,7 +120,7 @@ class _Search:
         self, queries_QD: Tensor, rows_ND: Tensor, k: int, measure: Measure, decimals: int | None
     ) -> None:
         self.queries_QD, self.rows_ND, self.k, self.decimals = queries_QD, rows_ND, k, decimals
-        self.query_length_Q, self.row_length_N = _lengths(queries_QD), _lengths(rows_ND)
+        self.query_length_Q, self.row_length_N = (_lengths(x, measure) for x in (queries_QD, rows_ND))
         self.cosine = measure == "cosine"
 
     def run(self, keys_Q: Tensor | None, keys_N: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -151,17 +151,17 @@ class _Search:
         best: list[tuple[Tensor, Tensor]] = []
         for tile in _tiles(len(self.rows_ND), ROW_TILE):
             rows_ND = self._rows(tile, torch.float32)
-            for place, block in enumerate(blocks):
+            for number_of_block, block in enumerate(blocks):
                 table_QN = products(self._queries(block, torch.float32), rows_ND)
                 _leave_out(table_QN, keys_Q, keys_N, block, tile)
                 scores, numbers = table_QN.topk(min(width, table_QN.shape[1]), dim=1)
                 numbers += tile.start
                 if tile.start:
-                    scores = torch.cat([best[place][0], scores], dim=1)
-                    numbers = torch.cat([best[place][1], numbers], dim=1)
+                    scores = torch.cat([best[number_of_block][0], scores], dim=1)
+                    numbers = torch.cat([best[number_of_block][1], numbers], dim=1)
                     scores, order = scores.topk(min(width, scores.shape[1]), dim=1)
                     numbers = numbers.gather(1, order)
-                best[place : place + 1] = [(scores, numbers)]
+                best[number_of_block : number_of_block + 1] = [(scores, numbers)]
         return torch.cat([scores for scores, _ in best]), torch.cat([numbers for _, numbers in best])
 
     def _exact(self, block: slice, numbers_QW: Tensor) -> Tensor:
@@ -222,8 +222,10 @@ def _leave_out(
         table_QN.masked_fill_(keys_Q[queries][:, None] == keys_N[rows], -torch.inf)
 
 
-def _lengths(x_ND: Tensor) -> Tensor:
+def _lengths(x_ND: Tensor, measure: Measure) -> Tensor:
     """(N,) fp64, never 0, without a copy of all rows in fp64."""
+    if measure == "unit":
+        return torch.ones(len(x_ND), dtype=torch.float64, device=x_ND.device)
     parts = [x_ND[tile].double().norm(dim=1) for tile in _tiles(len(x_ND), ROW_TILE)]
     return torch.cat(parts).clamp(min=SMALLEST_NORM)
 
@@ -232,16 +234,13 @@ def _tiles(count: int, size: int) -> list[slice]:
     return [slice(start, start + size) for start in range(0, count, size)]
 
 
-def _table(x_ND: Any, what: str) -> Tensor:
-    if isinstance(x_ND, Tensor):
-        x = x_ND
-    else:
-        with (
-            warnings.catch_warnings()
-        ):  # torch warns of arrays that cannot be written; nothing is written here
-            warnings.simplefilter("ignore", UserWarning)
-            x = torch.from_numpy(np.ascontiguousarray(x_ND))
-    if x.dim() != 2 or not all(bool(x[tile].isfinite().all()) for tile in _tiles(len(x), ROW_TILE)):
+def _table(x_ND: Any, what: str, *, check: bool = True) -> Tensor:
+    with warnings.catch_warnings():
+        # Torch warns of arrays that cannot be written; nothing is written here.
+        warnings.simplefilter("ignore", UserWarning)
+        x = x_ND if isinstance(x_ND, Tensor) else torch.from_numpy(np.ascontiguousarray(x_ND))
+    finite = (bool(x[tile].isfinite().all()) for tile in _tiles(len(x) if check else 0, ROW_TILE))
+    if x.dim() != 2 or not all(finite):
         raise ValueError(f"{what} must be a table of finite vectors, one per row; got shape {tuple(x.shape)}")
     return at_least_fp32(x) if x.is_floating_point() else x.float()
 

@@ -25,7 +25,7 @@ def check_equation(equation: Callable[..., Any]) -> None:
     if len(taken) != 2 or taken[0] == "views":
         raise UsageError(
             f"the equation {equation.__name__} takes ({', '.join(taken)}), and is called with (table, views): write "
-            " def equation(table, views, /, *, ...) and use the table it is given in place of in_batch_table(...)"
+            "def equation(table, views, /, *, ...) and use the table it is given in place of in_batch_table(...)"
         )
 
 

@@ -43,8 +43,8 @@ _TEMPORARY = re.compile(
 class Sink(io.BufferedIOBase):
     """A write-only file that goes through the seam, continues short writes, and hashes what was handed in."""
 
-    def __init__(self, descriptor: int, told: Path) -> None:
-        self._descriptor, self._told = descriptor, told
+    def __init__(self, descriptor: int, final_path: Path) -> None:
+        self._descriptor, self._final_path = descriptor, final_path
         self._pending, self._position = bytearray(), 0
         self.digest = hashlib.sha256()
         self.failure: StorageError | None = None
@@ -79,7 +79,7 @@ class Sink(io.BufferedIOBase):
 
     def _write(self, data: bytes | bytearray | memoryview) -> None:
         try:
-            with reporting(self._told):
+            with reporting(self._final_path):
                 syscalls.write_all(self._descriptor, data)
         except StorageError as error:
             self.failure = error
@@ -87,33 +87,33 @@ class Sink(io.BufferedIOBase):
 
 
 @contextmanager
-def new_file(path: Path, told: Path) -> Iterator[Sink]:
-    """A file that did not exist before, synchronised at the end of the block. Errors name ``told``, its later place."""
+def new_file(path: Path, final_path: Path) -> Iterator[Sink]:
+    """A file that did not exist before, synchronised at the end of the block. Errors name ``final_path``."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    with reporting(told):
+    with reporting(final_path):
         descriptor = syscalls.uninterrupted(lambda: syscalls.calls.open(path, flags))
-    with sinking(descriptor, told, sync=True) as sink:
+    with sinking(descriptor, final_path, sync=True) as sink:
         yield sink
 
 
 @contextmanager
-def sinking(descriptor: int, told: Path, *, sync: bool) -> Iterator[Sink]:
+def sinking(descriptor: int, final_path: Path, *, sync: bool) -> Iterator[Sink]:
     """What is written goes into an open file, which the end of the block closes; ``sync``: once the disk has it."""
-    sink = Sink(descriptor, told)
+    sink = Sink(descriptor, final_path)
     try:
         yield sink
         sink.close()
         if sink.failure:  # whoever wrote swallowed it; the bytes are missing all the same
             raise sink.failure
         if sync:
-            with reporting(told):
+            with reporting(final_path):
                 syscalls.uninterrupted(lambda: syscalls.calls.fsync(descriptor))
     except BaseException:
         sink.abandon()
         with suppress(OSError):
             syscalls.calls.close(descriptor)
         raise
-    with reporting(told):
+    with reporting(final_path):
         syscalls.calls.close(descriptor)
 
 

@@ -24,18 +24,18 @@ def main(arguments: Sequence[str]) -> int:
     broken = 0
     for method in arguments:
         try:
-            found = checks(method)
+            to_run = checks(method)
         except UsageError as error:
             print(f"error: {error}", file=sys.stderr)  # noqa: T201
             return 2
-        broken += _run(method, found)
+        broken += _run(method, to_run)
     return 1 if broken else 0
 
 
-def _run(method: str, found: Sequence[Check]) -> int:
+def _run(method: str, to_run: Sequence[Check]) -> int:
     """Every rule with what broke it; how many rules are broken."""
     broken = total = 0
-    for rule, group in groupby(found, key=lambda check: check.rule):
+    for rule, group in groupby(to_run, key=lambda check: check.rule):
         tried = list(group)
         failed = [(check, reason) for check in tried if (reason := _failure(check))]
         _say(f"{'BROKEN' if failed else 'kept  '}  {rule.name} ({len(tried)} cases)")
@@ -46,7 +46,7 @@ def _run(method: str, found: Sequence[Check]) -> int:
         if len(failed) > NAMED:
             _say(f"        and {len(failed) - NAMED} more cases")
         broken, total = broken + bool(failed), total + 1
-    _say(f"{method}: {total - broken} of {total} rules kept over {len(found)} checks")
+    _say(f"{method}: {total - broken} of {total} rules kept over {len(to_run)} checks")
     return broken
 
 

@@ -16,12 +16,12 @@ from typing import Any, Literal, get_args, get_origin
 import torch
 from torch import Tensor
 
-from contrapose.contract import Loss, Views
-from contrapose.objectives.catalogue import all_parts, recipe
+from contrapose.contract import Loss, Views, split_key
+from contrapose.objectives.catalogue import all_methods, all_parts, recipe
 from contrapose.objectives.configured import ConfiguredMethod
 from contrapose.objectives.objective import Objective
 from contrapose.objectives.plugins import is_file
-from contrapose.testing.toys import supplies, tokens
+from contrapose.testing.toys import beside, supplies, tokens
 
 WIDTH = 5
 ROWS = 6
@@ -57,12 +57,21 @@ class Case:
         """Whether a switch cuts the gradient, so that it is not the slope of the loss."""
         return any(name.startswith("detach") and value for name, value in self.numbers.items())
 
+    @property
+    def has_own_text(self) -> bool:
+        """Whether columns hold the row's own text on purpose, so that even a row alone has negatives."""
+        return any(part.has_own_text for part in checked(self).parts)
+
+    def batch(self, rows: int = ROWS, **options: Any) -> Views:
+        """:func:`batch`, with what the case needs beside."""
+        return beside(batch(rows, **options), checked(self).needs)
+
     def build(self, *, memory: bool = True) -> Objective:
         """The objective; with ``memory``, its sources have seen two earlier batches."""
         objective = checked(self).build(width=WIDTH)
         objective.attach(supplies(objective.needs, WIDTH))
         for step in range(2 if memory else 0):
-            objective.observe(batch(seed=100 + step, first_text=1000 + 10 * step))
+            objective.observe(self.batch(seed=100 + step, first_text=1000 + 10 * step))
         return objective
 
 
@@ -101,12 +110,22 @@ def switched(method: str) -> Iterator[Case]:
 
 
 def combined(method: str) -> Iterator[Case]:
-    """The method with every part that is not its own, and with every pair of them."""
+    """The method with every part that is not its own; and with every pair, once for each equation of the catalogue.
+
+    A method is an equation and parts: what a pair does to one is tried on the method that has the fewest.
+    """
     own = {part.name for part in recipe(method).parts}
     others = [name for name in all_parts() if name not in own]
-    for size in (1, 2):
+    for size in (1, 2) if method == _plainest(method) else (1,):
         for parts in combinations(others, size):
             yield Case(method, parts)
+
+
+def _plainest(method: str) -> str:
+    """The method with the same equation and the fewest parts; a method of a file is its own."""
+    equation = recipe(method).method.objective
+    same = [name for name, record in all_methods().items() if record.objective is equation]
+    return method if method not in same else min(same, key=lambda name: len(recipe(name).parts))
 
 
 def cases_of(method: str) -> list[Case]:
@@ -140,10 +159,20 @@ def batch(
 
 
 def with_gradient(views: Views) -> Views:
+    """Every view of the trained encoder is a leaf; a companion's is none."""
     return views.with_views(
-        anchor=views.anchor.detach().clone().requires_grad_(),
-        positive=views.positive.detach().clone().requires_grad_(),
+        **{name: views.by_name[name].detach().clone().requires_grad_() for name in trained_views(views)}
     )
+
+
+def trained_views(views: Views) -> list[str]:
+    """The views that a gradient enters: all but the companions'."""
+    sources = {name: split_key(name)[1] for name in views.by_name}
+    return [
+        name
+        for name, source in sources.items()
+        if source is None or source == "pooled" or source.startswith("-")
+    ]
 
 
 def gradients(loss: Loss, views: Views) -> tuple[Tensor, Tensor]:
@@ -154,5 +183,5 @@ def gradients(loss: Loss, views: Views) -> tuple[Tensor, Tensor]:
 def is_random(case: Case, term: str = "contrast") -> bool:
     """Whether another step gives the same views another value of the term."""
     objective = case.build()
-    first, second = (objective(replace(batch(), step=step), with_stats=False) for step in (0, 1))
+    first, second = (objective(replace(case.batch(), step=step), with_stats=False) for step in (0, 1))
     return not torch.equal(first.terms[term], second.terms[term])

@@ -21,6 +21,11 @@ def alone(case: Case) -> bool:
     return not case.parts and not case.numbers
 
 
+def contrasts_other_texts(case: Case) -> bool:
+    """No column holds the row's own text on purpose, as inner layers' do."""
+    return not case.has_own_text
+
+
 @dataclass(frozen=True)
 class Rule:
     """check: raises AssertionError where a case breaks the promise; applies: which cases it is for."""

@@ -8,7 +8,7 @@ import torch
 
 from contrapose.objectives.catalogue import recipe
 from contrapose.objectives.objective import Objective
-from contrapose.testing.cases import Case, batch
+from contrapose.testing.cases import Case
 from contrapose.testing.rules import Rule, must
 
 #: Rows that a queue holds here: so few that batches overflow it.
@@ -37,7 +37,7 @@ def remembers(case: Case) -> bool:
 def filled(case: Case, *sizes: int) -> Objective:
     objective = with_small_queues(case).build(memory=False)
     for number, rows in enumerate(sizes):
-        objective.observe(batch(rows=rows, seed=50 + number, first_text=1 + 100 * number))
+        objective.observe(case.batch(rows=rows, seed=50 + number, first_text=1 + 100 * number))
     return objective
 
 
@@ -53,7 +53,7 @@ def a_saved_state_gives_the_same_next_steps(case: Case) -> None:
         saved = {name: tensor.clone() for name, tensor in objective.state_dict().items()}
         resumed.load_state_dict(saved, strict=True)
         for step in range(3):
-            views = batch(seed=step, step=step, first_text=900 + 10 * step)
+            views = case.batch(seed=step, step=step, first_text=900 + 10 * step)
             ours, theirs = (each(views, with_stats=False).outcome for each in (objective, resumed))
             must(torch.equal(ours.logits_BC, theirs.logits_BC), f"after {sizes} rows: other logits")
             must(torch.equal(ours.loss_B, theirs.loss_B), f"after {sizes} rows: another loss")
@@ -64,7 +64,7 @@ def a_saved_state_gives_the_same_next_steps(case: Case) -> None:
 
 def what_is_remembered_is_used(case: Case) -> None:
     """Memory adds columns, or changes those there are, and never takes one away."""
-    empty, full = filled(case)(batch()).outcome.table, filled(case, 6, 6)(batch()).outcome.table
+    empty, full = filled(case)(case.batch()).outcome.table, filled(case, 6, 6)(case.batch()).outcome.table
     must(full.cosine_BC.shape[1] >= empty.cosine_BC.shape[1], "columns are gone")
     must(not torch.equal(full.cosine_BC, empty.cosine_BC), "what is remembered changes nothing")
 
@@ -72,8 +72,8 @@ def what_is_remembered_is_used(case: Case) -> None:
 def asking_for_a_loss_changes_no_state(case: Case) -> None:
     """Only observe, after an accepted step, changes what is remembered."""
     objective, untouched = case.build(), case.build()
-    objective(batch())
-    objective(batch(), with_stats=False)
+    objective(case.batch())
+    objective(case.batch(), with_stats=False)
     must(same_state(objective, untouched), "a loss that was only asked for changed the state")
 
 
@@ -81,7 +81,7 @@ def an_accepted_step_changes_the_state(case: Case) -> None:
     """observe remembers."""
     objective = filled(case, 6, 6)
     before = {name: tensor.clone() for name, tensor in objective.state_dict().items()}
-    objective.observe(batch(first_text=1))
+    objective.observe(case.batch(first_text=1))
     changed = [
         name for name, tensor in objective.state_dict().items() if not torch.equal(tensor, before[name])
     ]
@@ -91,7 +91,7 @@ def an_accepted_step_changes_the_state(case: Case) -> None:
 def what_is_remembered_has_no_graph(case: Case) -> None:
     """Memory holds numbers, not the graph of a step that is over."""
     objective = filled(case)
-    views = batch()
+    views = case.batch()
     for name in ("anchor", "positive"):
         views.by_name[name].requires_grad_()
     objective.observe(views)

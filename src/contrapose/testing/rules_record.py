@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
+from contrapose.contract import Views
 from contrapose.errors import UsageError
 from contrapose.objectives.catalogue import describe, loss, method_named, recipe
 from contrapose.testing.cases import COMPANIONS, Case, checked, choices
 from contrapose.testing.rules import Rule, alone, must
+from contrapose.testing.toys import beside
 
 #: Limits above this are not tried: a queue of a million vectors is one.
 LARGEST_TRIED = 100
@@ -40,7 +42,9 @@ def out_of_range(method: str) -> Iterator[tuple[str, Any]]:
             yield name, options[0].upper()
             yield name, 1
         else:
-            text: tuple[Any, ...] = ("",) if field.annotation is str else ("many",)
+            text: tuple[Any, ...] = (
+                ("",) if str in (field.annotation, *get_args(field.annotation)) else ("many",)
+            )
             no_numbers: tuple[Any, ...] = (float("nan"), float("inf"), *text, [1], {})
             yield from ((name, wrong) for wrong in no_numbers)
 
@@ -97,8 +101,11 @@ def it_takes_plain_tensors_and_given_negatives(case: Case) -> None:
         else:
             raise AssertionError("it needs tokens, and vectors alone are accepted")
         return
-    plain = loss(case.method, anchor, positive, parts=case.parts, **case.numbers)
-    triplets = loss(case.method, anchor, positive, negative, parts=case.parts, **case.numbers)
+    pair = Views.pair(anchor, positive)
+    given = beside(pair, checked(case).needs).by_name
+    further = {name: vectors for name, vectors in given.items() if name not in pair.by_name}
+    plain = loss(case.method, anchor, positive, parts=case.parts, views=further, **case.numbers)
+    triplets = loss(case.method, anchor, positive, negative, parts=case.parts, views=further, **case.numbers)
     must(plain.total.isfinite() and triplets.total.isfinite(), "the loss is not finite")
     more = triplets.outcome.logits_BC.shape[1] - plain.outcome.logits_BC.shape[1]
     must(more == 4, f"four given negatives made {more} more columns")

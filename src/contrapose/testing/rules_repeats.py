@@ -7,16 +7,16 @@ from dataclasses import replace
 import torch
 
 from contrapose.contract import Views
-from contrapose.testing.cases import ROWS, Case, batch, with_gradient
-from contrapose.testing.rules import Rule, must
+from contrapose.testing.cases import ROWS, Case, with_gradient
+from contrapose.testing.rules import Rule, contrasts_other_texts, must
 
 #: Row 3 says what row 0 says; rows 1 and 4 say what the queue of ``Case.build`` already holds.
 TEXTS = torch.tensor([7, 1001, 2, 7, 1012, 5])
 
 
-def repeated() -> Views:
+def repeated(case: Case) -> Views:
     """Rows 0 and 3 are one text, so their vectors are nearly the same."""
-    views = batch(dtype=torch.float64)
+    views = case.batch(dtype=torch.float64)
     noise = 0.01 * torch.randn(2, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     twins = {}
     for name, shift in zip(("anchor", "positive"), noise, strict=True):
@@ -33,7 +33,7 @@ def mixes_no_positive(case: Case) -> bool:
 def repeated_text_has_no_share_and_exactly_no_gradient(case: Case) -> None:
     """Columns that repeat the row's text are struck out of table, logits and gradient. in_batch_table and to_logits do
     it."""
-    outcome = case.build()(with_gradient(repeated()), with_stats=False).outcome
+    outcome = case.build()(with_gradient(repeated(case)), with_stats=False).outcome
     table = outcome.table
     in_batch = table.valid_BC[:, table.origins["batch"]]
     struck = {tuple(pair) for pair in (~in_batch).nonzero().tolist()}
@@ -49,7 +49,7 @@ def repeated_text_has_no_share_and_exactly_no_gradient(case: Case) -> None:
 
 def repeated_row_gets_no_gradient_from_the_row_it_repeats(case: Case) -> None:
     """Two rows of one text do not push each other away."""
-    views = with_gradient(repeated())
+    views = with_gradient(repeated(case))
     loss_B = case.build()(views).outcome.loss_B
     (from_first_BD,) = torch.autograd.grad(loss_B[0], views.positive, retain_graph=True)
     must((from_first_BD[3] == 0).all(), "row 0 moves row 3, which says the same")
@@ -60,7 +60,7 @@ def repeated_row_gets_no_gradient_from_the_row_it_repeats(case: Case) -> None:
 def repeated_text_is_nobodys_hardest_negative(case: Case) -> None:
     """With only repeats there is no negative at all: the loss is 0, and so is every mixture."""
     same = torch.full((ROWS,), 7)
-    views = with_gradient(replace(batch(), text_ids={"anchor": same, "positive": same}))
+    views = with_gradient(replace(case.batch(), text_ids={"anchor": same, "positive": same}))
     loss = case.build(memory=False)(views)
     contrast = loss.terms["contrast"].item()
     must(contrast == 0.0, f"a batch of one text has the loss {contrast}")
@@ -70,7 +70,7 @@ def repeated_text_is_nobodys_hardest_negative(case: Case) -> None:
 
 def texts_that_all_differ_change_nothing(case: Case) -> None:
     """Knowing the texts changes nothing where none repeats, to the bit."""
-    plain = batch()
+    plain = case.batch()
     differing = replace(plain, text_ids={name: torch.arange(1, ROWS + 1) for name in ("anchor", "positive")})
     objective = case.build()
     must(
@@ -81,7 +81,7 @@ def texts_that_all_differ_change_nothing(case: Case) -> None:
 def repeats_change_the_loss_of_their_rows(case: Case) -> None:
     """Striking out a twin matters: without it, the row's hardest negative is itself."""
     objective = case.build()
-    views = repeated()
+    views = repeated(case)
     change_B = objective(views).outcome.loss_B - objective(replace(views, text_ids={})).outcome.loss_B
     must((change_B[[0, 3]].abs() > 0).all(), "the loss of two rows of one text is as if they were strangers")
 
@@ -89,7 +89,7 @@ def repeats_change_the_loss_of_their_rows(case: Case) -> None:
 RULES = (
     Rule(repeated_text_has_no_share_and_exactly_no_gradient),
     Rule(repeated_row_gets_no_gradient_from_the_row_it_repeats, mixes_no_positive),
-    Rule(repeated_text_is_nobodys_hardest_negative),
+    Rule(repeated_text_is_nobodys_hardest_negative, contrasts_other_texts),
     Rule(texts_that_all_differ_change_nothing),
-    Rule(repeats_change_the_loss_of_their_rows),
+    Rule(repeats_change_the_loss_of_their_rows, contrasts_other_texts),
 )

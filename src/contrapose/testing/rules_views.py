@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from contrapose.objectives.catalogue import recipe
-from contrapose.testing.cases import ROWS, Case, batch, is_random, with_gradient
+from contrapose.testing.cases import ROWS, Case, is_random, with_gradient
 from contrapose.testing.rules import Rule, must
 
 #: What every loss reports.
@@ -28,7 +28,7 @@ def can_be_made_certain(case: Case) -> bool:
 
 def inputs_are_not_touched(case: Case) -> None:
     """No tensor of the batch is written to."""
-    views = batch(first_text=1)
+    views = case.batch(first_text=1)
     tensors = [*views.by_name.values(), *views.text_ids.values()]
     before = [(tensor.clone(), tensor._version) for tensor in tensors]
     objective = case.build()
@@ -40,7 +40,7 @@ def inputs_are_not_touched(case: Case) -> None:
 
 def length_of_embeddings_does_not_matter(case: Case) -> None:
     """Vectors of any length give the loss of their directions."""
-    views = batch(dtype=torch.float64)
+    views = case.batch(dtype=torch.float64)
     scale = torch.linspace(0.1, 30.0, ROWS, dtype=torch.float64)[:, None]
     longer = views.with_views(anchor=views.anchor * scale.flip(0), positive=views.positive * scale)
     objective = case.build()
@@ -52,7 +52,7 @@ def order_of_rows_does_not_matter(case: Case) -> None:
     if is_random(case):
         case = Case(case.method, case.parts, {**case.numbers, "pairs": "all"})
         must(not is_random(case), "pairs='all' still draws")
-    views = batch(dtype=torch.float64, first_text=1)
+    views = case.batch(dtype=torch.float64, first_text=1)
     order = torch.tensor([3, 0, 5, 1, 4, 2])
     shuffled = replace(
         views,
@@ -68,10 +68,10 @@ def same_seed_and_step_give_the_same_bits(case: Case) -> None:
     state = torch.get_rng_state()
     try:
         torch.manual_seed(1)
-        first = case.build()(batch(step=3))
+        first = case.build()(case.batch(step=3))
         torch.manual_seed(2)
         before = torch.get_rng_state()
-        again = case.build()(batch(step=3))
+        again = case.build()(case.batch(step=3))
         must(torch.equal(first.outcome.loss_B, again.outcome.loss_B), "the loss follows the global seed")
         must(torch.equal(before, torch.get_rng_state()), "the global random stream was used")
     finally:
@@ -81,7 +81,7 @@ def same_seed_and_step_give_the_same_bits(case: Case) -> None:
 def randomness_follows_seed_and_step(case: Case) -> None:
     """What is drawn anew at every step is drawn anew for every seed, and the other way round."""
     objective = case.build()
-    views = batch()
+    views = case.batch()
     ours, others = objective(views).terms, objective(replace(views, seed=views.seed + 1)).terms
     for name, term in ours.items():
         depends_on_seed = not torch.equal(term, others[name])
@@ -90,7 +90,7 @@ def randomness_follows_seed_and_step(case: Case) -> None:
 
 def statistics_are_detached_numbers(case: Case) -> None:
     """Statistics are finite scalars without gradient."""
-    loss = case.build()(with_gradient(batch()))
+    loss = case.build()(with_gradient(case.batch()))
     must(set(loss.stats) >= STATISTICS, f"missing: {sorted(STATISTICS - set(loss.stats))}")
     for name, value in loss.stats.items():
         must(not value.requires_grad, f"'{name}' carries a gradient")

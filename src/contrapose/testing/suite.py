@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from contrapose.testing import rules_loss, rules_memory, rules_record, rules_repeats, rules_views
+from contrapose.testing import rules_loss, rules_memory, rules_parts, rules_record, rules_repeats, rules_views
 from contrapose.testing.cases import Case, cases_of
 from contrapose.testing.rules import Rule
 
@@ -25,7 +25,7 @@ class Check:
 
 def all_rules() -> tuple[Rule, ...]:
     """Every rule, in the order of the page that lists them."""
-    files = (rules_record, rules_loss, rules_views, rules_repeats, rules_memory)
+    files = (rules_record, rules_loss, rules_views, rules_repeats, rules_parts, rules_memory)
     return tuple(rule for file in files for rule in file.RULES)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from contrapose.contract import Needs, Network, Supplies, Tokens
+from contrapose.contract import Needs, Network, Supplies, Tokens, Views, key_of
 from contrapose.seeds import seeded
 
 VOCABULARY, MASK, SPECIAL, PADDING = 20, 3, 2, 0
@@ -53,6 +53,28 @@ def supplies(needs: Needs, width: int) -> Supplies:
 def _toy(network: Network, width: int) -> nn.Module:
     toy = ToyDiscriminator(width) if network.kind == "discriminator" else ToyLanguageModel()
     return toy.requires_grad_(network.trainable)
+
+
+def beside(views: Views, needs: Needs) -> Views:
+    """The views with inner layers, vectors before the head and companions' vectors, as far as they are needed.
+
+    An inner layer is near the vector it belongs to; a companion finds other texts alike, and is one number wider.
+    """
+    random = torch.Generator().manual_seed(1)
+    further: dict[str, Tensor] = {}
+    for view in ("anchor", "positive"):
+        vectors_BD = views.by_name[view]
+        sources: list[str | int] = [*needs.layers, *(["pooled"] if needs.pooled else [])]
+        for source in sources:
+            noise_BD = torch.randn(vectors_BD.shape, generator=random, dtype=torch.float64)
+            further[key_of(view, source)] = (vectors_BD.double() + 0.3 * noise_BD).to(vectors_BD.dtype)
+    rows, width = views.anchor.shape
+    for companion in needs.companions:
+        vectors_BE = torch.randn(rows, width + 1, generator=random, dtype=torch.float64).to(
+            views.anchor.dtype
+        )
+        further |= {key_of(view, companion.name): vectors_BE for view in companion.reads}
+    return views.with_views(**further)
 
 
 def tokens(rows: int, seed: int) -> dict[str, Tokens]:

@@ -127,7 +127,8 @@ def _network(network: Network, settings: RunSettings, encoder: Encoder) -> nn.Mo
     source = settings.encoder.model if network.source == "start" else network.source
     try:
         if network.kind == "discriminator":
-            body = Encoder.load(source, head="none", dropout=settings.encoder.dropout)
+            own_revision = settings.encoder.revision if network.source == "start" else None
+            body = Encoder.load(source, head="none", dropout=settings.encoder.dropout, revision=own_revision)
             if body.device.type == "cpu" and body.dropout_probability() > 0:
                 body.use_attention("eager")
             made: nn.Module = ConditionedEncoder(body)

@@ -34,7 +34,7 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     >>> len(corpora), queries
     (2, ['what?', 'and how'])
     """
-    number = next((place for place, word in enumerate(arguments) if not is_there(word)), len(arguments))
+    number = next((index for index, word in enumerate(arguments) if not is_there(word)), len(arguments))
     if number == 0 and arguments:
         raise DataError(f"no such file or folder: {printable(arguments[0], 300)}")
     corpora, queries = list(arguments[:number]), list(arguments[number:])

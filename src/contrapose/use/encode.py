@@ -55,19 +55,19 @@ class Summary:
         return 3 if self.quarantined else 0
 
     def lines(self) -> list[str]:
-        """The account for people."""
+        """The summary lines for people."""
         length = "unit length" if self.normalize else "as pooled"
-        told = [f"{self.rows:,} rows of {self.width} float32 ({length}) in {self.output}"]
+        lines = [f"{self.rows:,} rows of {self.width} float32 ({length}) in {self.output}"]
         if self.quarantined:
             reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.reasons.items())
-            told.append(
+            lines.append(
                 f"{self.quarantined:,} rows could not be read and have no vector ({reasons}); "
                 f"listed with file and line in {self.quarantine_file}"
             )
-        return [*told, *self.notices]
+        return [*lines, *self.notices]
 
     def to_json(self) -> dict[str, Any]:
-        """The account for programs."""
+        """The summary for programs."""
         return {
             "rows": self.rows,
             "width": self.width,
@@ -197,8 +197,8 @@ def _write_parquet(file: BinaryIO, chunks: Iterator[Chunk], width: int, output: 
 
 def _nothing_read(sources: Sources, quarantine: Quarantine) -> str:
     named = [sources] if isinstance(sources, str | Path) else sources
-    told = f"nothing to encode in {', '.join(str(name) for name in named)}"
-    return told + (f": none of its {quarantine.bad:,} rows can be read" if quarantine.bad else ": no rows")
+    lines = f"nothing to encode in {', '.join(str(name) for name in named)}"
+    return lines + (f": none of its {quarantine.bad:,} rows can be read" if quarantine.bad else ": no rows")
 
 
 def _list_quarantined(output: Path, quarantine: Quarantine) -> Path | None:

@@ -39,7 +39,7 @@ class Hit:
         return asdict(self)
 
 
-class Entry(NamedTuple):
+class IndexedText(NamedTuple):
     """What an index keeps of a row beside its vector."""
 
     text: str
@@ -67,7 +67,7 @@ class SearchIndex:
         self,
         encoder: TextEncoder,
         vectors_ND: np.ndarray,
-        entries: Sequence[Entry | str],
+        entries: Sequence[IndexedText | str],
         *,
         precision: str = "fp32",
     ) -> None:
@@ -81,7 +81,7 @@ class SearchIndex:
         self.encoder, self.precision = encoder, precision
         self.vectors_ND = unit_rows(vectors_ND)
         self.entries = [
-            Entry(entry, row) if isinstance(entry, str) else entry for row, entry in enumerate(entries)
+            IndexedText(entry, row) if isinstance(entry, str) else entry for row, entry in enumerate(entries)
         ]
 
     @classmethod
@@ -169,12 +169,12 @@ class _Best:
                 "a query's vector is not finite, so it is near to nothing. Check the model's weights"
             )
         self.queries_QD, self.top = unit_rows(queries_QD), top
-        self.best: list[list[tuple[float, Entry]]] = [[] for _ in queries_QD]
+        self.best: list[list[tuple[float, IndexedText]]] = [[] for _ in queries_QD]
 
-    def add(self, entries: Sequence[Entry], vectors_ND: np.ndarray) -> None:
+    def add(self, entries: Sequence[IndexedText], vectors_ND: np.ndarray) -> None:
         from contrapose.maths.nearest import nearest
 
-        near = nearest(self.queries_QD, vectors_ND, self.top, measure="dot", decimals=DECIMALS)
+        near = nearest(self.queries_QD, vectors_ND, self.top, measure="unit", decimals=DECIMALS)
         for query, (scores, rows) in enumerate(
             zip(near.scores_QK.tolist(), near.rows_QK.tolist(), strict=True)
         ):
@@ -210,7 +210,7 @@ def _chunks(
     precision: str,
     quarantine: Quarantine | None,
     progress: Progress,
-) -> Iterable[tuple[list[Entry], np.ndarray]]:
+) -> Iterable[tuple[list[IndexedText], np.ndarray]]:
     chunks = encoded_chunks(
         encoder,
         sources,
@@ -225,7 +225,8 @@ def _chunks(
         if kept:
             rows = [(number, chunk.rows[number]) for number in kept]
             entries = [
-                Entry(text_of(row), chunk.first_row + number, row.file, row.line) for number, row in rows
+                IndexedText(text_of(row), chunk.first_row + number, row.file, row.line)
+                for number, row in rows
             ]
             yield entries, chunk.vectors_ND[kept]
 

@@ -1,0 +1,133 @@
+"""Pages of the methods, made from their records and files; docs/build.py writes them."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fields import cell, default_of, kind
+from prose import markdown
+
+ROOT = Path(__file__).resolve().parent.parent
+METHODS = "methods"
+
+
+def method_pages() -> dict[str, str]:
+    """Path within docs/ -> page: an overview of methods and parts, and one page per method."""
+    from contrapose.objectives.catalogue import describe
+
+    described = describe()
+    pages = {f"{METHODS}/{method['name']}.md": method_page(method) for method in described}
+    return {"methods.md": overview(described), **pages}
+
+
+def methods_table(folder: str) -> str:
+    """Every method in a line; ``folder`` leads from the page to the method pages."""
+    from contrapose.objectives.catalogue import describe
+
+    lines = ["| method | what it does | paper |", "|---|---|---|"]
+    for method in describe():
+        name, paper = method["name"], f"[{method['paper']}]({method['reference']})"
+        lines.append(f"| [`{name}`]({folder}/{name}.md) | {method['idea']} | {paper} |")
+    return "\n".join(lines)
+
+
+def overview(described: list[dict[str, Any]]) -> str:
+    from contrapose.objectives.catalogue import all_parts
+    from contrapose.objectives.hyperparameters import hyperparameters_of
+
+    lines = [
+        "# Methods and their hyperparameters",
+        "",
+        "A method is an equation and the parts that it is made of. Any part can be added to any method that does not",
+        "have it yet: `--with mixed-negatives --set k=5`. `contrapose methods` prints what stands here, which is made",
+        "from the code by `make docs`.",
+        "",
+        methods_table(METHODS),
+        "",
+        "| part, for `--with` | role | what it does |",
+        "|---|---|---|",
+        *(f"| `{part.name}` | {part.role()} | {part.idea} |" for part in all_parts().values()),
+    ]
+    for part in all_parts().values():
+        lines += ["", f"## Part `{part.name}`", "", part.idea, ""]
+        lines += _hyperparameters(hyperparameters_of(part).model_fields)
+    return "\n".join(lines) + "\n"
+
+
+def method_page(method: Mapping[str, Any]) -> str:
+    """One method: idea, equation, hyperparameters, departures, example, and what docs/methods/NAME.notes.md adds."""
+    from contrapose.objectives.catalogue import recipe
+
+    name = method["name"]
+    lines = [
+        f"# {name}",
+        "",
+        method["idea"],
+        "",
+        f"Paper: [{method['paper']}]({method['reference']}). Made of: "
+        + ", ".join(f"`{part}`" for part in method["parts"])
+        + ".",
+        "",
+        "```",
+        f"contrapose train notes.txt --method {name} --out runs/{name}",
+        "```",
+        "",
+        "## The equation",
+        "",
+        *_equation(name),
+        *_parts(method["parts"]),
+        "",
+        "## Hyperparameters",
+        "",
+        "Each is set by `--set NAME=VALUE`, or by its name in Python.",
+        "",
+        *_hyperparameters(type(recipe(name).hyperparameters).model_fields),
+    ]
+    if method["departures"]:
+        lines += ["", "## Departures from the paper or its code", ""]
+        lines += [f"- {departure}" for departure in method["departures"]]
+    example = ROOT / "examples" / f"{name.replace('-', '_')}.py"
+    if example.is_file():
+        lines += ["", "## Example", "", f"`examples/{example.name}`, which runs as it is:", ""]
+        lines += ["```python", example.read_text("utf-8").rstrip(), "```"]
+    notes = ROOT / "docs" / METHODS / f"{name}.notes.md"
+    if notes.is_file():
+        lines += ["", notes.read_text("utf-8").strip()]
+    return "\n".join(lines) + "\n"
+
+
+def _equation(name: str) -> list[str]:
+    """The docstring of the file that declares the method: its equation in the paper's letters."""
+    import contrapose.objectives
+
+    for info in pkgutil.iter_modules(contrapose.objectives.__path__):
+        module = importlib.import_module(f"contrapose.objectives.{info.name}")
+        declared = [getattr(module, "METHOD", None), *getattr(module, "METHODS", ())]
+        if any(getattr(method, "name", None) == name for method in declared):
+            path = f"src/contrapose/objectives/{info.name}.py"
+            return [markdown(inspect.getdoc(module) or ""), "", f"The code: `{path}`."]
+    return ["Offered by another package."]
+
+
+def _parts(names: Sequence[str]) -> list[str]:
+    """What the files of the method's parts say."""
+    from contrapose.objectives.catalogue import all_parts
+
+    lines: list[str] = []
+    for name in names:
+        if name in all_parts():
+            module = inspect.getmodule(all_parts()[name])
+            lines += ["", f"### Part `{name}`", "", markdown(inspect.getdoc(module) or "")]
+    return lines
+
+
+def _hyperparameters(fields: Mapping[str, Any]) -> list[str]:
+    lines = ["| hyperparameter | type | default | meaning |", "|---|---|---|---|"]
+    for name, field in fields.items():
+        lines.append(f"| `{name}` | {kind(field)} | {default_of(field)} | {cell(field.description or '')} |")
+    return lines
