@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from contrapose.cli import demo as demos
-from contrapose.cli.demo import ask, library_of, numbers_of, questions_of, texts_of
+from contrapose.cli.demo import ask, numbers_of, questions_of, texts_of
 from contrapose.data.held_out import Pair, Split
 from contrapose.errors import EmptyCorpus
 
@@ -32,7 +32,7 @@ def split(monkeypatch: pytest.MonkeyPatch) -> Split:
 
 
 def asked(encoder: Any, split: Split) -> dict[str, Any]:
-    return ask(encoder, questions_of(split), library_of(split))
+    return ask(encoder, questions_of(split), split.library())
 
 
 def knows_colours(texts):
@@ -81,7 +81,7 @@ def test_searches_show_the_best_public_first_lines(split):
     assert (hits[0]["name"], hits[0]["text"]) == ("m.paint_blue", "Paint it blue.")
     assert hits[0]["cosine"] == pytest.approx(1.0)
     assert hits[0]["cosine"] > hits[1]["cosine"]
-    assert "m._hidden" not in {pair.name for pair in library_of(split)}
+    assert "m._hidden" not in {pair.name for pair in split.library()}
 
 
 def test_every_distinct_text_is_encoded_once(split):
@@ -92,7 +92,7 @@ def test_every_distinct_text_is_encoded_once(split):
         return knows_colours(texts)
 
     asked(encode, split)
-    assert len(seen) == len(set(seen)) == len(texts_of(questions_of(split), library_of(split))) > 16
+    assert len(seen) == len(set(seen)) == len(texts_of(questions_of(split), split.library())) > 16
 
 
 def test_geometry_is_that_of_the_held_out_texts(split):

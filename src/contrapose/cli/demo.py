@@ -38,11 +38,9 @@ from contrapose.hints import YOUR_TEXT, command, free_folder
 from contrapose.listening import Listener
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from contrapose.data.harvest import HarvestStatistics
     from contrapose.data.held_out import Pair, Split
-    from contrapose.evaluate.encoding import Encodes, Encodings
+    from contrapose.evaluate.encoding import Encodes
 
 EXAMPLES = examples(
     "contrapose demo", "contrapose demo --out runs/demo --method focal-infonce --steps 50 --json"
@@ -160,7 +158,7 @@ def run_demo(
     claim(folder)
     with RunLock(folder), _told_how_to_go_on(out):
         statistics, split = harvest(sources, view)
-        questions, library = questions_of(split), library_of(split)
+        questions, library = questions_of(split), split.library()
         asked = {**settings, "text": _hash_of(split, questions, library)}
         if begin(folder, asked):
             view.notice(f"continuing the demo in {folder}")
@@ -272,15 +270,6 @@ def questions_of(split: Split) -> dict[str, tuple[Pair, ...]]:
     return questions
 
 
-def library_of(split: Split) -> list[Pair]:
-    """What the searches search in: every public object's first line, trained on or not, each once, by name."""
-    library: dict[str, Pair] = {}
-    for pair in (*split.name_pairs, *split.name_questions):
-        if not any(part.startswith("_") for part in pair.name.split(".")):
-            library.setdefault(pair.positive, pair)
-    return sorted(library.values(), key=lambda pair: pair.name)
-
-
 def texts_of(questions: Mapping[str, Sequence[Pair]], library: Sequence[Pair]) -> list[str]:
     """Every distinct text that must be encoded."""
     asked = [text for pairs in questions.values() for pair in pairs for text in (pair.anchor, pair.positive)]
@@ -351,10 +340,10 @@ def ask(
     device = getattr(encoder, "device", None)  # a plain function has none, and no precision either
     precision = None if device is None else "bf16" if pick_precision("auto", device) else "fp32"
     encodings = encode_once(encoder, texts_of(questions, library), precision=precision, progress=view)
-    ranks = {task: _ranks(encodings, pairs) for task, pairs in questions.items()}
     best = nearest(encodings.of(SEARCHES), encodings.of([pair.positive for pair in library]), HITS)
-    pairs = [(pair.anchor, pair.positive) for pair in questions["description"]]
-    geometry = replace(GeometryTask.on_texts([], pairs), intervals=False).score(encodings)
+    pairs = {task: [(pair.anchor, pair.positive) for pair in asked] for task, asked in questions.items()}
+    ranks = {task: retrieval_pairs.ranks_of_answers(encodings, asked) for task, asked in pairs.items()}
+    geometry = replace(GeometryTask.on_texts([], pairs["description"]), intervals=False).score(encodings)
     return {
         "fingerprint": encodings.model,
         "scores": {
@@ -370,19 +359,6 @@ def ask(
             for query, rows, cosines in zip(SEARCHES, best.rows_QK, best.scores_QK, strict=True)
         },
     }
-
-
-def _ranks(encodings: Encodings, pairs: Sequence[Pair]) -> np.ndarray:
-    """(N,) ranks among the distinct answers: an answer that two objects share is one candidate."""
-    import numpy as np
-
-    from contrapose.evaluate.retrieval_pairs import pair_retrieval
-
-    row_of = {answer: row for row, answer in enumerate(dict.fromkeys(pair.positive for pair in pairs))}
-    right_N = np.array([row_of[pair.positive] for pair in pairs])
-    return pair_retrieval(
-        encodings.of([pair.anchor for pair in pairs]), encodings.of(list(row_of)), true_target=right_N
-    )
 
 
 def time_left(settings: Mapping[str, Any], asking: float, texts: int, trainings: int) -> str:
