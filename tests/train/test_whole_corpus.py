@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,34 @@ def test_a_text_part_that_prepares_nothing_costs_nothing(attach: Any, tmp_path: 
     attach(50, recipe("simcse", views="crop").text_parts(["text"], max_words=8)[0], listener)
     assert not listener.tasks
     assert not (tmp_path / "cache").exists()
+
+
+DOCUMENTED = """
+from typing import Annotated
+import numpy as np
+from pydantic import Field
+from contrapose.contract import Method, TextPart, TrainingProtocol
+from contrapose.maths.nearest import nearest_others
+from contrapose.objectives.simcse import simcse
+
+{classes}
+
+METHOD = Method(
+    name="documented", idea="Mine.", paper="Me 2026, Mine", reference="https://example.org", objective=simcse,
+    text_parts=(NearestOther,), protocol=Masked,
+)
+"""
+
+
+def test_the_examples_of_the_page_train_as_they_stand(place: Place, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "adding-a-method.md").read_text()
+    classes = re.findall(r"```python\n(class .*?)```", page, re.DOTALL)
+    assert len(classes) == 2
+    (tmp_path / "mine.py").write_text(DOCUMENTED.format(classes="\n\n".join(classes)))
+    run = run_tiny(place, tmp_path / "run", method=str(tmp_path / "mine.py"), sparsity=0.3, steps=3)
+    assert prepared(run.folder).is_dir()
+    mask = load(run.folder / "checkpoints", 3).of("protocol")["mask"]
+    assert mask.float().mean().item() == pytest.approx(0.7, abs=0.01)
 
 
 def test_a_protocol_that_is_no_class_and_one_that_leaves_too_few_rows_are_refused(

@@ -63,7 +63,7 @@ def prepare(
     made = recipe(method.name, method.parts, method.hyperparameters, views=settings.data.views)
     if resume:
         check_method_file(run_folder(settings), made.file_sha256)
-    settings = _with_all_numbers(settings, made)
+    settings = _with_all_hyperparameters(settings, made)
     folder = run_folder(settings)
     processes = _join(listener)
     stack.callback(processes.leave)
@@ -229,7 +229,7 @@ def _facts_of_looks(criterion: Criterion | None, looks: EvaluationPlan, num_step
     }
 
 
-def _with_all_numbers(settings: RunSettings, made: ConfiguredMethod) -> RunSettings:
+def _with_all_hyperparameters(settings: RunSettings, made: ConfiguredMethod) -> RunSettings:
     """The settings with every hyperparameter of the method in them, its defaults too: that is what the run records."""
     method = settings.method.model_copy(update={"hyperparameters": made.hyperparameters.model_dump()})
     return settings.model_copy(update={"method": method})
