@@ -42,7 +42,7 @@ def three_steps(
     """Losses, first gradients, final weights and queues."""
     numbers = {key: value for key, value in case.items() if key.startswith("pool")}
     method = name.replace(",", " ").split()[0]
-    numbers |= options_of(method, model)
+    numbers |= options_of(name.partition(",")[0], model)
     objective = recipe(method, case.get("parts", ()), numbers).build(width=32)
     encoder = Encoder.load(model, dropout=0.0).train()
     encoder.head = build_head(case.get("head", "linear-tanh"), 32)
