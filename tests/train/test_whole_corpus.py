@@ -21,8 +21,10 @@ from contrapose.train import prefetcher
 from contrapose.train.checkpoint import load
 from contrapose.train.distributed import ProcessGroup
 from contrapose.train.prepared_texts import attach_prepared
+from tests.train.processes import start
 from tests.train.runs import Killed, Place, Witness, outcome, run_tiny
 from tests.train.whole_corpus import ALL_ROWS_FROM, MASKED_FROM
+from tests.waiting import PATIENCE, wait_until
 
 METHOD = Path(__file__).with_name("whole_corpus.py")
 OPTIONS: dict[str, Any] = {"method": str(METHOD), "sparsity": 0.4}
@@ -137,6 +139,33 @@ def test_a_kill_while_preparing_leaves_nothing_half_and_loses_nothing(
     again = Tasks()
     run_tiny(place, tmp_path / "cut", resume=True, listener=again, **OPTIONS)
     assert again.tasks.count(PREPARING) == 1
+    assert outcome(tmp_path / "cut") == outcome(whole)
+
+
+def test_a_process_that_is_killed_while_preparing_loses_nothing(
+    whole: Path, place: Place, tmp_path: Path
+) -> None:
+    """The part says when it prepares, and does not end while the file ``hold`` is there."""
+    waiting = """        import pathlib, time
+        beside = pathlib.Path(__file__).parent
+        (beside / "preparing").touch()
+        while (beside / "hold").exists():
+            time.sleep(0.01)
+"""
+    first_line = "        (texts,) = corpus.take(rows_N).values()\n"
+    code = METHOD.read_text()
+    assert first_line in code
+    (tmp_path / "mine.py").write_text(code.replace(first_line, waiting + first_line))
+    (tmp_path / "hold").touch()
+    options = {**OPTIONS, "method": str(tmp_path / "mine.py")}
+    process = start(place, tmp_path / "cut", **options)
+    wait_until((tmp_path / "preparing").exists, at_work=process.is_alive)
+    process.kill()
+    process.join(PATIENCE)
+    assert process.exitcode == -9
+    assert not prepared(tmp_path / "cut").exists()
+    (tmp_path / "hold").unlink()
+    run_tiny(place, tmp_path / "cut", resume=True, **options)
     assert outcome(tmp_path / "cut") == outcome(whole)
 
 
