@@ -44,22 +44,18 @@ def main() -> None:
 
 
 def measure(method: str, seed: int) -> dict[str, Any]:
-    from contrapose.cli.demo import run_demo
-    from contrapose.cli.demo_settings import DemoSettings
-    from contrapose.cli.progress import ProgressView
+    from contrapose.cli.demo import DemoView, run_demo
 
-    with tempfile.TemporaryDirectory() as parent:
-        settings = DemoSettings(out=str(Path(parent) / "demo"), method=method, seed=seed)
-        with ProgressView(lines=True) as view:
-            measured = run_demo(settings, view)
+    with tempfile.TemporaryDirectory() as parent, DemoView(lines=True) as view:
+        result = run_demo(str(Path(parent) / "demo"), method=method, seed=seed, view=view)
     return {
         "method": method,
         "seed": seed,
-        "steps": settings.steps,
-        "learning_rate": settings.learning_rate,
-        "training_sentences": measured["training_sentences"],
-        "training_pairs": measured["training_pairs"],
-        "seconds": round(measured["seconds"]),
+        "steps": result["settings"]["steps"],
+        "learning_rate": result["settings"]["learning_rate"],
+        "training_sentences": result["training_sentences"],
+        "training_pairs": result["training_pairs"],
+        "seconds": round(result["seconds"]),
         "stages": {
             stage["stage"]: {
                 task: {
@@ -75,7 +71,7 @@ def measure(method: str, seed: int) -> dict[str, Any]:
                 }
                 for task in TASKS
             }
-            for stage in measured["stages"]
+            for stage in result["stages"]
         },
     }
 
@@ -104,8 +100,8 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def _interval(row: dict[str, Any], task: str, metric: str) -> str:
-    measured = row["stages"]["before"][task][metric]
-    return f"{measured['value']:.3f} [{measured['low']:.3f}, {measured['high']:.3f}]"
+    score = row["stages"]["before"][task][metric]
+    return f"{score['value']:.3f} [{score['low']:.3f}, {score['high']:.3f}]"
 
 
 def _spread(values: list[float]) -> str:

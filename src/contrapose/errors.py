@@ -7,6 +7,9 @@ was done, and some rows were left out; verbs return it themselves.)
 
 from __future__ import annotations
 
+#: What the module of a file given as ``--method FILE.py`` is named by: an error that came through one is that file's.
+METHOD_MODULE = "contrapose_method_"
+
 
 class ContraposeError(Exception):
     """Base of all errors that are meant for the user rather than for the developer."""

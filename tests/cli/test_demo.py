@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 
 from contrapose.cli import demo as demos
-from contrapose.cli import demo_progress
-from contrapose.cli.demo import run_demo
-from contrapose.cli.demo_settings import DemoSettings
+from contrapose.cli.demo import DEFAULTS, run_demo, time_left
 from contrapose.errors import Interrupted, RunLocked, UsageError
 from contrapose.listening import Listener
 from contrapose.storage.locks import RunLock
 from tests.cli.conftest import Command
 
 
-class Remembering(Listener):
-    """Keeps the stages, the notices and what was counted."""
+class Remembering(demos.DemoView):
+    """Keeps the stages, the notices and what was counted; stopped by Ctrl-C where a stage begins, if it is named."""
 
-    def __init__(self) -> None:
+    def __init__(self, stopped_at: str = "") -> None:
+        super().__init__(quiet=True)
+        self.stopped_at = stopped_at
         self.stages: list[str] = []
         self.notices: list[str] = []
         self.counts: list[tuple[str, int | None, int]] = []
@@ -34,6 +34,8 @@ class Remembering(Listener):
             self.counts.append((unit, total, 0))
         else:
             self.stages.append(what)
+        if self.stopped_at and self.stopped_at in what:
+            raise KeyboardInterrupt
 
     def advance(self, count: int = 1) -> None:
         unit, total, done = self.counts.pop()
@@ -46,15 +48,16 @@ class Remembering(Listener):
         self.notices.append(text)
 
 
-def settings(model: object, out: Path, **changes: Any) -> DemoSettings:
+def run(model: object, out: Path, view: Listener | None = None, **changes: Any) -> dict[str, Any]:
+    """The demo, small."""
     small = {"steps": 3, "batch_size": 8, "max_length": 16, "sources": ("argparse", "logging", "email")}
-    return DemoSettings(**{"out": str(out), "model": str(model), **small, **changes})
+    return run_demo(str(out), view=view, **{"model": str(model), **small, **changes})
 
 
 @pytest.fixture(scope="module")
 def finished(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Remembering]:
     view = Remembering()
-    return run_demo(settings(tiny, tmp_path_factory.mktemp("demo") / "out"), view), view
+    return run(tiny, tmp_path_factory.mktemp("demo") / "out", view), view
 
 
 def test_three_stages_are_asked_the_same_and_two_models_are_left(
@@ -76,7 +79,7 @@ def test_progress_counts_every_text_and_every_step_and_ends_with_nothing_open(
 ) -> None:
     _, view = finished
     assert view.depth == 0
-    stages = [stage.partition(" (")[0] for stage in view.stages if " (" in stage]
+    stages = [stage for stage in view.stages if stage.startswith(("asking", "training"))]
     assert stages == [
         "asking the encoder as it is",
         "training with hncse-hnm on sentences",
@@ -84,20 +87,31 @@ def test_progress_counts_every_text_and_every_step_and_ends_with_nothing_open(
         "training with hncse-hnm on pairs",
         "asking the encoder trained on natural pairs",
     ]
-    assert "measuring speed" in next(stage for stage in view.stages if "as it is" in stage)
-    assert all("left" in stage for stage in view.stages if "trained on" in stage)
     for unit, times in (("text", 3), ("step", 2)):
         counted = [(total, done) for each, total, done in view.counts if each == unit]
         assert len(counted) == times
         assert all(total == done for total, done in counted)
 
 
-def test_a_slow_machine_is_told_once(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real demo with a promise that no machine keeps."""
-    monkeypatch.setattr(demo_progress, "PROMISED", 1e-6)
-    view = Remembering()
-    run_demo(settings(tiny, tmp_path / "out", steps=6), view)
-    assert sum("slower than the demo was made for" in notice for notice in view.notices) == 1
+def test_the_time_of_the_rest_is_told_once_after_the_first_questions(tiny: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    run(tiny, tmp_path / "out", tell=lines.append)
+    assert [number for number, line in enumerate(lines) if "on this machine" in line] == [
+        next(number for number, line in enumerate(lines) if line.startswith("before: MRR@10")) + 1
+    ]
+
+
+def test_the_time_of_the_rest_is_that_of_two_evaluations_and_the_trainings_to_come() -> None:
+    """600 texts in a minute: a step of 100 rows, which costs six texts per row, takes a minute as well."""
+    settings = {**DEFAULTS, "steps": 3, "batch_size": 100}
+    assert "about 8 minutes on" in time_left(settings, 60.0, 600, trainings=2)
+    assert "about 5 minutes on" in time_left(settings, 60.0, 600, trainings=1)
+    assert "about 2 minutes on" in time_left(settings, 60.0, 600, trainings=0)
+
+
+def test_a_slow_machine_is_told_what_takes_less_time_and_a_fast_one_is_not() -> None:
+    assert "Fewer --steps" in time_left(DEFAULTS, 200.0, 11_000, trainings=2)
+    assert "Fewer --steps" not in time_left(DEFAULTS, 20.0, 11_000, trainings=2)
 
 
 def test_result_is_plain_json_and_stays_in_the_folder(
@@ -108,7 +122,7 @@ def test_result_is_plain_json_and_stays_in_the_folder(
     assert json.loads((folder / "result.json").read_text("utf-8")) == json.loads(json.dumps(result))
     number = result["stages"][2]["description"]["mrr_at_10"]
     assert number["low"] <= number["value"] <= number["high"]
-    assert number["vs_before"]["verdict"] in ("better", "worse", "within noise")
+    assert number["vs_before"]["verdict"] in ("better", "worse", "no clear change")
     assert "vs_before" not in result["stages"][0]["description"]["mrr_at_10"]
     assert result["training_pairs"] > 20
     assert json.loads((folder / "demo.json").read_text("utf-8"))["finished"]
@@ -157,42 +171,54 @@ def test_shown_result_ends_with_the_model_and_two_commands_on_a_line_each(
     assert shlex.split(train)[:2] == ["contrapose", "train"]
 
 
-def test_interrupted_demo_goes_on_where_it_was(
-    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interrupted_demo_goes_on_where_it_was(tiny: Path, tmp_path: Path) -> None:
     """Ctrl-C before the last evaluation: the second call trains nothing again."""
-    asked = settings(tiny, tmp_path / "out")
-    load = demos._load
-    monkeypatch.setattr(demos, "_load", lambda path: _interrupt() if "pairs" in path else load(path))
     with pytest.raises(Interrupted, match="same command goes on") as stopped:
-        run_demo(asked, Remembering())
+        run(tiny, tmp_path / "out", Remembering("asking the encoder trained on natural pairs"))
     assert stopped.value.exit_code == 130
-    monkeypatch.setattr(demos, "_load", load)
     weights = tmp_path / "out" / "trained-on-pairs" / "model" / "model.safetensors"
     before = weights.stat().st_mtime_ns
     view = Remembering()
-    result = run_demo(asked, view)
+    result = run(tiny, tmp_path / "out", view)
     assert any("continuing" in notice for notice in view.notices)
     assert not any("training" in stage for stage in view.stages)
     assert weights.stat().st_mtime_ns == before
     assert len(result["stages"]) == 3
 
 
-def _interrupt() -> Any:
-    raise KeyboardInterrupt
+def test_demo_that_is_stopped_in_a_training_goes_on_in_it_and_ends_with_the_same_numbers(
+    tiny: Path, tmp_path: Path, finished: tuple[dict[str, Any], Remembering]
+) -> None:
+    with pytest.raises(Interrupted, match="same command goes on"):
+        run(tiny, tmp_path / "out", Remembering("writing the model"))
+    assert list((tmp_path / "out" / "trained-on-sentences" / "checkpoints").glob("step-*"))
+    view = Remembering()
+    result = run(tiny, tmp_path / "out", view)
+    assert [count for count in view.counts if count[0] == "step"] == [("step", 0, 0), ("step", 3, 3)]
+    assert [stage["fingerprint"] for stage in result["stages"]] == [
+        stage["fingerprint"] for stage in finished[0]["stages"]
+    ]
 
 
-def test_wrong_settings_are_refused(tiny: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="batch_size"):
-        settings(tiny, tmp_path, batch_size=1)
+def test_unknown_method_is_refused_before_any_work(tiny: Path, tmp_path: Path) -> None:
+    view = Remembering()
+    with pytest.raises(UsageError, match="simcse"):
+        run(tiny, tmp_path / "out", view, method="simcs")
+    assert not view.stages
+    assert not (tmp_path / "out").exists()
+
+
+def test_wrong_numbers_and_sources_are_refused(tiny: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="batch_size"):
+        run(tiny, tmp_path / "numbers", batch_size=1)
     with pytest.raises(UsageError, match="no_such_package"):
-        run_demo(settings(tiny, tmp_path / "out", sources=("no_such_package",)))
+        run(tiny, tmp_path / "out", sources=("no_such_package",))
 
 
 def test_second_demo_in_the_same_folder_is_refused(tiny: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     with RunLock(tmp_path / "out"), pytest.raises(RunLocked):
-        run_demo(settings(tiny, tmp_path / "out"))
+        run(tiny, tmp_path / "out")
 
 
 def test_the_command_shows_result_and_progress_or_json_alone_or_the_models_folder(
@@ -200,18 +226,18 @@ def test_the_command_shows_result_and_progress_or_json_alone_or_the_models_folde
 ) -> None:
     result, _ = finished
 
-    def run(settings: DemoSettings, view: Listener, tell: Any) -> dict[str, Any]:
-        with view.task("training [with] brackets (1:15, about 3 min left)"):
+    def run(out: str, sources: tuple[str, ...], *, view: Listener, tell: Any, **given: Any) -> dict[str, Any]:
+        with view.task("training [with] brackets"):
             view.notice("red \x1b[31m alert")
         tell("before: MRR@10 0.5")
-        assert (settings.steps, settings.seed, settings.method) == (3, 4, "hncse-hnm")
+        assert (out, sources, given) == ("d", ("email", "a b"), {"steps": 3, "seed": 4})
         return result
 
     monkeypatch.setattr(demos, "run_demo", run)
-    words = ("demo", "--out", "d", "--steps", 3, "--seed", 4)
+    words = ("demo", "--out", "d", "--steps", 3, "--seed", 4, "--source", "email", "--source", "a b")
     shown = contrapose(*words)
     assert shown.err.splitlines()[:2] == [
-        "training [with] brackets (1:15, about 3 min left)",
+        "training [with] brackets",
         "note: red \\x1b[31m alert",
     ]
     assert "before: MRR@10 0.5" in shown.err

@@ -15,6 +15,7 @@ import typer
 
 from contrapose.cli import main as main_module
 from contrapose.cli import methods as methods_verb
+from contrapose.cli.failures import explain
 from contrapose.errors import Interrupted
 from tests.cli.conftest import Command
 from tests.waiting import PATIENCE
@@ -97,6 +98,24 @@ def test_wrong_usage_is_exit_2_with_the_way_to_the_help(
     assert done.err.startswith("error: ")
     assert words in done.err
     assert re.search(r"^Try: contrapose.* --help$", done.err, re.MULTILINE)
+
+
+def test_an_error_in_the_file_of_a_method_names_its_line_and_is_no_internal_error(tmp_path: Path) -> None:
+    from contrapose.objectives.plugins import method_of_file
+
+    (tmp_path / "mine.py").write_text(
+        "from contrapose.contract import Method\n\n"
+        "def mine(table, views, /):\n    return len(forgotten)\n\n"
+        "METHOD = Method(name='mine', idea='Mine.', paper='Me', reference='', objective=mine)\n"
+    )
+    method, _ = method_of_file(str(tmp_path / "mine.py"))
+    with pytest.raises(NameError) as error:
+        method.objective(None, None)
+    failure = explain(error.value)
+    assert failure.exit_code == 1
+    assert failure.message.startswith(
+        "the method's file failed in mine.py, line 4: NameError: name 'forgotten' is"
+    )
 
 
 @pytest.mark.parametrize(

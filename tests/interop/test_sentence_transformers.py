@@ -84,6 +84,12 @@ def test_a_method_that_needs_more_than_vectors_is_refused_when_the_loss_is_made(
         ContraposeLoss(still_model, method)
 
 
+def test_a_method_with_a_training_protocol_is_refused_when_the_loss_is_made(still_model: Any) -> None:
+    method = Path(__file__).parents[1] / "train" / "whole_corpus.py"
+    with pytest.raises(UsageError, match=r"acts between the steps of training \(masked\).*contrapose train"):
+        ContraposeLoss(still_model, str(method))
+
+
 @pytest.mark.parametrize("method", sorted(filter(needs_only_vectors, all_methods())))
 def test_every_method_of_vectors_alone_equals_the_loss_on_the_models_vectors(
     still_model: Any, method: str

@@ -10,32 +10,47 @@ from torch import nn
 
 from contrapose.contract import Supplies
 from contrapose.encoder.encoder import Encoder
-from contrapose.objectives.catalogue import all_methods, recipe
+from contrapose.objectives.catalogue import all_methods, describe, recipe
 from contrapose.objectives.objective import Objective
 from contrapose.train.companions import Companions
 from contrapose.train.modules import module_tree
 from contrapose.train.settings import nested, resolve
 from contrapose.train.step import StepPlan
 from contrapose.train.supplies import load_beside
+from contrapose.train.vectors_file import read_vectors
+from tests.train.runs import NUM_ROWS
+
+#: Ends the name of a method whose teacher is a file of vectors.
+FROM_FILE = " from a file"
 
 
-def options_of(method: str, model: Path) -> dict[str, Any]:
+def options_of(name: str, model: Path) -> dict[str, Any]:
     """What a method cannot do without: models and files that lie beside the tiny one."""
+    if name.endswith(FROM_FILE):
+        return {"teacher_vectors": str(model.parent / "vectors.npy")}
     options: dict[str, dict[str, Any]] = {
         "diffcse": {"generator": str(model.parent / "masked-lm")},
         # Below its two layers lie embeddings, where the first token of every text is the same to the bit.
         "sscl": {"num_layers": 1},
     }
-    return options.get(method, {})
+    return options.get(name, {})
 
 
 def with_needs() -> list[str]:
-    """The methods that need more than the vectors of their texts."""
-    return [
+    """The methods that need more than the vectors of their texts, from models and from files."""
+    models = [
         name
         for name in all_methods()
         if (needs := recipe(name).needs).tokens or needs.layers or needs.companions or needs.pooled
     ]
+    return [*models, *with_files()]
+
+
+def with_files() -> list[str]:
+    """The methods that take a file of vectors in place of a teacher."""
+    named = [name for name in all_methods() if "teacher_vectors" in describe(name)[0]["hyperparameters"]]
+    assert "kdmcse" in named
+    return [f"{name}{FROM_FILE}" for name in named]
 
 
 @dataclass(frozen=True)
@@ -48,16 +63,18 @@ class Ready:
 
 
 def ready(method: str, encoder: Encoder, model: Path, plan: StepPlan, **hyperparameters: Any) -> Ready:
-    """``method`` on ``encoder``, which was loaded from ``model``; dropout of what is beside it is off."""
+    """A method, or one with :data:`FROM_FILE`, on ``encoder`` of the folder ``model``; the dropout of others is off."""
     given = {**options_of(method, model), **hyperparameters}
-    objective = recipe(method, (), given).build(width=encoder.width)
+    objective = recipe(method.removesuffix(FROM_FILE), (), given).build(width=encoder.width)
     return supplied(objective, encoder, model, plan)
 
 
 def supplied(objective: Objective, encoder: Encoder, model: Path, plan: StepPlan) -> Ready:
     settings = resolve(nested({"corpus": ("-",), "out": "unused", "model": str(model), "dropout": 0.0}))
     beside = load_beside(objective.needs, settings, encoder)
-    companions = Companions(objective.needs.companions, beside.encoders) if beside.encoders else None
+    needed = objective.needs.companions
+    files = {each.name: read_vectors(each.vectors, rows=NUM_ROWS) for each in needed if each.vectors}
+    companions = Companions(needed, beside.encoders, files) if needed else None
     widths = companions.widths if companions else {}
     objective.attach(Supplies(width=encoder.width, companion_widths=widths, networks=beside.networks))
     others = {"companions": companions} if companions else {}

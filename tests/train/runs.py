@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from contrapose.listening import Listener
 from contrapose.seeds import seeded
 from contrapose.storage.durable import sha256_file
@@ -18,6 +20,9 @@ from contrapose.train.run_folder import read_rows
 from tests.tiny import SENTENCES
 
 WORDS = sorted({word for sentence in SENTENCES for word in sentence.split()})
+
+#: Rows of every corpus.
+NUM_ROWS = 120
 
 #: Twelve steps of eight rows, one checkpoint in between.
 OPTIONS: Mapping[str, Any] = {
@@ -44,6 +49,7 @@ class Place:
     pairs: Path
     triplets: Path
     masked_lm: Path
+    vectors: Path
 
 
 def texts(count: int, seed: int = 0, fewest: int = 8, most: int = 14) -> list[str]:
@@ -56,15 +62,16 @@ def texts(count: int, seed: int = 0, fewest: int = 8, most: int = 14) -> list[st
 
 
 def write_place(folder: Path, model: Path) -> Place:
-    """Corpora of 120 rows, and a masked language model, beside ``model``."""
+    """Corpora of 120 rows, a vector for each row, and a masked language model, beside ``model``."""
     place = Place(
         model, folder / "a.txt", folder / "documents.txt", folder / "pairs.jsonl", folder / "triplets.jsonl",
-        plain_bert(folder / "masked-lm", seed=5, masked_lm=True),
+        plain_bert(folder / "masked-lm", seed=5, masked_lm=True), folder / "vectors.npy",
     )  # fmt: skip
-    place.sentences.write_text("\n".join(texts(120)) + "\n")
-    place.documents.write_text("\n".join(texts(120, seed=1, fewest=20, most=40)) + "\n")
+    np.save(place.vectors, np.random.default_rng(0).normal(size=(NUM_ROWS, 6)).astype(np.float32))
+    place.sentences.write_text("\n".join(texts(NUM_ROWS)) + "\n")
+    place.documents.write_text("\n".join(texts(NUM_ROWS, seed=1, fewest=20, most=40)) + "\n")
     names = ("anchor", "positive", "negative_1")
-    columns = [texts(120, seed=seed) for seed in (2, 3, 4)]
+    columns = [texts(NUM_ROWS, seed=seed) for seed in (2, 3, 4)]
     for path, width in ((place.pairs, 2), (place.triplets, 3)):
         rows = zip(*columns[:width], strict=True)
         path.write_text("".join(json.dumps(dict(zip(names, row, strict=False))) + "\n" for row in rows))

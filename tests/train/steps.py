@@ -18,7 +18,7 @@ def batch_of(rows: int, *, views: int = 2, step: int = 4) -> Batch:
     made = dict(zip(names, shown, strict=True))
     return Batch(
         step=step,
-        row_ids=torch.arange(rows) + 100,
+        row_ids=torch.arange(rows) + 40,
         texts=made,
         text_ids={name: text_hashes(view) for name, view in made.items()},
     )

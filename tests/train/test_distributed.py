@@ -12,12 +12,20 @@ import pytest
 import torch
 
 from contrapose.errors import UsageError
+from contrapose.train.checkpoint import load as load_checkpoint
 from contrapose.train.distributed import ProcessGroup
 from tests.train.runs import OPTIONS, Place, run_tiny, step_rows
 from tests.train.two_processes import CASES, three_steps
 from tests.waiting import PATIENCE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+#: A text part that prepares, and a protocol with state.
+WHOLE_CORPUS = {
+    "method": str(Path(__file__).with_name("whole_corpus.py")),
+    "dropout": 0.0,
+    "steps": 8,
+    "learning_rate": 1e-4,
+}
 
 
 def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -40,7 +48,9 @@ def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
 def out(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What two processes left, all cases in one start."""
     out = tmp_path_factory.mktemp("two")
-    (out / "job.json").write_text(json.dumps({"model": str(place.model), "out": str(out)}))
+    options = {**OPTIONS, **WHOLE_CORPUS, "model": str(place.model)}
+    job = {"model": str(place.model), "out": str(out), "corpus": str(place.sentences), "options": options}
+    (out / "job.json").write_text(json.dumps(job))
     ended = torchrun("-m", "tests.train.two_processes", str(out / "job.json"))
     assert ended.returncode == 0, ended.stderr[-3000:]
     return out
@@ -83,6 +93,24 @@ def test_a_batch_that_cannot_be_split_is_refused_in_every_process(out: Path) -> 
 
 def test_what_one_process_says_all_know(out: Path) -> None:
     assert [json.loads((out / f"flags-{rank}").read_text()) for rank in (0, 1)] == [[True, False]] * 2
+
+
+def test_a_run_with_prepared_texts_and_a_protocol_is_that_of_one_process(
+    place: Place, out: Path, tmp_path: Path
+) -> None:
+    one = run_tiny(place, tmp_path / "one", **WHOLE_CORPUS).folder
+    alone, together = (
+        [[row["loss"], row["grad_norm"]] for row in step_rows(folder)] for folder in (one, out / "run")
+    )
+    assert len(alone) == 8
+    assert torch.tensor(together) == pytest.approx(torch.tensor(alone), rel=1e-4)
+    masks = [
+        load_checkpoint(folder / "checkpoints", 8).of("protocol")["mask"] for folder in (one, out / "run")
+    ]
+    for mask in masks:
+        assert mask.float().mean().item() == pytest.approx(0.5, abs=0.01)
+    # A weight that lies at the limit to rounding may fall on either side.
+    assert (masks[0] != masks[1]).float().mean() < 0.01
 
 
 def test_every_row_belongs_to_one_process() -> None:

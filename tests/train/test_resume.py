@@ -34,6 +34,7 @@ CASES: dict[str, dict[str, Any]] = {
     "simcse, triplets": {"corpus": "triplets", "mask_repeats": False},
     "sscl with queue, chunked": {"method": "sscl", "parts": ("queue",), "queue_size": 20, "chunk_size": 5},
     "kdmcse": {"method": "kdmcse", "distillation_width": 8},
+    "kdmcse from a file, chunked": {"method": "kdmcse", "distillation_width": 8, "chunk_size": 5},
 }
 
 
@@ -48,6 +49,8 @@ def options_of(name: str, place: Place, many: Path) -> dict[str, Any]:
     options = dict(CASES[name])
     corpora = {"many": many, "pairs": place.pairs, "triplets": place.triplets}
     options["corpus"] = corpora.get(options.get("corpus", ""), place.sentences)
+    if "from a file" in name:
+        options["teacher_vectors"] = str(place.vectors)
     return options
 
 

@@ -55,7 +55,7 @@ def test_the_views_of_a_step_know_their_rows_and_texts(encoder: Encoder) -> None
     plan = StepPlan(seed=5, max_length=16)
     views = forward_backward(encoder, objective(), tokenized(encoder, 8, plan), plan).views
     assert views.row_ids is not None
-    assert views.row_ids.tolist() == list(range(100, 108))
+    assert views.row_ids.tolist() == list(range(40, 48))
     assert (views.seed, views.step, views.num_rows) == (5, 4, 8)
     assert torch.equal(views.text_ids["anchor"], views.text_ids["positive"])
 

@@ -167,6 +167,12 @@ def test_layers_and_companions_that_are_not_there_are_refused_before_training(
     assert said.startswith("the companion 'teacher' of the method cannot be loaded: no such model")
 
 
+def test_a_method_of_labels_is_refused_before_training(refused: Any, tmp_path: Path) -> None:
+    code = Path(NEEDY).read_text().replace("Needs(layers", "Needs(labels=True, layers")
+    (tmp_path / "mine.py").write_text(code)
+    assert "needs a label for every row" in refused(UsageError, method=str(tmp_path / "mine.py"))
+
+
 def vectors(rows: int = 120) -> np.ndarray:
     return np.random.default_rng(0).normal(size=(rows, 3)).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Run by torchrun in the tests: three steps of every case given, and what each process has afterwards.
+"""Run by torchrun in the tests: three steps of every case, what each process has afterwards, and a whole run.
 
 python -m torch.distributed.run --nproc-per-node 2 -m tests.train.two_processes JOB.json
 """
@@ -17,6 +17,7 @@ from contrapose.encoder.heads import build_head
 from contrapose.errors import UsageError
 from contrapose.objectives.catalogue import recipe
 from contrapose.storage.durable import write_bytes
+from contrapose.train.api import train
 from contrapose.train.distributed import ProcessGroup
 from contrapose.train.modules import trainable
 from contrapose.train.optimizer import make_optimizer
@@ -41,7 +42,7 @@ def three_steps(
     """Losses, first gradients, final weights and queues."""
     numbers = {key: value for key, value in case.items() if key.startswith("pool")}
     method = name.replace(",", " ").split()[0]
-    numbers |= options_of(method, model)
+    numbers |= options_of(name.partition(",")[0], model)
     objective = recipe(method, case.get("parts", ()), numbers).build(width=32)
     encoder = Encoder.load(model, dropout=0.0).train()
     encoder.head = build_head(case.get("head", "linear-tanh"), 32)
@@ -82,7 +83,7 @@ def main() -> None:
     ]
     (Path(job["out"]) / f"flags-{processes.rank}").write_text(json.dumps(flags))
     processes.wait()
-    processes.leave()
+    train(job["corpus"], out=str(Path(job["out"]) / "run"), **job["options"])  # leaves the group at its end
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import sys
 import traceback
 from typing import NamedTuple
 
-from contrapose.errors import ContraposeError
+from contrapose.errors import METHOD_MODULE, ContraposeError
 from contrapose.train.signals import Stopped
 
 FAILURE, USAGE, PARTIAL, INTERRUPTED = 1, 2, 3, 130
@@ -55,6 +55,12 @@ def explain(error: BaseException) -> Failure:
             "the memory, --batch-size and --max-length change both.",
             FAILURE,
         )
+    if where := _line_of_method_file(error):
+        return Failure(
+            f"the method's file failed in {where}: {type(error).__name__}: {_first_line(error)}. Repair it; "
+            "CONTRAPOSE_DEBUG=1 shows where it was called from",
+            FAILURE,
+        )
     return Failure(
         f"internal error: {type(error).__name__}: {_first_line(error)}\n"
         "This is a mistake in contrapose. Please report it with the output of the same command under "
@@ -85,6 +91,16 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and ("out of memory" in message or "can't allocate memory" in message)
     )
+
+
+def _line_of_method_file(error: BaseException) -> str:
+    """The innermost line of a file given as ``--method FILE.py`` that the error came through; "" for none."""
+    where, step = "", error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_globals.get("__name__", "").startswith(METHOD_MODULE):
+            where = f"{os.path.basename(step.tb_frame.f_code.co_filename)}, line {step.tb_lineno}"
+        step = step.tb_next
+    return where
 
 
 def _first_line(error: BaseException) -> str:

@@ -157,9 +157,9 @@ class _Task:
         return f"{self.done:,}{of_all} {self.unit}s"
 
     def words_with_time(self) -> str:
-        return (
-            self.words() if self.total is None else f"{self.words()}, {in_words(self._time_left.seconds())}"
-        )
+        if self.total is None or self.done >= self.total:
+            return self.words()
+        return f"{self.words()}, {in_words(self._time_left.seconds())}"
 
 
 def moving_bar() -> Progress | None:

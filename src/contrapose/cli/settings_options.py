@@ -8,13 +8,21 @@ title of a model is the panel of its fields.
 from __future__ import annotations
 
 import inspect
-import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 import typer
 
+from contrapose.cli.field_words import (
+    alternatives,
+    constraints,
+    default_in_words,
+    either,
+    is_choice,
+    plain,
+    range_in_words,
+)
 from contrapose.cli.options import split_words
 from contrapose.errors import nearest
 
@@ -140,13 +148,13 @@ class SettingsOption:
     @property
     def choices(self) -> tuple[str, ...]:
         """The words that it may be; empty where it is no choice among words."""
-        kinds = _alternatives(self.field.annotation)
-        return () if len(kinds) > 1 else tuple(map(str, get_args(kinds[0]))) if _is_choice(kinds[0]) else ()
+        kinds = alternatives(self.field.annotation)
+        return () if len(kinds) > 1 else tuple(map(str, get_args(kinds[0]))) if is_choice(kinds[0]) else ()
 
     def parameter(self, panels: bool = True, default: str = "") -> inspect.Parameter:
         """As typer reads it; None where it is not given, so that a configuration file may say it instead."""
         annotation: Any
-        kinds = _alternatives(self.field.annotation)
+        kinds = alternatives(self.field.annotation)
         about: dict[str, Any] = {"help": self.help(default), "show_default": False}
         about |= {"rich_help_panel": self.panel} if panels else {}
         if kinds == [bool]:
@@ -163,7 +171,7 @@ class SettingsOption:
 
     @property
     def _is_list(self) -> bool:
-        return get_origin(_alternatives(self.field.annotation)[0]) is tuple
+        return get_origin(alternatives(self.field.annotation)[0]) is tuple
 
     @property
     def metavar(self) -> str:
@@ -172,7 +180,7 @@ class SettingsOption:
         joined = "|".join(self.choices)
         if self.choices:
             return joined if len(joined) <= WIDEST_CHOICE else "NAME"
-        return _KINDS.get(_plain(_alternatives(self.field.annotation)[0]), ("<str>", ""))[0]
+        return _KINDS.get(plain(alternatives(self.field.annotation)[0]), ("<str>", ""))[0]
 
     def help(self, default: str = "") -> str:
         """
@@ -182,8 +190,8 @@ class SettingsOption:
         """
         description = self.field.description or self.name.replace("_", " ")
         named = self.metavar == "NAME" and self.choices
-        limits = _either(self.choices) if named else _range(self.field.metadata)
-        default = default or str(self.extra.get("default", "")) or _default(self.field.default)
+        limits = either(self.choices) if named else range_in_words(self.field.metadata)
+        default = default or str(self.extra.get("default", "")) or default_in_words(self.field.default)
         facts = "; ".join(fact for fact in (limits, f"default: {default}" if default else "") if fact)
         return f"{description[0].upper()}{description[1:]}" + (f" ({facts})." if facts else ".")
 
@@ -214,81 +222,10 @@ class SettingsOption:
     def allowed(self) -> str:
         """What the option takes, in words."""
         words = []
-        for kind in _alternatives(self.field.annotation):
-            if _is_choice(kind):
+        for kind in alternatives(self.field.annotation):
+            if is_choice(kind):
                 words += [f"'{each}'" for each in get_args(kind)]
             else:
-                limits = _range([*self.field.metadata, *_constraints(kind)])
-                words.append(
-                    _KINDS.get(_plain(kind), ("", "a value"))[1] + (f" ({limits})" if limits else "")
-                )
+                limits = range_in_words([*self.field.metadata, *constraints(kind)])
+                words.append(_KINDS.get(plain(kind), ("", "a value"))[1] + (f" ({limits})" if limits else ""))
         return " or ".join(words)
-
-
-def _alternatives(annotation: Any) -> list[Any]:
-    """What a field may be, besides None."""
-    if get_origin(annotation) in (Union, types.UnionType):
-        return [kind for kind in get_args(annotation) if kind is not type(None)]
-    return [annotation]
-
-
-def _is_choice(kind: Any) -> bool:
-    return get_origin(kind) is Literal
-
-
-def _plain(kind: Any) -> Any:
-    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
-
-
-def _constraints(kind: Any) -> list[Any]:
-    """Those of a kind that is one of several: pydantic keeps them in a Field of its own."""
-    return [
-        each for field in getattr(kind, "__metadata__", ()) for each in getattr(field, "metadata", [field])
-    ]
-
-
-def _either(words: Sequence[str]) -> str:
-    """
-    >>> _either(["cls", "avg", "max"])
-    'cls, avg or max'
-    """
-    return " or ".join([*([", ".join(words[:-1])] if len(words) > 1 else []), *words[-1:]])
-
-
-def _range(metadata: Iterable[Any]) -> str:
-    """The range that pydantic checks, in words.
-
-    >>> from annotated_types import Ge, Gt, Le, Lt
-    >>> _range([Ge(2)]), _range([Ge(0), Le(1)]), _range([Gt(0), Lt(1)]), _range([Ge(0), Lt(1)]), _range([])
-    ('2 or more', '0 to 1', 'above 0, below 1', '0 or more, below 1', '')
-    """
-    bounds: dict[str, Any] = {}
-    for constraint in metadata:
-        for name in ("ge", "gt", "le", "lt"):
-            if hasattr(constraint, name):
-                bounds[name] = getattr(constraint, name)
-    if "ge" in bounds and "le" in bounds:
-        return f"{bounds['ge']:,} to {bounds['le']:,}"
-    words = []
-    if "ge" in bounds:
-        words.append(f"{bounds['ge']:,} or more")
-    if "gt" in bounds:
-        words.append(f"above {bounds['gt']:,}")
-    if "le" in bounds:
-        words.append(f"{bounds['le']:,} at most")
-    # The limit of the machine's integers says nothing to a person.
-    if "lt" in bounds and bounds["lt"] < 2**31:
-        words.append(f"below {bounds['lt']:,}")
-    return ", ".join(words)
-
-
-def _default(value: Any) -> str:
-    """
-    >>> _default(100_000), _default(1e-5), _default("auto"), _default(None), _default(True)
-    ('100,000', '1e-5', 'auto', '', 'yes')
-    """
-    if isinstance(value, bool):
-        return "yes" if value else ""
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:g}".replace("e-0", "e-") if isinstance(value, float) else str(value or "")

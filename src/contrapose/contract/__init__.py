@@ -24,7 +24,7 @@ from contrapose.contract.teacher import (
     needs_teacher,
     teacher_similarity,
 )
-from contrapose.contract.text_part import TextPart
+from contrapose.contract.text_part import TextPart, TextRows
 from contrapose.contract.views import Tokens, Views, key_of, split_key
 from contrapose.maths.scores import Columns, ScoreTable
 
@@ -47,6 +47,7 @@ __all__ = [
     "TeacherVectors",
     "Temperature",
     "TextPart",
+    "TextRows",
     "Tokens",
     "TrainingProtocol",
     "Views",

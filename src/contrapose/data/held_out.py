@@ -61,6 +61,14 @@ class Split:
     held_out_objects: int
     leaks: int
 
+    def library(self) -> list[Pair]:
+        """Every public object's name with its first line, trained on or not, each line once, by name."""
+        library: dict[str, Pair] = {}
+        for pair in (*self.name_pairs, *self.name_questions):
+            if not any(part.startswith("_") for part in pair.name.split(".")):
+                library.setdefault(pair.positive, pair)
+        return sorted(library.values(), key=lambda pair: pair.name)
+
     def lines(self) -> list[str]:
         """The counts in words."""
         return [

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from contrapose.errors import UsageError
+from contrapose.evaluate.encoding import Encodings
 from contrapose.evaluate.vectors import unit_rows
 
 #: Cosines of unit vectors closer than this are a tie: fp32 products of equal vectors differ by about 1e-7 with the
@@ -59,6 +60,17 @@ def pair_retrieval(
         tied = (~hit & (np.abs(cosine - best_hit) <= TIE)).sum(axis=1)
         ranks_N[rows] = 1 + ahead + share_of_ties * tied
     return ranks_N
+
+
+def ranks_of_answers(encodings: Encodings, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+    """The rank (N,) of each question's right answer among the distinct answers; pairs: N of (question, answer).
+
+    An answer that several questions share is one candidate.
+    """
+    row_of = {answer: row for row, answer in enumerate(dict.fromkeys(answer for _, answer in pairs))}
+    right_N = np.array([row_of[answer] for _, answer in pairs])
+    questions_ND = encodings.of([question for question, _ in pairs])
+    return pair_retrieval(questions_ND, encodings.of(list(row_of)), true_target=right_N)
 
 
 def mrr_at_10(ranks_N: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from contrapose import filters, negatives, positives, regularizers
 from contrapose.config import validate
-from contrapose.contract import Loss, Method, Part, Supplies, Views, key_of
+from contrapose.contract import Loss, Method, Part, Supplies, TrainingProtocol, Views, key_of
 from contrapose.contract.discovery import by_name, declared
 from contrapose.errors import UsageError, nearest
 from contrapose.objectives.configured import ConfiguredMethod
@@ -143,11 +143,13 @@ def _made(
         raise UsageError(
             f"{where} has a part that is not there, '{unknown[0]}'. Known: {', '.join(all_parts())}"
         )
+    if not (isinstance(record.protocol, type) and issubclass(record.protocol, TrainingProtocol)):
+        raise UsageError(f"{where} names the protocol {record.protocol!r}: give a class of TrainingProtocol")
     chosen = tuple(all_parts()[part] if isinstance(part, str) else part for part in (*record.parts, *parts))
     try:
         check_equation(record.objective)
         texts = text_parts_named(views, record.text_parts)
-        model = combine([record.objective, *chosen, *texts], record.defaults)
+        model = combine([record.objective, *chosen, *texts, record.protocol], record.defaults)
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
     result = ConfiguredMethod(
@@ -155,6 +157,7 @@ def _made(
     )
     try:
         result.build(width=1)
+        result.protocol()
     except ValueError as error:
         raise UsageError(f"{where}: {error}") from None
     return result

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from contrapose.config import Frozen
-from contrapose.contract import Method, Needs, Part, TextPart
+from contrapose.contract import Method, Needs, Part, TextPart, TrainingProtocol
 from contrapose.objectives.hyperparameters import hyperparameters_of, values_for
 from contrapose.objectives.objective import Objective
 from contrapose.text.catalogue import AUTO, text_parts_for
@@ -49,8 +49,12 @@ class ConfiguredMethod:
         chosen = text_parts_for(self.views, columns, self.method.text_parts)
         return tuple(_instance(part, values, max_words=max_words) for part in chosen)
 
+    def protocol(self) -> TrainingProtocol:
+        """How steps follow one another: a new one, without its state yet."""
+        return _instance(self.method.protocol, self.hyperparameters.model_dump())
 
-_Made = TypeVar("_Made", Part, TextPart)
+
+_Made = TypeVar("_Made", Part, TextPart, TrainingProtocol)
 
 
 def _instance(part: type[_Made], values: Mapping[str, Any], **supplied: Any) -> _Made:

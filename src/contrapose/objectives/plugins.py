@@ -15,7 +15,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 from contrapose.contract import Method
-from contrapose.errors import UsageError
+from contrapose.errors import METHOD_MODULE, UsageError
 
 #: The entry points that packages offer methods by.
 GROUP = "contrapose.methods"
@@ -88,7 +88,7 @@ class _Given(SourceFileLoader):
 @cache
 def _executed(path: Path, content: bytes) -> Method:
     """The record in a file; a file that did not change is run once, so that its classes are one."""
-    name = f"contrapose_method_{hashlib.sha256(bytes(path) + content).hexdigest()[:16]}"
+    name = f"{METHOD_MODULE}{hashlib.sha256(bytes(path) + content).hexdigest()[:16]}"
     spec = importlib.util.spec_from_file_location(name, path, loader=_Given(name, str(path), content))
     assert spec is not None
     assert spec.loader is not None

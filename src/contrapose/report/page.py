@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from contrapose.installing import install_command
 from contrapose.outputs import MARKS
-from contrapose.report import charts, how_to_read, tables, trial_charts, wording
+from contrapose.report import charts, how_to_read, tables, text_charts, trial_charts, wording
 from contrapose.report.record import Report
 from contrapose.selection.reported import SIGNS, TONES
 
@@ -78,7 +78,7 @@ def templates(**options: Any) -> Environment:
         lstrip_blocks=True,
         **options,
     )
-    modules = (charts, how_to_read, tables, trial_charts, wording)
+    modules = (charts, how_to_read, tables, text_charts, trial_charts, wording)
     environment.globals |= {module.__name__.rpartition(".")[2]: module for module in modules}
     environment.globals |= {"SIGNS": SIGNS, "TONES": TONES, "install_command": install_command}
     return environment

@@ -68,7 +68,8 @@ class Batches:
         fewer.rows = self.rows[np.isin(self.rows, rows)]
         if len(fewer.rows) < self.batch_size:
             raise UsageError(
-                f"{len(fewer.rows)} rows are left to train on, and batch_size is {self.batch_size}"
+                f"the method's training protocol leaves {len(fewer.rows)} rows for a step, and batch_size is "
+                f"{self.batch_size}: give more text, or a smaller --batch-size"
             )
         return fewer
 

@@ -72,7 +72,8 @@ def _one_step(session: Session, tokenized: TokenizedBatch) -> None:
     rate = learning_rate(progress.step, session.num_steps, training)
     clear_gradients(session.modules, session.encoder.backbone)
     parameters = trainable(session.modules)
-    session.protocol.before(progress.step, parameters)
+    with torch.no_grad():
+        session.protocol.before(progress.step, parameters)
     statistics = [buffer.clone() for buffer in running_statistics(session.modules)]
     result = forward_backward(session.encoder, session.objective, tokenized, session.plan)
     grad_norm = gradient_norm(parameters.values())
@@ -90,7 +91,8 @@ def _one_step(session: Session, tokenized: TokenizedBatch) -> None:
     session.objective.observe(result.views)
     if session.plan.companions is not None:
         session.plan.companions.follow(session.encoder)
-    session.protocol.after(progress.step - 1, parameters)
+    with torch.no_grad():
+        session.protocol.after(progress.step - 1, parameters)
     progress.skipped_in_a_row = 0
     _watch_for_collapse(session, row)
     _log(session, row, began)

@@ -37,5 +37,5 @@ class Prefetcher:
     def _make(self, step: int) -> TokenizedBatch:
         session = self._session
         rows = session.protocol.rows(step)
-        batches = session.batches if rows is None else session.batches.among(rows.numpy())
+        batches = session.batches if rows is None else session.batches.among(rows.cpu().numpy())
         return tokenize(session.encoder, batches.at(step), session.plan)

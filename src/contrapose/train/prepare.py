@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
+import torch
+
 from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.views import require_dropout, view_cosine
@@ -28,8 +30,8 @@ from contrapose.train.launch import launched
 from contrapose.train.modules import module_tree, trainable
 from contrapose.train.optimizer import make_optimizer
 from contrapose.train.preflight import Cleared, has_record
+from contrapose.train.prepared_texts import attach_prepared
 from contrapose.train.progress import Progress
-from contrapose.train.protocols import protocol_named
 from contrapose.train.records import lengthen, write_down
 from contrapose.train.resume import (
     check_method_file,
@@ -61,7 +63,7 @@ def prepare(
     made = recipe(method.name, method.parts, method.hyperparameters, views=settings.data.views)
     if resume:
         check_method_file(run_folder(settings), made.file_sha256)
-    settings = _with_all_numbers(settings, made)
+    settings = _with_all_hyperparameters(settings, made)
     folder = run_folder(settings)
     processes = _join(listener)
     stack.callback(processes.leave)
@@ -88,6 +90,17 @@ def prepare(
     views = ",".join(part.name for part in text_parts)
     held_out_rows = min(settings.data.held_out_rows, len(corpus) // 10)
     rows, held_out = corpus.split_held_out(held_out_rows, derive(settings.training.seed, "held-out") >> 1)
+    attach_prepared(
+        text_parts,
+        folder,
+        corpus,
+        rows,
+        encoder=encoder,
+        precision="bf16" if bf16 else "fp32",
+        method=made,
+        processes=processes,
+        listener=listener,
+    )
     batches = Batches(
         corpus,
         rows,
@@ -113,9 +126,11 @@ def prepare(
     }
     check_views(objective.needs, batches.at(0).view_names)
     companions = supply(objective, beside, encoder, corpus, settings.training.seed)
-    protocol = protocol_named(made.method.protocol)
+    protocol = made.protocol()
     others = {"companions": companions} if companions else {}
     modules = module_tree(encoder, objective, protocol=protocol, **others).to(device)
+    protocol.attach(trainable(modules), torch.from_numpy(rows), seed=settings.training.seed)
+    protocol.to(device)
     criterion = choose_criterion(settings.selection, corpus, held_out, listener)
     looks = _plan_evaluations(settings, criterion, encoder, batches, num_steps)
     if goes_on and (before := looked_at_before(folder)) is not None:
@@ -214,7 +229,7 @@ def _facts_of_looks(criterion: Criterion | None, looks: EvaluationPlan, num_step
     }
 
 
-def _with_all_numbers(settings: RunSettings, made: ConfiguredMethod) -> RunSettings:
+def _with_all_hyperparameters(settings: RunSettings, made: ConfiguredMethod) -> RunSettings:
     """The settings with every hyperparameter of the method in them, its defaults too: that is what the run records."""
     method = settings.method.model_copy(update={"hyperparameters": made.hyperparameters.model_dump()})
     return settings.model_copy(update={"method": method})

@@ -1,0 +1,118 @@
+"""What text parts must know of the whole corpus, such as neighbours: computed once for a run and kept in its folder.
+
+    RUN/cache/text/NAME/about.json     what it was computed from
+    RUN/cache/text/NAME/ARRAY.npy      mapped into memory, so every process of a machine shares it
+
+The folder is whole or not there: a run that is killed meanwhile computes it again, one that goes on reads it. The
+arrays are computed from the pretrained model, before the weights of a checkpoint are put back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from contrapose.contract import TextPart
+from contrapose.data.corpus import Corpus
+from contrapose.encoder.encoder import Encoder
+from contrapose.errors import CorruptCheckpoint, StorageError, UsageError
+from contrapose.listening import Listener
+from contrapose.objectives.configured import ConfiguredMethod
+from contrapose.storage import durable
+from contrapose.storage.syscalls import reporting
+from contrapose.train.distributed import ProcessGroup
+
+ABOUT = "about.json"
+
+
+def attach_prepared(
+    text_parts: Sequence[TextPart],
+    folder: Path,
+    corpus: Corpus,
+    rows_N: np.ndarray,
+    *,
+    encoder: Encoder,
+    precision: str,
+    method: ConfiguredMethod,
+    processes: ProcessGroup,
+    listener: Listener,
+) -> None:
+    """Prepare the text parts that ask for it, unless that was done, and hand every one its arrays.
+
+    folder: of the run. The first process prepares, the others wait for it.
+    """
+    asking = [part for part in text_parts if type(part).prepare is not TextPart.prepare]
+    if not asking:
+        return
+    about = _about(corpus, rows_N, encoder, precision, method)
+
+    def encode(texts: Sequence[str]) -> Tensor:
+        vectors_ND = encoder.encode(texts, normalize=False, precision=precision, progress=listener)
+        return torch.from_numpy(vectors_ND)
+
+    for part in asking:
+        tree = folder / "cache" / "text" / part.name
+        if processes.is_first and not _is_there(tree, about):
+            with listener.task(f"preparing the views '{part.name}'"):
+                _write(tree, about, _checked(part, part.prepare(corpus, rows_N, encode)))
+    processes.wait()
+    for part in asking:
+        part.attach(corpus, rows_N, _read(folder / "cache" / "text" / part.name))
+
+
+def _about(
+    corpus: Corpus, rows_N: np.ndarray, encoder: Encoder, precision: str, method: ConfiguredMethod
+) -> dict[str, Any]:
+    """All that decides the arrays."""
+    return {
+        "corpus": corpus.fingerprint,
+        "rows": hashlib.sha256(np.ascontiguousarray(rows_N, dtype="<i8").tobytes()).hexdigest(),
+        "model": encoder.fingerprint(),
+        "precision": precision,
+        "method": method.method.name,
+        "method_file": method.file_sha256,
+        "hyperparameters": method.hyperparameters.model_dump(mode="json"),
+    }
+
+
+def _is_there(tree: Path, about: Mapping[str, Any]) -> bool:
+    """Whether the arrays are there, whole, and computed from the same."""
+    try:
+        durable.verify_tree(tree)
+        return bool(json.loads((tree / ABOUT).read_bytes()) == about)
+    except (CorruptCheckpoint, StorageError, OSError, ValueError):
+        return False
+
+
+def _checked(part: TextPart, prepared: Any) -> Mapping[str, np.ndarray]:
+    arrays = prepared if isinstance(prepared, Mapping) else {"": prepared}
+    for name, array in arrays.items():
+        if not (name and isinstance(array, np.ndarray) and array.dtype.kind in "biuf"):
+            raise UsageError(
+                f"prepare of the text part '{part.name}' gave {type(array).__name__}: it must return NumPy arrays of "
+                "numbers by name, as docs/adding-a-method.md shows"
+            )
+    return arrays
+
+
+def _write(tree: Path, about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    def npy(array: np.ndarray) -> Any:
+        return lambda file: np.lib.format.write_array(file, np.ascontiguousarray(array))
+
+    durable.remove_tree(tree)  # what lies there is damaged, or of a start that came to nothing
+    with reporting(tree.parent):
+        tree.parent.mkdir(parents=True, exist_ok=True)
+    files = {f"{name}.npy": npy(array) for name, array in arrays.items()}
+    durable.write_tree(tree, {ABOUT: json.dumps(about).encode(), **files})
+
+
+def _read(tree: Path) -> dict[str, np.ndarray]:
+    with reporting(tree, "read"):
+        return {path.stem: np.lib.format.open_memmap(path, mode="r") for path in sorted(tree.glob("*.npy"))}
