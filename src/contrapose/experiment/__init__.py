@@ -1,1 +1,1 @@
-"""Ready experiments, the embedded demonstration among them."""
+"""Trials of several methods or settings, measured once each, and the table that compares them."""
