@@ -40,7 +40,9 @@ def work(study: Proposals) -> list[dict[str, float]]:
 
 
 def sweep(folder: Path, **changes: Any) -> Sweep:
-    if not (folder / "text.txt").exists():  # written once: who rewrites it shows others an empty file for a moment
+    if not (
+        folder / "text.txt"
+    ).exists():  # written once: who rewrites it shows others an empty file for a moment
         (folder / "text.txt").write_text("a\n")
     setting = Setting(corpus=(str(folder / "text.txt"),), tasks=(), split="dev")
     return Sweep(setting=setting, method="focal-infonce", over=OVER, configurations=6, **changes)
