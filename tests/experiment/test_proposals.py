@@ -40,11 +40,11 @@ def work(study: Proposals) -> list[dict[str, float]]:
 
 
 def sweep(folder: Path, **changes: Any) -> Sweep:
-    if not (
-        folder / "text.txt"
-    ).exists():  # written once: who rewrites it shows others an empty file for a moment
-        (folder / "text.txt").write_text("a\n")
-    setting = Setting(corpus=(str(folder / "text.txt"),), tasks=(), split="dev")
+    text = folder / "text.txt"
+    # Written once: whoever writes it again shows an empty file to the others for a moment.
+    if not text.exists():
+        text.write_text("a\n")
+    setting = Setting(corpus=(str(text),), tasks=(), split="dev")
     return Sweep(setting=setting, method="focal-infonce", over=OVER, configurations=6, **changes)
 
 
