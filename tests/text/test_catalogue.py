@@ -33,6 +33,12 @@ METHOD = Method(
 """
 
 
+def test_a_text_part_that_makes_no_texts_is_refused_as_its_method_is_read(tmp_path: Path) -> None:
+    (tmp_path / "silent.py").write_text(SHOUT.replace("def texts", "def text"))
+    with pytest.raises(UsageError, match="the text part 'shout' makes no texts: write texts"):
+        recipe(str(tmp_path / "silent.py"))
+
+
 def names(views: str, *columns: str) -> list[str]:
     return [part.name for part in text_parts_for(views, columns)]
 

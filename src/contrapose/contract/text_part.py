@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Protocol
 
@@ -21,7 +22,7 @@ class TextRows(Protocol):
         ...
 
 
-class TextPart:
+class TextPart(ABC):
     """Text in, text out. A pure function of rows, seed and step, so that a resumed run sees the same texts.
 
     A subclass says its ``name`` and ``idea`` and takes its hyperparameters as keyword-only arguments (and
@@ -64,12 +65,14 @@ class TextPart:
         """
         return {}
 
-    def attach(self, corpus: TextRows, rows_N: np.ndarray, prepared: Mapping[str, np.ndarray]) -> None:
+    def attach(  # noqa: B027 - most parts have nothing to take
+        self, corpus: TextRows, rows_N: np.ndarray, prepared: Mapping[str, np.ndarray]
+    ) -> None:
         """Take what :meth:`prepare` gave, read-only, once before the first batch: in every process of a run, and
         again where a run goes on. Only called where the part overrides ``prepare``."""
 
+    @abstractmethod
     def texts(
         self, rows: Sequence[int], columns: Mapping[str, list[str]], *, seed: int, step: int
     ) -> Mapping[str, list[str]]:
         """View name -> one text per row, ``anchor`` and ``positive`` always among them."""
-        raise NotImplementedError

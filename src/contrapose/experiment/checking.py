@@ -8,7 +8,7 @@ from typing import Any
 from contrapose.errors import DataError, UsageError
 from contrapose.experiment.measuring import UNTRAINED, Setting
 from contrapose.paths import expanded
-from contrapose.train.settings import nested, resolve, section_of
+from contrapose.train.configuration import nested, resolve, section_of
 
 #: Options that an experiment says itself.
 OWN = ("method", "seed", "model", "corpus", "out", "dev_data")

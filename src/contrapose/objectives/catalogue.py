@@ -10,6 +10,7 @@ frozen once it has been read.
 from __future__ import annotations
 
 import importlib
+import inspect
 import logging
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -150,6 +151,10 @@ def _made(
     try:
         check_equation(record.objective)
         texts = text_parts_named(views, record.text_parts)
+        if silent := [part.name for part in texts if inspect.isabstract(part)]:
+            raise UsageError(
+                f"the text part '{silent[0]}' makes no texts: write texts(self, rows, columns, *, seed, step) in it"
+            )
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
     refuse_exclusions((record, *chosen, *texts, record.protocol), where)
