@@ -217,13 +217,8 @@ def records_of(method: str) -> tuple[Record, ...]:
 
 def all_records() -> tuple[Record, ...]:
     """Everything in the catalogue that may exclude another or be excluded."""
-    protocols = {record.protocol.name: record.protocol for record in all_methods().values()}
-    return (
-        *all_methods().values(),
-        *all_parts().values(),
-        *all_text_parts().values(),
-        *protocols.values(),
-    )
+    protocols = {method.protocol for method in all_methods().values()}
+    return (*all_methods().values(), *all_parts().values(), *all_text_parts().values(), *protocols)
 
 
 def describe(*names: str) -> list[dict[str, Any]]:

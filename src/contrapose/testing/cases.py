@@ -118,10 +118,11 @@ def combined(method: str) -> Iterator[Case]:
     """
     own = {part.name for part in recipe(method).parts}
     others = [name for name in all_parts() if name not in own]
+    records = records_of(method)
     for size in (1, 2) if method == _plainest(method) else (1,):
         for parts in combinations(others, size):
             added = [all_parts()[part] for part in parts]
-            if exclusion_among([*records_of(method), *added]) is None:
+            if exclusion_among([*records, *added]) is None:
                 yield Case(method, parts)
 
 
