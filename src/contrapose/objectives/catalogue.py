@@ -21,13 +21,14 @@ from torch import Tensor
 
 from contrapose import filters, negatives, positives, regularizers
 from contrapose.config import validate
-from contrapose.contract import Loss, Method, Part, Supplies, TrainingProtocol, Views, key_of
+from contrapose.contract import Loss, Method, Part, Supplies, Views, key_of
 from contrapose.contract.discovery import by_name, declared
 from contrapose.errors import UsageError, nearest
 from contrapose.objectives.configured import ConfiguredMethod
 from contrapose.objectives.door import check_needs, check_vectors
 from contrapose.objectives.hyperparameters import check_equation, combine
 from contrapose.objectives.plugins import GROUP, is_file, method_of_file, method_of_package
+from contrapose.objectives.protocol_of_run import all_protocols, names_of_protocol, protocol_of_run
 from contrapose.text.catalogue import AUTO, text_parts_named
 
 logger = logging.getLogger(__name__)
@@ -76,9 +77,10 @@ def _usable(entry: EntryPoint, known: Mapping[str, Method]) -> Method:
 def all_parts() -> Mapping[str, type[Part]]:
     """Every part that ``--with`` takes, by name."""
     packages = (negatives, positives, filters, regularizers)
-    return MappingProxyType(
-        by_name((part for package in packages for part in declared(package, "PART")), "parts")
-    )
+    parts = by_name((part for package in packages for part in declared(package, "PART")), "parts")
+    if both := parts.keys() & all_protocols().keys():
+        raise UsageError(f"a part and a protocol are both named '{min(both)}'; rename one")
+    return MappingProxyType(parts)
 
 
 def method_named(name: str) -> Method:
@@ -119,10 +121,10 @@ def recipe(
     5
     """
     record, file_sha256 = method_of_file(method) if is_file(method) else (method_named(method), None)
+    known = [*all_parts(), *all_protocols()]
     for number, name in enumerate(parts):
-        if name not in all_parts():
-            hint = nearest(name, list(all_parts()))
-            raise UsageError(f"--with: unknown part '{name}'{hint} Known: {', '.join(all_parts())}")
+        if name not in known:
+            raise UsageError(f"--with: unknown part '{name}'{nearest(name, known)} Known: {', '.join(known)}")
         if name in _names(record.parts) or name in parts[:number]:
             raise UsageError(f"--with {name}: '{method}' already has this part; leave it out")
     return _made(record, parts, hyperparameters or {}, name=method, views=views, file_sha256=file_sha256)
@@ -143,17 +145,17 @@ def _made(
         raise UsageError(
             f"{where} has a part that is not there, '{unknown[0]}'. Known: {', '.join(all_parts())}"
         )
-    if not (isinstance(record.protocol, type) and issubclass(record.protocol, TrainingProtocol)):
-        raise UsageError(f"{where} names the protocol {record.protocol!r}: give a class of TrainingProtocol")
-    chosen = tuple(all_parts()[part] if isinstance(part, str) else part for part in (*record.parts, *parts))
+    protocol = protocol_of_run(record, [name for name in parts if name in all_protocols()])
+    added = [name for name in parts if name not in all_protocols()]
+    chosen = tuple(all_parts()[part] if isinstance(part, str) else part for part in (*record.parts, *added))
     try:
         check_equation(record.objective)
         texts = text_parts_named(views, record.text_parts)
-        model = combine([record.objective, *chosen, *texts, record.protocol], record.defaults)
+        model = combine([record.objective, *chosen, *texts, protocol], record.defaults)
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
     result = ConfiguredMethod(
-        record, chosen, validate(model, hyperparameters or {}, where=where), views, file_sha256
+        record, chosen, validate(model, hyperparameters or {}, where=where), views, file_sha256, protocol
     )
     try:
         result.build(width=1)
@@ -210,7 +212,11 @@ def describe(*names: str) -> list[dict[str, Any]]:
                 "idea": method.idea,
                 "paper": method.paper,
                 "reference": method.reference,
-                "parts": [method.objective.__name__.replace("_", "-"), *_names(method.parts)],
+                "parts": [
+                    method.objective.__name__.replace("_", "-"),
+                    *_names(method.parts),
+                    *names_of_protocol(method),
+                ],
                 "hyperparameters": values.model_dump(),
                 "descriptions": {
                     name: field.description

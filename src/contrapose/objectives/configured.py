@@ -19,6 +19,7 @@ class ConfiguredMethod:
     """A method with extra parts, views and hyperparameters, checked, not yet built.
 
     file_sha256: of the file the method was read from; None for a method of the catalogue.
+    protocol_class: the method's protocol, or the one that ``--with`` added.
     """
 
     method: Method
@@ -26,6 +27,7 @@ class ConfiguredMethod:
     hyperparameters: Frozen
     views: str = AUTO
     file_sha256: str | None = None
+    protocol_class: type[TrainingProtocol] = TrainingProtocol
 
     @property
     def needs(self) -> Needs:
@@ -51,7 +53,12 @@ class ConfiguredMethod:
 
     def protocol(self) -> TrainingProtocol:
         """How steps follow one another: a new one, without its state yet."""
-        return _instance(self.method.protocol, self.hyperparameters.model_dump())
+        return _instance(self.protocol_class, self.hyperparameters.model_dump())
+
+    @property
+    def has_protocol(self) -> bool:
+        """Whether something happens between the steps."""
+        return self.protocol_class is not TrainingProtocol
 
 
 _Made = TypeVar("_Made", Part, TextPart, TrainingProtocol)
