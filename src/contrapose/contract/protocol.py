@@ -56,6 +56,8 @@ class TrainingProtocol(nn.Module):
 
     name: ClassVar[str] = "plain"
     idea: ClassVar[str] = "One step after the other, on all rows."
+    #: What it does not go with: the name of a method, part or text part -> why, in one sentence.
+    excludes: ClassVar[Mapping[str, str]] = {}
     #: Why the trained weights may not be blended with the pretrained ones, as a clause; '' where they may.
     forbids_blend: ClassVar[str] = ""
 
