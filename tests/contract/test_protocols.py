@@ -12,7 +12,8 @@ from pydantic import Field
 from contrapose.contract import TrainingProtocol
 from contrapose.errors import UsageError
 from contrapose.objectives import catalogue, protocol_of_run
-from contrapose.objectives.catalogue import describe, recipe
+from contrapose.objectives.catalogue import all_parts, describe, recipe
+from contrapose.objectives.protocol_of_run import all_protocols as every_protocol
 
 
 class Still(TrainingProtocol):
@@ -38,6 +39,10 @@ def two_protocols(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(protocol_of_run, "all_protocols", known)
     monkeypatch.setattr(catalogue, "all_protocols", known)
+
+
+def test_no_part_has_the_name_of_a_protocol() -> None:
+    assert not all_parts().keys() & every_protocol().keys()
 
 
 @pytest.fixture

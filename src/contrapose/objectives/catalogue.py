@@ -79,10 +79,9 @@ def _usable(entry: EntryPoint, known: Mapping[str, Method]) -> Method:
 def all_parts() -> Mapping[str, type[Part]]:
     """Every part that ``--with`` takes, by name."""
     packages = (negatives, positives, filters, regularizers)
-    parts = by_name((part for package in packages for part in declared(package, "PART")), "parts")
-    if both := parts.keys() & all_protocols().keys():
-        raise UsageError(f"a part and a protocol are both named '{min(both)}'; rename one")
-    return MappingProxyType(parts)
+    return MappingProxyType(
+        by_name((part for package in packages for part in declared(package, "PART")), "parts")
+    )
 
 
 def method_named(name: str) -> Method:
@@ -219,12 +218,8 @@ def records_of(method: str) -> tuple[Record, ...]:
 
 def all_records() -> tuple[Record, ...]:
     """Everything in the catalogue that may exclude another or be excluded."""
-    return (
-        *all_methods().values(),
-        *all_parts().values(),
-        *all_text_parts().values(),
-        *all_protocols().values(),
-    )
+    more = (*all_text_parts().values(), *all_protocols().values())
+    return (*all_methods().values(), *all_parts().values(), *more)
 
 
 def describe(*names: str) -> list[dict[str, Any]]:
