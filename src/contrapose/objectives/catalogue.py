@@ -143,12 +143,11 @@ def _made(
     """A record with parts and hyperparameters, tried on a width of 1."""
     where = f"method '{name or record.name}'"
     if unknown := [part for part in record.parts if isinstance(part, str) and part not in all_parts()]:
-        raise UsageError(
-            f"{where} has a part that is not there, '{unknown[0]}'. Known: {', '.join(all_parts())}"
-        )
+        known = ", ".join(all_parts())
+        raise UsageError(f"{where} has a part that is not there, '{unknown[0]}'. Known: {known}")
     protocol = protocol_of_run(record, [name for name in parts if name in all_protocols()])
-    added = [name for name in parts if name not in all_protocols()]
-    chosen = tuple(all_parts()[part] if isinstance(part, str) else part for part in (*record.parts, *added))
+    every = (*record.parts, *(name for name in parts if name in all_parts()))
+    chosen = tuple(all_parts()[part] if isinstance(part, str) else part for part in every)
     try:
         check_equation(record.objective)
         texts = text_parts_named(views, record.text_parts)
@@ -218,8 +217,8 @@ def records_of(method: str) -> tuple[Record, ...]:
 
 def all_records() -> tuple[Record, ...]:
     """Everything in the catalogue that may exclude another or be excluded."""
-    more = (*all_text_parts().values(), *all_protocols().values())
-    return (*all_methods().values(), *all_parts().values(), *more)
+    methods, parts, protocols = all_methods().values(), all_parts().values(), all_protocols().values()
+    return (*methods, *parts, *all_text_parts().values(), *protocols)
 
 
 def describe(*names: str) -> list[dict[str, Any]]:
