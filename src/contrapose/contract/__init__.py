@@ -14,6 +14,7 @@ Read this package and one paper's file, and you can write a method.
 from contrapose.contract.method import Equation, Loss, Method, Outcome, no_rows
 from contrapose.contract.needs import Companion, Needs, Network, Supplies
 from contrapose.contract.part import Part
+from contrapose.contract.previous import PREVIOUS, Previous, PreviousDropout, needs_previous
 from contrapose.contract.protocol import TrainingProtocol
 from contrapose.contract.shared_hyperparameters import RawVectors, Temperature
 from contrapose.contract.teacher import (
@@ -29,6 +30,7 @@ from contrapose.contract.views import Tokens, Views, key_of, split_key
 from contrapose.maths.scores import Columns, ScoreTable
 
 __all__ = [
+    "PREVIOUS",
     "TEACHER",
     "AngularMargin",
     "Columns",
@@ -40,6 +42,8 @@ __all__ = [
     "Network",
     "Outcome",
     "Part",
+    "Previous",
+    "PreviousDropout",
     "RawVectors",
     "ScoreTable",
     "Supplies",
@@ -52,6 +56,7 @@ __all__ = [
     "TrainingProtocol",
     "Views",
     "key_of",
+    "needs_previous",
     "needs_teacher",
     "no_rows",
     "split_key",
