@@ -52,8 +52,8 @@ def numbers_of(vectors: dict[str, Tensor]) -> dict[str, list[list[float]]]:
 
 def predictions(part: PreviousTargets, rows: list[list[float]]) -> list[list[float]]:
     first, norm, _relu, last = part.predictor
-    layers = [(each.weight.tolist(), each.bias.tolist()) for each in (first, norm, last)]  # type: ignore[union-attr]
-    return predicted(rows, *layers)
+    layers = [(each.weight.tolist(), each.bias.tolist()) for each in (norm, last)]  # type: ignore[union-attr]
+    return predicted(rows, first.weight.tolist(), *layers)  # type: ignore[union-attr, operator]
 
 
 @pytest.mark.parametrize("both_directions", [True, False])

@@ -52,13 +52,13 @@ def second_loss(
 
 def predicted(
     vectors: Matrix,
-    first: tuple[Matrix, Vector],
+    first: Matrix,
     norm: tuple[Vector, Vector],
     last: tuple[Matrix, Vector],
     eps: float = 1e-5,
 ) -> list[list[float]]:
-    """Linear, batch norm over the rows, ReLU, linear; each of the layers as (weights, biases)."""
-    hidden = [linear(vector, *first) for vector in vectors]
+    """Linear, batch norm over the rows, ReLU, linear; the first layer without biases, the others as (weights, biases)."""
+    hidden = [linear(vector, first, [0.0] * len(first)) for vector in vectors]
     scale, shift = norm
     for unit in range(len(scale)):
         values = [row[unit] for row in hidden]

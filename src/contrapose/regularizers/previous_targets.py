@@ -81,7 +81,7 @@ class PreviousTargets(Part):
         hidden = self.hidden or 2 * width
         with seeded(supplies.seed, self.name):
             self.predictor = nn.Sequential(
-                nn.Linear(width, hidden),
+                nn.Linear(width, hidden, bias=False),  # the batch norm would take a bias off again
                 # It is never used outside of training, so it keeps no running means.
                 nn.BatchNorm1d(hidden, track_running_stats=False),
                 nn.ReLU(),
