@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.quality import read
+from contrapose.markdown_table import markdown_table
 
 STAGES = {"before": "before", "sentences": "sentences alone", "pairs": "natural pairs"}
 TASKS = {"description": "first line → description", "name": "name → first line"}
@@ -81,13 +82,11 @@ def table(rows: list[dict[str, Any]]) -> str:
     if not rows:
         return ""
     heads = [f"{task}: {metric}" for task in TASKS.values() for metric in METRICS.values()]
-    lines = [f"| trained on | method | seeds | {' | '.join(heads)} |", "|---|---|---|" + "---|" * len(heads)]
     by_method: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         by_method[row["method"]].append(row)
-    lines.append(
-        f"| nothing yet | | | {' | '.join(_interval(rows[0], task, metric) for task in TASKS for metric in METRICS)} |"
-    )
+    at_start = [_interval(rows[0], task, metric) for task in TASKS for metric in METRICS]
+    lines = [["nothing yet", "", "", *at_start]]
     for stage in ("sentences", "pairs"):
         for method, runs in by_method.items():
             cells = [
@@ -95,8 +94,8 @@ def table(rows: list[dict[str, Any]]) -> str:
                 for task in TASKS
                 for metric in METRICS
             ]
-            lines.append(f"| {STAGES[stage]} | `{method}` | {len(runs)} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+            lines.append([STAGES[stage], f"`{method}`", str(len(runs)), *cells])
+    return "\n".join(markdown_table(["trained on", "method", "seeds", *heads], lines))
 
 
 def _interval(row: dict[str, Any], task: str, metric: str) -> str:

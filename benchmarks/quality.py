@@ -20,6 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from contrapose.markdown_table import markdown_table
+
 METHODS = "simcse,focal-infonce,hncse-pm,hncse-hnm,hncse"
 STS12_16 = ("STS12", "STS13", "STS14", "STS15", "STS16")
 TRANSFER = ("MR", "CR", "SUBJ", "MPQA", "SST2", "TREC", "MRPC")
@@ -148,10 +150,7 @@ def transfer_table(rows: Sequence[dict[str, Any]]) -> str:
 
 def _table(rows: Sequence[dict[str, Any]], title: str, mean: str, columns: Sequence[str]) -> str:
     newest = {key_of(row): row for row in rows}
-    lines = [
-        f"| method | model taken | seeds | {title} | {' | '.join(columns)} |",
-        "|---|---|---|---|" + "---|" * len(columns),
-    ]
+    lines = []
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for (_, method, _, _, end), row in newest.items():
         groups.setdefault((method, end), []).append(row)
@@ -162,8 +161,8 @@ def _table(rows: Sequence[dict[str, Any]], title: str, mean: str, columns: Seque
         cells = [_spread([run[mean] for run in runs])]
         cells += [_spread([run["values"][column] for run in runs]) for column in columns]
         name = "pretrained model" if method == START else method
-        lines.append(f"| {name} | {end or '-'} | {len(runs) if end else '-'} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append([name, end or "-", str(len(runs)) if end else "-", *cells])
+    return "\n".join(markdown_table(["method", "model taken", "seeds", title, *columns], lines))
 
 
 def _spread(values: list[float]) -> str:

@@ -37,6 +37,7 @@ from contrapose.evaluate.transfer import (
     WEIGHT_DECAYS,
     TransferTask,
 )
+from contrapose.markdown_table import markdown_table
 
 PROTOCOL = PROTOCOLS["senteval-transfer"]
 
@@ -102,25 +103,24 @@ def measure(name: str, senteval: str, seeds: int, outer: int) -> dict[str, Any]:
 
 def table(results: dict[str, dict[str, Any]]) -> str:
     """What was measured, as a table for people; the spread is over the seeds."""
-    lines = [
-        "| task | classifiers | all at once, s | one by one, s | times as fast | accuracy | one by one | difference |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    header = ("task", "classifiers", "all at once, s", "one by one, s", "times as fast", "accuracy", "one by one",
+              "difference")  # fmt: skip
+    rows = []
     for name, measured in results.items():
         ratios, differences = measured["ratio, each seed"], measured["difference, each seed"]
         several = len(ratios) > 1
         cells = (
             name,
             _trainings(measured),
-            measured["contrapose, seconds"],
-            measured["one after the other, seconds"],
+            str(measured["contrapose, seconds"]),
+            str(measured["one after the other, seconds"]),
             f"{measured['ratio']}{f' ({min(ratios)} to {max(ratios)})' * several}",
             f"{measured['contrapose, accuracy']:.2f}",
             f"{measured['one after the other, accuracy']:.2f}",
             f"{measured['difference']:+.2f}{f' ({min(differences):+.2f} to {max(differences):+.2f})' * several}",
         )
-        lines.append(f"| {' | '.join(map(str, cells))} |")
-    return "\n".join(lines)
+        rows.append(cells)
+    return "\n".join(markdown_table(header, rows))
 
 
 def _trainings(measured: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ import notebook  # noqa: E402
 from benchmarks import demo, transfer  # noqa: E402
 from benchmarks.quality import read, table, transfer_table  # noqa: E402
 
+from contrapose.markdown_table import markdown_table  # noqa: E402
 from contrapose.testing import all_rules  # noqa: E402
 from studies.pages import FIGURES, PAGE, render, study_named  # noqa: E402
 
@@ -80,13 +81,12 @@ def speed_table(path: Path) -> str:
         return "Not measured yet."
     report = json.loads(path.read_text(encoding="utf-8"))
     machine = ", ".join(f"{key} {value}" for key, value in report["machine"].items())
-    lines = [f"Measured with {machine}:", "", "| | |", "|---|---|"]
-    lines += [
-        f"| {part}: {name} | {value} |"
+    rows = [
+        (f"{part}: {name}", str(value))
         for part in ("training", "evaluation")
         for name, value in report[part].items()
     ]
-    return "\n".join(lines)
+    return "\n".join([f"Measured with {machine}:", "", *markdown_table(["measured", "result"], rows)])
 
 
 def draw_studies() -> None:

@@ -1,10 +1,22 @@
-"""Fields of settings and hyperparameters as cells of a table."""
+"""Fields of settings and hyperparameters as a table."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
+
+from contrapose.markdown_table import markdown_table
+
+
+def fields_table(title: str, fields: Mapping[str, Any]) -> list[str]:
+    """Every field of a model of pydantic in a line; ``title`` stands above their names."""
+    rows = [
+        (f"`{name}`", kind(field), default_of(field), cell(field.description or ""))
+        for name, field in fields.items()
+    ]
+    return markdown_table([title, "type", "default", "meaning"], rows)
 
 
 def kind(field: Any) -> str:
@@ -49,5 +61,5 @@ def default_of(field: Any) -> str:
 
 
 def cell(text: str) -> str:
-    """Text in a table: a bar would end the cell, and an angle would begin a tag."""
-    return re.sub(r"<(?=[A-Za-z/!])", "&lt;", " ".join(str(text).split()).replace("|", "\\|"))
+    """Text in a table: an angle would begin a tag."""
+    return re.sub(r"<(?=[A-Za-z/!])", "&lt;", " ".join(str(text).split()))

@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fields import cell, default_of, kind
+from fields import fields_table
 from prose import markdown
+
+from contrapose.markdown_table import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 METHODS = "methods"
@@ -29,11 +31,15 @@ def methods_table(folder: str) -> str:
     """Every method in a line; ``folder`` leads from the page to the method pages."""
     from contrapose.objectives.catalogue import describe
 
-    lines = ["| method | what it does | paper |", "|---|---|---|"]
-    for method in describe():
-        name, paper = method["name"], f"[{method['paper']}]({method['reference']})"
-        lines.append(f"| [`{name}`]({folder}/{name}.md) | {method['idea']} | {paper} |")
-    return "\n".join(lines)
+    rows = [
+        (
+            f"[`{each['name']}`]({folder}/{each['name']}.md)",
+            each["idea"],
+            f"[{each['paper']}]({each['reference']})",
+        )
+        for each in describe()
+    ]
+    return "\n".join(markdown_table(["method", "what it does", "paper"], rows))
 
 
 def overview(described: list[dict[str, Any]]) -> str:
@@ -49,13 +55,15 @@ def overview(described: list[dict[str, Any]]) -> str:
         "",
         methods_table(METHODS),
         "",
-        "| part, for `--with` | role | what it does |",
-        "|---|---|---|",
-        *(f"| `{part.name}` | {part.role()} | {part.idea} |" for part in all_parts().values()),
+        *markdown_table(
+            ["part, for `--with`", "role", "what it does"],
+            [(f"`{part.name}`", part.role(), part.idea) for part in all_parts().values()],
+        ),
     ]
     for part in all_parts().values():
         lines += ["", f"## Part `{part.name}`", "", part.idea, ""]
-        lines += _hyperparameters(hyperparameters_of(part).model_fields)
+        lines += [f"Does not go with `{other}`: {reason}\n" for other, reason in _excluded(part).items()]
+        lines += fields_table("hyperparameter", hyperparameters_of(part).model_fields)
     return "\n".join(lines) + "\n"
 
 
@@ -86,11 +94,14 @@ def method_page(method: Mapping[str, Any]) -> str:
         "",
         "Each is set by `--set NAME=VALUE`, or by its name in Python.",
         "",
-        *_hyperparameters(type(recipe(name).hyperparameters).model_fields),
+        *fields_table("hyperparameter", type(recipe(name).hyperparameters).model_fields),
     ]
     if method["departures"]:
         lines += ["", "## Departures from the paper or its code", ""]
         lines += [f"- {departure}" for departure in method["departures"]]
+    if method["excludes"]:
+        lines += ["", "## Does not go with", ""]
+        lines += [f"- `{other}`: {reason}" for other, reason in method["excludes"].items()]
     example = ROOT / "examples" / f"{name.replace('-', '_')}.py"
     if example.is_file():
         lines += ["", "## Example", "", f"`examples/{example.name}`, which runs as it is:", ""]
@@ -99,6 +110,14 @@ def method_page(method: Mapping[str, Any]) -> str:
     if notes.is_file():
         lines += ["", notes.read_text("utf-8").strip()]
     return "\n".join(lines) + "\n"
+
+
+def _excluded(part: type[Any]) -> Mapping[str, str]:
+    """What a part does not go with, whichever side says so."""
+    from contrapose.objectives.catalogue import all_records
+    from contrapose.objectives.exclusions import excluded_by
+
+    return excluded_by((part,), all_records())
 
 
 def _equation(name: str) -> list[str]:
@@ -123,11 +142,4 @@ def _parts(names: Sequence[str]) -> list[str]:
         if name in all_parts():
             module = inspect.getmodule(all_parts()[name])
             lines += ["", f"### Part `{name}`", "", markdown(inspect.getdoc(module) or "")]
-    return lines
-
-
-def _hyperparameters(fields: Mapping[str, Any]) -> list[str]:
-    lines = ["| hyperparameter | type | default | meaning |", "|---|---|---|---|"]
-    for name, field in fields.items():
-        lines.append(f"| `{name}` | {kind(field)} | {default_of(field)} | {cell(field.description or '')} |")
     return lines

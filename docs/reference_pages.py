@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fields import cell, default_of, kind, type_words
+from fields import cell, fields_table, type_words
+
+from contrapose.markdown_table import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -61,11 +63,11 @@ def command_line() -> str:
         arguments = [p for p in each.params if p.param_type_name == "argument"]
         options = [p for p in each.params if p.param_type_name == "option" and not p.hidden]
         if arguments:
-            lines += ["", "| argument | meaning |", "|---|---|"]
-            lines += [f"| `{p.metavar or p.name.upper()}` | {cell(p.help or '')} |" for p in arguments]
+            rows = [(f"`{p.metavar or p.name.upper()}`", cell(p.help or "")) for p in arguments]
+            lines += ["", *markdown_table(["argument", "meaning"], rows)]
         if options:
-            lines += ["", "| option | value | default | meaning |", "|---|---|---|---|"]
-            lines += [_option(option) for option in options]
+            header = ["option", "value", "default", "meaning"]
+            lines += ["", *markdown_table(header, [_option(option) for option in options])]
         lines += ["", *_examples(each.epilog)]
     return "\n".join(lines) + "\n"
 
@@ -93,7 +95,7 @@ def _without_default(about: str) -> tuple[str, str]:
     return f"{about[: said.start()]}{closing}{about[said.end() :]}".strip(), said.group(1)
 
 
-def _option(option: Any) -> str:
+def _option(option: Any) -> tuple[str, str, str, str]:
     names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
     annotation = option.type_descriptor.annotation
     value = "" if option.is_flag else (option.metavar or type_words(annotation)).strip("<>")
@@ -101,7 +103,7 @@ def _option(option: Any) -> str:
     meaning, default_in_words = _without_default(option.help or "")
     default = default_in_words or default
     shown = f"`{default}`" if default != "" else ""
-    return f"| {names} | {cell(value)} | {shown} | {cell(meaning)} |"
+    return names, cell(value), shown, cell(meaning)
 
 
 def _paragraphs(text: str | None) -> list[str]:
@@ -136,11 +138,7 @@ def configuration() -> str:
         "```",
     ]
     for name, model in SECTIONS.items():
-        lines += ["", f"## [{name}]", "", "| key | type | default | meaning |", "|---|---|---|---|"]
-        for key, field in model.model_fields.items():
-            lines.append(
-                f"| `{key}` | {kind(field)} | {default_of(field)} | {cell(field.description or '')} |"
-            )
+        lines += ["", f"## [{name}]", "", *fields_table("key", model.model_fields)]
     return "\n".join(lines) + "\n"
 
 

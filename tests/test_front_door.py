@@ -112,7 +112,7 @@ def test_a_room_has_the_signature_of_its_function_and_stays_a_module(name: str) 
 def test_train_names_every_option_of_the_command_line() -> None:
     from contrapose.cli.settings_options import with_settings
     from contrapose.cli.train import train as verb
-    from contrapose.train.settings import section_of
+    from contrapose.train.configuration import section_of
 
     flags = set(inspect.signature(with_settings(verb)).parameters) - {"config", "set_", "quiet", "json"}
     flags -= {"recipe"}  # the settings of a paper, which a script names one by one

@@ -57,7 +57,7 @@ def predicted(
     last: tuple[Matrix, Vector],
     eps: float = 1e-5,
 ) -> list[list[float]]:
-    """Linear, batch norm over the rows, ReLU, linear; the first layer without biases, the others as (weights, biases)."""
+    """Linear without biases, batch norm over the rows, ReLU, linear; the last two as (weights, biases)."""
     hidden = [linear(vector, first, [0.0] * len(first)) for vector in vectors]
     scale, shift = norm
     for unit in range(len(scale)):

@@ -29,18 +29,8 @@ from contrapose.storage.durable import (
     write_text,
     write_tree,
 )
+from tests.storage.trees import OTHER, TREE, names_in
 from tests.waiting import PATIENCE
-
-TREE = {"state.json": b'{"step": 7}', "weights.bin": bytes(range(256)) * 8, "1_Pooling/config.json": b"{}"}
-OTHER = {
-    "state.json": b'{"step": 8}',
-    "weights.bin": bytes(reversed(range(256))) * 8,
-    "1_Pooling/config.json": b"[]",
-}
-
-
-def _names(folder: Path) -> list[str]:
-    return sorted(os.listdir(folder))
 
 
 def _run(code: str, *arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
@@ -59,7 +49,7 @@ def test_a_written_file_holds_the_bytes_and_leaves_nothing_else(tmp_path: Path) 
     assert (tmp_path / "a.bin").read_bytes() == b"two"
     assert (tmp_path / "b.txt").read_bytes() == "Grüße\r\n".encode()
     assert json.loads((tmp_path / "c.json").read_text()) == {"x": [1, None, "é"]}
-    assert _names(tmp_path) == ["a.bin", "b.txt", "c.json"]
+    assert names_in(tmp_path) == ["a.bin", "b.txt", "c.json"]
 
 
 def test_an_exception_in_the_block_leaves_the_old_file_and_no_temporary(tmp_path: Path) -> None:
@@ -68,12 +58,12 @@ def test_an_exception_in_the_block_leaves_the_old_file_and_no_temporary(tmp_path
     def interrupted() -> None:
         with atomic_file(tmp_path / "a") as file:
             file.write(b"new")
-            assert len(_names(tmp_path)) == 2, "the temporary file must be there while the block runs"
+            assert len(names_in(tmp_path)) == 2, "the temporary file must be there while the block runs"
             raise KeyError
 
     with pytest.raises(KeyError):
         interrupted()
-    assert _names(tmp_path) == ["a"]
+    assert names_in(tmp_path) == ["a"]
     assert (tmp_path / "a").read_bytes() == b"old"
 
 
@@ -127,7 +117,7 @@ def test_a_failed_write_that_the_caller_swallows_still_fails_the_file(
 
     with pytest.raises(StorageError, match="No space left"):
         careless()
-    assert _names(tmp_path) == []
+    assert names_in(tmp_path) == []
 
 
 @pytest.mark.parametrize(("umask", "mode", "folder_mode"), [(0o022, 0o600, 0o700), (0o277, 0o400, None)])
@@ -183,7 +173,7 @@ def test_storage_errors_name_the_path_and_say_what_to_do(tmp_path: Path) -> None
         with pytest.raises(StorageError, match=remedy) as caught:
             write_bytes(path, b"")
         assert str(path) in str(caught.value)
-    assert _names(tmp_path) == ["file", "folder"]
+    assert names_in(tmp_path) == ["file", "folder"]
 
 
 def test_a_folder_deleted_while_writing_is_a_clear_error(tmp_path: Path) -> None:
@@ -293,7 +283,7 @@ def test_a_tree_is_written_whole_and_verifies(tmp_path: Path) -> None:
         "weights.bin": 2048,
     }
     assert all(entries[name].sha256 == sha256_file(tmp_path / "step-1" / name) for name in entries)
-    assert _names(tmp_path) == ["step-1"]
+    assert names_in(tmp_path) == ["step-1"]
 
 
 def test_a_member_that_raises_leaves_nothing(tmp_path: Path) -> None:
@@ -302,7 +292,7 @@ def test_a_member_that_raises_leaves_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(KeyError):
         write_tree(tmp_path / "step-1", {**TREE, "fails.bin": fails})
-    assert _names(tmp_path) == []
+    assert names_in(tmp_path) == []
 
 
 def test_an_existing_tree_is_refused_and_replaced_only_on_demand(tmp_path: Path) -> None:
@@ -315,7 +305,7 @@ def test_an_existing_tree_is_refused_and_replaced_only_on_demand(tmp_path: Path)
     write_tree(target, OTHER, replace=True)
     verify_tree(target)
     assert (target / "state.json").read_bytes() == OTHER["state.json"]
-    assert _names(tmp_path) == ["model"]
+    assert names_in(tmp_path) == ["model"]
 
 
 @pytest.mark.parametrize("content", [None, b"{}", b'{"manifest_version": 3}'])
@@ -341,7 +331,7 @@ def test_a_replacement_that_died_between_its_renames_is_undone_by_the_next_reade
     (tmp_path / "model").rename(tmp_path / ".model.previous")
     with pytest.raises(UsageError, match="exists already"):
         write_tree(tmp_path / "model", OTHER)
-    assert _names(tmp_path) == ["model"]
+    assert names_in(tmp_path) == ["model"]
 
 
 def test_remove_tree_removes_the_tree_and_its_previous_version(tmp_path: Path) -> None:
@@ -349,7 +339,7 @@ def test_remove_tree_removes_the_tree_and_its_previous_version(tmp_path: Path) -
         write_tree(tmp_path / name, TREE)
     remove_tree(tmp_path / "step-1")
     remove_tree(tmp_path / "step-1")
-    assert _names(tmp_path) == ["step-2"]
+    assert names_in(tmp_path) == ["step-2"]
 
 
 def test_removing_a_tree_does_not_follow_links(tmp_path: Path) -> None:
@@ -359,7 +349,7 @@ def test_removing_a_tree_does_not_follow_links(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "kept")
     remove_tree(tmp_path / "gone")
     remove_tree(tmp_path / "link")
-    assert _names(tmp_path) == ["kept"]
+    assert names_in(tmp_path) == ["kept"]
     assert set(verify_tree(tmp_path / "kept")) == set(TREE)
 
 
@@ -388,7 +378,7 @@ def test_a_really_full_disk_leaves_the_old_version_whole(tmp_path: Path) -> None
             write_tree(disk / "model", {**OTHER, "big.bin": big}, replace=True)
         assert set(verify_tree(disk / "model")) == set(TREE)
         assert (disk / "state").read_bytes() == b"old"
-        assert _names(disk) == ["model", "state"]
+        assert names_in(disk) == ["model", "state"]
         write_tree(disk / "model", OTHER, replace=True)  # the failed attempts gave their space back
     finally:
         subprocess.run(["umount", str(disk)], check=True)
@@ -441,4 +431,4 @@ for write, name, data in ((write_bytes, "/a", b"x" * 5000), (append_line, "/log"
     assert all("StorageError" in line and "larger than" in line for line in lines)
     assert (tmp_path / "a").read_bytes() == b"old"
     assert (tmp_path / "log").read_bytes() == b"a first line\n"
-    assert _names(tmp_path) == ["a", "log"]
+    assert names_in(tmp_path) == ["a", "log"]

@@ -15,17 +15,7 @@ from contrapose.storage.durable import (
     verify_tree,
     write_tree,
 )
-
-TREE = {"state.json": b'{"step": 7}', "weights.bin": bytes(range(256)) * 8, "1_Pooling/config.json": b"{}"}
-OTHER = {
-    "state.json": b'{"step": 8}',
-    "weights.bin": bytes(reversed(range(256))) * 8,
-    "1_Pooling/config.json": b"[]",
-}
-
-
-def _names(folder: Path) -> list[str]:
-    return sorted(os.listdir(folder))
+from tests.storage.trees import OTHER, TREE, names_in
 
 
 @pytest.mark.parametrize(
@@ -55,7 +45,7 @@ def _names(folder: Path) -> list[str]:
 def test_unsafe_names_are_refused_before_anything_is_written(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="cannot write a file named"):
         write_tree(tmp_path / "step-1", {"state.json": b"", name: b""})
-    assert _names(tmp_path) == []
+    assert names_in(tmp_path) == []
 
 
 def test_a_name_inside_another_file_and_an_empty_tree_are_refused(tmp_path: Path) -> None:

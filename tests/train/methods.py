@@ -13,8 +13,8 @@ from contrapose.encoder.encoder import Encoder
 from contrapose.objectives.catalogue import all_methods, describe, recipe
 from contrapose.objectives.objective import Objective
 from contrapose.train.companions import Companions
+from contrapose.train.configuration import nested, resolve
 from contrapose.train.modules import module_tree
-from contrapose.train.settings import nested, resolve
 from contrapose.train.step import StepPlan
 from contrapose.train.supplies import load_beside
 from contrapose.train.vectors_file import read_vectors

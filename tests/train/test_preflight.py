@@ -14,8 +14,8 @@ import pytest
 from contrapose import ledger
 from contrapose.errors import DataError, MissingExtra, ResumeRefused, UsageError
 from contrapose.train import track
+from contrapose.train.configuration import nested, resolve
 from contrapose.train.preflight import preflight
-from contrapose.train.settings import nested, resolve
 from tests.train.runs import OPTIONS, Killed, Place, Witness, run_tiny
 
 WITHOUT_TORCH = """

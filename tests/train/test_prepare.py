@@ -13,7 +13,7 @@ from contrapose.config import read_toml
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import EmptyCorpus, RunLocked, UsageError
 from contrapose.train.api import Run, train_with
-from contrapose.train.settings import nested, resolve
+from contrapose.train.configuration import nested, resolve
 from tests.train.processes import start, wait_for_step
 from tests.train.runs import Place, Witness, outcome, run_tiny, texts
 from tests.waiting import PATIENCE

@@ -12,16 +12,8 @@ import pytest
 from contrapose.config import read_toml, to_toml
 from contrapose.errors import UsageError
 from contrapose.objectives.catalogue import recipe
-from contrapose.train.settings import (
-    SECTIONS,
-    RunSettings,
-    nested,
-    parse_assignments,
-    resolve,
-    run_folder,
-    section_of,
-    steps_of,
-)
+from contrapose.train.configuration import nested, parse_assignments, resolve, section_of
+from contrapose.train.settings import SECTIONS, RunSettings, run_folder, steps_of
 from tests.waiting import PATIENCE
 
 BASE: dict[str, Any] = {"corpus": ("a.txt",), "out": "run"}

@@ -53,7 +53,7 @@ def training_options(set_: Sequence[str] | None, given: Mapping[str, Any]) -> di
     >>> training_options(["margin=0.2"], {"steps": 5, "model": "minilm"})
     {'steps': 5, 'margin': 0.2}
     """
-    from contrapose.train.settings import parse_assignments
+    from contrapose.train.configuration import parse_assignments
 
     own = {name: value for name, value in given.items() if name != "model"}
     return {**own, **parse_assignments(set_ or ())}

@@ -110,7 +110,7 @@ def settings_from(
     A run that is resumed by its folder alone takes the configuration that it was begun with.
     """
     from contrapose.config import merge
-    from contrapose.train.settings import nested, parse_assignments, resolve
+    from contrapose.train.configuration import nested, parse_assignments, resolve
 
     out = flags["out"] or (recipe.preset(dev_data=False)["out"] if recipe is not None else "")
     begun = Path(out, "config.toml")

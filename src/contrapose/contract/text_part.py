@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Protocol
 
@@ -21,7 +22,7 @@ class TextRows(Protocol):
         ...
 
 
-class TextPart:
+class TextPart(ABC):
     """Text in, text out. A pure function of rows, seed and step, so that a resumed run sees the same texts.
 
     A subclass says its ``name`` and ``idea`` and takes its hyperparameters as keyword-only arguments (and
@@ -45,6 +46,8 @@ class TextPart:
     most_columns: ClassVar[int | None] = 1
     #: Whether both views are one text, so that only dropout tells them apart: then the encoder must have some.
     needs_dropout: ClassVar[bool] = False
+    #: What it does not go with: the name of a method, part, text part or protocol -> why, in one sentence.
+    excludes: ClassVar[Mapping[str, str]] = {}
     #: What to try next where training on these views was of no use: a sentence or two for the verdict.
     advice: ClassVar[str] = (
         "Try other views (--views) or a lower --learning-rate, and judge with labels (--dev-data, contrapose evaluate)."
@@ -62,12 +65,14 @@ class TextPart:
         """
         return {}
 
-    def attach(self, corpus: TextRows, rows_N: np.ndarray, prepared: Mapping[str, np.ndarray]) -> None:
+    def attach(  # noqa: B027 - most parts have nothing to take
+        self, corpus: TextRows, rows_N: np.ndarray, prepared: Mapping[str, np.ndarray]
+    ) -> None:
         """Take what :meth:`prepare` gave, read-only, once before the first batch: in every process of a run, and
         again where a run goes on. Only called where the part overrides ``prepare``."""
 
+    @abstractmethod
     def texts(
         self, rows: Sequence[int], columns: Mapping[str, list[str]], *, seed: int, step: int
     ) -> Mapping[str, list[str]]:
         """View name -> one text per row, ``anchor`` and ``positive`` always among them."""
-        raise NotImplementedError

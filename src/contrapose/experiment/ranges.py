@@ -20,7 +20,8 @@ from contrapose.config import parse_value
 from contrapose.errors import UsageError, nearest
 from contrapose.experiment.checking import OWN
 from contrapose.seeds import derive
-from contrapose.train.settings import SECTIONS, nested, resolve, section_of
+from contrapose.train.configuration import nested, resolve, section_of
+from contrapose.train.settings import SECTIONS
 
 #: Hyperparameters whose ratio says more than their difference, and the span from which on it does.
 LOGARITHMIC, SPAN_OF_LOGARITHM = ("learning_rate", "temperature"), 10

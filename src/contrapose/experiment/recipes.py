@@ -132,7 +132,7 @@ _FREE = {"out", "saving", "data.corpus", "data.columns", "selection.dev_data", "
 
 def departures(recipe: PublishedRecipe, settings: RunSettings) -> list[str]:
     """What makes a run with these settings another experiment than the recipe's; empty for the recipe itself."""
-    from contrapose.train.settings import nested, resolve
+    from contrapose.train.configuration import nested, resolve
 
     given = settings.selection.dev_data
     published = resolve(

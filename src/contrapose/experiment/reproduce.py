@@ -29,7 +29,7 @@ from contrapose.experiment.results import Results, ResultTable
 from contrapose.experiment.trials import Trial
 from contrapose.ledger import Entry, Ledger
 from contrapose.paths import expanded
-from contrapose.train.settings import nested, resolve
+from contrapose.train.configuration import nested, resolve
 
 HEADER = ("task", "paper", "measured ± s", "95% interval", "difference", "in words")
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contrapose.errors import Interrupted
-from contrapose.train.settings import RunSettings, nested, resolve, run_folder
+from contrapose.train.configuration import nested, resolve
+from contrapose.train.settings import RunSettings, run_folder
 
 if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder

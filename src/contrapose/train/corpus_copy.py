@@ -42,8 +42,8 @@ def build(folder: Path, settings: RunSettings, cleared: Cleared, listener: Liste
 def make_good(folder: Path, settings: RunSettings, cleared: Cleared, listener: Listener) -> None:
     """Before a run goes on: its copy is verified, and built again from the files where it is damaged.
 
-    Raises ResumeRefused where the files are not those of the start, or the copy is damaged and cannot be built again;
-    files that are gone, or cannot be read, are no obstacle to a copy that is whole.
+    Raises ResumeRefused where the files are not those that the run began with, or the copy is damaged and cannot be
+    built again; files that are gone, or cannot be read, are no obstacle to a copy that is whole.
     """
     record = read_record(folder)
     with listener.task("verifying the corpus"):
@@ -59,7 +59,7 @@ def make_good(folder: Path, settings: RunSettings, cleared: Cleared, listener: L
     if not damage:
         if now is None and not from_stdin:
             listener.notice(
-                f"the corpus files cannot be compared with those of the start ({why_unknown}); "
+                f"the corpus files cannot be compared with those that the run began with ({why_unknown}); "
                 "the run's own copy, which is whole, is used"
             )
         return

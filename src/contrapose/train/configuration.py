@@ -1,0 +1,85 @@
+"""From options as a user gives them to settings: which section an option belongs to, and what later ones replace.
+
+No torch here: a wrong option is refused before anything heavy is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from contrapose.config import merge, parse_value, validate
+from contrapose.errors import UsageError, nearest
+from contrapose.train.settings import SECTIONS, RunSettings
+
+_RENAMED = {"method": ("method", "name"), "with": ("method", "parts"), "parts": ("method", "parts")}
+
+
+def section_of(name: str) -> tuple[str, str] | None:
+    """(section, key) of a bare option name; None for a name that no section has.
+
+    >>> section_of("learning_rate"), section_of("method"), section_of("margin")
+    (('training', 'learning_rate'), ('method', 'name'), None)
+    """
+    if name in _RENAMED:
+        return _RENAMED[name]
+    for section, model in SECTIONS.items():
+        if name in model.model_fields and (section, name) != ("method", "name"):
+            return section, name
+    return None
+
+
+def nested(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Flat options as tables: known names go to their section, every other one is a hyperparameter of the method.
+
+    ``None`` means "not given". Raises UsageError for ``section.key`` with an unknown section.
+
+    >>> nested({"steps": 10, "margin": 0.3, "seed": None, "data.min_words": 3})
+    {'training': {'steps': 10}, 'method': {'hyperparameters': {'margin': 0.3}}, 'data': {'min_words': 3}}
+    """
+    tables: dict[str, Any] = {}
+    for name, value in options.items():
+        if value is None:
+            continue
+        if name == "out":
+            tables["out"] = str(value)
+            continue
+        if "." in name:
+            section, key = name.split(".", 1)
+            if section not in SECTIONS:
+                raise UsageError(f"unknown section '{section}' in '{name}'{nearest(section, list(SECTIONS))}")
+            keys = (section, *key.split("."))
+        else:
+            keys = section_of(name) or ("method", "hyperparameters", name)
+        table = tables
+        for part in keys[:-1]:
+            table = table.setdefault(part, {})
+        table[keys[-1]] = value
+    return tables
+
+
+def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
+    """``--set k=v`` texts as options.
+
+    >>> parse_assignments(["k=5", "pool=batch"])
+    {'k': 5, 'pool': 'batch'}
+    """
+    options: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"--set takes key=value, and got '{assignment}'")
+        options[name.strip()] = parse_value(value.strip())
+    return options
+
+
+def resolve(*layers: Mapping[str, Any], where: str = "options") -> RunSettings:
+    """Settings from layers of tables, later ones on top: file, flags, ``--set``."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged = merge(merged, layer)
+    if "out" not in merged:
+        raise UsageError("no run folder: give --out FOLDER")
+    if not merged.get("data", {}).get("corpus"):
+        raise UsageError("no corpus: give at least one file, folder or glob of text")
+    return validate(RunSettings, merged, where=where)
