@@ -194,8 +194,34 @@ def _row(row: ComparisonRow, entries: Sequence[Entry], table: ComparisonTable) -
             for column, spread in row.spreads.items()
         },
         "years": _mean_of_years(row),
-        "differences": {column: _change(change) for column, change in row.changes.items()},
+        "differences": {
+            **_over_seeds(row, table.of(table.baseline)),
+            **{column: _change(change) for column, change in row.changes.items()},
+        },
     }
+
+
+def _over_seeds(row: ComparisonRow, baseline: ComparisonRow) -> dict[str, dict[str, Any]]:
+    """Of columns that are not made of rows, such as uniformity: the differences of equal seeds, and Student's t."""
+    from scipy import stats
+
+    differences: dict[str, dict[str, Any]] = {}
+    for column, values in row.values.items():
+        pairs = zip(values, baseline.values.get(column, ()), strict=False)
+        each = [one - other for one, other in pairs if one is not None and other is not None]
+        if row.name == baseline.name or len(each) < 2 or len(set(each)) < 2:
+            continue
+        mean, error = sum(each) / len(each), float(stats.sem(each))
+        low, high = stats.t.interval(0.95, len(each) - 1, loc=mean, scale=error)
+        p_value = float(stats.ttest_1samp(each, 0.0).pvalue)
+        differences[column] = {
+            "difference": round(mean, 3),
+            "low": round(float(low), 3),
+            "high": round(float(high), 3),
+            "p_corrected": round(p_value, 5),
+            "words": "",
+        }
+    return differences
 
 
 def _change(change: Any) -> dict[str, Any]:

@@ -120,6 +120,8 @@ def test_the_summary_has_means_differences_and_reasons(start: Start, tmp_path: P
     assert difference["difference"] == pytest.approx(means[0] - means[1], abs=2e-3)
     assert difference["low"] <= difference["difference"] <= difference["high"]
     assert "diffcse" in arms[PAPER]["refused"]
+    uniformity = by_name["focal-infonce"]["differences"]["geometry uniformity"]  # over two seeds alone
+    assert uniformity["low"] <= uniformity["difference"] <= uniformity["high"]
 
     written = page(report)
     assert "| [`focal-infonce`](methods/focal-infonce.md) | 2 |" in written
