@@ -125,7 +125,7 @@ def prepare(
         **_measured_views(encoder, batches, settings),
     }
     check_views(objective.needs, batches.at(0).view_names)
-    companions = supply(objective, beside, encoder, corpus, settings.training.seed)
+    companions = supply(objective, beside, encoder, corpus, rows, settings.training.seed)
     protocol = made.protocol()
     others = {"companions": companions} if companions else {}
     modules = module_tree(encoder, objective, protocol=protocol, **others).to(device)
