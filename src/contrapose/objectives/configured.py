@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from contrapose.config import Frozen
 from contrapose.contract import Method, Needs, Part, TextPart, TrainingProtocol
+from contrapose.objectives.exclusions import Record, refuse_exclusions
 from contrapose.objectives.hyperparameters import hyperparameters_of, values_for
 from contrapose.objectives.objective import Objective
 from contrapose.text.catalogue import AUTO, text_parts_for
@@ -47,6 +48,9 @@ class ConfiguredMethod:
         """What makes the texts of the views from data of these columns, for an encoder that reads so many words."""
         values = self.hyperparameters.model_dump()
         chosen = text_parts_for(self.views, columns, self.method.text_parts)
+        # Where nobody chose views, the columns of the data did, so that this is the first place where they are known.
+        records: tuple[Record, ...] = (self.method, *self.parts, *chosen, self.method.protocol)
+        refuse_exclusions(records, f"method '{self.method.name}'")
         return tuple(_instance(part, values, max_words=max_words) for part in chosen)
 
     def protocol(self) -> TrainingProtocol:
