@@ -142,8 +142,8 @@ class ClusterFilter(Part):
         for level, clusters in enumerate(self.sizes(len(rows_ND))):
             seed = derive(self._seed, self.name, step, level)
             centroids_KD = spherical_k_means(sample_SD, clusters, seed)
-            cluster_N, confidence_N = self._confidence(rows_ND, centroids_KD)
-            surest_first_N = np.argsort(-confidence_N, kind="stable")
+            cluster_N, doubt_N = self._doubts(rows_ND, centroids_KD)
+            surest_first_N = np.argsort(doubt_N, kind="stable")
             rank_N = np.empty(len(rows_ND), dtype=np.float32)
             rank_N[surest_first_N] = np.arange(len(rows_ND), dtype=np.float32) / len(rows_ND)
             into = row_ids.to(device)
@@ -159,16 +159,18 @@ class ClusterFilter(Part):
         finest = min(self.num_clusters or default_clusters(num_rows), num_rows)
         return [max(min(2, finest), finest // COARSER**level) for level in range(self.num_clusterings)]
 
-    def _confidence(self, rows_ND: np.ndarray, centroids_KD: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of each row its cluster, and the softmax over centroids at that one."""
-        clusters, confidences = [], []
+    def _doubts(self, rows_ND: np.ndarray, centroids_KD: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of each row its cluster, and 1 / conf - 1: the order of conf, where conf itself would be rounded to 1."""
+        clusters, doubts = [], []
         for start in range(0, len(rows_ND), ROWS_PER_BLOCK):
             unit_bD = _unit(rows_ND[start : start + ROWS_PER_BLOCK])
             cluster_b, cosine_b = nearest_centroid(unit_bD, centroids_KD)
             apart_bK = (unit_bD @ centroids_KD.T - cosine_b[:, None]) / self.confidence_temperature
+            odds_bK = np.exp(apart_bK)
+            np.put_along_axis(odds_bK, cluster_b[:, None], 0, axis=1)
             clusters.append(cluster_b)
-            confidences.append(1 / np.exp(apart_bK).sum(1))
-        return np.concatenate(clusters), np.concatenate(confidences)
+            doubts.append(odds_bK.sum(1))
+        return np.concatenate(clusters), np.concatenate(doubts)
 
     def filter(self, views: Views, table: ScoreTable) -> ScoreTable:
         alike_BC = torch.zeros_like(table.valid_BC)
