@@ -34,9 +34,7 @@ def corpus(seed: int = 0) -> Tensor:
 
 def objective(method: str = "ifnd", *parts: str, refreshed: bool = True, **options: Any) -> Objective:
     made = recipe(method, parts, {"num_clusters": 6, "num_clusterings": 2, **options}).build(width=WIDTH)
-    made.attach(
-        Supplies(width=WIDTH, num_rows=CORPUS, num_training_rows=CORPUS, text_ids_N=TEXT_IDS, seed=1)
-    )
+    made.attach(Supplies(width=WIDTH, num_rows=CORPUS, num_training_rows=CORPUS, text_ids_N=TEXT_IDS, seed=1))
     if refreshed:
         made.refresh(0, torch.arange(CORPUS), corpus())
     return made
@@ -155,7 +153,9 @@ def test_the_share_grows_with_the_steps_and_is_the_last_one_where_nobody_counts_
     part = part_of(objective(accepted_share=0.8))
     assert [part.share(batch(step=step)) for step in (0, 5, 10)] == pytest.approx([0, 0.4, 0.8])
     assert part.share(replace(batch(step=3), num_steps=None)) == 0.8
-    struck = [objective(accepted_share=0.8)(batch(step)).stats["false_negatives"].item() for step in range(11)]
+    struck = [
+        objective(accepted_share=0.8)(batch(step)).stats["false_negatives"].item() for step in range(11)
+    ]
     assert struck == sorted(struck)
     assert struck[-1] > struck[0] == 0
 

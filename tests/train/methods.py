@@ -41,11 +41,7 @@ def options_of(name: str, model: Path) -> dict[str, Any]:
 
 def with_needs() -> list[str]:
     """The methods that need more than the vectors of their texts, from models and from files."""
-    models = [
-        name
-        for name in all_methods()
-        if replace(recipe(name).needs, texts=()) != Needs()
-    ]
+    models = [name for name in all_methods() if replace(recipe(name).needs, texts=()) != Needs()]
     return [*models, *with_files()]
 
 
@@ -80,9 +76,7 @@ def supplied(objective: Objective, encoder: Encoder, model: Path, plan: StepPlan
     companions = Companions(needed, beside.encoders, files) if needed else None
     widths = companions.widths if companions else {}
     objective.attach(
-        Supplies(
-            width=encoder.width, companion_widths=widths, networks=beside.networks, num_rows=NUM_ROWS
-        )
+        Supplies(width=encoder.width, companion_widths=widths, networks=beside.networks, num_rows=NUM_ROWS)
     )
     if objective.refreshes_at(0):
         corpus_ND = torch.randn(NUM_ROWS, encoder.width, generator=torch.Generator().manual_seed(0))

@@ -49,4 +49,6 @@ def _positives(views: Views) -> Columns:
         return Columns(origin="batch", vectors=views.positive, valid=valid, text_ids=texts_B)
     cosine_BB = cosine_table(views.anchor, views.positive)
     own_B = paired_cosine(views.anchor, own_positive_BD)
-    return Columns(origin="batch", cosines=torch.diagonal_scatter(cosine_BB, own_B), valid=valid, text_ids=texts_B)
+    return Columns(
+        origin="batch", cosines=torch.diagonal_scatter(cosine_BB, own_B), valid=valid, text_ids=texts_B
+    )
