@@ -28,7 +28,7 @@ METHOD = Method(
     objective=simcse,
     parts=("cluster-filter",),
     departures=(
-        "a reconstruction: the confidence, the growing share and both losses are written from the abstract and reviews; "
+        "a reconstruction: the confidence, the growing share and both losses follow the abstract and reviews; "
         "the official code could not be obtained, and nothing was compared with it",
         "sentences in place of pictures; the negatives are the batch's, and a queue's or retrieved ones where their "
         "text is a row's",
