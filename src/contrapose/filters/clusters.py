@@ -247,7 +247,8 @@ class ClusterFilter(Part):
 def _unit(rows_ND: np.ndarray) -> np.ndarray:
     rows_ND = np.asarray(rows_ND, dtype=np.float32)
     length_N1 = np.linalg.norm(rows_ND, axis=1, keepdims=True)
-    return rows_ND / np.maximum(length_N1, np.finfo(np.float32).tiny)
+    unit_ND: np.ndarray = rows_ND / np.maximum(length_N1, np.finfo(np.float32).tiny)
+    return unit_ND
 
 
 PART = ClusterFilter
