@@ -13,6 +13,7 @@ from contrapose.contract import Supplies, Views
 from contrapose.errors import UsageError
 from contrapose.filters import clusters
 from contrapose.filters.clusters import ClusterFilter, default_clusters
+from contrapose.maths import k_means
 from contrapose.maths.k_means import spherical_k_means
 from contrapose.negatives.queue import Queue
 from contrapose.objectives.catalogue import loss, recipe
@@ -277,7 +278,7 @@ def test_what_was_learnt_of_the_corpus_is_saved_and_a_later_look_replaces_it() -
 
 def test_of_many_rows_some_make_the_centroids_and_all_get_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clusters, "SAMPLED_ROWS", 20)
-    monkeypatch.setattr(clusters, "ROWS_PER_BLOCK", 7)
+    monkeypatch.setattr(k_means, "ROWS_PER_BLOCK", 7)
     part = part_of(objective(num_clusters=3, num_clusterings=1))
     assert (part.clusters_GN >= 0).all()
     group = torch.arange(CORPUS) % 3

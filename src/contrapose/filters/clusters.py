@@ -35,7 +35,7 @@ from torch import Tensor
 
 from contrapose.contract import Needs, Part, ScoreTable, Supplies, Temperature, Views
 from contrapose.errors import UsageError
-from contrapose.maths.k_means import nearest_centroid, spherical_k_means
+from contrapose.maths.k_means import doubts, spherical_k_means, unit_rows
 from contrapose.maths.similarity import cosine_table
 from contrapose.seeds import derive, numpy_generator
 
@@ -43,8 +43,6 @@ from contrapose.seeds import derive, numpy_generator
 SAMPLED_ROWS = 100_000
 #: A clustering has this share of the clusters of the finer one before it.
 COARSER = 4
-#: Rows of the corpus that are put into clusters at once: bounds memory, changes no result.
-ROWS_PER_BLOCK = 4_096
 UNKNOWN = -1
 
 
@@ -136,13 +134,13 @@ class ClusterFilter(Part):
         rows_ND, device = vectors_ND.cpu().numpy(), self.clusters_GN.device
         random = numpy_generator(self._seed, self.name, step)
         size = min(SAMPLED_ROWS, len(rows_ND))
-        sample_SD = _unit(rows_ND[np.sort(random.choice(len(rows_ND), size, replace=False))])
+        sample_SD = unit_rows(rows_ND[np.sort(random.choice(len(rows_ND), size, replace=False))])
         self.clusters_GN.fill_(UNKNOWN)
         self.ranks_GN.fill_(1.0)
         for level, clusters in enumerate(self.sizes(len(rows_ND))):
             seed = derive(self._seed, self.name, step, level)
             centroids_KD = spherical_k_means(sample_SD, clusters, seed)
-            cluster_N, doubt_N = self._doubts(rows_ND, centroids_KD)
+            cluster_N, doubt_N = doubts(rows_ND, centroids_KD, self.confidence_temperature)
             surest_first_N = np.argsort(doubt_N, kind="stable")
             rank_N = np.empty(len(rows_ND), dtype=np.float32)
             rank_N[surest_first_N] = np.arange(len(rows_ND), dtype=np.float32) / len(rows_ND)
@@ -158,19 +156,6 @@ class ClusterFilter(Part):
         """
         finest = min(self.num_clusters or default_clusters(num_rows), num_rows)
         return [max(min(2, finest), finest // COARSER**level) for level in range(self.num_clusterings)]
-
-    def _doubts(self, rows_ND: np.ndarray, centroids_KD: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of each row its cluster, and 1 / conf - 1: the order of conf, where conf itself would be rounded to 1."""
-        clusters, doubts = [], []
-        for start in range(0, len(rows_ND), ROWS_PER_BLOCK):
-            unit_bD = _unit(rows_ND[start : start + ROWS_PER_BLOCK])
-            cluster_b, cosine_b = nearest_centroid(unit_bD, centroids_KD)
-            apart_bK = (unit_bD @ centroids_KD.T - cosine_b[:, None]) / self.confidence_temperature
-            odds_bK = np.exp(apart_bK)
-            np.put_along_axis(odds_bK, cluster_b[:, None], 0, axis=1)
-            clusters.append(cluster_b)
-            doubts.append(odds_bK.sum(1))
-        return np.concatenate(clusters), np.concatenate(doubts)
 
     def filter(self, views: Views, table: ScoreTable) -> ScoreTable:
         alike_BC = torch.zeros_like(table.valid_BC)
@@ -242,13 +227,6 @@ class ClusterFilter(Part):
         known = rows.clamp_min(0)
         accepted = (self.ranks_GN[:, known] < self.share(views)) & (rows != UNKNOWN)
         return self.clusters_GN[:, known].masked_fill(~accepted, UNKNOWN)
-
-
-def _unit(rows_ND: np.ndarray) -> np.ndarray:
-    rows_ND = np.asarray(rows_ND, dtype=np.float32)
-    length_N1 = np.linalg.norm(rows_ND, axis=1, keepdims=True)
-    unit_ND: np.ndarray = rows_ND / np.maximum(length_N1, np.finfo(np.float32).tiny)
-    return unit_ND
 
 
 PART = ClusterFilter

@@ -93,6 +93,37 @@ def nearest_centroid(unit_ND: np.ndarray, centroid_KD: np.ndarray) -> tuple[np.n
     return cluster_N, cosine_N
 
 
+def doubts(rows_ND: np.ndarray, centroid_KD: np.ndarray, temperature: float) -> tuple[np.ndarray, np.ndarray]:
+    """Of each row its cluster (N,), and how unsure that is (N,): sum_{k != own} exp((cos_k - cos_own) / temperature).
+
+    That is 1 / p - 1 for the softmax p over centroids at the own one: it tells rows apart where p is rounded to 1.
+
+    >>> doubts(np.array([[2.0, 0.0]]), np.eye(2), 1.0)[1].round(3).tolist()
+    [0.368]
+    """
+    cluster_N, doubt_N = np.empty(len(rows_ND), dtype=np.int64), np.empty(len(rows_ND), dtype=np.float32)
+    for start in range(0, len(rows_ND), ROWS_PER_BLOCK):
+        block = slice(start, start + ROWS_PER_BLOCK)
+        unit_bD = unit_rows(rows_ND[block])
+        cluster_N[block], cosine_b = nearest_centroid(unit_bD, centroid_KD)
+        odds_bK = np.exp((unit_bD @ centroid_KD.T - cosine_b[:, None]) / temperature)
+        np.put_along_axis(odds_bK, cluster_N[block, None], 0, axis=1)
+        doubt_N[block] = odds_bK.sum(1)
+    return cluster_N, doubt_N
+
+
+def unit_rows(rows_ND: np.ndarray) -> np.ndarray:
+    """Rows of length 1 in fp32; a row of zeros stays one.
+
+    >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]])).round(1).tolist()
+    [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
+    """
+    rows_ND = np.asarray(rows_ND, dtype=np.float32)
+    length_N1 = np.linalg.norm(rows_ND, axis=1, keepdims=True)
+    unit_ND: np.ndarray = rows_ND / np.maximum(length_N1, np.finfo(np.float32).tiny)
+    return unit_ND
+
+
 def _spread_out(unit_ND: np.ndarray, num_clusters: int, random: np.random.Generator) -> np.ndarray:
     """(K, D) rows, each drawn with a probability that grows with its distance to those before it (k-means++)."""
     few = min(len(unit_ND), START_ROWS_PER_CLUSTER * num_clusters)
