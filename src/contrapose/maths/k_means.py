@@ -98,8 +98,9 @@ def doubts(rows_ND: np.ndarray, centroid_KD: np.ndarray, temperature: float) -> 
 
     That is 1 / p - 1 for the softmax p over centroids at the own one: it tells rows apart where p is rounded to 1.
 
-    >>> doubts(np.array([[2.0, 0.0]]), np.eye(2), 1.0)[1].round(3).tolist()
-    [0.368]
+    >>> cluster_N, doubt_N = doubts(np.array([[2.0, 0.0]]), np.eye(2), 1.0)
+    >>> cluster_N.tolist(), round(float(doubt_N[0]), 3)
+    ([0], 0.368)
     """
     cluster_N, doubt_N = np.empty(len(rows_ND), dtype=np.int64), np.empty(len(rows_ND), dtype=np.float32)
     for start in range(0, len(rows_ND), ROWS_PER_BLOCK):
