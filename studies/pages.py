@@ -108,6 +108,7 @@ def page(studies: AllRows, second: AllRows | None = None) -> str:
         "",
         "Questions that the papers leave open, answered with small runs that anyone can repeat. Made by `make docs`",
         "from `studies/results/`: the words below are chosen by the numbers, and none of the numbers is typed.",
+        "Every row there names the versions it was measured with.",
         "",
         *_shared(studies),
     ]
