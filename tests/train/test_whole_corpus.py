@@ -186,6 +186,9 @@ class Part(TextPart):
     name = "mine"
     idea = "A text part for tests."
 
+    def texts(self, rows: Any, columns: Any, *, seed: int, step: int) -> Any:
+        raise AssertionError("no batch is made here")
+
 
 @pytest.fixture
 def attach(place: Place, tmp_path: Path) -> Any:

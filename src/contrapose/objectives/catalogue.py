@@ -22,7 +22,7 @@ from torch import Tensor
 
 from contrapose import filters, negatives, positives, regularizers
 from contrapose.config import validate
-from contrapose.contract import Loss, Method, Part, Supplies, TrainingProtocol, Views, key_of
+from contrapose.contract import Loss, Method, Part, Supplies, TextPart, TrainingProtocol, Views, key_of
 from contrapose.contract.discovery import by_name, declared
 from contrapose.errors import UsageError, nearest
 from contrapose.objectives.configured import ConfiguredMethod
@@ -98,7 +98,7 @@ def method_named(name: str) -> Method:
     )
 
 
-def _names(parts: Sequence[str | type[Part]]) -> list[str]:
+def _names(parts: Sequence[str | type[Part] | type[TextPart]]) -> list[str]:
     return [part if isinstance(part, str) else part.name for part in parts]
 
 
@@ -163,6 +163,7 @@ def _made(
     try:
         result.build(width=1)
         result.protocol()
+        result.try_text_parts()
     except ValueError as error:
         raise UsageError(f"{where}: {error}") from None
     return result
@@ -215,7 +216,11 @@ def describe(*names: str) -> list[dict[str, Any]]:
                 "idea": method.idea,
                 "paper": method.paper,
                 "reference": method.reference,
-                "parts": [method.objective.__name__.replace("_", "-"), *_names(method.parts)],
+                "parts": [
+                    method.objective.__name__.replace("_", "-"),
+                    *_names(method.parts),
+                    *_names(method.text_parts),
+                ],
                 "hyperparameters": values.model_dump(),
                 "descriptions": {
                     name: field.description

@@ -29,8 +29,8 @@ AUTO = "auto"
 def all_text_parts() -> Mapping[str, type[TextPart]]:
     """Every text part by name, in alphabetical order.
 
-    >>> list(all_text_parts())
-    ['crop', 'dropout', 'pairs']
+    >>> {"crop", "dropout", "pairs"} <= set(all_text_parts())
+    True
     """
     parts = by_name(declared(text, "TEXT_PART"), "text parts")
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
@@ -55,13 +55,14 @@ def text_parts_named(views: str, own: Sequence[str | type[TextPart]] = ()) -> tu
     """The text parts of ``--views``: one, or several with commas between them, whose views are put together.
 
     own: those of the method's record. They are what ``auto`` means, and classes among them are known by name.
-    Empty for ``auto`` where the method names none. Raises UsageError for an unknown name.
+    Empty for ``auto`` where the method names none. Raises UsageError for an unknown name, and for two text parts of
+    which one would be ignored, since both give the same view.
 
     >>> [part.name for part in text_parts_named("crop")]
     ['crop']
     >>> text_parts_named("crops")
     Traceback (most recent call last):
-    contrapose.errors.UsageError: --views: there is no 'crops'. Did you mean 'crop'? Known: auto, crop, dropout, pairs
+    contrapose.errors.UsageError: --views: there is no 'crops'. Did you mean 'crop'? Known: auto, ...
     """
     known = {**all_text_parts(), **{part.name: part for part in own if not isinstance(part, str)}}
     names = [part if isinstance(part, str) else part.name for part in own]
@@ -72,22 +73,31 @@ def text_parts_named(views: str, own: Sequence[str | type[TextPart]] = ()) -> tu
             raise UsageError(
                 f"--views: there is no '{name}'{nearest(name, list(known))} Known: {', '.join([AUTO, *known])}"
             )
-    return tuple(known[name] for name in names)
+    chosen = tuple(known[name] for name in names)
+    for number, part in enumerate(chosen):
+        for other in chosen[:number]:
+            if both := [view for view in part.gives if view in other.gives]:
+                raise UsageError(
+                    f"--views: {other.name} and {part.name} both give the view '{both[0]}': leave one of them out"
+                )
+    return chosen
 
 
 def text_parts_for(
     views: str, columns: Sequence[str], own: Sequence[str | type[TextPart]] = ()
 ) -> tuple[type[TextPart], ...]:
-    """The text parts for data of these columns; where nobody chose, pairs of columns, or one text twice.
+    """The text parts for data of these columns; where none gives anchors, pairs of columns, or one text twice.
 
     Raises UsageError for views that the columns cannot give.
 
     >>> [part.name for part in text_parts_for("auto", ("anchor", "positive"))]
     ['pairs']
+    >>> [part.name for part in text_parts_for("retrieved", ("text",))]
+    ['dropout', 'retrieved']
     """
     chosen = text_parts_named(views, own)
-    if not chosen:
-        chosen = (all_text_parts()["pairs" if len(columns) > 1 else "dropout"],)
+    if not any("anchor" in part.gives for part in chosen):
+        chosen = (all_text_parts()["pairs" if len(columns) > 1 else "dropout"], *chosen)
     for part in chosen:
         if len(columns) < part.fewest_columns:
             raise UsageError(
