@@ -56,3 +56,5 @@ def show_one(method: Mapping[str, Any]) -> None:
     console.show(console.table({"--set": "name", "default": "name", "meaning": "text"}, rows))
     for departure in method["departures"]:
         console.say(f"departs from the paper: {departure}")
+    for other, reason in method["excludes"].items():
+        console.say(f"does not go with {other}: {reason}")

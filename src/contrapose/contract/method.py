@@ -59,6 +59,7 @@ class Method:
     protocol    how steps follow one another: plainly, or as a class of its own says
     needs       of the equation itself, beside what the parts need
     head        the train-only projection that the paper uses, unless ``--head`` says otherwise; None: by the model
+    excludes    what it does not go with: the name of a part, text part or protocol -> why, in one sentence
     """
 
     name: str
@@ -72,6 +73,7 @@ class Method:
     needs: Needs = field(default_factory=Needs)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     head: str | None = None
+    excludes: Mapping[str, str] = field(default_factory=dict)
     departures: tuple[str, ...] = ()
 
 

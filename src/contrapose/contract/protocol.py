@@ -31,6 +31,8 @@ class TrainingProtocol(nn.Module):
 
     name: ClassVar[str] = "plain"
     idea: ClassVar[str] = "One step after the other, on all rows."
+    #: What it does not go with: the name of a method, part or text part -> why, in one sentence.
+    excludes: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self) -> None:
         super().__init__()

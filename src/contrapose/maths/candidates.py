@@ -1,4 +1,4 @@
-"""The nearest among candidates that another search gave, such as an index: scored and ordered as ``nearest.py`` does."""
+"""The nearest among candidates of another search, such as an index: scored and ordered as ``nearest.py`` does."""
 
 from __future__ import annotations
 

@@ -27,9 +27,10 @@ from contrapose.contract.discovery import by_name, declared
 from contrapose.errors import UsageError, nearest
 from contrapose.objectives.configured import ConfiguredMethod
 from contrapose.objectives.door import check_needs, check_vectors
+from contrapose.objectives.exclusions import Record, excluded_by, refuse_exclusions
 from contrapose.objectives.hyperparameters import check_equation, combine
 from contrapose.objectives.plugins import GROUP, is_file, method_of_file, method_of_package
-from contrapose.text.catalogue import AUTO, text_parts_named
+from contrapose.text.catalogue import AUTO, all_text_parts, text_parts_named
 
 logger = logging.getLogger(__name__)
 
@@ -113,8 +114,8 @@ def recipe(
 
     method: a name of the catalogue, or a file that holds a ``METHOD``; views: as ``--views``.
 
-    Raises UsageError for an unknown method, part or hyperparameter, a part that the method already has, a value out
-    of range, or one that would be ignored.
+    Raises UsageError for an unknown method, part or hyperparameter, a part that the method already has, two that
+    do not go together, a value out of range, or one that would be ignored.
 
     >>> recipe("focal-infonce", ["mixed-negatives"], {"k": 5}).hyperparameters.k
     5
@@ -154,6 +155,10 @@ def _made(
             raise UsageError(
                 f"the text part '{silent[0]}' makes no texts: write texts(self, rows, columns, *, seed, step) in it"
             )
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
+    refuse_exclusions((record, *chosen, *texts, record.protocol), where)
+    try:
         model = combine([record.objective, *chosen, *texts, record.protocol], record.defaults)
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
@@ -205,6 +210,18 @@ def loss(
     return cast("Loss", objective.to(anchor.device)(batch))
 
 
+def records_of(method: str) -> tuple[Record, ...]:
+    """A method as it is, with what it is made of: whatever may exclude another or be excluded."""
+    made = recipe(method)
+    return (made.method, *made.parts, *text_parts_named(AUTO, made.method.text_parts), made.method.protocol)
+
+
+def all_records() -> tuple[Record, ...]:
+    """Everything in the catalogue that may exclude another or be excluded."""
+    protocols = {method.protocol for method in all_methods().values()}
+    return (*all_methods().values(), *all_parts().values(), *all_text_parts().values(), *protocols)
+
+
 def describe(*names: str) -> list[dict[str, Any]]:
     """Every method, or those named, as plain data: name, paper, parts, hyperparameters with their defaults."""
     described = []
@@ -228,6 +245,7 @@ def describe(*names: str) -> list[dict[str, Any]]:
                     if field.description
                 },
                 "departures": list(method.departures),
+                "excludes": dict(excluded_by(records_of(name), all_records())),
             }
         )
     return described

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from contrapose.config import Frozen
 from contrapose.contract import Method, Needs, Part, TextPart, TrainingProtocol
+from contrapose.objectives.exclusions import Record, refuse_exclusions
 from contrapose.objectives.hyperparameters import hyperparameters_of, values_for
 from contrapose.objectives.objective import Objective
 from contrapose.text.catalogue import AUTO, text_parts_for, text_parts_named
@@ -56,6 +57,9 @@ class ConfiguredMethod:
         """
         values = self.hyperparameters.model_dump()
         chosen = text_parts_for(self.views, columns, self.method.text_parts)
+        # Where nobody chose views, the columns of the data did, so that this is the first place where they are known.
+        records: tuple[Record, ...] = (self.method, *self.parts, *chosen, self.method.protocol)
+        refuse_exclusions(records, f"method '{self.method.name}'")
         return tuple(_instance(part, values, max_words=max_words, token_ids=token_ids) for part in chosen)
 
     def try_text_parts(self) -> None:

@@ -55,8 +55,7 @@ def text_parts_named(views: str, own: Sequence[str | type[TextPart]] = ()) -> tu
     """The text parts of ``--views``: one, or several with commas between them, whose views are put together.
 
     own: those of the method's record. They are what ``auto`` means, and classes among them are known by name.
-    Empty for ``auto`` where the method names none. Raises UsageError for an unknown name, and for two text parts of
-    which one would be ignored, since both give the same view.
+    Empty for ``auto`` where the method names none. Raises UsageError for an unknown name.
 
     >>> [part.name for part in text_parts_named("crop")]
     ['crop']
@@ -73,14 +72,7 @@ def text_parts_named(views: str, own: Sequence[str | type[TextPart]] = ()) -> tu
             raise UsageError(
                 f"--views: there is no '{name}'{nearest(name, list(known))} Known: {', '.join([AUTO, *known])}"
             )
-    chosen = tuple(known[name] for name in names)
-    for number, part in enumerate(chosen):
-        for other in chosen[:number]:
-            if both := [view for view in part.gives if view in other.gives]:
-                raise UsageError(
-                    f"--views: {other.name} and {part.name} both give the view '{both[0]}': leave one of them out"
-                )
-    return chosen
+    return tuple(known[name] for name in names)
 
 
 def text_parts_for(
