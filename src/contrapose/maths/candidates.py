@@ -13,7 +13,7 @@ def among_candidates(queries_QD: Any, rows_ND: Any, candidates_QW: Any, k: int) 
     """The ``k`` nearest among the candidates that some other search gave, (Q, W) numbers of rows with -1 for none, as
     :func:`nearest` scores and orders them (by cosine).
 
-    >>> among_candidates(np.eye(2), np.eye(2), np.array([[1, -1], [0, 1]]), 1).rows_QK.tolist()
+    >>> among_candidates(torch.eye(2), torch.eye(2), torch.tensor([[1, -1], [0, 1]]), 1).rows_QK.tolist()
     [[1], [1]]
     """
     queries, rows = (_table(x, "vectors", check=False) for x in (queries_QD, rows_ND))
