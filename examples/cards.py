@@ -48,10 +48,9 @@ def main() -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(loss.item())
+        losses += [loss.item()]
         if step % 50 == 0 or step == 149:
             print(f"step {step:3}  loss {losses[-1]:.4f}  {texts['anchor'][0]} / {texts['negative_1'][0]}")
-
     topics = ([text[0] for text in texts[view]] for view in ("anchor", "negative_1"))
     assert np.mean(np.equal(*topics)) > 0.5, "few retrieved negatives are of their anchor's topic"
     assert np.mean(losses[-20:]) < np.mean(losses[:20]) / 2, "the loss did not fall"

@@ -167,8 +167,7 @@ def _made(
     )
     try:
         result.build(width=1)
-        result.protocol()
-        result.try_text_parts()
+        result.try_texts_and_protocol()
     except ValueError as error:
         raise UsageError(f"{where}: {error}") from None
     return result
@@ -235,8 +234,7 @@ def describe(*names: str) -> list[dict[str, Any]]:
                 "reference": method.reference,
                 "parts": [
                     method.objective.__name__.replace("_", "-"),
-                    *_names(method.parts),
-                    *_names(method.text_parts),
+                    *_names((*method.parts, *method.text_parts)),
                     *names_of_protocol(method),
                 ],
                 "hyperparameters": values.model_dump(),

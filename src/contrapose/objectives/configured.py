@@ -64,9 +64,10 @@ class ConfiguredMethod:
         refuse_exclusions(records, f"method '{self.method.name}'")
         return tuple(_instance(part, values, max_words=max_words, token_ids=token_ids) for part in chosen)
 
-    def try_text_parts(self) -> None:
-        """Make the text parts that were chosen, before the data is known. Raises ValueError where numbers contradict
-        one another."""
+    def try_texts_and_protocol(self) -> None:
+        """Make the protocol, and the text parts as far as they are chosen before the data is known. Raises ValueError
+        where numbers contradict one another."""
+        self.protocol()
         for part in text_parts_named(self.views, self.method.text_parts):
             _instance(part, self.hyperparameters.model_dump(), max_words=1, token_ids=None)
 
