@@ -22,7 +22,8 @@ from benchmarks.quality import read, table, transfer_table  # noqa: E402
 from contrapose.markdown_table import markdown_table  # noqa: E402
 from contrapose.testing import all_rules  # noqa: E402
 from studies import methods_page  # noqa: E402
-from studies.pages import FIGURES, PAGE, render, study_named, svg  # noqa: E402
+from studies.drawing import svg  # noqa: E402
+from studies.pages import FIGURES, PAGE, render, study_named  # noqa: E402
 
 RESULTS = ROOT / "docs/results"
 STUDIES = ROOT / "studies/results"
