@@ -24,7 +24,7 @@ from contrapose.train.modules import trainable
 from contrapose.train.optimizer import make_optimizer
 from contrapose.train.settings import TrainingSettings
 from contrapose.train.step import StepPlan, forward_backward, tokenize
-from tests.train.methods import options_of, supplied, with_needs
+from tests.train.methods import options_of, parts_of, supplied, with_needs
 from tests.train.steps import batch_of, gradients
 
 CASES: dict[str, dict[str, Any]] = {
@@ -44,7 +44,8 @@ def three_steps(
     numbers = {key: value for key, value in case.items() if key.startswith("pool")}
     method = name.replace(",", " ").split()[0]
     numbers |= options_of(name.partition(",")[0], model)
-    objective = recipe(method, case.get("parts", ()), numbers).build(width=32)
+    parts = (*case.get("parts", ()), *parts_of(name.partition(",")[0]))
+    objective = recipe(method, parts, numbers).build(width=32)
     encoder = Encoder.load(model, dropout=0.0).train()
     encoder.head = build_head(case.get("head", "linear-tanh"), 32)
     encoder.train()

@@ -1,8 +1,8 @@
 """What the rules are tried on: a method, every choice of every switch, every other part and every pair of them.
 
 All of it is read from the method's record and the catalogue, so a new method or part is covered without editing
-anything. Two tables below may need a line for a new part: a choice that needs a companion, and coefficients that carry
-no gradient.
+anything. Three tables below may need a line for a new part: a choice that needs a companion, coefficients that
+carry no gradient, and parts whose draws cannot be replaced by all there is.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ COMPANIONS: Mapping[str, Mapping[str, Any]] = {
 }
 #: part -> the function whose result is a constant to the gradient, replayed while numbers are perturbed.
 NO_GRADIENT: Mapping[str, str] = {"mixed-positive": "_shares"}
+
+#: Parts that draw at every step, whatever they are told.
+ALWAYS_DRAW = frozenset({"hard-positive-mixup", "hard-negative-mixup"})
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from contrapose.objectives.catalogue import recipe
-from contrapose.testing.cases import ROWS, Case, is_random, with_gradient
+from contrapose.testing.cases import ALWAYS_DRAW, ROWS, Case, is_random, with_gradient
 from contrapose.testing.rules import Rule, must
 
 #: What every loss reports.
@@ -21,9 +21,10 @@ def mixes_directions(case: Case) -> bool:
 
 def can_be_made_certain(case: Case) -> bool:
     """What is drawn can be replaced by all there is: otherwise rows that move are given other draws."""
-    return "pairs" in type(recipe(case.method, case.parts).hyperparameters).model_fields or not is_random(
-        case
-    )
+    draws_always = ALWAYS_DRAW & set(case.all_parts)
+    return (
+        not draws_always and "pairs" in type(recipe(case.method, case.parts).hyperparameters).model_fields
+    ) or not is_random(case)
 
 
 def inputs_are_not_touched(case: Case) -> None:

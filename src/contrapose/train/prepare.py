@@ -28,6 +28,7 @@ from contrapose.train.claim import claim
 from contrapose.train.corpus_copy import build, corpus_copy_of, make_good
 from contrapose.train.distributed import ProcessGroup
 from contrapose.train.environment import pick_device, pick_precision
+from contrapose.train.labels import check_label_column, read_labels
 from contrapose.train.launch import launched
 from contrapose.train.modules import module_tree, trainable
 from contrapose.train.optimizer import make_optimizer
@@ -67,6 +68,7 @@ def prepare(
     made = recipe(method.name, method.parts, method.hyperparameters, views=settings.data.views)
     if resume:
         check_method_file(run_folder(settings), made.file_sha256)
+    check_label_column(settings, made.needs)
     settings = _without_blend(_with_all_hyperparameters(settings, made), made)
     folder = run_folder(settings)
     processes = _join(listener)
@@ -90,6 +92,7 @@ def prepare(
         build(folder, settings, cleared, listener)
     processes.wait()
     corpus = Corpus.open(corpus_copy_of(folder))
+    labels = read_labels(corpus) if objective.needs.labels else None
     text_parts = made.text_parts(
         corpus.columns, max_words=settings.training.max_length, token_ids=encoder.token_ids
     )
@@ -132,7 +135,8 @@ def prepare(
         **_measured_views(encoder, batches, settings),
     }
     check_views(objective.needs, batches.at(0).view_names)
-    companions = supply(objective, beside, encoder, corpus, rows, settings.training.seed)
+    num_classes = None if labels is None else len(labels.names)
+    companions = supply(objective, beside, encoder, corpus, rows, settings.training.seed, num_classes)
     protocol = made.protocol()
     protocol.run = _outline(encoder, num_steps, settings.training.batch_size)
     check_steps_together(protocol, settings, num_steps)
@@ -187,6 +191,7 @@ def prepare(
             needs=objective.needs,
             companions=companions,
             num_steps=num_steps,
+            labels_N=None if labels is None else labels.class_N,
         ),
         refreshed_texts=refreshed_texts,
         num_steps=num_steps,
