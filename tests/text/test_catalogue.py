@@ -55,7 +55,7 @@ def test_views_are_chosen_by_the_columns() -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_one() -> None:
-    with pytest.raises(UsageError, match=r"Did you mean 'dropout'.*Known: auto, crop, dropout, pairs"):
+    with pytest.raises(UsageError, match=r"Did you mean 'dropout'.*Known: auto, crop, .*dropout, .*pairs"):
         text_parts_named("drop-out")
     with pytest.raises(UsageError, match="there is no 'sideways'"):
         recipe("simcse", views="crop,sideways")
@@ -121,6 +121,7 @@ def test_a_broken_one_is_left_out_with_a_warning(
     source: str, install: Callable[[str, str], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     install("broken", source)
-    assert list(all_text_parts()) == ["crop", "dropout", "pairs"]
+    assert set(all_text_parts()) >= {"crop", "dropout", "pairs"}
+    assert "broken" not in all_text_parts()
     assert "'broken' is left out" in caplog.text
     assert all_text_parts()["crop"].__module__ == "contrapose.text.crop"

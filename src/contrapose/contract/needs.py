@@ -27,6 +27,8 @@ class Companion:
     momentum  after every accepted step its weights move to momentum * its own + (1 - momentum) * the trained ones;
               None: it stays as it is
     dropout   whether its dropout is on
+    through_head  whether its vectors pass through the trained head, as it is at that step and without gradient, so that
+              they can be compared with the views; only for a companion that starts as the trained model does
     """
 
     name: str
@@ -35,6 +37,7 @@ class Companion:
     reads: tuple[str, ...] = ("anchor", "positive")
     momentum: float | None = None
     dropout: bool = False
+    through_head: bool = False
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or self.name == "pooled":
@@ -43,6 +46,10 @@ class Companion:
             )
         if self.momentum is not None and not 0 <= self.momentum < 1:
             raise ValueError(f"companion '{self.name}': momentum is {self.momentum}; it must be in [0, 1)")
+        if self.through_head and (self.vectors is not None or self.source not in ("start", "self")):
+            raise ValueError(
+                f"companion '{self.name}': only what starts as the trained model fits its head (through_head)"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from contrapose.contract import Needs, Network, Supplies, Tokens, Views, key_of
+from contrapose.contract import Companion, Needs, Network, Supplies, Tokens, Views, key_of
 from contrapose.seeds import seeded
 
 VOCABULARY, MASK, SPECIAL, PADDING = 20, 3, 2, 0
@@ -46,8 +46,13 @@ def supplies(needs: Needs, width: int) -> Supplies:
     """What a part's ``attach`` is given: every network that it needs, as a toy."""
     with seeded(0, "toys"):
         networks = {network.name: _toy(network, width) for network in needs.networks}
-    widths = {companion.name: width + 1 for companion in needs.companions}
+    widths = {companion.name: _width_of(companion, width) for companion in needs.companions}
     return Supplies(width=width, pooled_width=width, companion_widths=widths, networks=networks, num_rows=100)
+
+
+def _width_of(companion: Companion, width: int) -> int:
+    """One number wider, unless its vectors are to be compared with the views."""
+    return width if companion.through_head else width + 1
 
 
 def _toy(network: Network, width: int) -> nn.Module:
@@ -70,7 +75,7 @@ def beside(views: Views, needs: Needs) -> Views:
             further[key_of(view, source)] = (vectors_BD.double() + 0.3 * noise_BD).to(vectors_BD.dtype)
     rows, width = views.anchor.shape
     for companion in needs.companions:
-        vectors_BE = torch.randn(rows, width + 1, generator=random, dtype=torch.float64).to(
+        vectors_BE = torch.randn(rows, _width_of(companion, width), generator=random, dtype=torch.float64).to(
             views.anchor.dtype
         )
         further |= {key_of(view, companion.name): vectors_BE for view in companion.reads}

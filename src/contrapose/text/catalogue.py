@@ -29,8 +29,8 @@ AUTO = "auto"
 def all_text_parts() -> Mapping[str, type[TextPart]]:
     """Every text part by name, in alphabetical order.
 
-    >>> list(all_text_parts())
-    ['crop', 'dropout', 'pairs']
+    >>> "dropout" in all_text_parts()
+    True
     """
     parts = by_name(declared(text, "TEXT_PART"), "text parts")
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
@@ -59,9 +59,9 @@ def text_parts_named(views: str, own: Sequence[str | type[TextPart]] = ()) -> tu
 
     >>> [part.name for part in text_parts_named("crop")]
     ['crop']
-    >>> text_parts_named("crops")
+    >>> text_parts_named("crops")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    contrapose.errors.UsageError: --views: there is no 'crops'. Did you mean 'crop'? Known: auto, crop, dropout, pairs
+    contrapose.errors.UsageError: --views: there is no 'crops'. Did you mean 'crop'? Known: auto, ...
     """
     known = {**all_text_parts(), **{part.name: part for part in own if not isinstance(part, str)}}
     names = [part if isinstance(part, str) else part.name for part in own]
