@@ -4,6 +4,7 @@ Run:  python examples/esimcse.py        A toy encoder over toy sentences; a seco
 """
 
 from copy import deepcopy
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,7 @@ class Encoder(nn.Module):
     def forward(self, texts: list[str]) -> Tensor:
         words = [[int(word) for word in text.split()] for text in texts]
         starts = torch.tensor([0, *map(len, words)]).cumsum(0)[:-1]
-        return self.top(self.dropout(self.words(torch.tensor(sum(words, [])), starts)))
+        return self.top(self.dropout(self.words(torch.tensor([*chain(*words)]), starts)))
 
 
 def main() -> None:
@@ -36,8 +37,9 @@ def main() -> None:
     made = recipe("esimcse", hyperparameters={"momentum_queue_size": 160})
     (repetition,), objective = made.text_parts(["text"], max_words=32), made.build(width=WIDTH)
 
-    numbers, losses = torch.arange(1, 65), []
-    ids = {"anchor": numbers, "positive": numbers}  # a queued vector of a row's own text is no negative of it
+    losses: list[float] = []
+    # A queued vector of a row's own text is no negative of it.
+    ids = dict.fromkeys(("anchor", "positive"), torch.arange(1, 65))
     for step in range(STEPS):
         texts = repetition.texts(range(64), {"text": SENTENCES}, seed=0, step=step)
         with seeded(0, "dropout", step):
