@@ -4,7 +4,6 @@ Run:  python examples/esimcse.py        A toy encoder over toy sentences; a seco
 """
 
 from copy import deepcopy
-from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -24,9 +23,8 @@ class Encoder(nn.Module):
         self.dropout = nn.Dropout(0.3)
 
     def forward(self, texts: list[str]) -> Tensor:
-        words = [[int(word) for word in text.split()] for text in texts]
-        starts = torch.tensor([0, *map(len, words)]).cumsum(0)[:-1]
-        return self.top(self.dropout(self.words(torch.tensor([*chain(*words)]), starts)))
+        words = [torch.tensor([int(word) for word in text.split()]) for text in texts]
+        return self.top(self.dropout(torch.cat([self.words(ids[None]) for ids in words])))
 
 
 def main() -> None:
@@ -37,8 +35,7 @@ def main() -> None:
     made = recipe("esimcse", hyperparameters={"momentum_queue_size": 160})
     (repetition,), objective = made.text_parts(["text"], max_words=32), made.build(width=WIDTH)
 
-    losses: list[float] = []
-    # A queued vector of a row's own text is no negative of it.
+    losses = []  # below: a queued vector of a row's own text is no negative of it
     ids = dict.fromkeys(("anchor", "positive"), torch.arange(1, 65))
     for step in range(STEPS):
         texts = repetition.texts(range(64), {"text": SENTENCES}, seed=0, step=step)
