@@ -27,6 +27,7 @@ def methods(
 ) -> None:
     """List the methods, their papers, their parts and hyperparameters."""
     from contrapose.objectives.catalogue import all_parts, describe
+    from contrapose.objectives.protocol_of_run import all_protocols
 
     shown = describe() if name is None else describe(name)
     if json:
@@ -35,6 +36,8 @@ def methods(
         rows = [[method["name"], ", ".join(method["parts"]), method["idea"]] for method in shown]
         console.show(console.table({"method": "name", "parts": "text", "idea": "text"}, rows))
         console.say(f"Parts that --with adds to a method: {', '.join(all_parts())}")
+        if all_protocols():
+            console.say(f"Protocols, which --with takes as well, one for a run: {', '.join(all_protocols())}")
         console.say("In full, with paper and hyperparameters: contrapose methods NAME")
         console.say(
             "All settings of a paper: contrapose train --recipe NAME; a method of yours: --method FILE.py"

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from contrapose import filters, negatives, positives, regularizers
 from contrapose.config import validate
-from contrapose.contract import Loss, Method, Part, Supplies, TrainingProtocol, Views, key_of
+from contrapose.contract import Loss, Method, Part, Supplies, Views, key_of
 from contrapose.contract.discovery import by_name, declared
 from contrapose.errors import UsageError, nearest
 from contrapose.objectives.configured import ConfiguredMethod
@@ -30,6 +30,7 @@ from contrapose.objectives.door import check_needs, check_vectors
 from contrapose.objectives.exclusions import Record, excluded_by, refuse_exclusions
 from contrapose.objectives.hyperparameters import check_equation, combine
 from contrapose.objectives.plugins import GROUP, is_file, method_of_file, method_of_package
+from contrapose.objectives.protocol_of_run import all_protocols, names_of_protocol, protocol_of_run
 from contrapose.text.catalogue import AUTO, all_text_parts, text_parts_named
 
 logger = logging.getLogger(__name__)
@@ -121,10 +122,10 @@ def recipe(
     5
     """
     record, file_sha256 = method_of_file(method) if is_file(method) else (method_named(method), None)
+    known = [*all_parts(), *all_protocols()]
     for number, name in enumerate(parts):
-        if name not in all_parts():
-            hint = nearest(name, list(all_parts()))
-            raise UsageError(f"--with: unknown part '{name}'{hint} Known: {', '.join(all_parts())}")
+        if name not in known:
+            raise UsageError(f"--with: unknown part '{name}'{nearest(name, known)} Known: {', '.join(known)}")
         if name in _names(record.parts) or name in parts[:number]:
             raise UsageError(f"--with {name}: '{method}' already has this part; leave it out")
     return _made(record, parts, hyperparameters or {}, name=method, views=views, file_sha256=file_sha256)
@@ -142,12 +143,11 @@ def _made(
     """A record with parts and hyperparameters, tried on a width of 1."""
     where = f"method '{name or record.name}'"
     if unknown := [part for part in record.parts if isinstance(part, str) and part not in all_parts()]:
-        raise UsageError(
-            f"{where} has a part that is not there, '{unknown[0]}'. Known: {', '.join(all_parts())}"
-        )
-    if not (isinstance(record.protocol, type) and issubclass(record.protocol, TrainingProtocol)):
-        raise UsageError(f"{where} names the protocol {record.protocol!r}: give a class of TrainingProtocol")
-    chosen = tuple(all_parts()[part] if isinstance(part, str) else part for part in (*record.parts, *parts))
+        known = ", ".join(all_parts())
+        raise UsageError(f"{where} has a part that is not there, '{unknown[0]}'. Known: {known}")
+    protocol = protocol_of_run(record, [name for name in parts if name in all_protocols()])
+    every = (*record.parts, *(name for name in parts if name in all_parts()))
+    chosen = tuple(all_parts()[part] if isinstance(part, str) else part for part in every)
     try:
         check_equation(record.objective)
         texts = text_parts_named(views, record.text_parts)
@@ -157,13 +157,13 @@ def _made(
             )
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
-    refuse_exclusions((record, *chosen, *texts, record.protocol), where)
+    refuse_exclusions((record, *chosen, *texts, protocol), where)
     try:
-        model = combine([record.objective, *chosen, *texts, record.protocol], record.defaults)
+        model = combine([record.objective, *chosen, *texts, protocol], record.defaults)
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
     result = ConfiguredMethod(
-        record, chosen, validate(model, hyperparameters or {}, where=where), views, file_sha256
+        record, chosen, validate(model, hyperparameters or {}, where=where), views, file_sha256, protocol
     )
     try:
         result.build(width=1)
@@ -212,13 +212,13 @@ def loss(
 def records_of(method: str) -> tuple[Record, ...]:
     """A method as it is, with what it is made of: whatever may exclude another or be excluded."""
     made = recipe(method)
-    return (made.method, *made.parts, *text_parts_named(AUTO, made.method.text_parts), made.method.protocol)
+    return (made.method, *made.parts, *text_parts_named(AUTO, made.method.text_parts), made.protocol_class)
 
 
 def all_records() -> tuple[Record, ...]:
     """Everything in the catalogue that may exclude another or be excluded."""
-    protocols = {method.protocol for method in all_methods().values()}
-    return (*all_methods().values(), *all_parts().values(), *all_text_parts().values(), *protocols)
+    methods, parts, protocols = all_methods().values(), all_parts().values(), all_protocols().values()
+    return (*methods, *parts, *all_text_parts().values(), *protocols)
 
 
 def describe(*names: str) -> list[dict[str, Any]]:
@@ -232,7 +232,11 @@ def describe(*names: str) -> list[dict[str, Any]]:
                 "idea": method.idea,
                 "paper": method.paper,
                 "reference": method.reference,
-                "parts": [method.objective.__name__.replace("_", "-"), *_names(method.parts)],
+                "parts": [
+                    method.objective.__name__.replace("_", "-"),
+                    *_names(method.parts),
+                    *names_of_protocol(method),
+                ],
                 "hyperparameters": values.model_dump(),
                 "descriptions": {
                     name: field.description
