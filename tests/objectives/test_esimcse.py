@@ -89,7 +89,7 @@ def test_it_is_made_of_repetition_and_a_slow_copy_and_has_the_paper_s_numbers() 
     (part,) = made.text_parts(["text"], max_words=32)
     assert isinstance(part, Repetition)
     assert made.needs.companions == (
-        Companion(name="momentum", reads=("anchor",), momentum=0.995, through_head=True),
+        Companion(name="momentum", reads=("anchor",), momentum=0.995, through_head=True, same_width=True),
     )
     numbers = made.hyperparameters.model_dump()
     chosen = {name: numbers[name] for name in ("repetition_rate", "momentum", "momentum_queue_size")}

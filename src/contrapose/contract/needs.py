@@ -27,6 +27,7 @@ class Companion:
     momentum  after every accepted step its weights move to momentum * its own + (1 - momentum) * the trained ones;
               None: it stays as it is
     dropout   whether its dropout is on
+    same_width  its vectors are compared with the trained ones, so they must be of the same width
     through_head  whether its vectors pass through the trained head, as it is at that step and without gradient, so that
               they can be compared with the views; only for a companion that starts as the trained model does
     """
@@ -37,6 +38,7 @@ class Companion:
     reads: tuple[str, ...] = ("anchor", "positive")
     momentum: float | None = None
     dropout: bool = False
+    same_width: bool = False
     through_head: bool = False
 
     def __post_init__(self) -> None:

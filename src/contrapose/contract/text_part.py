@@ -30,6 +30,7 @@ class TextPart(ABC):
     overrides ``prepare`` and ``attach``.
 
     fewest_columns, most_columns  how many columns of text it takes; None: any number
+    further_views  what it makes beside ``anchor`` and ``positive``, for the advice to methods that need such a view
 
     >>> class Shout(TextPart):
     ...     name, idea = "shout", "The same text in capitals."
@@ -44,6 +45,7 @@ class TextPart(ABC):
     idea: ClassVar[str]
     fewest_columns: ClassVar[int] = 1
     most_columns: ClassVar[int | None] = 1
+    further_views: ClassVar[tuple[str, ...]] = ()
     #: Whether both views are one text, so that only dropout tells them apart: then the encoder must have some.
     needs_dropout: ClassVar[bool] = False
     #: What it does not go with: the name of a method, part, text part or protocol -> why, in one sentence.

@@ -55,7 +55,9 @@ class MomentumQueue(Part):
         ] = 160,
     ) -> None:
         super().__init__()
-        slow = Companion(name=MOMENTUM, reads=("anchor",), momentum=momentum, through_head=True)
+        slow = Companion(
+            name=MOMENTUM, reads=("anchor",), momentum=momentum, through_head=True, same_width=True
+        )
         self.needs = Needs(companions=(slow,))
         self.queue = Queue(width=width, queue_size=momentum_queue_size)
 

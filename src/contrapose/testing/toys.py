@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from contrapose.contract import Companion, Needs, Network, Supplies, Tokens, Views, key_of
-from contrapose.seeds import seeded
+from contrapose.seeds import seeded, torch_generator
 
 VOCABULARY, MASK, SPECIAL, PADDING = 20, 3, 2, 0
 LENGTH = 7
@@ -51,8 +51,8 @@ def supplies(needs: Needs, width: int) -> Supplies:
 
 
 def _width_of(companion: Companion, width: int) -> int:
-    """One number wider, unless its vectors are to be compared with the views."""
-    return width if companion.through_head else width + 1
+    """One number wider than the trained vectors, unless the two are compared."""
+    return width if companion.same_width else width + 1
 
 
 def _toy(network: Network, width: int) -> nn.Module:
@@ -61,20 +61,28 @@ def _toy(network: Network, width: int) -> nn.Module:
 
 
 def beside(views: Views, needs: Needs) -> Views:
-    """The views with inner layers, vectors before the head and companions' vectors, as far as they are needed.
+    """The views with further texts, inner layers, vectors before the head and companions' vectors, as far as they are
+    needed.
 
-    An inner layer is near the vector it belongs to; a companion finds other texts alike, and is one number wider.
+    An inner layer is near the vector it belongs to; a companion finds other texts alike, and is one number
+    wider unless its vectors are compared with the trained ones.
     """
-    random = torch.Generator().manual_seed(1)
     further: dict[str, Tensor] = {}
+    for view in needs.texts:
+        random = torch_generator(1, "beside", view)
+        noise_BD = torch.randn(views.anchor.shape, generator=random, dtype=torch.float64)
+        further[view] = (views.positive.double() + 0.5 * noise_BD).to(views.positive.dtype)
     for view in ("anchor", "positive"):
         vectors_BD = views.by_name[view]
         sources: list[str | int] = [*needs.layers, *(["pooled"] if needs.pooled else [])]
         for source in sources:
+            random = torch_generator(1, "beside", view, source)
             noise_BD = torch.randn(vectors_BD.shape, generator=random, dtype=torch.float64)
             further[key_of(view, source)] = (vectors_BD.double() + 0.3 * noise_BD).to(vectors_BD.dtype)
     rows, width = views.anchor.shape
     for companion in needs.companions:
+        # Of its name alone, so that what one companion finds alike does not depend on who else is there.
+        random = torch_generator(1, "beside", companion.name)
         vectors_BE = torch.randn(rows, _width_of(companion, width), generator=random, dtype=torch.float64).to(
             views.anchor.dtype
         )

@@ -13,6 +13,7 @@ from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.token_networks import ConditionedEncoder, MaskedLanguageModel
 from contrapose.errors import ContraposeError, UsageError
 from contrapose.objectives.objective import Objective
+from contrapose.text.catalogue import all_text_parts
 from contrapose.train.companions import Companions, changes
 from contrapose.train.settings import RunSettings
 from contrapose.train.vectors_file import fingerprint_of_file, read_vectors
@@ -84,9 +85,10 @@ def check_views(needs: Needs, given: Sequence[str]) -> None:
     """Raise UsageError where the texts of a batch lack a view that the method needs."""
     wanted = (*needs.texts, *(view for companion in needs.companions for view in companion.reads))
     if missing := [view for view in wanted if view not in given]:
+        makers = [name for name, part in all_text_parts().items() if missing[0] in part.further_views]
         raise UsageError(
             f"the method needs the view '{missing[0]}', and a batch holds {', '.join(given)}: give a corpus with that "
-            "column, or other --views"
+            f"column, or {' or '.join(f'--views {name}' for name in makers) or 'other --views'}"
         )
 
 
@@ -116,11 +118,17 @@ def _companion(companion: Companion, settings: RunSettings, encoder: Encoder) ->
                 dropout=chosen.dropout,
                 revision=chosen.revision,
             ).to(encoder.device)
-        return Encoder.load(companion.source, head="none").to(encoder.device)
+        other = Encoder.load(companion.source, head="none").to(encoder.device)
     except ContraposeError as error:
         raise type(error)(
             f"the companion '{companion.name}' of the method cannot be loaded: {error}"
         ) from None
+    if companion.same_width and other.width != encoder.width:
+        raise UsageError(
+            f"the companion '{companion.name}' ({companion.source}) gives vectors of {other.width} numbers and "
+            f"'{encoder.name}' of {encoder.width}, and the method compares the two: choose a model of the same width"
+        )
+    return other
 
 
 def _network(network: Network, settings: RunSettings, encoder: Encoder) -> nn.Module:
