@@ -127,7 +127,7 @@ def prepare(
         **_measured_views(encoder, batches, settings),
     }
     check_views(objective.needs, batches.at(0).view_names)
-    companions = supply(objective, beside, encoder, corpus, settings.training.seed)
+    companions = supply(objective, beside, encoder, corpus, rows, settings.training.seed)
     protocol = made.protocol()
     protocol.run = _outline(encoder, num_steps, settings.training.batch_size)
     check_steps_together(protocol, settings, num_steps)
