@@ -28,8 +28,8 @@ class Twins(TextPart):
     """
 
     name, idea = "twins", "One text twice, and a third time with words repeated or left out (IFTCL)."
+    gives = ("anchor", "positive", "fraternal")
     needs_dropout = True
-    further_views = ("fraternal",)
 
     def __init__(
         self,
