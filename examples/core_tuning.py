@@ -42,7 +42,7 @@ def main() -> None:
         losses.append(loss.total.item())
         if step % 20 == 0 or step == STEPS - 1:
             terms = ", ".join(f"{name} {term.item():.3f}" for name, term in loss.terms.items())
-            print(f"step {step:2}  {terms}  right of the batch {loss.stats['classifier_accuracy']:.2f}")
+            print(f"step {step:2}  loss {losses[-1]:.3f}  of it {terms}")
 
     told = classifier.classify(encoder.eval()(sentences[TRAINED:]))
     accuracy = (told == labels[TRAINED:]).float().mean().item()
