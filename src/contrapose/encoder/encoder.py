@@ -242,13 +242,20 @@ class Encoder(nn.Module):
         shaping = [self.pooling, self.normalize, self.max_length, self.lower_case, self.prompt]
         return hash_of(self.backbone.state_dict(), self.tokenizer, shaping)
 
-    def save(self, folder: str | Path, card: str = "", provenance: dict[str, Any] | None = None) -> None:
+    def save(
+        self,
+        folder: str | Path,
+        card: str = "",
+        provenance: dict[str, Any] | None = None,
+        *,
+        beside: Mapping[str, bytes] | None = None,
+    ) -> None:
         """Write the model as a sentence-transformers folder (legacy schema, safetensors), whole or not at all.
 
         ``card`` is the text of its README.md; a short one is written where it is empty. ``provenance`` (method, data,
-        numbers) goes into contrapose.json. The head is left out: it was for training.
+        numbers) goes into contrapose.json. The head is left out: it was for training. ``beside``: further files.
         """
-        save(self, Path(folder), card, provenance or {})
+        save(self, Path(folder), card, provenance or {}, beside or {})
 
 
 def _preset_head(kind: str, pooling: str) -> str:

@@ -14,6 +14,7 @@ so.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -45,7 +46,9 @@ _PASSING_SETTINGS = (
 )
 
 
-def save(encoder: Encoder, folder: Path, card: str, provenance: dict[str, Any]) -> None:
+def save(
+    encoder: Encoder, folder: Path, card: str, provenance: dict[str, Any], beside: Mapping[str, bytes]
+) -> None:
     """See :meth:`contrapose.encoder.encoder.Encoder.save`. Replaces an earlier model of contrapose, nothing else."""
     record = _own_record(encoder, provenance)
     files: dict[str, bytes | Any] = {"model.safetensors": partial(_write_weights, encoder)}
@@ -57,7 +60,9 @@ def save(encoder: Encoder, folder: Path, card: str, provenance: dict[str, Any]) 
     files["README.md"] = (card or model_card(encoder, provenance, fingerprint=record["fingerprint"])).encode(
         "utf-8", "replace"
     )
-    durable.write_tree(folder, files, replace=folder.exists())
+    if taken := files.keys() & beside.keys():
+        raise ValueError(f"{min(taken)} is a file of the model itself")
+    durable.write_tree(folder, {**files, **beside}, replace=folder.exists())
 
 
 def _write_weights(encoder: Encoder, file: BinaryIO) -> None:
