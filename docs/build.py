@@ -48,7 +48,9 @@ def pages() -> dict[Path, str]:
         },
     }
     written = {ROOT / "docs" / name: text for name, text in method_pages.method_pages().items()}
-    written[ROOT / "docs" / methods_page.PAGE] = methods_page.page(methods_page.read(MEASURED))
+    written[ROOT / "docs" / methods_page.PAGE] = methods_page.page(
+        methods_page.read(MEASURED), methods_page.read(RESULTS / "overhead.json")
+    )
     written[ROOT / "docs" / PAGE] = render(STUDIES, drawn=False)[PAGE]
     written[ROOT / "docs/tutorial.ipynb"] = notebook.from_page((ROOT / "docs/tutorial.md").read_text("utf-8"))
     for name, parts in marked.items():
