@@ -29,7 +29,7 @@ LAYERS = {
     "evaluate": 5, "testing": 5,
     "selection": 6,
     "train": 7,
-    "use": 8, "interop": 8, "experiment": 8,
+    "use": 8, "interop": 8, "experiment": 8, "pretrain": 8,
     "report": 9,
     "": 9, "__main__": 11,
     "cli": 10,
@@ -39,7 +39,7 @@ LAYERS = {
 PARTS = ("negatives", "positives", "filters", "regularizers")
 
 PUBLIC_NAMES: frozenset[str] = frozenset(
-    {"ContraposeError", "Encoder", "Run", "evaluate", "loss", "methods", "train"}
+    {"ContraposeError", "Encoder", "Run", "evaluate", "loss", "methods", "pretrain", "train"}
 )
 
 #: call or attribute that unpickles, or runs what a model folder brings

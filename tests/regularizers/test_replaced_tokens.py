@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from contrapose.contract import Tokens, Views
+from contrapose.maths.masking import hide
 from contrapose.objectives.catalogue import recipe
-from contrapose.regularizers.replaced_tokens import ReplacedTokens, detection_loss, draw_words, hide
+from contrapose.regularizers.replaced_tokens import ReplacedTokens, detection_loss, draw_words
 from contrapose.testing.toys import MASK, PADDING, VOCABULARY, supplies, tokens
 from tests.reference import replaced_tokens as reference
 

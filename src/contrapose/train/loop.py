@@ -32,7 +32,7 @@ from contrapose.train.prefetcher import Prefetcher
 from contrapose.train.refreshing import refresh
 from contrapose.train.session import Session
 from contrapose.train.signals import StopRequest
-from contrapose.train.step import StepResult, TokenizedBatch, forward_backward
+from contrapose.train.step import Computed, TokenizedBatch
 from contrapose.train.track import numbers
 
 
@@ -75,7 +75,7 @@ def _one_step(session: Session, tokenized: TokenizedBatch) -> None:
     with torch.no_grad():
         session.protocol.before(progress.step, parameters)
     statistics = [buffer.clone() for buffer in running_statistics(session.modules)]
-    result = forward_backward(session.encoder, session.objective, tokenized, session.plan)
+    result = session.forward_backward(session.encoder, session.objective, tokenized, session.plan)
     grad_norm = gradient_norm(parameters.values())
     problem = what_is_not_finite(result, grad_norm, parameters.items())
     progress.step += 1
@@ -98,7 +98,7 @@ def _one_step(session: Session, tokenized: TokenizedBatch) -> None:
     _log(session, row, began)
 
 
-def _row(result: StepResult, step: int, rate: float, grad_norm: torch.Tensor, problem: str) -> dict[str, Any]:
+def _row(result: Computed, step: int, rate: float, grad_norm: torch.Tensor, problem: str) -> dict[str, Any]:
     terms = (
         {f"loss_{name}": term for name, term in result.loss.terms.items()}
         if len(result.loss.terms) > 1
