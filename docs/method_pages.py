@@ -62,6 +62,7 @@ def overview(described: list[dict[str, Any]]) -> str:
     ]
     for part in all_parts().values():
         lines += ["", f"## Part `{part.name}`", "", part.idea, ""]
+        lines += [f"Does not go with `{other}`: {reason}\n" for other, reason in _excluded(part).items()]
         lines += fields_table("hyperparameter", hyperparameters_of(part).model_fields)
     return "\n".join(lines) + "\n"
 
@@ -98,6 +99,9 @@ def method_page(method: Mapping[str, Any]) -> str:
     if method["departures"]:
         lines += ["", "## Departures from the paper or its code", ""]
         lines += [f"- {departure}" for departure in method["departures"]]
+    if method["excludes"]:
+        lines += ["", "## Does not go with", ""]
+        lines += [f"- `{other}`: {reason}" for other, reason in method["excludes"].items()]
     example = ROOT / "examples" / f"{name.replace('-', '_')}.py"
     if example.is_file():
         lines += ["", "## Example", "", f"`examples/{example.name}`, which runs as it is:", ""]
@@ -106,6 +110,14 @@ def method_page(method: Mapping[str, Any]) -> str:
     if notes.is_file():
         lines += ["", notes.read_text("utf-8").strip()]
     return "\n".join(lines) + "\n"
+
+
+def _excluded(part: type[Any]) -> Mapping[str, str]:
+    """What a part does not go with, whichever side says so."""
+    from contrapose.objectives.catalogue import all_records
+    from contrapose.objectives.exclusions import excluded_by
+
+    return excluded_by((part,), all_records())
 
 
 def _equation(name: str) -> list[str]:

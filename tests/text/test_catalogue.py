@@ -67,11 +67,17 @@ def test_every_text_part_says_what_it_is_and_what_to_try_next() -> None:
     assert len({advice_for(name) for name in ("crop", "dropout", "pairs", "of a plugin that is gone")}) == 4
 
 
-def test_views_of_several_text_parts_are_put_together() -> None:
-    made = recipe("simcse", views="crop,dropout")
-    crop, same = made.text_parts(["text"], max_words=16)
-    assert [crop.name, same.name] == ["crop", "dropout"]
+def test_views_of_several_text_parts_are_put_together(tmp_path: Path) -> None:
+    path = tmp_path / "shouting.py"
+    path.write_text(SHOUT)
+    crop, shout = recipe(str(path), views="crop,shout").text_parts(["text"], max_words=16)
+    assert [crop.name, shout.name] == ["crop", "shout"]
     assert getattr(crop, "max_words", None) == 16
+
+
+def test_text_parts_that_would_undo_each_other_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"'crop' does not go with the views 'dropout'\. Each of the two"):
+        recipe("simcse", views="crop,dropout")
 
 
 def test_a_method_of_a_file_brings_its_own_and_its_hyperparameters(tmp_path: Path) -> None:

@@ -186,6 +186,9 @@ class Part(TextPart):
     name = "mine"
     idea = "A text part for tests."
 
+    def texts(self, rows: Any, columns: Any, *, seed: int, step: int) -> Any:
+        raise AssertionError("no step is made")
+
 
 @pytest.fixture
 def attach(place: Place, tmp_path: Path) -> Any:
@@ -274,8 +277,8 @@ def test_a_protocol_that_is_no_class_and_one_that_leaves_too_few_rows_are_refuse
 ) -> None:
     code = METHOD.read_text()
     file = tmp_path / "mine.py"
-    file.write_text(code.replace("protocol=Masked", "protocol='masked'"))
-    with pytest.raises(UsageError, match="names the protocol 'masked': give a class of TrainingProtocol"):
+    file.write_text(code.replace("protocol=Masked", "protocol='hidden'"))
+    with pytest.raises(UsageError, match="names the protocol 'hidden': give a class of TrainingProtocol"):
         recipe(str(file))
     file.write_text(code.replace("rows[: len(rows) // 2]", "rows[:5]"))
     with pytest.raises(UsageError, match="leaves 5 rows for a step, and batch_size is 8"):

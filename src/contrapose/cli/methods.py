@@ -27,6 +27,7 @@ def methods(
 ) -> None:
     """List the methods, their papers, their parts and hyperparameters."""
     from contrapose.objectives.catalogue import all_parts, describe
+    from contrapose.objectives.protocol_of_run import all_protocols
 
     shown = describe() if name is None else describe(name)
     if json:
@@ -35,6 +36,8 @@ def methods(
         rows = [[method["name"], ", ".join(method["parts"]), method["idea"]] for method in shown]
         console.show(console.table({"method": "name", "parts": "text", "idea": "text"}, rows))
         console.say(f"Parts that --with adds to a method: {', '.join(all_parts())}")
+        if all_protocols():
+            console.say(f"Protocols, which --with takes as well, one for a run: {', '.join(all_protocols())}")
         console.say("In full, with paper and hyperparameters: contrapose methods NAME")
         console.say(
             "All settings of a paper: contrapose train --recipe NAME; a method of yours: --method FILE.py"
@@ -56,3 +59,5 @@ def show_one(method: Mapping[str, Any]) -> None:
     console.show(console.table({"--set": "name", "default": "name", "meaning": "text"}, rows))
     for departure in method["departures"]:
         console.say(f"departs from the paper: {departure}")
+    for other, reason in method["excludes"].items():
+        console.say(f"does not go with {other}: {reason}")

@@ -6,6 +6,7 @@ table       the cosines of all rows with all columns; built once, by the Objecti
 equation    the paper's loss: a pure function ``(table, views, /, *, hyperparameters) -> Outcome``.
 part        what a method adds around the equation: other views, more columns, a filter, further terms of the loss.
 text part   makes the texts of the views: a crop, a pair's columns, one text twice.
+protocol    how steps follow one another, and what happens to the weights between them.
 method      the record of a paper: its equation, the parts it uses, its defaults, its departures.
 
 Read this package and one paper's file, and you can write a method.
@@ -14,7 +15,7 @@ Read this package and one paper's file, and you can write a method.
 from contrapose.contract.method import Equation, Loss, Method, Outcome, no_rows
 from contrapose.contract.needs import Companion, Needs, Network, Supplies
 from contrapose.contract.part import Part
-from contrapose.contract.protocol import TrainingProtocol
+from contrapose.contract.protocol import GradientOf, RunOutline, TrainingProtocol
 from contrapose.contract.shared_hyperparameters import RawVectors, Temperature
 from contrapose.contract.teacher import (
     TEACHER,
@@ -34,6 +35,7 @@ __all__ = [
     "Columns",
     "Companion",
     "Equation",
+    "GradientOf",
     "Loss",
     "Method",
     "Needs",
@@ -41,6 +43,7 @@ __all__ = [
     "Outcome",
     "Part",
     "RawVectors",
+    "RunOutline",
     "ScoreTable",
     "Supplies",
     "Teacher",

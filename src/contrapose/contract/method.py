@@ -56,9 +56,10 @@ class Method:
     parts       by the names of the catalogue, or as classes of its own; ``defaults`` override theirs and the equation's
     text_parts  where the texts of the views come from, unless ``--views`` says otherwise; the data's columns decide
                 where it is empty
-    protocol    how steps follow one another: plainly, or as a class of its own says
+    protocol    how steps follow one another: plainly, or by a protocol, a name of the catalogue or a class of its own
     needs       of the equation itself, beside what the parts need
     head        the train-only projection that the paper uses, unless ``--head`` says otherwise; None: by the model
+    excludes    what it does not go with: the name of a part, text part or protocol -> why, in one sentence
     """
 
     name: str
@@ -68,10 +69,11 @@ class Method:
     objective: Equation
     parts: tuple[str | type[Part], ...] = ()
     text_parts: tuple[str | type[TextPart], ...] = ()
-    protocol: type[TrainingProtocol] = TrainingProtocol
+    protocol: str | type[TrainingProtocol] = TrainingProtocol
     needs: Needs = field(default_factory=Needs)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     head: str | None = None
+    excludes: Mapping[str, str] = field(default_factory=dict)
     departures: tuple[str, ...] = ()
 
 

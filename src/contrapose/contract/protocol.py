@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor, nn
+
+from contrapose.contract.views import Views
+
+#: ``gradient_of(number, measure)``: name -> gradient of a scalar ``measure(views)`` with respect to every weight it
+#: reaches, on the batch that lies ``number`` steps ahead. Views are ``anchor``, ``positive``.. and the same
+#: ``@pooled``: before the train-only head, as the exported model gives them. Valid until the next call.
+GradientOf = Callable[[int, Callable[[Views], Tensor]], Mapping[str, Tensor]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOutline:
+    """What a protocol knows of its run.
+
+    num_steps      of the whole run; a run that is continued may have more than it was begun with
+    batch_size     rows of one step, over all processes
+    lookup_tables  names of the weights whose rows are looked up: words, positions. They are no matrices.
+    """
+
+    num_steps: int = 0
+    batch_size: int = 0
+    lookup_tables: frozenset[str] = frozenset()
 
 
 class TrainingProtocol(nn.Module):
     """Hooks around the steps of a run. State lies in buffers, so that a resumed run goes on with it.
 
     A subclass says its ``name`` and ``idea``, takes its hyperparameters as keyword-only arguments, and overrides the
-    hooks it is about. Every process of a run calls them alike, and what they do must be the same in each.
+    hooks it is about. Every process of a run calls them alike, and what they do must be the same in each. ``--with``
+    takes a protocol of the catalogue by its name, beside the parts: one protocol for a run.
 
-    weights: what is trained, by name; ``before`` and ``after`` may change it in place and are called without gradient.
+    run: what is known of the run, set before ``attach``.
+    weights: what is trained, by name; ``before``, ``after`` and ``inspect`` may change it in place and are called
+    without gradient.
 
     >>> import torch
     >>> class Still(TrainingProtocol):
@@ -31,9 +56,14 @@ class TrainingProtocol(nn.Module):
 
     name: ClassVar[str] = "plain"
     idea: ClassVar[str] = "One step after the other, on all rows."
+    #: What it does not go with: the name of a method, part or text part -> why, in one sentence.
+    excludes: ClassVar[Mapping[str, str]] = {}
+    #: Why the trained weights may not be blended with the pretrained ones, as a clause; '' where they may.
+    forbids_blend: ClassVar[str] = ""
 
     def __init__(self) -> None:
         super().__init__()
+        self.run = RunOutline()
 
     def attach(self, weights: Mapping[str, Tensor], rows: Tensor, *, seed: int) -> None:
         """Register the buffers, once, before a checkpoint is put back: ``weights`` are those of the pretrained model,
@@ -44,8 +74,26 @@ class TrainingProtocol(nn.Module):
         that changes: batches are made ahead of their step, in another thread."""
         return None
 
+    def inspects_at(self, step: int) -> bool:
+        """Whether :meth:`inspect` is called before this step, and a checkpoint written before that."""
+        return False
+
+    def inspect(self, step: int, weights: Mapping[str, Tensor], gradient_of: GradientOf) -> None:
+        """Look at gradients of measures of the protocol's own, over batches, and keep what was found in buffers."""
+
+    def restarts_optimizer_at(self, step: int) -> bool:
+        """Whether the optimizer forgets its moments before this step, because the weights are put elsewhere."""
+        return False
+
     def before(self, step: int, weights: Mapping[str, Tensor]) -> None:
         """Called before the forward pass of a step, also of one whose gradient turns out not to be finite."""
 
+    def after_backward(self, step: int, weights: Mapping[str, Tensor]) -> None:
+        """Called with the gradients of a step on ``weights``, before their norm is taken; may change them in place."""
+
     def after(self, step: int, weights: Mapping[str, Tensor]) -> None:
         """Called after an accepted step."""
+
+    def may_export(self) -> bool:
+        """Whether the weights, as they are now, may become the model: if not, no checkpoint of now is the best."""
+        return True

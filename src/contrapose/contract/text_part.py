@@ -46,6 +46,8 @@ class TextPart(ABC):
     most_columns: ClassVar[int | None] = 1
     #: Whether both views are one text, so that only dropout tells them apart: then the encoder must have some.
     needs_dropout: ClassVar[bool] = False
+    #: What it does not go with: the name of a method, part, text part or protocol -> why, in one sentence.
+    excludes: ClassVar[Mapping[str, str]] = {}
     #: What to try next where training on these views was of no use: a sentence or two for the verdict.
     advice: ClassVar[str] = (
         "Try other views (--views) or a lower --learning-rate, and judge with labels (--dev-data, contrapose evaluate)."

@@ -42,7 +42,8 @@ def check_methods(setting: Setting, methods: Sequence[str], options: Mapping[str
     for method, mine in taken.items():
         settings = resolve(nested({"corpus": setting.corpus, "model": setting.model, "method": method,
                                    "out": "-", **mine}))  # fmt: skip
-        recipe(method, settings.method.parts, settings.method.hyperparameters)
+        chosen = settings.method
+        recipe(method, chosen.parts, chosen.hyperparameters, views=settings.data.views)
     notes = []
     for name in options:
         takers = [method for method in methods if name in taken[method]]

@@ -18,7 +18,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from contrapose.contract import Method, Needs, Supplies, TrainingProtocol, Views
+from contrapose.contract import Method, Needs, Supplies, Views
 from contrapose.errors import MissingExtra, UsageError
 from contrapose.objectives.catalogue import recipe
 
@@ -81,9 +81,9 @@ class ContraposeLoss(nn.Module):
                 f"method '{method}' needs more of the model than one vector of each text (inner layers, tokens, "
                 f"other models), and sentence-transformers gives a loss no more: use contrapose train --method {method}"
             )
-        if self.recipe.method.protocol is not TrainingProtocol:
+        if self.recipe.has_protocol:
             raise UsageError(
-                f"method '{method}' acts between the steps of training ({self.recipe.method.protocol.name}), and "
+                f"method '{method}' acts between the steps of training ({self.recipe.protocol_class.name}), and "
                 f"sentence-transformers calls a loss within them: use contrapose train --method {method}"
             )
         self.parts, self.seed, self.mask_repeats = tuple(parts), seed, mask_repeats

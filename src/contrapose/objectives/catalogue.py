@@ -22,14 +22,16 @@ from torch import Tensor
 
 from contrapose import filters, negatives, positives, regularizers
 from contrapose.config import validate
-from contrapose.contract import Loss, Method, Part, Supplies, TrainingProtocol, Views, key_of
+from contrapose.contract import Loss, Method, Part, Supplies, Views, key_of
 from contrapose.contract.discovery import by_name, declared
 from contrapose.errors import UsageError, nearest
 from contrapose.objectives.configured import ConfiguredMethod
 from contrapose.objectives.door import check_needs, check_vectors
+from contrapose.objectives.exclusions import Record, excluded_by, refuse_exclusions
 from contrapose.objectives.hyperparameters import check_equation, combine
 from contrapose.objectives.plugins import GROUP, is_file, method_of_file, method_of_package
-from contrapose.text.catalogue import AUTO, text_parts_named
+from contrapose.objectives.protocol_of_run import all_protocols, names_of_protocol, protocol_of_run
+from contrapose.text.catalogue import AUTO, all_text_parts, text_parts_named
 
 logger = logging.getLogger(__name__)
 
@@ -113,17 +115,17 @@ def recipe(
 
     method: a name of the catalogue, or a file that holds a ``METHOD``; views: as ``--views``.
 
-    Raises UsageError for an unknown method, part or hyperparameter, a part that the method already has, a value out
-    of range, or one that would be ignored.
+    Raises UsageError for an unknown method, part or hyperparameter, a part that the method already has, two that
+    do not go together, a value out of range, or one that would be ignored.
 
     >>> recipe("focal-infonce", ["mixed-negatives"], {"k": 5}).hyperparameters.k
     5
     """
     record, file_sha256 = method_of_file(method) if is_file(method) else (method_named(method), None)
+    known = [*all_parts(), *all_protocols()]
     for number, name in enumerate(parts):
-        if name not in all_parts():
-            hint = nearest(name, list(all_parts()))
-            raise UsageError(f"--with: unknown part '{name}'{hint} Known: {', '.join(all_parts())}")
+        if name not in known:
+            raise UsageError(f"--with: unknown part '{name}'{nearest(name, known)} Known: {', '.join(known)}")
         if name in _names(record.parts) or name in parts[:number]:
             raise UsageError(f"--with {name}: '{method}' already has this part; leave it out")
     return _made(record, parts, hyperparameters or {}, name=method, views=views, file_sha256=file_sha256)
@@ -141,12 +143,11 @@ def _made(
     """A record with parts and hyperparameters, tried on a width of 1."""
     where = f"method '{name or record.name}'"
     if unknown := [part for part in record.parts if isinstance(part, str) and part not in all_parts()]:
-        raise UsageError(
-            f"{where} has a part that is not there, '{unknown[0]}'. Known: {', '.join(all_parts())}"
-        )
-    if not (isinstance(record.protocol, type) and issubclass(record.protocol, TrainingProtocol)):
-        raise UsageError(f"{where} names the protocol {record.protocol!r}: give a class of TrainingProtocol")
-    chosen = tuple(all_parts()[part] if isinstance(part, str) else part for part in (*record.parts, *parts))
+        known = ", ".join(all_parts())
+        raise UsageError(f"{where} has a part that is not there, '{unknown[0]}'. Known: {known}")
+    protocol = protocol_of_run(record, [name for name in parts if name in all_protocols()])
+    every = (*record.parts, *(name for name in parts if name in all_parts()))
+    chosen = tuple(all_parts()[part] if isinstance(part, str) else part for part in every)
     try:
         check_equation(record.objective)
         texts = text_parts_named(views, record.text_parts)
@@ -154,11 +155,15 @@ def _made(
             raise UsageError(
                 f"the text part '{silent[0]}' makes no texts: write texts(self, rows, columns, *, seed, step) in it"
             )
-        model = combine([record.objective, *chosen, *texts, record.protocol], record.defaults)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
+    refuse_exclusions((record, *chosen, *texts, protocol), where)
+    try:
+        model = combine([record.objective, *chosen, *texts, protocol], record.defaults)
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
     result = ConfiguredMethod(
-        record, chosen, validate(model, hyperparameters or {}, where=where), views, file_sha256
+        record, chosen, validate(model, hyperparameters or {}, where=where), views, file_sha256, protocol
     )
     try:
         result.build(width=1)
@@ -204,6 +209,18 @@ def loss(
     return cast("Loss", objective.to(anchor.device)(batch))
 
 
+def records_of(method: str) -> tuple[Record, ...]:
+    """A method as it is, with what it is made of: whatever may exclude another or be excluded."""
+    made = recipe(method)
+    return (made.method, *made.parts, *text_parts_named(AUTO, made.method.text_parts), made.protocol_class)
+
+
+def all_records() -> tuple[Record, ...]:
+    """Everything in the catalogue that may exclude another or be excluded."""
+    methods, parts, protocols = all_methods().values(), all_parts().values(), all_protocols().values()
+    return (*methods, *parts, *all_text_parts().values(), *protocols)
+
+
 def describe(*names: str) -> list[dict[str, Any]]:
     """Every method, or those named, as plain data: name, paper, parts, hyperparameters with their defaults."""
     described = []
@@ -215,7 +232,11 @@ def describe(*names: str) -> list[dict[str, Any]]:
                 "idea": method.idea,
                 "paper": method.paper,
                 "reference": method.reference,
-                "parts": [method.objective.__name__.replace("_", "-"), *_names(method.parts)],
+                "parts": [
+                    method.objective.__name__.replace("_", "-"),
+                    *_names(method.parts),
+                    *names_of_protocol(method),
+                ],
                 "hyperparameters": values.model_dump(),
                 "descriptions": {
                     name: field.description
@@ -223,6 +244,7 @@ def describe(*names: str) -> list[dict[str, Any]]:
                     if field.description
                 },
                 "departures": list(method.departures),
+                "excludes": dict(excluded_by(records_of(name), all_records())),
             }
         )
     return described

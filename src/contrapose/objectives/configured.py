@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from contrapose.config import Frozen
 from contrapose.contract import Method, Needs, Part, TextPart, TrainingProtocol
+from contrapose.objectives.exclusions import Record, refuse_exclusions
 from contrapose.objectives.hyperparameters import hyperparameters_of, values_for
 from contrapose.objectives.objective import Objective
 from contrapose.text.catalogue import AUTO, text_parts_for
@@ -19,6 +20,7 @@ class ConfiguredMethod:
     """A method with extra parts, views and hyperparameters, checked, not yet built.
 
     file_sha256: of the file the method was read from; None for a method of the catalogue.
+    protocol_class: the method's protocol, or the one that ``--with`` added.
     """
 
     method: Method
@@ -26,6 +28,7 @@ class ConfiguredMethod:
     hyperparameters: Frozen
     views: str = AUTO
     file_sha256: str | None = None
+    protocol_class: type[TrainingProtocol] = TrainingProtocol
 
     @property
     def needs(self) -> Needs:
@@ -47,11 +50,19 @@ class ConfiguredMethod:
         """What makes the texts of the views from data of these columns, for an encoder that reads so many words."""
         values = self.hyperparameters.model_dump()
         chosen = text_parts_for(self.views, columns, self.method.text_parts)
+        # Where nobody chose views, the columns of the data did, so that this is the first place where they are known.
+        records: tuple[Record, ...] = (self.method, *self.parts, *chosen, self.protocol_class)
+        refuse_exclusions(records, f"method '{self.method.name}'")
         return tuple(_instance(part, values, max_words=max_words) for part in chosen)
 
     def protocol(self) -> TrainingProtocol:
         """How steps follow one another: a new one, without its state yet."""
-        return _instance(self.method.protocol, self.hyperparameters.model_dump())
+        return _instance(self.protocol_class, self.hyperparameters.model_dump())
+
+    @property
+    def has_protocol(self) -> bool:
+        """Whether something happens between the steps."""
+        return self.protocol_class is not TrainingProtocol
 
 
 _Made = TypeVar("_Made", Part, TextPart, TrainingProtocol)

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 
 from contrapose.contract import Loss, Views, split_key
-from contrapose.objectives.catalogue import all_methods, all_parts, recipe
+from contrapose.objectives.catalogue import all_methods, all_parts, recipe, records_of
 from contrapose.objectives.configured import ConfiguredMethod
+from contrapose.objectives.exclusions import exclusion_among
 from contrapose.objectives.objective import Objective
 from contrapose.objectives.plugins import is_file
 from contrapose.testing.toys import beside, supplies, tokens
@@ -111,14 +112,18 @@ def switched(method: str) -> Iterator[Case]:
 
 def combined(method: str) -> Iterator[Case]:
     """The method with every part that is not its own; and with every pair, once for each equation of the catalogue.
+    Parts that do not go with it, or with each other, are left out.
 
     A method is an equation and parts: what a pair does to one is tried on the method that has the fewest.
     """
     own = {part.name for part in recipe(method).parts}
     others = [name for name in all_parts() if name not in own]
+    records = records_of(method)
     for size in (1, 2) if method == _plainest(method) else (1,):
         for parts in combinations(others, size):
-            yield Case(method, parts)
+            added = [all_parts()[part] for part in parts]
+            if exclusion_among([*records, *added]) is None:
+                yield Case(method, parts)
 
 
 def _plainest(method: str) -> str:

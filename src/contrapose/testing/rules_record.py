@@ -9,7 +9,15 @@ import torch
 
 from contrapose.contract import Views
 from contrapose.errors import UsageError
-from contrapose.objectives.catalogue import describe, loss, method_named, recipe
+from contrapose.objectives.catalogue import (
+    all_parts,
+    all_records,
+    describe,
+    loss,
+    method_named,
+    recipe,
+    records_of,
+)
 from contrapose.testing.cases import COMPANIONS, Case, checked, choices
 from contrapose.testing.rules import Rule, alone, must
 from contrapose.testing.toys import beside
@@ -111,10 +119,36 @@ def it_takes_plain_tensors_and_given_negatives(case: Case) -> None:
     must(more == 4, f"four given negatives made {more} more columns")
 
 
+def as_it_is_or_with_one_part(case: Case) -> bool:
+    return len(case.parts) < 2 and not case.numbers
+
+
+def what_it_does_not_go_with_is_there_and_has_a_reason(case: Case) -> None:
+    """What a method or a part excludes is known by that name, is refused together with it, and a sentence says why."""
+    made = checked(case)
+    added = made.parts if case.parts else ()
+    records = [record for record in (*records_of(case.method), *added) if record.excludes]
+    known = {record.name for record in (*all_records(), *records_of(case.method))}
+    for record in records:
+        for name, reason in record.excludes.items():
+            must(name in known, f"'{record.name}' excludes '{name}', which is nowhere")
+            must(reason[:1].isupper() and reason.endswith("."), f"'{name}': the reason is no sentence")
+            must("\n" not in reason and len(reason.split()) > 3, f"'{name}': the reason says too little")
+    for part in all_parts().values():
+        if any(part.name in record.excludes for record in records):
+            try:
+                recipe(case.method, [*case.parts, part.name])
+            except UsageError as error:
+                must(part.name in str(error), f"'{part.name}' is refused in words that do not name it")
+            else:
+                raise AssertionError(f"'{part.name}' is excluded, and accepted")
+
+
 RULES = (
     Rule(the_record_of_the_paper_is_complete, alone),
     Rule(every_number_out_of_range_is_refused_by_name, alone),
     Rule(the_limits_themselves_are_accepted, alone),
     Rule(the_defaults_can_be_given_in_full, alone),
     Rule(it_takes_plain_tensors_and_given_negatives),
+    Rule(what_it_does_not_go_with_is_there_and_has_a_reason, as_it_is_or_with_one_part),
 )

@@ -56,6 +56,7 @@ def finish(session: Session, began: float) -> None:
             hyperparameters={
                 **session.recipe.hyperparameters.model_dump(),
                 "parts": ", ".join(part.name for part in session.recipe.parts) or "none",
+                **({"protocol": session.protocol.name} if session.recipe.has_protocol else {}),
                 "learning_rate": session.settings.training.learning_rate,
                 "batch_size": session.settings.training.batch_size,
                 "max_length": session.settings.training.max_length,

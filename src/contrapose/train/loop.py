@@ -1,7 +1,7 @@
 """The training loop. Read it from top to bottom: it is all there is.
 
     for each step:  take the batch of that number -> loss and gradients -> finite? -> optimizer -> parts remember
-    where due:      save, and show the whole corpus to the parts that ask for it
+    where due:      save, and show the whole corpus to the parts that ask for it, gradients to the protocol that does
     now and then:   measure the criterion, keep the best, save a checkpoint, stop where asked
 
 Batches, dropout masks and mixtures are pure functions of (seed, step), so going on from a checkpoint gives the bits of
@@ -20,6 +20,7 @@ from contrapose.selection.criterion import is_better
 from contrapose.train import checkpoint as checkpoints
 from contrapose.train.gradients import clear_gradients
 from contrapose.train.guard import CollapseAlarm, SkipCounter, what_is_not_finite
+from contrapose.train.inspecting import inspect
 from contrapose.train.modules import put_back, running_statistics, trainable
 from contrapose.train.optimizer import (
     clip,
@@ -48,6 +49,9 @@ def run(session: Session) -> None:
             if session.objective.refreshes_at(progress.step):
                 save_once(session)
                 refresh(session)
+            if session.protocol.inspects_at(progress.step):
+                save_once(session)
+                inspect(session)
             _one_step(session, prefetcher.batch_of(progress.step))
             last = progress.step == session.num_steps
             must_stop = session.processes.any(stop.received is not None, session.encoder.device)
@@ -72,10 +76,14 @@ def _one_step(session: Session, tokenized: TokenizedBatch) -> None:
     rate = learning_rate(progress.step, session.num_steps, training)
     clear_gradients(session.modules, session.encoder.backbone)
     parameters = trainable(session.modules)
+    if session.protocol.restarts_optimizer_at(progress.step):
+        session.optimizer.state.clear()
     with torch.no_grad():
         session.protocol.before(progress.step, parameters)
     statistics = [buffer.clone() for buffer in running_statistics(session.modules)]
     result = session.forward_backward(session.encoder, session.objective, tokenized, session.plan)
+    with torch.no_grad():
+        session.protocol.after_backward(progress.step, parameters)
     grad_norm = gradient_norm(parameters.values())
     problem = what_is_not_finite(result, grad_norm, parameters.items())
     progress.step += 1
@@ -148,11 +156,12 @@ def _evaluate(session: Session) -> bool:
         scores = criterion.measure(session.encoder, session.precision)
     if progress.step == 0:
         progress.start_score = scores["score"]
-    improved = progress.step > 0 and is_better(scores, progress.best_score)
+    counts = progress.step > 0 and session.protocol.may_export()
+    improved = counts and is_better(scores, progress.best_score)
     if improved:
         progress.best_step, progress.best_score = progress.step, scores["score"]
         progress.evaluations_since_best = 0
-    elif progress.step > 0:
+    elif counts:
         progress.evaluations_since_best += 1
     patience = session.settings.selection.patience
     progress.stopped_early = patience is not None and progress.evaluations_since_best >= patience

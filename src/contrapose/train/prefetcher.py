@@ -27,15 +27,16 @@ class Prefetcher:
 
     def batch_of(self, step: int) -> TokenizedBatch:
         """The batch of ``step``; the one after it is begun."""
-        current = self._upcoming.pop(step, None) or self._pool.submit(self._make, step)
+        current = self._upcoming.pop(step, None) or self._pool.submit(batch_at, self._session, step)
         ready = current.result()
         # A part that looks at the corpus before the next step may change what its batch is: that one is made then.
         if step + 1 < self._session.num_steps and not self._session.objective.refreshes_at(step + 1):
-            self._upcoming[step + 1] = self._pool.submit(self._make, step + 1)
+            self._upcoming[step + 1] = self._pool.submit(batch_at, self._session, step + 1)
         return ready
 
-    def _make(self, step: int) -> TokenizedBatch:
-        session = self._session
-        rows = session.protocol.rows(step)
-        batches = session.batches if rows is None else session.batches.among(rows.cpu().numpy())
-        return tokenize(session.encoder, batches.at(step), session.plan)
+
+def batch_at(session: Session, step: int) -> TokenizedBatch:
+    """The batch of a step, of the rows that the protocol leaves to that step."""
+    rows = session.protocol.rows(step)
+    batches = session.batches if rows is None else session.batches.among(rows.cpu().numpy())
+    return tokenize(session.encoder, batches.at(step), session.plan)

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from contrapose.contract import RunOutline
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.views import require_dropout, view_cosine
 from contrapose.errors import UsageError
@@ -52,7 +53,7 @@ def prepare(
     made = recipe(method.name, method.parts, method.hyperparameters, views=settings.data.views)
     if resume:
         check_method_file(run_folder(settings), made.file_sha256)
-    settings = _with_all_hyperparameters(settings, made)
+    settings = _without_blend(_with_all_hyperparameters(settings, made), made)
     begun = begin(settings, cleared, resume=resume, listener=listener, stack=stack)
     folder, processes, device, bf16 = begun.folder, begun.processes, begun.device, begun.bf16
     with listener.task(f"loading {settings.encoder.model}"):
@@ -95,6 +96,7 @@ def prepare(
     check_views(objective.needs, batches.at(0).view_names)
     companions = supply(objective, beside, encoder, corpus, settings.training.seed)
     protocol = made.protocol()
+    protocol.run = _outline(encoder, num_steps, settings.training.batch_size)
     others = {"companions": companions} if companions else {}
     modules = module_tree(encoder, objective, protocol=protocol, **others).to(device)
     protocol.attach(trainable(modules), torch.from_numpy(rows), seed=settings.training.seed)
@@ -188,6 +190,26 @@ def _with_all_hyperparameters(settings: RunSettings, made: ConfiguredMethod) -> 
     """The settings with every hyperparameter of the method in them, its defaults too: that is what the run records."""
     method = settings.method.model_copy(update={"hyperparameters": made.hyperparameters.model_dump()})
     return settings.model_copy(update={"method": method})
+
+
+def _without_blend(settings: RunSettings, made: ConfiguredMethod) -> RunSettings:
+    """The settings with blend 1 where the protocol forbids another. Raises UsageError where one was asked for."""
+    why = made.protocol_class.forbids_blend
+    if not why:
+        return settings
+    if settings.selection.blend not in (None, 1):
+        raise UsageError(f"--blend {settings.selection.blend}: {why}; leave --blend out, or give --blend 1")
+    selection = settings.selection.model_copy(update={"blend": 1.0})
+    return settings.model_copy(update={"selection": selection})
+
+
+def _outline(encoder: Encoder, num_steps: int, batch_size: int) -> RunOutline:
+    tables = {
+        f"encoder.{name}.weight"
+        for name, module in encoder.named_modules()
+        if isinstance(module, torch.nn.Embedding)
+    }
+    return RunOutline(num_steps=num_steps, batch_size=batch_size, lookup_tables=frozenset(tables))
 
 
 def load_encoder(settings: RunSettings, made: ConfiguredMethod) -> Encoder:

@@ -10,16 +10,15 @@ The loss always sees a leaf, so one path serves one process and many, and gradie
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
 from contrapose.contract import Loss, Needs, Tokens, Views, key_of
 from contrapose.encoder.encoder import Encoder
-from contrapose.objectives.objective import Objective
 from contrapose.seeds import seeded
 from contrapose.train.batches import Batch
 from contrapose.train.chunks import length_groups
@@ -119,15 +118,18 @@ def tokenize(encoder: Encoder, batch: Batch, plan: StepPlan) -> TokenizedBatch:
 
 
 def forward_backward(
-    encoder: Encoder, objective: Objective, tokenized: TokenizedBatch, plan: StepPlan
+    encoder: Encoder, objective: Callable[[Views], Any], tokenized: TokenizedBatch, plan: StepPlan
 ) -> StepResult:
-    """Loss and gradients of one batch. Gradients are left on the parameters; nothing else is changed."""
+    """Loss and gradients of one batch. Gradients are left on the parameters; nothing else is changed.
+
+    objective: views -> Loss, or whatever has its ``total`` and ``shares``; a module, where it has weights of its own.
+    """
     with sparse_lookups(encoder.backbone):
         return _forward_backward(encoder, objective, tokenized, plan)
 
 
 def _forward_backward(
-    encoder: Encoder, objective: Objective, tokenized: TokenizedBatch, plan: StepPlan
+    encoder: Encoder, objective: Callable[[Views], Any], tokenized: TokenizedBatch, plan: StepPlan
 ) -> StepResult:
     batch, token_ids = tokenized.batch, tokenized.token_ids
     device, processes = encoder.device, plan.processes
@@ -239,10 +241,11 @@ def _words_of_batch(special_VbT: Tensor, processes: ProcessGroup) -> Tensor | No
     return processes.gather_rows((~special_VbT).float()).bool()
 
 
-def _beside_the_backbone(encoder: Encoder, objective: Objective) -> list[nn.Parameter]:
+def _beside_the_backbone(encoder: Encoder, objective: Callable[[Views], Any]) -> list[nn.Parameter]:
     """The parameters that every process gives its gradient from the loss itself: of the head and of the parts."""
     head = encoder.head.parameters() if encoder.head is not None else ()
-    return [parameter for parameter in (*head, *objective.parameters()) if parameter.requires_grad]
+    own = objective.parameters() if isinstance(objective, nn.Module) else ()
+    return [parameter for parameter in (*head, *own) if parameter.requires_grad]
 
 
 def _backward_of_shares(loss: Loss, leaves: list[Tensor], processes: ProcessGroup) -> Loss:
