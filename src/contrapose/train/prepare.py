@@ -25,12 +25,13 @@ from contrapose.train.chunks import CPU_GROUPS, GPU_GROUPS
 from contrapose.train.modules import module_tree, trainable
 from contrapose.train.optimizer import make_optimizer
 from contrapose.train.preflight import Cleared
-from contrapose.train.prepared_texts import attach_prepared
+from contrapose.train.prepared_texts import attach_prepared, take_prepared
 from contrapose.train.progress import Progress
 from contrapose.train.resume import check_method_file, looked_at_before
 from contrapose.train.session import Session
 from contrapose.train.settings import RunSettings, run_folder
 from contrapose.train.step import StepPlan
+from contrapose.train.steps_together import after_whole_ones, check_steps_together
 from contrapose.train.supplies import check_views, load_beside, supply
 from contrapose.train.track import MetricsLog
 
@@ -94,15 +95,29 @@ def prepare(
         **_measured_views(encoder, batches, settings),
     }
     check_views(objective.needs, batches.at(0).view_names)
-    companions = supply(objective, beside, encoder, corpus, settings.training.seed)
+    companions = supply(objective, beside, encoder, corpus, rows, settings.training.seed)
     protocol = made.protocol()
     protocol.run = _outline(encoder, num_steps, settings.training.batch_size)
+    check_steps_together(protocol, settings, num_steps)
+    take_prepared(
+        protocol,
+        folder,
+        corpus,
+        rows,
+        encoder=encoder,
+        precision="bf16" if bf16 else "fp32",
+        method=made,
+        seed=settings.training.seed,
+        processes=processes,
+        listener=listener,
+    )
     others = {"companions": companions} if companions else {}
     modules = module_tree(encoder, objective, protocol=protocol, **others).to(device)
     protocol.attach(trainable(modules), torch.from_numpy(rows), seed=settings.training.seed)
     protocol.to(device)
     criterion = choose_criterion(settings.selection, corpus, held_out, listener)
     looks = _plan_evaluations(settings, criterion, encoder, batches, num_steps)
+    looks = after_whole_ones(looks, protocol)
     if begun.goes_on and (before := looked_at_before(folder)) is not None:
         # A longer run may afford more rows, but scores of other rows are not those of the steps that were done.
         looks = replace(looks, rows=min(looks.rows, before))
