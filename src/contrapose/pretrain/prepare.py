@@ -130,6 +130,7 @@ def prepare(
         encoder=encoder,
         objective=objective,
         protocol=protocol,
+        refreshed_texts=None,
         modules=modules,
         optimizer=make_optimizer(trainable(modules), training),
         criterion=words,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from contrapose.contract import RunOutline
 from contrapose.encoder.encoder import Encoder
@@ -27,6 +28,7 @@ from contrapose.train.optimizer import make_optimizer
 from contrapose.train.preflight import Cleared
 from contrapose.train.prepared_texts import attach_prepared, take_prepared
 from contrapose.train.progress import Progress
+from contrapose.train.refreshed_texts import RefreshedTexts
 from contrapose.train.resume import check_method_file, looked_at_before
 from contrapose.train.session import Session
 from contrapose.train.settings import RunSettings, run_folder
@@ -62,9 +64,11 @@ def prepare(
         objective = made.build(width=encoder.width)
         beside = load_beside(objective.needs, settings, encoder)
     corpus, rows, held_out = read_corpus(begun, settings, cleared, listener)
-    text_parts = made.text_parts(corpus.columns, max_words=settings.training.max_length)
+    text_parts = made.text_parts(
+        corpus.columns, max_words=settings.training.max_length, token_ids=encoder.token_ids
+    )
     views = ",".join(part.name for part in text_parts)
-    attach_prepared(
+    prepared = attach_prepared(
         text_parts,
         folder,
         corpus,
@@ -92,6 +96,7 @@ def prepare(
         "precision": "bf16" if bf16 else "fp32",
         "account": corpus.statistics.lines(),
         "temperature": getattr(made.hyperparameters, "temperature", None),
+        "of_views": [line for part in text_parts for line in part.facts()],
         **_measured_views(encoder, batches, settings),
     }
     check_views(objective.needs, batches.at(0).view_names)
@@ -111,7 +116,10 @@ def prepare(
         processes=processes,
         listener=listener,
     )
-    others = {"companions": companions} if companions else {}
+    others: dict[str, nn.Module] = {"companions": companions} if companions else {}
+    refreshed_texts = None
+    if any(part.refresh_every is not None for part in text_parts):
+        refreshed_texts = others["texts"] = RefreshedTexts(text_parts, prepared, corpus, rows)
     modules = module_tree(encoder, objective, protocol=protocol, **others).to(device)
     protocol.attach(trainable(modules), torch.from_numpy(rows), seed=settings.training.seed)
     protocol.to(device)
@@ -148,6 +156,7 @@ def prepare(
             companions=companions,
             num_steps=num_steps,
         ),
+        refreshed_texts=refreshed_texts,
         num_steps=num_steps,
         looks=looks,
         listener=listener,

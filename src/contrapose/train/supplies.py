@@ -17,7 +17,7 @@ from contrapose.encoder.own_language_model import OwnLanguageModel
 from contrapose.encoder.token_networks import ConditionedEncoder, MaskedLanguageModel
 from contrapose.errors import ContraposeError, UsageError
 from contrapose.objectives.objective import Objective
-from contrapose.train.batches import text_hashes
+from contrapose.text.identity import text_hashes
 from contrapose.train.companions import Companions, changes
 from contrapose.train.environment import pick_precision
 from contrapose.train.settings import RunSettings
