@@ -26,6 +26,7 @@ from contrapose.cli import (
     evaluate,
     harvest,
     methods,
+    pretrain,
     report,
     reproduce,
     runs,
@@ -43,7 +44,7 @@ from contrapose.cli.settings_options import with_settings, without_settings
 from contrapose.train.signals import StopAtOnce, Stopped
 
 VERBS = (
-    demo, train, continuing, sparsify,
+    demo, train, pretrain, continuing, sparsify,
     evaluate, report, compare, sweep, reproduce,
     encode, similarity, search, methods, doctor,
 )  # fmt: skip
