@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
+from functools import cache
 from typing import Annotated, Any, get_origin, get_type_hints
 
 from pydantic import create_model
@@ -33,6 +34,7 @@ def check_equation(equation: Callable[..., Any]) -> None:
 SUPPLIED = frozenset({"width", "max_words"})
 
 
+@cache
 def hyperparameters_of(equation: Callable[..., Any]) -> type[Frozen]:
     """A frozen model with one field per keyword-only argument of ``equation``, except what is :data:`SUPPLIED`.
 
