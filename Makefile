@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-elsewhere test-slow test-crash test-gpu lint format typecheck docs bench clean
+.PHONY: help setup demo test test-elsewhere test-slow test-crash test-gpu lint format typecheck docs bench methods-table clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -66,6 +66,14 @@ docs: $(STAMP)  ## rebuild the pages that are made from the code, and the site f
 
 bench: $(STAMP)  ## speed, as ratios against named rivals in the same run
 	@$(BIN)/python -m benchmarks.speed
+
+# DATA: a folder with senteval/ and corpora/general/wiki.txt.gz; about nine hours of two cores, in as many pieces as you like.
+DATA ?= data
+METHODS := runs/methods
+methods-table: $(STAMP)  ## every method from a start that no contrast has trained: docs/methods-measured.md (hours; resumable)
+	@test -d $(METHODS)/start/model || $(BIN)/contrapose pretrain minilm $(DATA)/corpora/general/wiki.txt.gz --out $(METHODS)/start
+	@$(BIN)/python -m studies.methods_table --wiki $(DATA)/corpora/general/wiki.txt.gz --senteval $(DATA)/senteval --start $(METHODS)/start/model --out $(METHODS)
+	@$(BIN)/python -m studies.methods_table --out $(METHODS) --summary docs/results/methods.json
 
 clean:  ## remove the environment and everything generated
 	@rm -rf $(VENV) build dist site .pytest_cache .ruff_cache .mypy_cache .hypothesis

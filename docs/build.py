@@ -1,5 +1,5 @@
 """Rebuilds what the pages say from the code and from what was measured: the pages of the methods, docs/studies.md with
-its figures, the notebook of the tutorial, and the marked parts of README.md and other pages.
+its figures, the table of methods, the notebook of the tutorial, and the marked parts of README.md and other pages.
 
 python docs/build.py            write
 python docs/build.py --check    exit 1 where a page is out of date
@@ -21,10 +21,14 @@ from benchmarks.quality import read, table, transfer_table  # noqa: E402
 
 from contrapose.markdown_table import markdown_table  # noqa: E402
 from contrapose.testing import all_rules  # noqa: E402
+from studies import methods_page  # noqa: E402
+from studies.drawing import svg  # noqa: E402
 from studies.pages import FIGURES, PAGE, render, study_named  # noqa: E402
 
 RESULTS = ROOT / "docs/results"
 STUDIES = ROOT / "studies/results"
+#: What `make methods-table` measured.
+MEASURED = RESULTS / "methods.json"
 
 
 def pages() -> dict[Path, str]:
@@ -44,6 +48,9 @@ def pages() -> dict[Path, str]:
         },
     }
     written = {ROOT / "docs" / name: text for name, text in method_pages.method_pages().items()}
+    written[ROOT / "docs" / methods_page.PAGE] = methods_page.page(
+        methods_page.read(MEASURED), methods_page.read(RESULTS / "overhead.json")
+    )
     written[ROOT / "docs" / PAGE] = render(STUDIES, drawn=False)[PAGE]
     written[ROOT / "docs/tutorial.ipynb"] = notebook.from_page((ROOT / "docs/tutorial.md").read_text("utf-8"))
     for name, parts in marked.items():
@@ -89,18 +96,20 @@ def speed_table(path: Path) -> str:
     return "\n".join([f"Measured with {machine}:", "", *markdown_table(["measured", "result"], rows)])
 
 
-def draw_studies() -> None:
-    """Write the figures of the studies. What is compared is the page: figures differ between versions of matplotlib."""
-    for name, content in render(STUDIES).items():
-        if name.startswith(FIGURES):
-            path = ROOT / "docs" / name
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(content, encoding="utf-8")
+def draw_figures() -> None:
+    """Write what is drawn by matplotlib. What is compared are the pages: figures differ between its versions."""
+    drawn = {name: content for name, content in render(STUDIES).items() if name.startswith(FIGURES)}
+    if (measured := methods_page.read(MEASURED)) is not None:
+        drawn[methods_page.FIGURE] = svg(methods_page.figure(measured))
+    for name, content in drawn.items():
+        path = ROOT / "docs" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content, encoding="utf-8")
 
 
 def main() -> None:
     if "--check" not in sys.argv:
-        draw_studies()
+        draw_figures()
     stale = []
     for path, wanted in pages().items():
         if not path.exists() or path.read_text(encoding="utf-8") != wanted:

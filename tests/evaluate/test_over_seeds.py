@@ -117,3 +117,22 @@ def test_what_cannot_be_compared_is_refused() -> None:
         compare_methods([one], [PerExampleScores("spearman", gold, gold[::-1].copy())])
     with pytest.raises(UsageError, match="one seed has 2 tasks where the first has 1"):
         compare_methods([one], [[one, one]])
+
+
+def test_paired_seeds_take_out_what_equal_seeds_share() -> None:
+    """The luck of a seed moves both methods alike: unpaired it hides the difference, paired it does not."""
+    generator = np.random.default_rng(5)
+    luck, noise = generator.normal(size=4), 0.05 * generator.normal(size=(2, 4))
+    rows_N = generator.normal(size=400)
+    before, after = (
+        [PerExampleScores("mean", rows_N + luck[seed] + noise[side, seed] + 0.3 * side) for seed in range(4)]
+        for side in (0, 1)
+    )
+    paired = compare_methods(before, after, paired_seeds=True)
+    differences = [100 * (a.values_N - b.values_N).mean() for a, b in zip(after, before, strict=True)]
+    assert paired.difference == pytest.approx(np.mean(differences))
+    assert paired.seed_error == pytest.approx(np.std(differences, ddof=1) / 2)
+    assert in_words(paired) == "better"
+    assert in_words(compare_methods(before, after)) == "no clear change"
+    with pytest.raises(UsageError, match="paired one by one, and there are 4 and 3"):
+        compare_methods(before, after[:3], paired_seeds=True)

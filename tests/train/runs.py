@@ -131,7 +131,9 @@ def step_rows(folder: Path) -> list[dict[str, Any]]:
     return [row for row in read_rows(folder / "metrics.jsonl") if "loss" in row]
 
 
-def plain_bert(folder: Path, *, seed: int = 0, masked_lm: bool = False, words: int | None = None) -> Path:
+def plain_bert(
+    folder: Path, *, seed: int = 0, masked_lm: bool = False, words: int | None = None, width: int = 32
+) -> Path:
     """Like ``tests.tiny.tiny_bert``, with a vocabulary written down instead of learnt: the same in every process.
 
     masked_lm: the whole language model; words: how many words it knows, all unless given
@@ -146,7 +148,7 @@ def plain_bert(folder: Path, *, seed: int = 0, masked_lm: bool = False, words: i
     )
     config = BertConfig(
         vocab_size=len(tokens),
-        hidden_size=32,
+        hidden_size=width,
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=64,

@@ -1,4 +1,4 @@
-"""Run by torchrun in the tests: three steps of every case, what each process has afterwards, and a whole run.
+"""Run by torchrun in the tests: three steps of every case, what each process has afterwards, and whole runs.
 
 python -m torch.distributed.run --nproc-per-node 2 -m tests.train.two_processes JOB.json
 """
@@ -9,6 +9,7 @@ import json
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
@@ -83,7 +84,10 @@ def main() -> None:
     ]
     (Path(job["out"]) / f"flags-{processes.rank}").write_text(json.dumps(flags))
     processes.wait()
-    train(job["corpus"], out=str(Path(job["out"]) / "run"), **job["options"])  # leaves the group at its end
+    for name, options in job["runs"].items():
+        with patch.object(ProcessGroup, "leave"):  # a group that was left is not joined again
+            train(job["corpus"], out=str(Path(job["out"]) / name), **options)
+    processes.leave()
 
 
 if __name__ == "__main__":

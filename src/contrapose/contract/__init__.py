@@ -15,6 +15,7 @@ Read this package and one paper's file, and you can write a method.
 from contrapose.contract.method import Equation, Loss, Method, Outcome, no_rows
 from contrapose.contract.needs import Companion, Needs, Network, Supplies
 from contrapose.contract.part import Part
+from contrapose.contract.previous import PREVIOUS, Previous, PreviousDropout, needs_previous
 from contrapose.contract.protocol import GradientOf, RunOutline, TrainingProtocol
 from contrapose.contract.shared_hyperparameters import RawVectors, Temperature
 from contrapose.contract.teacher import (
@@ -30,6 +31,7 @@ from contrapose.contract.views import Tokens, Views, key_of, split_key
 from contrapose.maths.scores import Columns, ScoreTable
 
 __all__ = [
+    "PREVIOUS",
     "TEACHER",
     "AngularMargin",
     "Columns",
@@ -42,6 +44,8 @@ __all__ = [
     "Network",
     "Outcome",
     "Part",
+    "Previous",
+    "PreviousDropout",
     "RawVectors",
     "RunOutline",
     "ScoreTable",
@@ -55,6 +59,7 @@ __all__ = [
     "TrainingProtocol",
     "Views",
     "key_of",
+    "needs_previous",
     "needs_teacher",
     "no_rows",
     "split_key",

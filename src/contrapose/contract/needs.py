@@ -27,6 +27,7 @@ class Companion:
     momentum  after every accepted step its weights move to momentum * its own + (1 - momentum) * the trained ones;
               None: it stays as it is
     dropout   whether its dropout is on
+    same_width  its vectors are compared with the trained ones, so they must be of the same width
     """
 
     name: str
@@ -35,6 +36,7 @@ class Companion:
     reads: tuple[str, ...] = ("anchor", "positive")
     momentum: float | None = None
     dropout: bool = False
+    same_width: bool = False
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or self.name == "pooled":

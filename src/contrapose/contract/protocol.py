@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 from torch import Tensor, nn
 
+from contrapose.contract.text_part import TextRows
 from contrapose.contract.views import Views
 
 #: ``gradient_of(number, measure)``: name -> gradient of a scalar ``measure(views)`` with respect to every weight it
@@ -38,8 +40,8 @@ class TrainingProtocol(nn.Module):
     takes a protocol of the catalogue by its name, beside the parts: one protocol for a run.
 
     run: what is known of the run, set before ``attach``.
-    weights: what is trained, by name; ``before``, ``after`` and ``inspect`` may change it in place and are called
-    without gradient.
+    weights: what is trained, by name; ``before``, ``after``, ``settle`` and ``inspect`` may change it in place and
+    are called without gradient.
 
     >>> import torch
     >>> class Still(TrainingProtocol):
@@ -65,6 +67,20 @@ class TrainingProtocol(nn.Module):
         super().__init__()
         self.run = RunOutline()
 
+    @property
+    def steps_together(self) -> int:
+        """Steps that belong together, such as a round of clients: a run is evaluated, and ends, after whole ones."""
+        return 1
+
+    def prepare(
+        self, corpus: TextRows, rows_N: np.ndarray, encode: Callable[[Sequence[str]], Tensor], *, seed: int
+    ) -> Mapping[str, np.ndarray]:
+        """What must be known of the whole corpus, such as whose row each is: as :meth:`TextPart.prepare`."""
+        return {}
+
+    def take(self, prepared: Mapping[str, np.ndarray]) -> None:
+        """Take what :meth:`prepare` gave, read-only, before ``attach``: in every process, and where a run goes on."""
+
     def attach(self, weights: Mapping[str, Tensor], rows: Tensor, *, seed: int) -> None:
         """Register the buffers, once, before a checkpoint is put back: ``weights`` are those of the pretrained model,
         ``rows`` the rows of the corpus that the run may train on."""
@@ -85,6 +101,10 @@ class TrainingProtocol(nn.Module):
         """Whether the optimizer forgets its moments before this step, because the weights are put elsewhere."""
         return False
 
+    def rate_step(self, step: int) -> int:
+        """The step whose learning rate this one has: another one where steps take place at the same time."""
+        return step
+
     def before(self, step: int, weights: Mapping[str, Tensor]) -> None:
         """Called before the forward pass of a step, also of one whose gradient turns out not to be finite."""
 
@@ -93,6 +113,9 @@ class TrainingProtocol(nn.Module):
 
     def after(self, step: int, weights: Mapping[str, Tensor]) -> None:
         """Called after an accepted step."""
+
+    def settle(self, step: int, weights: Mapping[str, Tensor]) -> None:
+        """Called at the end of every step, also of a skipped one, before anything is measured or saved."""
 
     def may_export(self) -> bool:
         """Whether the weights, as they are now, may become the model: if not, no checkpoint of now is the best."""

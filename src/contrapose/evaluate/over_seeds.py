@@ -11,7 +11,10 @@ between methods needs both:
 
 Resampling the seeds themselves would be too sure: three values, drawn with replacement, spread by 1/3 less than they
 should, and their quantiles know nothing of the long tails that three values leave open. The t-distribution does.
-Seeds are not paired: with three of them, the two lost degrees of freedom cost more than equal seeds share.
+Seeds are not paired by default: with three of them, the two lost degrees of freedom cost more than equal seeds share.
+Where runs of one seed draw the same sentences in the same order, ``paired_seeds`` takes what they share out:
+
+    seeds    t(n - 1) s_d / sqrt(n), s_d: sample standard deviation of the n differences of equal seeds
 """
 
 from __future__ import annotations
@@ -106,11 +109,13 @@ def compare_methods(
     level: float = 0.95,
     resamples: int | None = None,
     seed: int = 0,
+    paired_seeds: bool = False,
 ) -> MethodChange:
     """Is ``other`` better than ``baseline``, over their seeds and over the test rows?
 
     One item per seed: the scores of one task, or of several tasks (always in the same order), whose mean is compared.
-    The numbers of seeds may differ; an encoder without training has one, and no luck of its own. Of several methods
+    paired_seeds: the items of both are in the order of the same seeds, which are compared one by one. Otherwise the
+    numbers of seeds may differ; an encoder without training has one, and no luck of its own. Of several methods
     compared at once correct the p-values with :func:`contrapose.evaluate.statistics.holm`; what a change says in words
     is :func:`contrapose.evaluate.statistics.in_words`. Raises :class:`UsageError` where rows differ or a method has no
     seed.
@@ -122,6 +127,8 @@ def compare_methods(
     """
     before, after = _tasks(baseline), _tasks(other)
     _check(before, after)
+    if paired_seeds and len(before) != len(after):
+        raise UsageError(f"seeds are paired one by one, and there are {len(before)} and {len(after)}")
     means = [
         np.array([np.mean([task.value() for task in tasks]) for tasks in side]) for side in (before, after)
     ]
@@ -133,7 +140,7 @@ def compare_methods(
     )
     by_rows = rows_after - rows_before
     by_rows -= by_rows.mean()
-    error, freedom = _welch(*means)
+    error, freedom = _paired(means[1] - means[0]) if paired_seeds else _welch(*means)
     drawn = np.tile(by_rows, SEED_DRAWS) + difference
     if error:
         drawn += error * numpy_generator(seed, "over-seeds").standard_t(freedom, len(drawn))
@@ -161,6 +168,13 @@ def _welch(first: np.ndarray, second: np.ndarray) -> tuple[float | None, float]:
     if variance == 0:
         return 0.0, 1.0
     return math.sqrt(variance), variance**2 / sum(share**2 / freedom for share, freedom in shares)
+
+
+def _paired(differences: np.ndarray) -> tuple[float | None, float]:
+    """Standard error of the mean of the differences, and its degrees of freedom; (None, 0) of one seed."""
+    if len(differences) < 2:
+        return None, 0.0
+    return float(differences.std(ddof=1)) / math.sqrt(len(differences)), len(differences) - 1.0
 
 
 def _tasks(seeds: Sequence[PerExampleScores | Sequence[PerExampleScores]]) -> list[list[PerExampleScores]]:

@@ -117,9 +117,17 @@ def by_method(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
 
 
 def comparison_table(
-    ledger: Ledger, groups: Mapping[str, Sequence[Entry]], baseline: str, *, main_only: bool = False
+    ledger: Ledger,
+    groups: Mapping[str, Sequence[Entry]],
+    baseline: str,
+    *,
+    main_only: bool = False,
+    paired_seeds: bool = False,
 ) -> ComparisonTable:
     """Name -> trials, in their order, against ``baseline``; ``main_only`` leaves the other columns out.
+
+    paired_seeds: the trials of each are those of seeds 0, 1, 2 ..., which draw the same sentences: equal seeds are
+    compared, as many as both have (evaluate/over_seeds.py).
 
     Raises :class:`UsageError` where no trial has a number.
     """
@@ -132,7 +140,7 @@ def comparison_table(
     if main_only:
         columns = {main: columns[main]}
     rows = [_row(ledger, name, entries, columns) for name, entries in groups.items()]
-    differences = _differences(rows, baseline, columns, main)
+    differences = _differences(rows, baseline, columns, main, paired_seeds=paired_seeds)
     return ComparisonTable(
         baseline=baseline,
         columns=columns,
@@ -178,12 +186,17 @@ def _row(
 
 
 def _differences(
-    rows: Sequence[ComparisonRow], baseline: str, columns: Mapping[str, tuple[str, ...]], main: str
+    rows: Sequence[ComparisonRow],
+    baseline: str,
+    columns: Mapping[str, tuple[str, ...]],
+    main: str,
+    *,
+    paired_seeds: bool,
 ) -> dict[str, dict[str, Difference]]:
     """name -> column -> difference to the baseline."""
     before = next((row.per_example for row in rows if row.name == baseline), {})
     changes = {
-        (row.name, column): compare_methods(before[column], row.per_example[column], level=LEVEL)
+        (row.name, column): _compared(before[column], row.per_example[column], paired_seeds=paired_seeds)
         for column in columns
         for row in rows
         if row.name != baseline and before.get(column) and row.per_example[column]
@@ -193,6 +206,16 @@ def _differences(
         for key, corrected in zip(family, holm([changes[key].p_value for key in family]), strict=True):
             differences.setdefault(key[0], {})[key[1]] = Difference(changes[key], corrected)
     return differences
+
+
+def _compared(
+    before: Sequence[Sequence[PerExampleScores]],
+    after: Sequence[Sequence[PerExampleScores]],
+    *,
+    paired_seeds: bool,
+) -> MethodChange:
+    both = min(len(before), len(after)) if paired_seeds else None
+    return compare_methods(before[:both], after[:both], level=LEVEL, paired_seeds=paired_seeds)
 
 
 def interval_over_seeds(

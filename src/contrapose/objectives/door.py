@@ -59,6 +59,13 @@ def check_needs(method: str, needs: Needs, anchor: Tensor, views: Mapping[str, A
         _check_one(key, vectors)
         if len(vectors) != len(anchor):
             raise UsageError(f"{key} has {len(vectors)} rows, and anchor {len(anchor)}: they must be equal")
+    for model in needs.companions:
+        for key in (key_of(view, model.name) for view in model.reads if model.same_width):
+            if views[key].shape[1] != anchor.shape[1]:
+                raise UsageError(
+                    f"{key} has {views[key].shape[1]} numbers a row, and anchor {anchor.shape[1]}: the method compares "
+                    "the two, so they must be equal"
+                )
     return dict(views)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from contrapose.contract import Needs, Network, Supplies, Tokens, Views, key_of
-from contrapose.seeds import seeded
+from contrapose.contract import Companion, Needs, Network, Supplies, Tokens, Views, key_of
+from contrapose.seeds import seeded, torch_generator
 
 VOCABULARY, MASK, SPECIAL, PADDING = 20, 3, 2, 0
 LENGTH = 7
@@ -46,8 +46,13 @@ def supplies(needs: Needs, width: int) -> Supplies:
     """What a part's ``attach`` is given: every network that it needs, as a toy."""
     with seeded(0, "toys"):
         networks = {network.name: _toy(network, width) for network in needs.networks}
-    widths = {companion.name: width + 1 for companion in needs.companions}
+    widths = {companion.name: _width_of(companion, width) for companion in needs.companions}
     return Supplies(width=width, pooled_width=width, companion_widths=widths, networks=networks, num_rows=100)
+
+
+def _width_of(companion: Companion, width: int) -> int:
+    """One number wider than the trained vectors, unless the two are compared."""
+    return width if companion.same_width else width + 1
 
 
 def _toy(network: Network, width: int) -> nn.Module:
@@ -58,19 +63,22 @@ def _toy(network: Network, width: int) -> nn.Module:
 def beside(views: Views, needs: Needs) -> Views:
     """The views with inner layers, vectors before the head and companions' vectors, as far as they are needed.
 
-    An inner layer is near the vector it belongs to; a companion finds other texts alike, and is one number wider.
+    An inner layer is near the vector it belongs to; a companion finds other texts alike, and is one number
+    wider unless its vectors are compared with the trained ones.
     """
-    random = torch.Generator().manual_seed(1)
     further: dict[str, Tensor] = {}
     for view in ("anchor", "positive"):
         vectors_BD = views.by_name[view]
         sources: list[str | int] = [*needs.layers, *(["pooled"] if needs.pooled else [])]
         for source in sources:
+            random = torch_generator(1, "beside", view, source)
             noise_BD = torch.randn(vectors_BD.shape, generator=random, dtype=torch.float64)
             further[key_of(view, source)] = (vectors_BD.double() + 0.3 * noise_BD).to(vectors_BD.dtype)
     rows, width = views.anchor.shape
     for companion in needs.companions:
-        vectors_BE = torch.randn(rows, width + 1, generator=random, dtype=torch.float64).to(
+        # Of its name alone, so that what one companion finds alike does not depend on who else is there.
+        random = torch_generator(1, "beside", companion.name)
+        vectors_BE = torch.randn(rows, _width_of(companion, width), generator=random, dtype=torch.float64).to(
             views.anchor.dtype
         )
         further |= {key_of(view, companion.name): vectors_BE for view in companion.reads}

@@ -53,6 +53,8 @@ def run(session: Session) -> None:
                 save_once(session)
                 inspect(session)
             _one_step(session, prefetcher.batch_of(progress.step))
+            with torch.no_grad():
+                session.protocol.settle(progress.step - 1, trainable(session.modules))
             last = progress.step == session.num_steps
             must_stop = session.processes.any(stop.received is not None, session.encoder.device)
             improved = False
@@ -73,7 +75,7 @@ def _one_step(session: Session, tokenized: TokenizedBatch) -> None:
     """One step: gradients, the finite check, the optimizer, the log."""
     progress, training = session.progress, session.settings.training
     began = time.perf_counter()
-    rate = learning_rate(progress.step, session.num_steps, training)
+    rate = learning_rate(session.protocol.rate_step(progress.step), session.num_steps, training)
     clear_gradients(session.modules, session.encoder.backbone)
     parameters = trainable(session.modules)
     if session.protocol.restarts_optimizer_at(progress.step):

@@ -31,7 +31,7 @@ from contrapose.train.launch import launched
 from contrapose.train.modules import module_tree, trainable
 from contrapose.train.optimizer import make_optimizer
 from contrapose.train.preflight import Cleared, has_record
-from contrapose.train.prepared_texts import attach_prepared
+from contrapose.train.prepared_texts import attach_prepared, take_prepared
 from contrapose.train.progress import Progress
 from contrapose.train.records import lengthen, write_down
 from contrapose.train.resume import (
@@ -42,6 +42,7 @@ from contrapose.train.resume import (
 from contrapose.train.session import Session, restore_latest_checkpoint
 from contrapose.train.settings import RunSettings, run_folder, steps_of
 from contrapose.train.step import StepPlan
+from contrapose.train.steps_together import after_whole_ones, check_steps_together
 from contrapose.train.supplies import check_views, load_beside, supply
 from contrapose.train.track import MetricsLog
 
@@ -129,12 +130,26 @@ def prepare(
     companions = supply(objective, beside, encoder, corpus, settings.training.seed)
     protocol = made.protocol()
     protocol.run = _outline(encoder, num_steps, settings.training.batch_size)
+    check_steps_together(protocol, settings, num_steps)
+    take_prepared(
+        protocol,
+        folder,
+        corpus,
+        rows,
+        encoder=encoder,
+        precision="bf16" if bf16 else "fp32",
+        method=made,
+        seed=settings.training.seed,
+        processes=processes,
+        listener=listener,
+    )
     others = {"companions": companions} if companions else {}
     modules = module_tree(encoder, objective, protocol=protocol, **others).to(device)
     protocol.attach(trainable(modules), torch.from_numpy(rows), seed=settings.training.seed)
     protocol.to(device)
     criterion = choose_criterion(settings.selection, corpus, held_out, listener)
     looks = _plan_evaluations(settings, criterion, encoder, batches, num_steps)
+    looks = after_whole_ones(looks, protocol)
     if goes_on and (before := looked_at_before(folder)) is not None:
         # A longer run may afford more rows, but scores of other rows are not those of the steps that were done.
         looks = replace(looks, rows=min(looks.rows, before))

@@ -1,6 +1,6 @@
-"""What text parts must know of the whole corpus, such as neighbours: computed once for a run and kept in its folder.
+"""What a text part or a training protocol must know of the whole corpus: computed once for a run, kept in its folder.
 
-    RUN/cache/text/NAME/about.json     what it was computed from
+    RUN/cache/text/NAME/about.json     what it was computed from; of a protocol: RUN/cache/protocol/NAME
     RUN/cache/text/NAME/ARRAY.npy      mapped into memory, so every process of a machine shares it
 
 The folder is whole or not there: a run that is killed meanwhile computes it again, one that goes on reads it. The
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from contrapose.contract import TextPart
+from contrapose.contract import TextPart, TrainingProtocol
 from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import CorruptCheckpoint, StorageError, UsageError
@@ -52,19 +52,55 @@ def attach_prepared(
     if not asking:
         return
     about = _about(corpus, rows_N, encoder, precision, method)
-
-    def encode(texts: Sequence[str]) -> Tensor:
-        vectors_ND = encoder.encode(texts, normalize=False, precision=precision, progress=listener)
-        return torch.from_numpy(vectors_ND)
-
+    encode = _encoding(encoder, precision, listener)
     for part in asking:
         tree = folder / "cache" / "text" / part.name
         if processes.is_first and not _is_there(tree, about):
             with listener.task(f"preparing the views '{part.name}'"):
-                _write(tree, about, _checked(part, part.prepare(corpus, rows_N, encode)))
+                _write(
+                    tree, about, _checked(f"text part '{part.name}'", part.prepare(corpus, rows_N, encode))
+                )
     processes.wait()
     for part in asking:
         part.attach(corpus, rows_N, _read(folder / "cache" / "text" / part.name))
+
+
+def take_prepared(
+    protocol: TrainingProtocol,
+    folder: Path,
+    corpus: Corpus,
+    rows_N: np.ndarray,
+    *,
+    encoder: Encoder,
+    precision: str,
+    method: ConfiguredMethod,
+    seed: int,
+    processes: ProcessGroup,
+    listener: Listener,
+) -> None:
+    """Prepare a protocol that asks for it, unless that was done, and hand it its arrays."""
+    if type(protocol).prepare is TrainingProtocol.prepare:
+        return
+    about = {
+        **_about(corpus, rows_N, encoder, precision, method),
+        "seed": seed,
+        "batch_size": protocol.run.batch_size,
+    }
+    tree = folder / "cache" / "protocol" / protocol.name
+    if processes.is_first and not _is_there(tree, about):
+        with listener.task(f"preparing the protocol '{protocol.name}'"):
+            prepared = protocol.prepare(corpus, rows_N, _encoding(encoder, precision, listener), seed=seed)
+            _write(tree, about, _checked(f"protocol '{protocol.name}'", prepared))
+    processes.wait()
+    protocol.take(_read(tree))
+
+
+def _encoding(encoder: Encoder, precision: str, listener: Listener) -> Callable[[Sequence[str]], Tensor]:
+    def encode(texts: Sequence[str]) -> Tensor:
+        vectors_ND = encoder.encode(texts, normalize=False, precision=precision, progress=listener)
+        return torch.from_numpy(vectors_ND)
+
+    return encode
 
 
 def _about(
@@ -91,12 +127,12 @@ def _is_there(tree: Path, about: Mapping[str, Any]) -> bool:
         return False
 
 
-def _checked(part: TextPart, prepared: Any) -> Mapping[str, np.ndarray]:
+def _checked(whose: str, prepared: Any) -> Mapping[str, np.ndarray]:
     arrays = prepared if isinstance(prepared, Mapping) else {"": prepared}
     for name, array in arrays.items():
         if not (name and isinstance(array, np.ndarray) and array.dtype.kind in "biuf"):
             raise UsageError(
-                f"prepare of the text part '{part.name}' gave {type(array).__name__}: it must return NumPy arrays of "
+                f"prepare of the {whose} gave {type(array).__name__}: it must return NumPy arrays of "
                 "numbers by name, as docs/adding-a-method.md shows"
             )
     return arrays

@@ -116,11 +116,17 @@ def _companion(companion: Companion, settings: RunSettings, encoder: Encoder) ->
                 dropout=chosen.dropout,
                 revision=chosen.revision,
             ).to(encoder.device)
-        return Encoder.load(companion.source, head="none").to(encoder.device)
+        other = Encoder.load(companion.source, head="none").to(encoder.device)
     except ContraposeError as error:
         raise type(error)(
             f"the companion '{companion.name}' of the method cannot be loaded: {error}"
         ) from None
+    if companion.same_width and other.width != encoder.width:
+        raise UsageError(
+            f"the companion '{companion.name}' ({companion.source}) gives vectors of {other.width} numbers and "
+            f"'{encoder.name}' of {encoder.width}, and the method compares the two: choose a model of the same width"
+        )
+    return other
 
 
 def _network(network: Network, settings: RunSettings, encoder: Encoder) -> nn.Module:

@@ -1,0 +1,91 @@
+"""What the papers claim, held against the table of methods: does it hold here, not hold, or can it not be judged?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+#: The columns in which a lower number is the better one.
+LOWER_IS_BETTER = ("geometry", "geometry uniformity")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """That ``method`` is better than ``beside``. column: of the table; None: its main one, the mean over STS tasks."""
+
+    words: str
+    method: str
+    source: str
+    beside: str = "simcse"
+    column: str | None = None
+    lower: bool = False
+
+
+def _above_simcse(method: str, words: str, source: str) -> Claim:
+    return Claim(words=words, method=method, source=source)
+
+
+CLAIMS: tuple[Claim, ...] = (
+    _above_simcse("focal-infonce", "Focal-InfoNCE is above SimCSE", "Hou and Li 2023"),
+    Claim(
+        words="Focal-InfoNCE improves alignment", method="focal-infonce", source="Hou and Li 2023",
+        column="geometry", lower=True,
+    ),
+    Claim(
+        words="Focal-InfoNCE improves uniformity", method="focal-infonce", source="Hou and Li 2023",
+        column="geometry uniformity", lower=True,
+    ),
+    _above_simcse("hncse-pm", "positive mixing (HNCSE-PM) is above SimCSE", "HNCSE 2024"),
+    _above_simcse("hncse-hnm", "hard negative mixing (HNCSE-HNM) is above SimCSE", "HNCSE 2024"),
+    _above_simcse("hncse", "HNCSE is above SimCSE", "HNCSE 2024"),
+    Claim(words="hard negative mixing adds to positive", method="hncse", beside="hncse-pm", source="HNCSE 2024"),
+    Claim(words="positive mixing adds to hard negative", method="hncse", beside="hncse-hnm", source="HNCSE 2024"),
+    _above_simcse("sscl", "inner layers as negatives (SSCL) help", "Chen et al. 2023"),
+    _above_simcse("diffcse", "finding replaced words (DiffCSE) helps", "Chuang et al. 2022"),
+    _above_simcse("kdmcse", "a teacher's margin and filter (KDMCSE) help", "Nguyen et al. 2024"),
+    _above_simcse("cards", "retrieved negatives (CARDS) help", "Wang et al. 2022"),
+    _above_simcse("debcse", "sampling against bias (DebCSE) helps", "Miao et al. 2023"),
+    _above_simcse("twins", "identical and fraternal twins (IFTCL) help", "Xiao et al. 2023"),
+    _above_simcse("sparse-cse", "removing the parameters that contribute least (SparseCSE) helps", "SparseCSE 2023"),
+    _above_simcse("esimcse", "repeated words and a momentum queue (ESimCSE) help", "Wu et al. 2022"),
+    _above_simcse("mixcse", "mixed negatives without gradient (MixCSE) help", "Zhang et al. 2022"),
+    _above_simcse("promptbert", "a template in place of a pooled vector (PromptBERT) helps", "Jiang et al. 2022"),
+)  # fmt: skip
+
+
+def judged(arm: Mapping[str, Any], claims: tuple[Claim, ...] = CLAIMS) -> Iterator[tuple[Claim, str]]:
+    """Each claim whose methods were measured, with what the numbers say of it."""
+    for claim in claims:
+        if (change := _change(arm, claim)) is not None:
+            yield claim, verdict(change, lower=claim.lower)
+
+
+def verdict(change: Mapping[str, float], *, lower: bool = False) -> str:
+    """A difference beside its interval, in words; the correction for many comparisons counts.
+
+    >>> verdict({"difference": 1.0, "low": 0.5, "high": 1.5, "p_corrected": 0.01})
+    'holds here (+1.00 [+0.50, +1.50])'
+    >>> verdict({"difference": 0.2, "low": -0.5, "high": 0.9, "p_corrected": 1.0})
+    'cannot be judged: its direction is as claimed, and chance explains it (+0.20 [-0.50, +0.90])'
+    """
+    numbers = f"({change['difference']:+.2f} [{change['low']:+.2f}, {change['high']:+.2f}])"
+    as_claimed = change["difference"] < 0 if lower else change["difference"] > 0
+    clear = change["p_corrected"] <= 0.05 and not change["low"] <= 0 <= change["high"]
+    if clear:
+        return f"{'holds here' if as_claimed else 'does not hold here'} {numbers}"
+    direction = "as claimed" if as_claimed else "the other one"
+    return f"cannot be judged: its direction is {direction}, and chance explains it {numbers}"
+
+
+def _change(arm: Mapping[str, Any], claim: Claim) -> Mapping[str, float] | None:
+    if claim.beside != "simcse":
+        for pair in arm["pairs"]:
+            if (pair["method"], pair["beside"]) == (claim.method, claim.beside):
+                return dict(pair)
+        return None
+    for row in arm["rows"]:
+        if row["method"] == claim.method:
+            change: Mapping[str, float] | None = row["differences"].get(claim.column or arm["main"])
+            return change
+    return None

@@ -1,0 +1,152 @@
+"""The table of methods, end to end on a tiny encoder: planned, measured once, chosen, summed up, told as a page."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contrapose.experiment.trials import Trials
+from studies import methods_plan, methods_table
+from studies.docstring_questions import DocstringQuestions
+from studies.methods_claims import CLAIMS, judged, verdict
+from studies.methods_page import figure, measured_of, page
+from studies.methods_plan import CHOSEN, PAPER, SETTINGS, Start, methods, paper_options
+from tests.studies.inputs import write_inputs
+
+#: SimCSE, one with a recipe of its own, and one that a start without a masked-language head cannot serve.
+SOME = ("simcse", "focal-infonce", "diffcse")
+
+
+@pytest.fixture(scope="module")
+def monkeymodule() -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory, monkeymodule: pytest.MonkeyPatch) -> Start:
+    """A start whose table is measured: three methods, two seeds."""
+    inputs = write_inputs(tmp_path_factory.mktemp("methods"))
+    for test, dev in {
+        "STS/STSBenchmark/sts-test.csv": "STS/STSBenchmark/sts-dev.csv",
+        "SICK/SICK_test_annotated.txt": "SICK/SICK_trial.txt",
+    }.items():
+        shutil.copy(inputs / "data" / dev, inputs / "data" / test)
+    questions = DocstringQuestions((("Open a file.", "It is read."), ("Sum up.", "All numbers are added.")))
+    monkeymodule.setattr(methods_plan, "docstring_questions", lambda: questions)
+    for module in (methods_plan, methods_table):
+        monkeymodule.setattr(module, "methods", lambda: SOME)
+    monkeymodule.setattr(methods_plan, "METHODS", SOME[:2])
+    made = Start(
+        name="tiny",
+        model=str(inputs / "model"),
+        corpus=str(inputs / "text.txt"),
+        senteval=str(inputs / "data"),
+        out=inputs / "out",
+        seeds=1,
+        seeds_of_five=2,
+        steps=2,
+        batch_size=8,
+        sentences=40,
+    )
+    methods_table.measure(made)
+    return made
+
+
+def test_every_method_is_in_the_plan_with_more_seeds_for_the_five(tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("\n".join(f"sentence number {number}" for number in range(99)) + "\n")
+    whole = Start(name="a", model="minilm", corpus=str(text), senteval=str(tmp_path), out=tmp_path / "out")
+    papers = [trial for trial in whole.planned() if trial.factors.get("arm") == PAPER]
+    by_method = {
+        name: [t.factors["seed"] for t in papers if t.factors["method"] == name] for name in methods()
+    }
+    assert set(by_method) == set(methods())
+    assert by_method["hncse"] == [0, 1, 2, 3, 4]
+    assert by_method["sscl"] == [0, 1, 2]
+    assert len({trial.key for trial in whole.planned()}) == len(whole.planned())
+
+
+def test_the_papers_hyperparameters_are_those_of_its_recipe() -> None:
+    assert paper_options("hncse-pm")["raw_vectors"] is True
+    assert paper_options("focal-infonce")["margin"] == 0.3
+    assert paper_options("simcse")["learning_rate"] == 3e-5
+
+
+def test_what_is_measured_is_not_measured_again(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Start, "measure", lambda *_: pytest.fail("measured again"))
+    methods_table.measure(start)
+
+
+def test_the_choice_is_the_best_of_four_on_the_development_split(start: Start) -> None:
+    rows = Trials(start.folder, experiment="methods").rows()
+    dev = {}
+    for setting in SETTINGS:
+        trial = start._judged_on_dev("simcse", setting)
+        dev[setting] = rows[trial.key].body["facts"]["dev"]
+    best = max(dev, key=lambda setting: dev[setting])
+    chosen = start.choice("simcse", rows)
+    assert chosen is not None
+    paper = paper_options("simcse")
+    assert (
+        chosen.get("learning_rate", paper["learning_rate"]),
+        chosen.get("temperature", paper["temperature"]),
+    ) == best
+    # Seed 0 of the paper's own setting was not trained twice.
+    own = start._judged_on_dev("simcse", (3e-5, 0.05))
+    assert own.key == start.run("simcse", PAPER, 0).key
+
+
+def test_the_summary_has_means_differences_and_reasons(start: Start, tmp_path: Path) -> None:
+    starts = {
+        "tiny": {k: v for k, v in vars(start).items() if k in Start.__dataclass_fields__ and k != "out"}
+    }
+    (start.out / "starts.json").write_text(json.dumps(starts))
+    methods_table.main(["--out", str(start.out), "--summary", str(tmp_path / "methods.json")])
+    report = json.loads((tmp_path / "methods.json").read_text())
+    arms = report["starts"]["tiny"]["arms"]
+    assert set(arms) == {PAPER, CHOSEN}
+    by_name = {row["method"]: row for row in arms[PAPER]["rows"]}
+    assert set(by_name) == {"simcse", "focal-infonce"}
+    assert by_name["simcse"]["seeds"] == [0, 1]
+    assert by_name["simcse"]["differences"] == {}
+    main = arms[PAPER]["main"]
+    difference = by_name["focal-infonce"]["differences"][main]
+    means = [by_name[name]["values"][main]["mean"] for name in ("focal-infonce", "simcse")]
+    assert difference["difference"] == pytest.approx(means[0] - means[1], abs=2e-3)
+    assert difference["low"] <= difference["difference"] <= difference["high"]
+    assert "diffcse" in arms[PAPER]["refused"]
+
+    written = page(report)
+    assert "| [`focal-infonce`](methods/focal-infonce.md) | 2 |" in written
+    assert "- `diffcse`: " in written
+    assert "Focal-InfoNCE is above SimCSE (Hou and Li 2023): " in written
+    assert [panel.y_names for panel in figure(report)] == [["focal-infonce"]]
+    assert measured_of(report, "diffcse")[0].startswith("- From tiny it cannot be trained: ")
+    assert measured_of(report, "focal-infonce")[0].startswith(
+        "- From tiny, with each paper's hyperparameters: "
+    )
+
+
+def test_without_results_the_page_says_so() -> None:
+    assert "Not measured yet." in page(None)
+    assert measured_of(None, "simcse") == []
+
+
+def test_a_claim_holds_only_where_the_interval_and_the_corrected_p_value_say_so() -> None:
+    clear = {"difference": -1.0, "low": -1.5, "high": -0.5, "p_corrected": 0.01}
+    assert verdict(clear).startswith("does not hold here")
+    assert verdict(clear, lower=True).startswith("holds here")
+    assert verdict({**clear, "p_corrected": 0.2}).startswith("cannot be judged")
+    pairs = [{"method": "hncse", "beside": "hncse-pm", **clear}]
+    said = {claim.words: words for claim, words in judged({"rows": [], "pairs": pairs, "main": "mean"})}
+    assert list(said) == ["hard negative mixing adds to positive"]
+
+
+def test_claims_are_about_methods_and_columns_that_there_are() -> None:
+    assert {claim.beside for claim in CLAIMS} <= set(methods())
+    assert len({claim.words for claim in CLAIMS}) == len(CLAIMS)
