@@ -7,10 +7,10 @@ type, its range and its documentation; ``contrapose methods`` prints it and ``--
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from copy import copy
 from functools import cache
-from typing import Annotated, Any, get_origin, get_type_hints
+from typing import Annotated, Any, cast, get_origin, get_type_hints
 
 from pydantic import create_model
 from pydantic.fields import FieldInfo
@@ -35,7 +35,6 @@ def check_equation(equation: Callable[..., Any]) -> None:
 SUPPLIED = frozenset({"width", "max_words", "token_ids"})
 
 
-@cache
 def hyperparameters_of(equation: Callable[..., Any]) -> type[Frozen]:
     """A frozen model with one field per keyword-only argument of ``equation``, except what is :data:`SUPPLIED`.
 
@@ -44,6 +43,12 @@ def hyperparameters_of(equation: Callable[..., Any]) -> type[Frozen]:
     >>> hyperparameters_of(equation)().model_dump()
     {'temperature': 0.05}
     """
+    return _model_of(cast("Hashable", equation))
+
+
+@cache
+def _model_of(equation: Any) -> type[Frozen]:
+    """Made once: a model of pydantic takes longer to make than a loss, and parts are built from it again and again."""
     hints = _annotations(equation)
     keywords = {
         name: parameter
