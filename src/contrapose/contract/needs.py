@@ -28,6 +28,8 @@ class Companion:
               None: it stays as it is
     dropout   whether its dropout is on
     same_width  its vectors are compared with the trained ones, so they must be of the same width
+    through_head  whether its vectors pass through the trained head, as it is at that step and without gradient, so that
+              they can be compared with the views; only for a companion that starts as the trained model does
     """
 
     name: str
@@ -37,6 +39,7 @@ class Companion:
     momentum: float | None = None
     dropout: bool = False
     same_width: bool = False
+    through_head: bool = False
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or self.name == "pooled":
@@ -45,6 +48,10 @@ class Companion:
             )
         if self.momentum is not None and not 0 <= self.momentum < 1:
             raise ValueError(f"companion '{self.name}': momentum is {self.momentum}; it must be in [0, 1)")
+        if self.through_head and (self.vectors is not None or self.source not in ("start", "self")):
+            raise ValueError(
+                f"companion '{self.name}': only what starts as the trained model fits its head (through_head)"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

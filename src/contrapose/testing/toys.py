@@ -61,12 +61,17 @@ def _toy(network: Network, width: int) -> nn.Module:
 
 
 def beside(views: Views, needs: Needs) -> Views:
-    """The views with inner layers, vectors before the head and companions' vectors, as far as they are needed.
+    """The views with further texts, inner layers, vectors before the head and companions' vectors, as far as they are
+    needed.
 
     An inner layer is near the vector it belongs to; a companion finds other texts alike, and is one number
     wider unless its vectors are compared with the trained ones.
     """
     further: dict[str, Tensor] = {}
+    for view in needs.texts:
+        random = torch_generator(1, "beside", view)
+        noise_BD = torch.randn(views.anchor.shape, generator=random, dtype=torch.float64)
+        further[view] = (views.positive.double() + 0.5 * noise_BD).to(views.positive.dtype)
     for view in ("anchor", "positive"):
         vectors_BD = views.by_name[view]
         sources: list[str | int] = [*needs.layers, *(["pooled"] if needs.pooled else [])]

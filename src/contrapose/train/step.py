@@ -139,7 +139,9 @@ def _views(encoder: Encoder, leaf_VBD: Tensor, tokenized: TokenizedBatch, plan: 
         names = [key_of(view, "pooled") for view in batch.view_names]
         by_name |= dict(zip(names, pooled_VBD.unbind(0), strict=True))
     if plan.companions is not None:
-        others = plan.companions.views(batch, tokenized.companions, plan.seed, plan.processes)
+        others = plan.companions.views(
+            batch, tokenized.companions, plan.seed, plan.processes, head=encoder.head
+        )
         by_name |= {name: vectors.to(device) for name, vectors in others.items()}
     return Views(
         by_name=by_name,

@@ -15,6 +15,7 @@ from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.token_networks import ConditionedEncoder, MaskedLanguageModel
 from contrapose.errors import ContraposeError, UsageError
 from contrapose.objectives.objective import Objective
+from contrapose.text.catalogue import all_text_parts
 from contrapose.text.identity import text_hashes
 from contrapose.train.companions import Companions, changes
 from contrapose.train.settings import RunSettings
@@ -101,9 +102,10 @@ def check_views(needs: Needs, given: Sequence[str]) -> None:
     """Raise UsageError where the texts of a batch lack a view that the method needs."""
     wanted = (*needs.texts, *(view for companion in needs.companions for view in companion.reads))
     if missing := [view for view in wanted if view not in given]:
+        makers = [name for name, part in all_text_parts().items() if missing[0] in part.gives]
         raise UsageError(
             f"the method needs the view '{missing[0]}', and a batch holds {', '.join(given)}: give a corpus with that "
-            "column, or other --views"
+            f"column, or {' or '.join(f'--views {name}' for name in makers) or 'other --views'}"
         )
 
 
