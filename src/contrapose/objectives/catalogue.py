@@ -22,7 +22,11 @@ from torch import Tensor
 
 from contrapose import filters, negatives, positives, regularizers
 from contrapose.config import validate
+<<<<<<< HEAD
 from contrapose.contract import Loss, Method, Part, Supplies, TrainingProtocol, Views, key_of
+=======
+from contrapose.contract import Loss, Method, Part, Supplies, TextPart, Views, key_of
+>>>>>>> main
 from contrapose.contract.discovery import by_name, declared
 from contrapose.errors import UsageError, nearest
 from contrapose.objectives.configured import ConfiguredMethod
@@ -100,7 +104,7 @@ def method_named(name: str) -> Method:
     )
 
 
-def _names(parts: Sequence[str | type[Part]]) -> list[str]:
+def _names(parts: Sequence[str | type[Part] | type[TextPart]]) -> list[str]:
     return [part if isinstance(part, str) else part.name for part in parts]
 
 
@@ -168,7 +172,7 @@ def _made(
     )
     try:
         result.build(width=1)
-        result.protocol()
+        result.try_texts_and_protocol()
     except ValueError as error:
         raise UsageError(f"{where}: {error}") from None
     return result
@@ -241,7 +245,7 @@ def describe(*names: str) -> list[dict[str, Any]]:
                 "reference": method.reference,
                 "parts": [
                     method.objective.__name__.replace("_", "-"),
-                    *_names(method.parts),
+                    *_names((*method.parts, *method.text_parts)),
                     *names_of_protocol(method),
                 ],
                 "hyperparameters": values.model_dump(),

@@ -15,7 +15,7 @@ from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.token_networks import ConditionedEncoder, MaskedLanguageModel
 from contrapose.errors import ContraposeError, UsageError
 from contrapose.objectives.objective import Objective
-from contrapose.train.batches import text_hashes
+from contrapose.text.identity import text_hashes
 from contrapose.train.companions import Companions, changes
 from contrapose.train.settings import RunSettings
 from contrapose.train.vectors_file import fingerprint_of_file, read_vectors
