@@ -22,11 +22,7 @@ from torch import Tensor
 
 from contrapose import filters, negatives, positives, regularizers
 from contrapose.config import validate
-<<<<<<< HEAD
-from contrapose.contract import Loss, Method, Part, Supplies, TrainingProtocol, Views, key_of
-=======
-from contrapose.contract import Loss, Method, Part, Supplies, TextPart, Views, key_of
->>>>>>> main
+from contrapose.contract import Loss, Method, Part, Supplies, TextPart, TrainingProtocol, Views, key_of
 from contrapose.contract.discovery import by_name, declared
 from contrapose.errors import UsageError, nearest
 from contrapose.objectives.configured import ConfiguredMethod
