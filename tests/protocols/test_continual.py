@@ -12,6 +12,7 @@ import torch
 from contrapose.contract import RunOutline
 from contrapose.data.corpus import Corpus, build_corpus
 from contrapose.errors import UsageError
+from contrapose.objectives.catalogue import recipe
 from contrapose.protocols.continual import Continual
 from contrapose.train.checkpoint import load
 from tests.train.runs import Killed, Place, Witness, outcome, plain_bert, run_tiny, texts, write_place
@@ -139,4 +140,6 @@ def test_what_cannot_be_learnt_is_refused_before_training(
         run_tiny(place, tmp_path / "run", corpus=corpora, task_steps=12, **OPTIONS)
     with pytest.raises(UsageError, match="corpus 2 has 36 rows to train on, and batch_size is 38"):
         run_tiny(place, tmp_path / "run", corpus=corpora, batch_size=38, held_out_rows=0, **OPTIONS)
+    with pytest.raises(UsageError, match="a step would learn from text whose turn has not come"):
+        recipe("cards", ["continual"])
     assert not (tmp_path / "run").exists()

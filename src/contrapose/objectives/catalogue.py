@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
@@ -22,15 +22,15 @@ from torch import Tensor
 
 from contrapose import filters, negatives, positives, regularizers
 from contrapose.config import validate
-from contrapose.contract import Loss, Method, Part, Supplies, TextPart, TrainingProtocol, Views, key_of
+from contrapose.contract import Loss, Method, Part, Supplies, TextPart, Views, key_of
 from contrapose.contract.discovery import by_name, declared
 from contrapose.errors import UsageError, nearest
 from contrapose.objectives.configured import ConfiguredMethod
 from contrapose.objectives.door import check_needs, check_vectors
 from contrapose.objectives.exclusions import Record, excluded_by, refuse_exclusions
-from contrapose.objectives.hyperparameters import check_equation, combine, hyperparameters_of
+from contrapose.objectives.hyperparameters import check_equation
 from contrapose.objectives.plugins import GROUP, is_file, method_of_file, method_of_package
-from contrapose.objectives.protocol_of_run import all_protocols, names_of_protocol, protocol_of_run
+from contrapose.objectives.protocol_of_run import all_protocols, combined, names_of_protocol, protocol_of_run
 from contrapose.text.catalogue import AUTO, all_text_parts, text_parts_named
 
 logger = logging.getLogger(__name__)
@@ -158,9 +158,8 @@ def _made(
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
     refuse_exclusions((record, *chosen, *texts, protocol), where)
-    makers: list[Callable[..., Any]] = [record.objective, *chosen, *texts, protocol]
     try:
-        model = combine(makers, {**record.defaults, **_of_protocol(protocol, makers)})
+        model = combined(record, [record.objective, *chosen, *texts, protocol], protocol)
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
     result = ConfiguredMethod(
@@ -172,12 +171,6 @@ def _made(
     except ValueError as error:
         raise UsageError(f"{where}: {error}") from None
     return result
-
-
-def _of_protocol(protocol: type[TrainingProtocol], makers: Sequence[Callable[..., Any]]) -> dict[str, Any]:
-    """The defaults that a protocol gives hyperparameters of the others, as far as one of them takes it."""
-    taken = {name for maker in makers for name in hyperparameters_of(maker).model_fields}
-    return {name: value for name, value in protocol.defaults.items() if name in taken}
 
 
 def loss(
