@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from contrapose.contract import RunOutline
+from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.views import require_dropout, view_cosine
 from contrapose.errors import UsageError
