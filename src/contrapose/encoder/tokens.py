@@ -51,7 +51,7 @@ def tokenize(tokenizer: Any, texts: list[str], max_length: int) -> list[list[int
     """
     rows: list[list[int]] = []
     with tokenizer_faults():
-        if not _is_plain(tokenizer):
+        if not is_plain(tokenizer):
             return _tokenize_by_transformers(tokenizer, texts, max_length) if texts else []
         backend = tokenizer.backend_tokenizer
         _forget_cut(backend)
@@ -90,7 +90,7 @@ def is_panic(error: BaseException) -> bool:
     return type(error).__name__ == "PanicException"
 
 
-def _is_plain(tokenizer: Any) -> bool:
+def is_plain(tokenizer: Any) -> bool:
     """Whether the tokenizer does no more than its backend; some classes of transformers put their own work on top."""
     from transformers import PreTrainedTokenizerFast
 
