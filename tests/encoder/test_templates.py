@@ -47,6 +47,17 @@ def test_the_first_template_stands_around_every_text_and_only_the_text_is_cut(fo
     assert cut[-len(template.closing) :] == list(template.closing)
 
 
+def test_a_tokenizer_that_pads_and_cuts_by_itself_gives_the_same_template(folder: Path) -> None:
+    plain = prompted(folder).templates
+    path = folder / "tokenizer.json"
+    rules = json.loads(path.read_text())
+    padding = {"strategy": {"Fixed": 32}, "direction": "Right", "pad_to_multiple_of": None, "pad_id": 0,
+               "pad_type_id": 0, "pad_token": "[PAD]"}  # fmt: skip
+    cut = {"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0}
+    path.write_text(json.dumps({**rules, "padding": padding, "truncation": cut}))
+    assert prompted(folder).templates == plain
+
+
 def test_the_vector_is_the_state_at_the_mask_token(folder: Path) -> None:
     encoder = prompted(folder)
     rows = encoder.token_ids(list(SENTENCES[:3]))

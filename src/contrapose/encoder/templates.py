@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from contrapose.contract.template import MASK, TEXT
-from contrapose.encoder.tokens import is_plain
+from contrapose.encoder.tokens import forget_cut, is_plain
 from contrapose.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def template_tokens(tokenizer: Any, words: str, name: str) -> TemplateTokens:
             "around its texts: take another model"
         )
     backend = tokenizer.backend_tokenizer
+    forget_cut(backend)  # a folder's rule of padding would be taken for tokens of the template
     between = backend.encode("a", add_special_tokens=False)
     around = backend.post_process(between).ids
     if tokenizer.mask_token_id in around:

@@ -54,7 +54,7 @@ def tokenize(tokenizer: Any, texts: list[str], max_length: int) -> list[list[int
         if not is_plain(tokenizer):
             return _tokenize_by_transformers(tokenizer, texts, max_length) if texts else []
         backend = tokenizer.backend_tokenizer
-        _forget_cut(backend)
+        forget_cut(backend)
         room = max(0, max_length - backend.num_special_tokens_to_add(False))
         for part in _parts(texts):
             for encoding in backend.encode_batch_fast(part, add_special_tokens=False):
@@ -100,7 +100,7 @@ def is_plain(tokenizer: Any) -> bool:
     )
 
 
-def _forget_cut(backend: Any) -> None:
+def forget_cut(backend: Any) -> None:
     """Take off what a tokenizer's file, or a caller who used the tokenizer directly, has left as cut and padding."""
     if backend.truncation is not None:
         backend.no_truncation()
