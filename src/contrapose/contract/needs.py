@@ -60,13 +60,15 @@ class Network:
     """A network that a term of the loss uses. Training builds it and hands it to the part in :class:`Supplies`.
 
     kind       "masked-language-model": token ids to logits over the vocabulary; "discriminator": an encoder body that
-               is started from ``source`` and takes input embeddings
-    source     "start": the model that the run began with; or the name or folder of a model
+               is started from ``source`` and takes input embeddings; "own-language-model": the encoder that is trained,
+               with a masked-language-model head on it: token ids and chosen positions to logits
+    source     "start": the model that the run began with; or the name or folder of a model; of an own language model
+               "start" is the head in that model's folder, "new" a new head, "new-if-missing" either
     trainable  False: it is frozen, in evaluation mode, and no part of the checkpoint
     """
 
     name: str
-    kind: Literal["masked-language-model", "discriminator"]
+    kind: Literal["masked-language-model", "discriminator", "own-language-model"]
     source: str = "start"
     trainable: bool = False
 

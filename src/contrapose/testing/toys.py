@@ -27,6 +27,13 @@ class ToyLanguageModel(nn.Module):
         return logits_RTV
 
 
+class ToyOwnLanguageModel(ToyLanguageModel):
+    """As the encoder that is trained is asked: logits at chosen positions only."""
+
+    def forward(self, ids_RT: Tensor, attention_RT: Tensor, chosen_RT: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(ids_RT, attention_RT)[chosen_RT]
+
+
 class ToyDiscriminator(nn.Module):
     """Token ids and a first vector to states (R, T, D)."""
 
@@ -56,7 +63,10 @@ def _width_of(companion: Companion, width: int) -> int:
 
 
 def _toy(network: Network, width: int) -> nn.Module:
-    toy = ToyDiscriminator(width) if network.kind == "discriminator" else ToyLanguageModel()
+    if network.kind == "discriminator":
+        toy: nn.Module = ToyDiscriminator(width)
+    else:
+        toy = ToyOwnLanguageModel() if network.kind == "own-language-model" else ToyLanguageModel()
     return toy.requires_grad_(network.trainable)
 
 
