@@ -40,6 +40,8 @@ def options_of(name: str, model: Path) -> dict[str, Any]:
         "promptbert": {
             "template": "the team reads {text} on [MASK]",
             "second_template": "a {text} is in [MASK]",
+            # What is left of a vector less its template's is small, so its rounding is larger than others'.
+            "temperature": 1.0,
         },
     }
     return options.get(name, {})

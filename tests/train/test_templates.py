@@ -24,7 +24,7 @@ def options(place: Place, **more: Any) -> dict[str, Any]:
 
 def step(place: Place, *, dropout: float = 0.0, **plan: Any) -> tuple[Any, dict[str, torch.Tensor]]:
     given = options_of("promptbert", place.model)
-    objective = recipe("promptbert", (), {**given, "temperature": 1.0}).build(width=32)
+    objective = recipe("promptbert", (), given).build(width=32)
     templates = (given["template"], given["second_template"])
     encoder = Encoder.load(place.model, dropout=dropout, head="linear-tanh", templates=templates).train()
     made = StepPlan(seed=7, max_length=16, needs=objective.needs, **plan)
