@@ -114,7 +114,7 @@ def module_folders(modules: list[Any], folder: Path) -> dict[str, Path]:
         if module is None and kind.startswith(_ST) and kind.replace(".", "").replace("_", "").isalnum():
             raise ModelError(
                 f"{folder / 'modules.json'}: the module {kind} is not supported; contrapose reads "
-                "Transformer, Pooling and Normalize"
+                "Transformer, WordWeights of one token, Pooling and Normalize"
             )
         if module is None:
             raise UnsafeModel(

@@ -142,7 +142,8 @@ def _forward_backward(
     device, processes = encoder.device, plan.processes
     chunks = length_groups([len(ids) for ids in token_ids], plan.num_groups, plan.chunk_size)
     layers = plan.needs.layers
-    removes_bias = plan.needs.template is not None and plan.needs.template.remove_bias
+    template = plan.needs.template
+    removes_bias = template is not None and template.remove_bias and bool(encoder.templates)
     caching = plan.chunk_size is not None and plan.chunk_size < len(token_ids)
 
     def encode(number: int) -> Tensor:
