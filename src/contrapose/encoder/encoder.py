@@ -177,7 +177,7 @@ class Encoder(nn.Module):
         """
         if not token_ids:
             return torch.zeros(0, self.width, device=self.device)
-        ids_NT, mask_NT = self._visible(token_ids, hidden)
+        ids_NT, mask_NT = self.padded(token_ids, hidden)
         layers = needs_layers(self.pooling)
         output = self.backbone(input_ids=ids_NT, attention_mask=mask_NT, output_hidden_states=layers)
         counted_NT = self._counted(ids_NT, mask_NT)
@@ -192,7 +192,7 @@ class Encoder(nn.Module):
 
         layers: counted from the last: -2 is the layer below it, -1 - (number of layers) the embeddings.
         """
-        ids_NT, mask_NT = self._visible(token_ids, hidden)
+        ids_NT, mask_NT = self.padded(token_ids, hidden)
         output = self.backbone(input_ids=ids_NT, attention_mask=mask_NT, output_hidden_states=True)
         states = output.hidden_states
         counted_NT = self._counted(ids_NT, mask_NT)
@@ -200,19 +200,14 @@ class Encoder(nn.Module):
         inner = [pool_layer(self.pooling, states[layer], counted_NT) for layer in layers]
         return torch.stack([last_ND, *inner], dim=1)
 
-    def _visible(self, token_ids: Sequence[Sequence[int]], hidden: Sequence[slice]) -> tuple[Tensor, Tensor]:
-        """As :meth:`padded`, with 0 in the mask at hidden tokens too."""
-        ids_NT, mask_NT = self.padded(token_ids)
-        for row, span in enumerate(hidden):
-            mask_NT[row, span] = 0
-        return ids_NT, mask_NT
-
     def _counted(self, ids_NT: Tensor, mask_NT: Tensor) -> Tensor:
         """The tokens that pooling looks at."""
         return ids_NT == self.tokenizer.mask_token_id if self.pooling == "mask" else mask_NT
 
-    def padded(self, token_ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        """(N, T) token ids and (N, T) mask, 1 at tokens and 0 at padding on the right."""
+    def padded(
+        self, token_ids: Sequence[Sequence[int]], hidden: Sequence[slice] = ()
+    ) -> tuple[Tensor, Tensor]:
+        """(N, T) token ids and (N, T) mask, 1 at tokens, 0 at padding on the right and at tokens that are hidden."""
         lengths = np.array([len(row) for row in token_ids])
         mask = np.arange(max(1, int(lengths.max())))[None, :] < lengths[:, None]
         padding = self.tokenizer.pad_token_id
@@ -220,6 +215,8 @@ class Encoder(nn.Module):
         ids[mask] = np.fromiter(
             (token for row in token_ids for token in row), dtype=np.int64, count=lengths.sum()
         )
+        for row, span in enumerate(hidden):
+            mask[row, span] = False
         return torch.from_numpy(ids).to(self.device), torch.from_numpy(mask.astype(np.int64)).to(self.device)
 
     def encode(
