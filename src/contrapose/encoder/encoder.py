@@ -292,14 +292,17 @@ class Encoder(nn.Module):
         card: str = "",
         provenance: dict[str, Any] | None = None,
         language_head: LanguageHead | None = None,
+        *,
+        beside: Mapping[str, bytes] | None = None,
     ) -> None:
         """Write the model as a sentence-transformers folder (legacy schema, safetensors), whole or not at all.
 
         ``card`` is the text of its README.md; a short one is written where it is empty. ``provenance`` (method, data,
         numbers) goes into contrapose.json. The train-only head is left out. With a
         ``language_head`` the weights are those of the whole masked language model, and the folder stays of its kind.
+        ``beside``: further files, by name.
         """
-        save(self, Path(folder), card, provenance or {}, language_head)
+        save(self, Path(folder), card, provenance or {}, language_head, beside or {})
 
 
 def _preset_head(kind: str, pooling: str) -> str:

@@ -15,9 +15,11 @@ so.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from contrapose.encoder.backbone import has_pooling_switch
@@ -64,7 +66,12 @@ class LanguageHead(Protocol):
 
 
 def save(
-    encoder: Encoder, folder: Path, card: str, provenance: dict[str, Any], head: LanguageHead | None = None
+    encoder: Encoder,
+    folder: Path,
+    card: str,
+    provenance: dict[str, Any],
+    head: LanguageHead | None = None,
+    beside: Mapping[str, bytes] = MappingProxyType({}),
 ) -> None:
     """See :meth:`contrapose.encoder.encoder.Encoder.save`. Replaces an earlier model of contrapose, nothing else."""
     record = _own_record(encoder, provenance)
@@ -79,7 +86,9 @@ def save(
     files["README.md"] = (card or model_card(encoder, provenance, fingerprint=record["fingerprint"])).encode(
         "utf-8", "replace"
     )
-    durable.write_tree(folder, files, replace=folder.exists())
+    if taken := files.keys() & beside.keys():
+        raise ValueError(f"{min(taken)} is a file of the model itself")
+    durable.write_tree(folder, {**files, **beside}, replace=folder.exists())
 
 
 def _write_weights(encoder: Encoder, head: LanguageHead | None, file: BinaryIO) -> None:
