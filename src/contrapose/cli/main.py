@@ -22,6 +22,7 @@ from contrapose.cli import (
     doctor,
     encode,
     evaluate,
+    federate,
     harvest,
     methods,
     report,
@@ -40,7 +41,7 @@ from contrapose.cli.settings_options import with_settings, without_settings
 from contrapose.train.signals import StopAtOnce, Stopped
 
 VERBS = (
-    demo, train, evaluate, report, compare, sweep, reproduce, encode, similarity, search, methods, doctor,
+    demo, train, evaluate, report, compare, sweep, reproduce, federate, encode, similarity, search, methods, doctor,
 )  # fmt: skip
 
 #: The error of a wrong option or argument, whichever click stands below typer.

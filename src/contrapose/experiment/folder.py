@@ -84,7 +84,12 @@ def _refuse_foreign(folder: Path) -> None:
 
 
 def _named(there: Mapping[str, Any]) -> str:
-    words = {"compare": "a comparison", "sweep": "a sweep", "reproduce": "a reproduction"}
+    words = {
+        "compare": "a comparison",
+        "sweep": "a sweep",
+        "reproduce": "a reproduction",
+        "federate": "a federation",
+    }
     return f"{words.get(str(there.get('kind')), 'another experiment')} with other settings"
 
 

@@ -98,7 +98,12 @@ def encoder_of(
 
 
 def run_of(setting: Setting, trial: Trial, folder: Path, listener: Listener | None = None) -> Run:
-    """Train as the options say, in ``folder``/run.
+    """Train as the options say, in ``folder``/run."""
+    return run_in(setting, trial, folder / "run", listener)
+
+
+def run_in(setting: Setting, trial: Trial, out: Path, listener: Listener | None = None) -> Run:
+    """Train as the options say, in the folder ``out``, or go on where an interrupted attempt left off.
 
     What was trained is measured as it is, not blended with the pretrained model, unless the options say so: a method
     that harms would otherwise hand out the pretrained model and look harmless.
@@ -107,7 +112,6 @@ def run_of(setting: Setting, trial: Trial, folder: Path, listener: Listener | No
 
     shared = {*setting.identity, METHOD_FILE}
     options = {name: value for name, value in trial.options.items() if name not in shared}
-    out = folder / "run"
     shown: dict[str, Any] = {"model": setting.model, "out": out, "listener": listener}
     given = {**shown, "dev_data": setting.dev_data, "blend": 1.0, **options}
     if out.exists():

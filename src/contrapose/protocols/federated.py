@@ -92,7 +92,7 @@ class Federated(TrainingProtocol):
     def prepare(
         self, corpus: TextRows, rows_N: np.ndarray, encode: Callable[[Sequence[str]], Tensor], *, seed: int
     ) -> Mapping[str, np.ndarray]:
-        """``client`` and ``topic`` of each row that may be trained on, in the order of ``rows_N``."""
+        """``client`` and ``topic`` of each ``row`` that may be trained on."""
 
         def vectors_of(numbers: np.ndarray) -> np.ndarray:
             first, *_ = corpus.take(rows_N[numbers]).values()
@@ -103,7 +103,7 @@ class Federated(TrainingProtocol):
         require_rows(len(rows_N), self.clients, fewest)  # before anything is encoded
         topic_N = topics_of(len(rows_N), vectors_of, self.topics, seed)
         client_N = clients_of(topic_N, self.clients, self.alpha, fewest=fewest, seed=seed)
-        return {"client": client_N, "topic": topic_N}
+        return {"client": client_N, "topic": topic_N, "row": rows_N}
 
     def take(self, prepared: Mapping[str, np.ndarray]) -> None:
         self.client_of_row = np.asarray(prepared["client"])
