@@ -22,7 +22,8 @@ from benchmarks.quality import read, table, transfer_table  # noqa: E402
 from contrapose.markdown_table import markdown_table  # noqa: E402
 from contrapose.testing import all_rules  # noqa: E402
 from studies import methods_page  # noqa: E402
-from studies.pages import FIGURES, PAGE, render, study_named, svg  # noqa: E402
+from studies.drawing import svg  # noqa: E402
+from studies.pages import FIGURES, PAGE, render, study_named  # noqa: E402
 
 RESULTS = ROOT / "docs/results"
 STUDIES = ROOT / "studies/results"
@@ -47,7 +48,9 @@ def pages() -> dict[Path, str]:
         },
     }
     written = {ROOT / "docs" / name: text for name, text in method_pages.method_pages().items()}
-    written[ROOT / "docs" / methods_page.PAGE] = methods_page.page(methods_page.read(MEASURED))
+    written[ROOT / "docs" / methods_page.PAGE] = methods_page.page(
+        methods_page.read(MEASURED), methods_page.read(RESULTS / "overhead.json")
+    )
     written[ROOT / "docs" / PAGE] = render(STUDIES, drawn=False)[PAGE]
     written[ROOT / "docs/tutorial.ipynb"] = notebook.from_page((ROOT / "docs/tutorial.md").read_text("utf-8"))
     for name, parts in marked.items():

@@ -150,7 +150,8 @@ def _refuse_foreign(out: Path, name: str) -> None:
 def _written(chosen: Study, studies: AllRows, out: Path) -> list[Path]:
     """The answer as Markdown, and its figure where matplotlib is installed."""
     from contrapose.outputs import MARKS
-    from studies.pages import figure_path, section, svg
+    from studies.drawing import svg
+    from studies.pages import figure_path, section
     from studies.runs import written
 
     lines = [f"# {chosen.name}", "", *section(chosen, studies), "", MARKS["md"], ""]

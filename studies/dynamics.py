@@ -11,11 +11,14 @@ from studies.runs import METHODS, Planned, Setup
 from studies.study import AllRows, Findings, Marks, Panel, Study, TrialRow
 
 USUAL = "usual"
+#: Margins of Focal-InfoNCE beside its own, 0.3: from none to one.
+MARGINS = (0.0, 0.15, 0.6, 1.0)
 #: Setting -> options and the methods that are put to it.
 EXTREMES: Mapping[str, tuple[Mapping[str, Any], tuple[str, ...]]] = {
     "learning rate 1e-3": ({"learning_rate": 1e-3}, ("simcse", "focal-infonce", "hncse")),
     "temperature 0.005": ({"temperature": 0.005}, ("simcse", "focal-infonce", "hncse")),
     "temperature 1": ({"temperature": 1.0}, ("simcse",)),
+    **{f"margin {margin:g}": ({"margin": margin}, ("focal-infonce",)) for margin in MARGINS},
 }
 #: Panels of the figure: name in metrics.jsonl -> what it is called, and its scale.
 PANELS = {

@@ -36,8 +36,8 @@ def read(path: Path) -> dict[str, Any] | None:
     return report
 
 
-def page(report: Mapping[str, Any] | None) -> str:
-    """The whole page."""
+def page(report: Mapping[str, Any] | None, overhead: Mapping[str, Any] | None = None) -> str:
+    """The whole page; overhead: what ``python -m benchmarks.overhead`` measured."""
     lines = [
         "# All methods, measured",
         "",
@@ -46,7 +46,7 @@ def page(report: Mapping[str, Any] | None) -> str:
         "",
     ]
     if report is None:
-        return "\n".join([*lines, "Not measured yet."]) + "\n"
+        return "\n".join([*lines, "Not measured yet.", *_costs(overhead)]) + "\n"
     one = next(iter(report["starts"].values()))
     lines += [
         f"A run trains {one['steps']} steps of {one['batch_size']} sentences of Wikipedia. Its last step is judged:",
@@ -60,7 +60,7 @@ def page(report: Mapping[str, Any] | None) -> str:
     ]
     for start in report["starts"].values():
         lines += ["", *_start(start)]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_costs(overhead)]) + "\n"
 
 
 def figure(report: Mapping[str, Any]) -> list[Panel]:
@@ -179,6 +179,25 @@ def _sorted(table: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The best mean first."""
     rows: Sequence[Mapping[str, Any]] = table["rows"]
     return sorted(rows, key=lambda row: -row["values"][table["main"]]["mean"])
+
+
+def _costs(overhead: Mapping[str, Any] | None) -> Iterator[str]:
+    """The loss alone and the whole step of every method, as multiples of SimCSE's."""
+    if overhead is None:
+        return
+    machine = ", ".join(f"{name} {value}" for name, value in overhead["machine"].items())
+    yield from ("", "## What a step costs", "")
+    yield f"Seconds as a multiple of SimCSE's, in turns on one machine ({machine}), from {overhead['model']}: the loss"
+    yield "alone with its gradient, on 64 vectors of 384 numbers, and a whole step of training on 64 sentences"
+    yield "(`python -m benchmarks.overhead --model FOLDER`)."
+    yield ""
+    rows = [
+        (f"[`{name}`](methods/{name}.md)", f"{ratio:.2f}", f"{overhead['step'][name]:.2f}")
+        if name in overhead["step"]
+        else (f"[`{name}`](methods/{name}.md)", f"{ratio:.2f}", "–")
+        for name, ratio in overhead["loss"].items()
+    ]
+    yield from markdown_table(["method", "loss alone", "whole step"], rows, numbers=2)
 
 
 def _spread(value: Mapping[str, Any] | None) -> str:

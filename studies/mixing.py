@@ -56,9 +56,10 @@ def plan(setup: Setup) -> list[Planned]:
         ({"gap_threshold": DEFAULT}, {"method": "hncse-pm"}),
         *(({"gap_threshold": each}, {"method": "hncse-pm", "gap_threshold": each}) for each in TRAINED),
     ]
-    for way in (FIXED, SEARCH, PUBLISHED):
-        factors = {"gap_threshold": max(TRAINED), "near_mode": way}
-        runs.append((factors, {"method": "hncse-pm", "gap_threshold": max(TRAINED), **MODES[way]}))
+    for threshold in (max(TRAINED), DEFAULT):
+        for way in (FIXED, SEARCH, PUBLISHED):
+            factors = {"gap_threshold": threshold, "near_mode": way}
+            runs.append((factors, {"method": "hncse-pm", "gap_threshold": threshold, **MODES[way]}))
     return untrained + setup.runs(runs)
 
 

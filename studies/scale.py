@@ -1,46 +1,52 @@
-"""scale: what does more text bring when the computation stays the same, and what does the kind of text bring?"""
+"""scale: what does hard negative mixing bring beside SimCSE, by the size of the corpus and by its domain?
+
+Sizes are parts of the main corpus, judged on the development splits of STS. A further corpus is a domain: it is trained
+on, and judged on the labelled tasks that lie in its own folder; without any, on STS. SimCSE and HNCSE-HNM get the same
+sentences, steps and seeds, and what is looked at is their difference.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from studies.reading import (
-    SCORES,
-    correlation,
-    in_words,
-    noise_alone,
-    pretrained_score,
-    score,
-    score_cells,
-    scored,
-    trained,
-)
+from contrapose.evaluate.dataset_sources import dataset_sources
+from studies.reading import SeedNoise, correlation, in_words, mean, points, score, trained
 from studies.runs import Planned, Setup
 from studies.study import AllRows, Findings, Marks, Panel, Study, TrialRow
 
 #: Rows of the main corpus to train on; all of it comes besides.
 SIZES = (1_000, 16_000, 64_000, 4_000)
-#: The method that is trained.
-METHOD = "hncse-hnm"
+#: What is compared: the second one is looked at beside the first.
+BASELINE, METHOD = "simcse", "hncse-hnm"
+STS = "STS, dev"
 
 
 def plan(setup: Setup) -> list[Planned]:
-    """All of the main corpus, each further corpus, and parts of the main one.
-
-    Sizes that the corpus does not have are left out.
-    """
+    """All of the main corpus, each domain, and parts of the main corpus; sizes that it does not have are left out."""
     available = len(setup.texts())
-    main, *domains = map(name_of, setup.corpora)
-    planned = setup.runs([(_factors(main, available, "all"), {"method": METHOD})])
-    for name, corpus in zip(domains, setup.corpora[1:], strict=True):
-        factors = _factors(name, len(setup.texts(corpus)), "domain")
-        planned += setup.runs([(factors, {"method": METHOD})], corpus=corpus)[1:]
+    main = name_of(setup.corpora[0])
+    planned = setup.runs(_both(setup, _factors(main, available, "all", STS)))
+    for corpus in setup.corpora[1:]:
+        own: dict[str, Any] = {}
+        tasks = own_tasks(corpus)
+        if tasks:
+            own = {"tasks": tasks, "data": (str(Path(corpus).parent),), "split": "test"}
+        judged = ", ".join(tasks) or STS
+        factors = _factors(name_of(corpus), len(setup.texts(corpus)), "domain", judged)
+        planned += setup.runs(_both(setup, factors), corpus=corpus, **own)
     for rows in SIZES:
         if setup.batch_size <= rows < available:
-            planned += setup.runs([(_factors(main, rows, "part"), {"method": METHOD})], rows=rows)[1:]
+            planned += setup.runs(_both(setup, _factors(main, rows, "part", STS)), rows=rows)[1:]
     return planned
+
+
+def own_tasks(corpus: str) -> tuple[str, ...]:
+    """The labelled tasks in the folder of a corpus, by name."""
+    sources = dataset_sources([Path(corpus).resolve().parent])
+    return tuple(source.task for source in sources if "test" in source.splits)
 
 
 def name_of(corpus: str) -> str:
@@ -54,83 +60,134 @@ def name_of(corpus: str) -> str:
     return path.resolve().parent.name if stem == "sentences" else stem
 
 
-def _factors(corpus: str, rows: int, kind: str) -> dict[str, Any]:
-    return {"corpus": corpus, "rows": rows, "kind": kind}
+def _both(setup: Setup, factors: dict[str, Any]) -> Iterable[tuple[dict[str, Any], dict[str, Any]]]:
+    for seed in range(setup.seeds):
+        for method in (BASELINE, METHOD):
+            own = {"method": method, "seed": seed}
+            yield {**factors, **own}, own
+
+
+def _factors(corpus: str, rows: int, kind: str, judged: str) -> dict[str, Any]:
+    return {"corpus": corpus, "rows": rows, "kind": kind, "judged": judged}
 
 
 def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
-    """Sizes in order, then domains, beside all of the main corpus."""
-    noise, pretrained, runs = noise_alone(studies), pretrained_score(rows), _runs(rows)
-    table = []
-    for row in runs:
-        factors, options = row["factors"], row["options"]
-        seen = f"{options['steps'] * options['batch_size'] / factors['rows']:.2g} times"
-        table.append((factors["corpus"], f"{factors['rows']:,}", seen, *score_cells([row], pretrained)))
-    words = _what_is_fixed(runs)
-    parts, domains, whole = _kinds(runs)
-    for value, of_all in scored(whole)[:1]:
-        band = noise.band(comparisons=len(parts) + len(domains))
-        words += [
-            f"{_label(row)} beside all of {of_all['factors']['corpus']}: {in_words(other - value, band)}."
-            for other, row in scored([*parts, *domains])
-        ]
-    sizes = scored([*parts, *whole])
-    trend = correlation([row["factors"]["rows"] for _, row in sizes], [value for value, _ in sizes])
-    words += [] if trend is None else [f"Correlation of size and mean STS: {trend.words}."]
-    words.append(f"One seed each. {noise.words}")
-    header = ("corpus", "sentences", "each seen", *SCORES)
+    """Sizes in order, then domains; each with the difference of the two methods over the seeds."""
+    groups = _groups(rows)
+    noise = _noise(groups)
+    table, words = [], [*_what_is_fixed(rows), noise.words]
+    for group in groups:
+        value, differences = mean(group.differences), group.differences
+        table.append(
+            (
+                group.corpus,
+                f"{group.rows:,}",
+                f"{group.seen:.2g} times",
+                group.judged,
+                points(mean(group.of(BASELINE))),
+                points(mean(group.of(METHOD))),
+                points(value, signed=True),
+                str(len(differences)),
+            )
+        )
+        if value is not None:
+            band = noise.band(len(differences), len(differences), len(groups))
+            words.append(f"{group.label}: {METHOD} beside {BASELINE}: {in_words(value, band)}.")
+    sizes = [(group.rows, value) for group in groups if group.kind != "domain" for value in group.differences]
+    trend = correlation([size for size, _ in sizes], [value for _, value in sizes])
+    words += [] if trend is None else [f"Correlation of size and difference: {trend.words}."]
+    header = ("corpus", "sentences", "each seen", "judged on", BASELINE, METHOD, "difference", "seeds")
     return Findings(words=tuple(words), header=header, table=tuple(table))
 
 
 def figure(rows: Sequence[TrialRow], studies: AllRows) -> list[Panel]:
-    """Left: sizes of the main corpus; right: kinds of text."""
-    runs = _runs(rows)
-    parts, domains, whole = _kinds(runs)
-    sizes = [(row["factors"]["rows"], score(row)) for row in (*parts, *whole)]
-    kinds = [row["factors"]["corpus"] for row in (*whole, *domains)]
-    by_kind = [Marks(kinds[at], [(at, score(row))]) for at, row in enumerate((*whole, *domains))]
-    half = noise_alone(studies).band(comparisons=max(1, len(runs) - 1))
-    shared: dict[str, Any] = {
-        "y": "mean STS, dev",
-        "line": pretrained_score(rows),
-        "band": next(((value, half) for value, _ in scored(whole)), None),
-    }
-    x = "sentences of the corpus; the same number of steps (dashed: before training)"
+    """The difference of the methods: left by size, right by domain."""
+    groups = _groups(rows)
+    noise = _noise(groups)
+    domains = [group for group in groups if group.kind == "domain"]
+    sizes = [group for group in groups if group.kind != "domain"]
+    seeds = max((len(group.differences) for group in groups), default=1)
+    shared: dict[str, Any] = {"line": 0.0, "band": (0.0, noise.band(seeds, seeds, max(1, len(groups))))}
+    by_size = [(group.rows, value) for group in sizes for value in group.differences]
+    by_domain = [
+        Marks(group.corpus, [(value, at) for value in group.differences]) for at, group in enumerate(domains)
+    ]
+    y = f"{METHOD} minus {BASELINE}, mean STS, dev"
+    x = f"{METHOD} minus {BASELINE}, points of the domain's own task (grey: chance)"
+    sizes_x = "sentences of the corpus (grey: chance)"
     return [
-        Panel(x=x, marks=[Marks("sizes", sizes, joined=True)], x_scale="log", **shared),
-        Panel(x="kind of text (grey: chance)", marks=by_kind, x_names=kinds, **shared),
+        Panel(x=sizes_x, y=y, marks=[Marks("sizes", by_size)], x_scale="log", **shared),
+        Panel(x=x, y="", marks=by_domain, y_names=[group.corpus for group in domains], **shared),
     ]
 
 
-def _runs(rows: Sequence[TrialRow]) -> list[TrialRow]:
-    runs = [row for row in trained(rows) if "kind" in row["factors"]]
-    return sorted(runs, key=lambda row: (row["factors"]["kind"] == "domain", row["factors"]["rows"]))
+class Group:
+    """The runs on one corpus: both methods, all seeds."""
+
+    def __init__(self, runs: Sequence[TrialRow]) -> None:
+        factors, options = runs[0]["factors"], runs[0]["options"]
+        self.corpus, self.rows, self.kind = str(factors["corpus"]), int(factors["rows"]), str(factors["kind"])
+        self.judged = str(factors["judged"])
+        self.seen = options["steps"] * options["batch_size"] / self.rows
+        self._scores = {(row["factors"]["method"], row["factors"]["seed"]): self._score(row) for row in runs}
+
+    def _score(self, row: TrialRow) -> float | None:
+        """The mean over the tasks that the group is judged on."""
+        if self.judged == STS:
+            return score(row)
+        return mean(
+            value["value"] for task, value in row["values"].items() if task in self.judged.split(", ")
+        )
+
+    def of(self, method: str) -> list[float]:
+        return [value for (name, _), value in self._scores.items() if name == method and value is not None]
+
+    @property
+    def differences(self) -> list[float]:
+        """Of equal seeds."""
+        seeds = sorted({seed for _, seed in self._scores})
+        pairs = [(self._scores.get((METHOD, seed)), self._scores.get((BASELINE, seed))) for seed in seeds]
+        return [one - other for one, other in pairs if one is not None and other is not None]
+
+    @property
+    def label(self) -> str:
+        return self.corpus if self.kind == "domain" else f"{self.rows:,} sentences of {self.corpus}"
 
 
-def _kinds(runs: Sequence[TrialRow]) -> list[list[TrialRow]]:
-    return [[row for row in runs if row["factors"]["kind"] == kind] for kind in ("part", "domain", "all")]
+def _noise(groups: Sequence[Group]) -> SeedNoise:
+    """How far differences of equal seeds scatter, pooled over the groups that have several."""
+    several = [group.differences for group in groups if len(group.differences) > 1]
+    df = sum(len(values) - 1 for values in several)
+    total = sum((value - sum(values) / len(values)) ** 2 for values in several for value in values)
+    return SeedNoise(sd=math.sqrt(total / df / 2) if df else 0.0, df=df, paired=True)
 
 
-def _label(row: TrialRow) -> str:
-    factors = row["factors"]
-    return str(factors["corpus"]) if factors["kind"] == "domain" else f"{factors['rows']:,} sentences"
+def _groups(rows: Sequence[TrialRow]) -> list[Group]:
+    """Sizes in their order, then domains; rows of an earlier form of this study, of one method, are left out."""
+    by_corpus: dict[tuple[Any, ...], list[TrialRow]] = {}
+    for row in trained(rows):
+        factors = row["factors"]
+        if "judged" in factors:
+            key = (factors["kind"] == "domain", factors["rows"], factors["corpus"])
+            by_corpus.setdefault(key, []).append(row)
+    return [Group(by_corpus[key]) for key in sorted(by_corpus)]
 
 
-def _what_is_fixed(runs: Sequence[TrialRow]) -> list[str]:
+def _what_is_fixed(rows: Sequence[TrialRow]) -> list[str]:
     """What all runs share: without it the comparison means nothing."""
-    for row in runs[:1]:
+    for row in trained(rows)[:1]:
         options = row["options"]
         return [
-            f"Fixed for all: {METHOD}, {options['steps']} steps of {options['batch_size']} sentences "
+            f"Fixed for all: {options['steps']} steps of {options['batch_size']} sentences "
             f"({options['steps'] * options['batch_size']:,} drawn), learning rate {options['learning_rate']:g}, the "
-            "pretrained model, the seed. So a small corpus is seen several times and a large one only in part."
+            "pretrained model. So a small corpus is seen several times and a large one only in part."
         ]
     return []
 
 
 STUDY = Study(
     name="scale",
-    question="With the same computation, what does more text bring, and what does another kind of text?",
+    question="What does hard negative mixing bring beside SimCSE, by the size of the corpus and by its domain?",
     plan=plan,
     answer=answer,
     figure=figure,

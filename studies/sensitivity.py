@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from studies.reading import (
@@ -23,9 +23,19 @@ from studies.study import AllRows, Findings, Marks, Panel, Study, TrialRow
 #: The grid of Focal-InfoNCE.
 TEMPERATURES, MARGINS = (0.03, 0.05, 0.1), (0.1, 0.3, 0.5)
 #: Hyperparameters of HNCSE-HNM, each varied alone, beside one run with none varied.
-MIXING: dict[str, tuple[Any, ...]] = {"k": (4, 32), "num_mixtures": (10, 160), "alpha": (0.2,)}
+MIXING: dict[str, tuple[Any, ...]] = {
+    "k": (4, 32),
+    "num_mixtures": (10, 160),
+    "alpha": (0.2, 0.35, 0.65, 0.8),
+    "temperature": (0.03, 0.1),
+    "pool": ("queue",),
+}
+#: What a value cannot do without: the negatives of the batch before, as the paper's text has it.
+BESIDE: Mapping[Any, Mapping[str, Any]] = {"queue": {"pool_queue_size": 64}}
 NOTHING = "nothing"
-DEFAULTS = {"temperature": 0.05, "margin": 0.3, "k": 10, "num_mixtures": 40, "alpha": 0.5}
+DEFAULTS: dict[str, Any] = {
+    "temperature": 0.05, "margin": 0.3, "k": 10, "num_mixtures": 40, "alpha": 0.5, "pool": "batch",
+}  # fmt: skip
 FOCAL, MIXED = "focal-infonce", "hncse-hnm"
 NUM_SETTINGS = len(TEMPERATURES) * len(MARGINS) + 1 + sum(map(len, MIXING.values()))
 
@@ -41,7 +51,8 @@ def plan(setup: Setup) -> list[Planned]:
     wanted.append(({"part": MIXED, "varied": NOTHING}, {"method": MIXED}))
     for name, varied in MIXING.items():
         for value in varied:
-            wanted.append(({"part": MIXED, "varied": name, "value": value}, {"method": MIXED, name: value}))
+            factors = {"part": MIXED, "varied": name, "value": value}
+            wanted.append((factors, {"method": MIXED, name: value, **BESIDE.get(value, {})}))
     return setup.runs(wanted)
 
 
@@ -67,7 +78,7 @@ def figure(rows: Sequence[TrialRow], studies: AllRows) -> list[Panel]:
     for name, values in MIXING.items():
         by_value = {row["factors"]["value"]: score(row) for row in with_factors(mixed, varied=name)}
         marks.append(Marks(name, [(len(names) + at, by_value.get(value)) for at, value in enumerate(values)]))
-        names += [f"{name.removeprefix('num_')}\n{value:g}" for value in values]
+        names += [f"{name.removeprefix('num_')}\n{value}" for value in values]
     return [
         Panel(x="temperature", y="mean STS, dev", marks=lines, title="Focal-InfoNCE"),
         Panel(
@@ -97,8 +108,8 @@ def _values(row: TrialRow) -> str:
     if factors["part"] == FOCAL:
         return f"temperature {factors['temperature']:g}, margin {factors['margin']:g}"
     if factors["varied"] == NOTHING:
-        return "defaults: " + ", ".join(f"{name} {DEFAULTS[name]:g}" for name in MIXING)
-    return f"{factors['varied']} {factors['value']:g}"
+        return "defaults: " + ", ".join(f"{name} {DEFAULTS[name]}" for name in MIXING)
+    return f"{factors['varied']} {factors['value']}"
 
 
 def _spreads(runs: Sequence[TrialRow], noise: SeedNoise) -> list[str]:

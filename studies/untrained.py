@@ -22,7 +22,7 @@ def batches_of_views(encoder: Encoder, setup: Setup, seed: int = 0) -> list[View
     import torch
 
     from contrapose.contract import Views
-    from contrapose.train.batches import text_hashes
+    from contrapose.text.identity import text_hashes
 
     texts, size = setup.texts()[:SENTENCES], setup.batch_size
     batches = []

@@ -8,6 +8,8 @@ import pytest
 from benchmarks import speed
 from benchmarks.data import WIKIPEDIA, data_folder, own_corpus
 
+from tests.train.runs import plain_bert
+
 
 def test_without_a_data_folder_text_is_harvested(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from contrapose.data.quarantine import Quarantine
@@ -64,3 +66,31 @@ def test_every_rival_of_the_training_benchmark_runs(tmp_path: Path) -> None:
     assert [len(batch) for batch in batches] == [speed.BATCH_SIZE]
     assert len(set(batches[0])) == speed.BATCH_SIZE
     speed.plain_step(batches)(0)
+
+
+def test_every_method_has_a_loss_whose_cost_can_be_measured() -> None:
+    from benchmarks.overhead import loss_of
+
+    from contrapose.objectives.catalogue import all_methods
+
+    for name in all_methods():
+        loss_of(name)()
+
+
+def test_overhead_is_a_ratio_to_simcse_and_names_what_a_model_cannot_serve(tmp_path: Path) -> None:
+    from benchmarks.overhead import loss_ratios, step_ratios
+
+    from studies.methods_page import page
+
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("\n".join(f"sentence number {number} of the text" for number in range(200)) + "\n")
+    losses = loss_ratios(["simcse", "hncse"], rounds=1)
+    assert losses["simcse"] == 1.0
+    assert losses["hncse"] > 0
+    steps, reasons = step_ratios(
+        ["simcse", "diffcse"], str(plain_bert(tmp_path / "model")), str(corpus), rounds=1
+    )
+    assert set(steps) == {"simcse"}
+    assert "generator" in reasons["diffcse"]
+    report = {"machine": {}, "model": "tiny", "loss": losses, "step": steps}
+    assert "| [`hncse`](methods/hncse.md) | " in page(None, report)

@@ -23,6 +23,7 @@ from tests.waiting import PATIENCE
 VERBS = (
     "demo",
     "train",
+    "continue",
     "evaluate",
     "encode",
     "similarity",

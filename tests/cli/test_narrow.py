@@ -16,7 +16,7 @@ from rich.console import Console
 
 from contrapose.cli import console
 from contrapose.cli.fitting import FittedTable, wrapped, wrapped_command
-from contrapose.cli.main import VERBS, main
+from contrapose.cli.main import VERBS, main, name_of
 from contrapose.cli.progress import moving_bar
 from tests.cli.conftest import Command
 from tests.tiny import SENTENCES
@@ -144,7 +144,7 @@ def wide_help() -> dict[tuple[str, ...], str]:
     """The help of each verb where there is room for all of it."""
     verbs = [
         (),
-        *((verb.__name__.rpartition(".")[2],) for verb in VERBS),
+        *((name_of(verb),) for verb in VERBS),
         ("runs",),
         ("runs", "compare"),
         ("harvest",),

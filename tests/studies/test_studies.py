@@ -13,6 +13,7 @@ import pytest
 
 from contrapose.errors import UsageError
 from studies import measuring
+from studies.drawing import svg
 from studies.pages import (
     STUDIES,
     figure_path,
@@ -22,7 +23,6 @@ from studies.pages import (
     run_study,
     section,
     study_named,
-    svg,
 )
 from studies.reading import rows_in, trained
 from studies.runs import Planned, Setup, run_planned

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
-from contrapose.contract import Supplies
+from contrapose.contract import Needs, Supplies
 from contrapose.encoder.encoder import Encoder
 from contrapose.objectives.catalogue import all_methods, describe, recipe
 from contrapose.objectives.objective import Objective
@@ -32,17 +33,15 @@ def options_of(name: str, model: Path) -> dict[str, Any]:
         "diffcse": {"generator": str(model.parent / "masked-lm")},
         # Below its two layers lie embeddings, where the first token of every text is the same to the bit.
         "sscl": {"num_layers": 1},
+        # Few clusters, so that among a batch's rows there are false negatives.
+        "ifnd": {"num_clusters": 2, "num_clusterings": 1, "accepted_share": 1.0},
     }
     return options.get(name, {})
 
 
 def with_needs() -> list[str]:
     """The methods that need more than the vectors of their texts, from models and from files."""
-    models = [
-        name
-        for name in all_methods()
-        if (needs := recipe(name).needs).tokens or needs.layers or needs.companions or needs.pooled
-    ]
+    models = [name for name in all_methods() if replace(recipe(name).needs, texts=()) != Needs()]
     return [*models, *with_files()]
 
 
@@ -76,7 +75,12 @@ def supplied(objective: Objective, encoder: Encoder, model: Path, plan: StepPlan
     files = {each.name: read_vectors(each.vectors, rows=NUM_ROWS) for each in needed if each.vectors}
     companions = Companions(needed, beside.encoders, files) if needed else None
     widths = companions.widths if companions else {}
-    objective.attach(Supplies(width=encoder.width, companion_widths=widths, networks=beside.networks))
+    objective.attach(
+        Supplies(width=encoder.width, companion_widths=widths, networks=beside.networks, num_rows=NUM_ROWS)
+    )
+    if objective.refreshes_at(0):
+        corpus_ND = torch.randn(NUM_ROWS, encoder.width, generator=torch.Generator().manual_seed(0))
+        objective.refresh(0, torch.arange(NUM_ROWS), corpus_ND)
     others = {"companions": companions} if companions else {}
     modules = module_tree(encoder, objective, **others)
     return Ready(objective, replace(plan, needs=objective.needs, companions=companions), modules)

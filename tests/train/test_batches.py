@@ -11,7 +11,8 @@ import pytest
 from contrapose.data.corpus import Corpus, build_corpus
 from contrapose.errors import UsageError
 from contrapose.objectives.catalogue import recipe
-from contrapose.train.batches import Batches, text_hashes
+from contrapose.text.identity import text_hashes
+from contrapose.train.batches import Batches
 from tests.train.runs import Place, texts
 
 

@@ -19,9 +19,12 @@ from tests.train.two_processes import CASES, three_steps
 from tests.waiting import PATIENCE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-#: A text part that prepares, and a protocol with state.
+#: A text part that prepares, one that is refreshed, and a protocol with state.
 WHOLE_CORPUS = {
     "method": str(Path(__file__).with_name("whole_corpus.py")),
+    "views": "nearest-other,retrieved",
+    "neighbours": 8,
+    "refresh_neighbours": 3,
     "dropout": 0.0,
     "steps": 8,
     "learning_rate": 1e-4,
@@ -108,7 +111,7 @@ def test_what_one_process_says_all_know(out: Path) -> None:
     assert [json.loads((out / f"flags-{rank}").read_text()) for rank in (0, 1)] == [[True, False]] * 2
 
 
-def test_a_run_with_prepared_texts_and_a_protocol_is_that_of_one_process(
+def test_a_run_with_prepared_and_refreshed_texts_and_a_protocol_is_that_of_one_process(
     place: Place, out: Path, tmp_path: Path
 ) -> None:
     one = run_tiny(place, tmp_path / "one", **WHOLE_CORPUS).folder

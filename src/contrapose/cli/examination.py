@@ -27,6 +27,7 @@ EXTRAS = {
     "tensorboard": (("tensorboard",), "--tensorboard"),
     "mteb": (("mteb",), "contrapose evaluate --mteb"),
     "sweep": (("optuna",), "contrapose sweep"),
+    "faiss": (("faiss",), "--set neighbours_by=faiss"),
     "report": (("sklearn",), "the second picture of a report's map"),
 }
 #: Below this a run of a small model may not fit: three checkpoints, the model, the corpus.

@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -18,6 +19,7 @@ import typer
 from contrapose.cli import (
     compare,
     console,
+    continuing,
     demo,
     doctor,
     encode,
@@ -41,7 +43,8 @@ from contrapose.cli.settings_options import with_settings, without_settings
 from contrapose.train.signals import StopAtOnce, Stopped
 
 VERBS = (
-    demo, train, evaluate, report, compare, sweep, reproduce, federate, encode, similarity, search, methods, doctor,
+    demo, train, continuing, federate, evaluate, report, compare, sweep, reproduce, encode, similarity, search, methods,
+    doctor,
 )  # fmt: skip
 
 #: The error of a wrong option or argument, whichever click stands below typer.
@@ -88,8 +91,7 @@ def command_line(given: Sequence[str] | None = None) -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(contrapose)
     for verb in VERBS:
-        name = verb.__name__.rpartition(".")[2]
-        function = getattr(verb, name)
+        name, function = name_of(verb), getattr(verb, verb.__name__.rpartition(".")[2])
         whole = with_settings(function) if given is None or name in given else without_settings(function)
         app.command(name, help=paragraphs(function.__doc__), epilog=verb.EXAMPLES)(whole)
     app.add_typer(harvest.app, name="harvest")
@@ -97,6 +99,16 @@ def command_line(given: Sequence[str] | None = None) -> typer.Typer:
     anything = {"allow_extra_args": True, "ignore_unknown_options": True}
     app.command("study", hidden=True, add_help_option=False, context_settings=anything)(study.study)
     return app
+
+
+def name_of(verb: ModuleType) -> str:
+    """The verb of a file: its name, but where that is a word of Python.
+
+    >>> name_of(train), name_of(continuing)
+    ('train', 'continue')
+    """
+    module = verb.__name__.rpartition(".")[2]
+    return {"continuing": "continue"}.get(module, module)
 
 
 def __getattr__(name: str) -> typer.Typer:

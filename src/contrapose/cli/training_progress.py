@@ -102,6 +102,7 @@ def fact_lines(first_step: int, num_steps: int, facts: Mapping[str, Any]) -> lis
         f"{facts['rows']:,} rows to train on, {facts['held_out']:,} held out; views: {facts['views']}; "
         f"{facts['device']}, {facts['precision']}"
     )
+    lines += [str(line) for line in facts.get("of_views", ())]
     if "view_cosine" in facts:
         lines.append(
             f"two dropout views of a text have a mean cosine of {facts['view_cosine']:.4f} (1 would teach nothing)"

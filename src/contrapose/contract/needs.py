@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
-from torch import nn
+from torch import Tensor, nn
 
 from contrapose.errors import UsageError
 
@@ -74,6 +74,7 @@ class Needs:
     labels      one class per row
     companions  other encoders, see :class:`Companion`
     networks    networks of a term, see :class:`Network`
+    row_texts   whose text is whose: the number of every row's first text, ``Supplies.text_ids_N``
 
     >>> (Needs(layers=(-2,)) | Needs(layers=(-3, -2), tokens=True)).layers
     (-2, -3)
@@ -86,6 +87,7 @@ class Needs:
     labels: bool = False
     companions: tuple[Companion, ...] = ()
     networks: tuple[Network, ...] = ()
+    row_texts: bool = False
 
     def __post_init__(self) -> None:
         if any(layer >= -1 for layer in self.layers):
@@ -101,6 +103,7 @@ class Needs:
             labels=self.labels or other.labels,
             companions=_one_of_each(self.companions, other.companions),
             networks=_one_of_each(self.networks, other.networks),
+            row_texts=self.row_texts or other.row_texts,
         )
 
 
@@ -127,6 +130,8 @@ class Supplies:
     companion_widths  companion -> its width
     networks          network -> the module that was built for it
     num_rows          rows of the corpus, where it is known
+    num_training_rows those of them that are trained on: the others are held out
+    text_ids_N        (num_rows,) int64: of every row's first text, as ``Views.text_ids`` are of a batch's
     seed              for what is drawn at the beginning, such as the weights of a head
     """
 
@@ -135,4 +140,6 @@ class Supplies:
     companion_widths: Mapping[str, int] = field(default_factory=dict)
     networks: Mapping[str, nn.Module] = field(default_factory=dict)
     num_rows: int | None = None
+    num_training_rows: int | None = None
+    text_ids_N: Tensor | None = None
     seed: int = 0

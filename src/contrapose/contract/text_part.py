@@ -25,11 +25,14 @@ class TextRows(Protocol):
 class TextPart(ABC):
     """Text in, text out. A pure function of rows, seed and step, so that a resumed run sees the same texts.
 
-    A subclass says its ``name`` and ``idea`` and takes its hyperparameters as keyword-only arguments (and
-    ``max_words``, beyond which the encoder reads nothing, if it asks for it). One that must know the whole corpus
-    overrides ``prepare`` and ``attach``.
+    A subclass says its ``name`` and ``idea`` and takes its hyperparameters as keyword-only arguments (and, if it asks
+    for them, ``max_words``, beyond which the encoder reads nothing, and ``token_ids``, which turns texts into the
+    model's token ids). One that must know the whole corpus overrides ``prepare`` or ``refresh``, and ``attach``.
 
+    gives                         the views it makes; several text parts each give their own, and where none of them
+                                  gives anchor and positive, those are the columns of the data, or one text twice
     fewest_columns, most_columns  how many columns of text it takes; None: any number
+    refresh_every                 steps between two calls of ``refresh``; None: only before the first
 
     >>> class Shout(TextPart):
     ...     name, idea = "shout", "The same text in capitals."
@@ -42,6 +45,7 @@ class TextPart(ABC):
 
     name: ClassVar[str]
     idea: ClassVar[str]
+    gives: ClassVar[tuple[str, ...]] = ("anchor", "positive")
     fewest_columns: ClassVar[int] = 1
     most_columns: ClassVar[int | None] = 1
     #: Whether both views are one text, so that only dropout tells them apart: then the encoder must have some.
@@ -52,6 +56,12 @@ class TextPart(ABC):
     advice: ClassVar[str] = (
         "Try other views (--views) or a lower --learning-rate, and judge with labels (--dev-data, contrapose evaluate)."
     )
+
+    refresh_every: int | None = None
+
+    def check(self, corpus: TextRows, rows_N: np.ndarray) -> None:  # noqa: B027 - most parts take any corpus
+        """Raise UsageError, in one sentence, for a corpus or a tokenizer that the part can do nothing with. Called
+        before anything is computed; rows_N: the rows that may be trained on, sorted."""
 
     def prepare(
         self, corpus: TextRows, rows_N: np.ndarray, encode: Callable[[Sequence[str]], Tensor]
@@ -65,14 +75,35 @@ class TextPart(ABC):
         """
         return {}
 
+    def refresh(
+        self, corpus: TextRows, rows_N: np.ndarray, vectors_ND: np.ndarray
+    ) -> Mapping[str, np.ndarray]:
+        """In place of :meth:`prepare`, for a part that looks at the vectors of the corpus: arrays by name.
+
+        vectors_ND: (N, D) float32 of the first text of each of ``rows_N``, not normalized, mapped from a file.
+
+        Called with the vectors of the pretrained model before the first batch, and with those of the model as it is
+        then before the batch of every later step that ``refresh_every`` divides; shapes and types stay the same. What
+        a later call gives is saved with the checkpoint.
+        """
+        return {}
+
     def attach(  # noqa: B027 - most parts have nothing to take
         self, corpus: TextRows, rows_N: np.ndarray, prepared: Mapping[str, np.ndarray]
     ) -> None:
-        """Take what :meth:`prepare` gave, read-only, once before the first batch: in every process of a run, and
-        again where a run goes on. Only called where the part overrides ``prepare``."""
+        """Take what :meth:`prepare` or :meth:`refresh` gave, read-only: in every process of a run, before the first
+        batch, after every refresh, and where a run goes on. Only called where the part overrides one of the two."""
+
+    def facts(self) -> Sequence[str]:
+        """What a person should know of it before the first step, a line each. Called once all is attached."""
+        return ()
+
+    def statistics(self, rows: Sequence[int], *, seed: int, step: int) -> Mapping[str, float]:
+        """Numbers for the log about the batch of a step, under names that no other part uses."""
+        return {}
 
     @abstractmethod
     def texts(
         self, rows: Sequence[int], columns: Mapping[str, list[str]], *, seed: int, step: int
     ) -> Mapping[str, list[str]]:
-        """View name -> one text per row, ``anchor`` and ``positive`` always among them."""
+        """View name -> one text per row, for every view that the part gives."""

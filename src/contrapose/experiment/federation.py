@@ -101,7 +101,9 @@ class Federation(Experiment):
         name = trial.factors["method"]
         if name == UNTRAINED:
             return train_and_evaluate(self.setting, trial, folder, listener)
-        run = run_in(self.setting, trial, folder_of(folder.parents[1], name, trial.factors["seed"]), listener)
+        seed = trial.factors["seed"]
+        options = {"method": self.method, "seed": seed, **self.options_of(name)}
+        run = run_in(self.setting, options, folder_of(folder.parents[1], name, seed), listener)
         before, chosen = run.summary["score_before"], run.summary["score_chosen"]
         gain = None if before is None or chosen is None else chosen - before
         facts = {**{each: run.summary[each] for each in KEPT}, "gain": gain}

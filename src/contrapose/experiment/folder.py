@@ -84,12 +84,8 @@ def _refuse_foreign(folder: Path) -> None:
 
 
 def _named(there: Mapping[str, Any]) -> str:
-    words = {
-        "compare": "a comparison",
-        "sweep": "a sweep",
-        "reproduce": "a reproduction",
-        "federate": "a federation",
-    }
+    words = {"compare": "a comparison", "sweep": "a sweep", "reproduce": "a reproduction",
+             "continue": "a continuation", "federate": "a federation"}  # fmt: skip
     return f"{words.get(str(there.get('kind')), 'another experiment')} with other settings"
 
 

@@ -98,20 +98,20 @@ def encoder_of(
 
 
 def run_of(setting: Setting, trial: Trial, folder: Path, listener: Listener | None = None) -> Run:
-    """Train as the options say, in ``folder``/run."""
-    return run_in(setting, trial, folder / "run", listener)
+    """Train as the trial's options say, in ``folder``/run."""
+    shared = {*setting.identity, METHOD_FILE}
+    options = {name: value for name, value in trial.options.items() if name not in shared}
+    return run_in(setting, options, folder / "run", listener)
 
 
-def run_in(setting: Setting, trial: Trial, out: Path, listener: Listener | None = None) -> Run:
-    """Train as the options say, in the folder ``out``, or go on where an interrupted attempt left off.
+def run_in(setting: Setting, options: Mapping[str, Any], out: Path, listener: Listener | None = None) -> Run:
+    """Train with these options in ``out``, or go on there.
 
     What was trained is measured as it is, not blended with the pretrained model, unless the options say so: a method
     that harms would otherwise hand out the pretrained model and look harmless.
     """
     from contrapose.train.api import train
 
-    shared = {*setting.identity, METHOD_FILE}
-    options = {name: value for name, value in trial.options.items() if name not in shared}
     shown: dict[str, Any] = {"model": setting.model, "out": out, "listener": listener}
     given = {**shown, "dev_data": setting.dev_data, "blend": 1.0, **options}
     if out.exists():

@@ -7,7 +7,7 @@ never by "the diagonal", so that extra columns need no special case.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -21,6 +21,8 @@ class Columns:
 
     Either ``vectors``, shared (N, D) or one set per row (B, K, D), or ``cosines`` (B, K) where a source knows them
     without building the vectors. ``valid`` (bool) and ``log_weight`` (added to the logit) broadcast to (B, columns).
+    ``text_ids`` (int64, as of the views) says whose text a column is, shared (N,) or of each row (B, K); None where
+    it is no one text's, as a mixture.
     """
 
     origin: str
@@ -28,6 +30,7 @@ class Columns:
     cosines: Tensor | None = None
     valid: Tensor | None = None
     log_weight: Tensor | None = None
+    text_ids: Tensor | None = None
 
     def __post_init__(self) -> None:
         if (self.vectors is None) == (self.cosines is None):
@@ -43,6 +46,7 @@ class ScoreTable:
     log_weight_BC  added to the logit, or None where all are 0
     positive_B     the column of each row's positive
     origins        where the columns came from: name -> slice of columns
+    text_ids       of the columns of an origin, where they are known: (N,), or of each row (B, K)
     """
 
     cosine_BC: Tensor
@@ -50,6 +54,7 @@ class ScoreTable:
     log_weight_BC: Tensor | None
     positive_B: Tensor
     origins: Mapping[str, slice]
+    text_ids: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def is_positive_BC(self) -> Tensor:
@@ -120,6 +125,7 @@ def score_table(anchor_BD: Tensor, blocks: Sequence[Columns], positive_B: Tensor
         log_weight_BC=torch.cat(weights, dim=1) if any_weight else None,
         positive_B=positive_B,
         origins=origins,
+        text_ids={block.origin: block.text_ids for block in blocks if block.text_ids is not None},
     )
 
 

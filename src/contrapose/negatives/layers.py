@@ -58,11 +58,14 @@ class LayerNegatives(Part):
                 vectors_BD = views.of(view, layer)
                 if self.detach_layers:
                     vectors_BD = vectors_BD.detach()
-                origin = f"layer{layer}_{view}"
+                origin, texts_B = f"layer{layer}_{view}", views.text_ids.get(view)
                 if self.scope == "own":
-                    yield Columns(origin=origin, vectors=vectors_BD[:, None, :])
+                    texts_B1 = None if texts_B is None else texts_B[:, None]
+                    yield Columns(origin=origin, vectors=vectors_BD[:, None, :], text_ids=texts_B1)
                 else:
-                    yield Columns(origin=origin, vectors=vectors_BD, valid=_valid(views, view))
+                    yield Columns(
+                        origin=origin, vectors=vectors_BD, valid=_valid(views, view), text_ids=texts_B
+                    )
 
 
 def _valid(views: Views, view: str) -> Tensor | None:

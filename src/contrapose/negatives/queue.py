@@ -58,6 +58,7 @@ class Queue(Part):
                 origin="queue",
                 vectors=self.vectors_MD[: self.num_filled].clone(),
                 valid=~self.repeats(views),
+                text_ids=self.text_ids_M[: self.num_filled].clone(),
             )
 
     def repeats(self, views: Views) -> Tensor:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from contrapose import filters, negatives, positives, regularizers
 from contrapose.config import validate
-from contrapose.contract import Loss, Method, Part, Supplies, Views, key_of
+from contrapose.contract import Loss, Method, Part, Supplies, TextPart, Views, key_of
 from contrapose.contract.discovery import by_name, declared
 from contrapose.errors import UsageError, nearest
 from contrapose.objectives.configured import ConfiguredMethod
@@ -100,7 +100,7 @@ def method_named(name: str) -> Method:
     )
 
 
-def _names(parts: Sequence[str | type[Part]]) -> list[str]:
+def _names(parts: Sequence[str | type[Part] | type[TextPart]]) -> list[str]:
     return [part if isinstance(part, str) else part.name for part in parts]
 
 
@@ -167,7 +167,7 @@ def _made(
     )
     try:
         result.build(width=1)
-        result.protocol()
+        result.try_texts_and_protocol()
     except ValueError as error:
         raise UsageError(f"{where}: {error}") from None
     return result
@@ -234,7 +234,7 @@ def describe(*names: str) -> list[dict[str, Any]]:
                 "reference": method.reference,
                 "parts": [
                     method.objective.__name__.replace("_", "-"),
-                    *_names(method.parts),
+                    *_names((*method.parts, *method.text_parts)),
                     *names_of_protocol(method),
                 ],
                 "hyperparameters": values.model_dump(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ from contrapose.contract import Method, Needs, Part, TextPart, TrainingProtocol
 from contrapose.objectives.exclusions import Record, refuse_exclusions
 from contrapose.objectives.hyperparameters import hyperparameters_of, values_for
 from contrapose.objectives.objective import Objective
-from contrapose.text.catalogue import AUTO, text_parts_for
+from contrapose.text.catalogue import AUTO, text_parts_for, text_parts_named
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,30 @@ class ConfiguredMethod:
             self.method.needs,
         )
 
-    def text_parts(self, columns: Sequence[str], *, max_words: int) -> tuple[TextPart, ...]:
-        """What makes the texts of the views from data of these columns, for an encoder that reads so many words."""
+    def text_parts(
+        self,
+        columns: Sequence[str],
+        *,
+        max_words: int,
+        token_ids: Callable[[Sequence[str]], list[list[int]]] | None = None,
+    ) -> tuple[TextPart, ...]:
+        """What makes the texts of the views from data of these columns, for an encoder that reads so many words.
+
+        token_ids: texts to the encoder's token ids, for those that look at them.
+        """
         values = self.hyperparameters.model_dump()
         chosen = text_parts_for(self.views, columns, self.method.text_parts)
         # Where nobody chose views, the columns of the data did, so that this is the first place where they are known.
         records: tuple[Record, ...] = (self.method, *self.parts, *chosen, self.protocol_class)
         refuse_exclusions(records, f"method '{self.method.name}'")
-        return tuple(_instance(part, values, max_words=max_words) for part in chosen)
+        return tuple(_instance(part, values, max_words=max_words, token_ids=token_ids) for part in chosen)
+
+    def try_texts_and_protocol(self) -> None:
+        """Make the protocol, and the text parts as far as they are chosen before the data is known. Raises ValueError
+        where numbers contradict one another."""
+        self.protocol()
+        for part in text_parts_named(self.views, self.method.text_parts):
+            _instance(part, self.hyperparameters.model_dump(), max_words=1, token_ids=None)
 
     def protocol(self) -> TrainingProtocol:
         """How steps follow one another: a new one, without its state yet."""

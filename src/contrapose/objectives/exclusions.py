@@ -30,7 +30,7 @@ class Exclusion:
 
 
 def exclusion_among(records: Sequence[Record]) -> Exclusion | None:
-    """The first two that do not go together; None where all do.
+    """The first two that do not go together, since one says so, or both give one view; None where all do.
 
     >>> class Loud(Part):
     ...     name, idea = "loud", "Loud."
@@ -44,6 +44,11 @@ def exclusion_among(records: Sequence[Record]) -> Exclusion | None:
         for one, other in (pair, pair[::-1]):
             if other.name in one.excludes:
                 return Exclusion(one, other, one.excludes[other.name])
+        if both := _views_of(pair[0]) & _views_of(pair[1]):
+            reason = (
+                f"Each of the two gives the view '{min(both)}', so that one would undo what the other gave."
+            )
+            return Exclusion(*pair, reason)
     return None
 
 
@@ -61,6 +66,14 @@ def excluded_by(records: Sequence[Record], others: Sequence[Record]) -> Mapping[
         for name in sorted(own & set(other.excludes)):
             reasons.setdefault(other.name, other.excludes[name])
     return {name: reason for name, reason in sorted(reasons.items()) if name not in own}
+
+
+def _views_of(record: Record) -> frozenset[str]:
+    return (
+        frozenset(record.gives)
+        if not isinstance(record, Method) and issubclass(record, TextPart)
+        else frozenset()
+    )
 
 
 def _in_words(record: Record) -> str:

@@ -29,8 +29,9 @@ def check_equation(equation: Callable[..., Any]) -> None:
         )
 
 
-#: Keyword-only arguments that a part is given and nobody sets: the width of the views, the words an encoder reads.
-SUPPLIED = frozenset({"width", "max_words"})
+#: Keyword-only arguments that a part is given and nobody sets: the width of the views, the words an encoder reads, and
+#: what turns texts into token ids.
+SUPPLIED = frozenset({"width", "max_words", "token_ids"})
 
 
 def hyperparameters_of(equation: Callable[..., Any]) -> type[Frozen]:

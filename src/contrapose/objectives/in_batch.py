@@ -22,7 +22,12 @@ def in_batch_table(views: Views, extra: Sequence[Columns] = ()) -> ScoreTable:
     for name, negative_BD in views.negatives.items():
         repeats_BB = views.repeats_anchor(name)
         blocks.append(
-            Columns(origin=name, vectors=negative_BD, valid=None if repeats_BB is None else ~repeats_BB)
+            Columns(
+                origin=name,
+                vectors=negative_BD,
+                valid=None if repeats_BB is None else ~repeats_BB,
+                text_ids=views.text_ids.get(name),
+            )
         )
     return score_table(views.anchor, [*blocks, *extra], rows_B)
 
@@ -38,9 +43,12 @@ def own_negatives(table: ScoreTable, views: Views) -> Tensor:
 def _positives(views: Views) -> Columns:
     repeats_BB = views.repeats_anchor("positive")
     valid = None if repeats_BB is None else ~repeats_BB
+    texts_B = views.text_ids.get("positive")
     own_positive_BD = views.by_name.get("own_positive")
     if own_positive_BD is None:
-        return Columns(origin="batch", vectors=views.positive, valid=valid)
+        return Columns(origin="batch", vectors=views.positive, valid=valid, text_ids=texts_B)
     cosine_BB = cosine_table(views.anchor, views.positive)
     own_B = paired_cosine(views.anchor, own_positive_BD)
-    return Columns(origin="batch", cosines=torch.diagonal_scatter(cosine_BB, own_B), valid=valid)
+    return Columns(
+        origin="batch", cosines=torch.diagonal_scatter(cosine_BB, own_B), valid=valid, text_ids=texts_B
+    )

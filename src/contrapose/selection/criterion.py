@@ -44,6 +44,7 @@ from contrapose.selection.label_free import (
     gain,
     judge,
     label_free_statistics,
+    level,
 )
 from contrapose.selection.settings import SelectionSettings
 
@@ -157,6 +158,11 @@ class LabelFree:
             "topics": now.topics,
             "effective_rank": now.effective_rank,
         }
+
+    def per_row(self, encoder: Encoder, precision: str) -> tuple[np.ndarray, np.ndarray]:
+        """Of each pair (N,): the level whose mean change is the score, and the reciprocal rank of the partner."""
+        now = self._evaluate(encoder, precision)
+        return level(self._pretrained, now), now.scores[now.partners]["reciprocal_rank"]
 
     def judge(self, encoder: Encoder, precision: str, *, brief: bool = False) -> Judgement | None:
         return judge(self._pretrained, self._evaluate(encoder, precision, brief=brief))

@@ -109,13 +109,20 @@ def probe_scores(first_ND: np.ndarray, second_ND: np.ndarray) -> dict[str, np.nd
 def gain(pretrained: LabelFreeStatistics, now: LabelFreeStatistics) -> np.ndarray:
     """The expected gain of each row (N,), see above; its mean is the score."""
     before, after = pretrained.scores[pretrained.partners], now.scores[pretrained.partners]
-    names = (
-        ("margin",)
-        if pretrained.partners == "titles" or pretrained.topics > DIFFUSE
-        else ("closeness", "spread")
-    )
-    change: np.ndarray = np.sum([after[name] - before[name] for name in names], axis=0)
+    change: np.ndarray = np.sum([after[name] - before[name] for name in _counted(pretrained)], axis=0)
     return change
+
+
+def level(pretrained: LabelFreeStatistics, now: LabelFreeStatistics) -> np.ndarray:
+    """What :func:`gain` is the change of (N,): so that two models that began with one can be compared row by row."""
+    scores = now.scores[pretrained.partners]
+    whole: np.ndarray = np.sum([scores[name] for name in _counted(pretrained)], axis=0)
+    return whole
+
+
+def _counted(pretrained: LabelFreeStatistics) -> tuple[str, ...]:
+    in_topics = pretrained.partners == "titles" or pretrained.topics > DIFFUSE
+    return ("margin",) if in_topics else ("closeness", "spread")
 
 
 @dataclass(frozen=True)

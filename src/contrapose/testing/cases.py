@@ -160,7 +160,10 @@ def batch(
     if first_text is not None:
         ids = torch.arange(first_text, first_text + rows)
         texts = {"anchor": ids, "positive": ids.clone()}
-    return Views.pair(anchor, positive, seed=7, step=step, text_ids=texts, tokens=tokens(rows, seed))
+    rows_B = torch.arange(rows)
+    return Views.pair(
+        anchor, positive, seed=7, step=step, row_ids=rows_B, text_ids=texts, tokens=tokens(rows, seed)
+    )
 
 
 def with_gradient(views: Views) -> Views:

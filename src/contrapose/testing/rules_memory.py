@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import torch
 
+from contrapose.contract import Part
 from contrapose.objectives.catalogue import recipe
 from contrapose.objectives.objective import Objective
 from contrapose.testing.cases import Case
@@ -30,8 +32,10 @@ def with_small_queues(case: Case) -> Case:
 
 
 def remembers(case: Case) -> bool:
-    """Whether there is anything in its buffers; weights learn, and remember nothing."""
-    return any(buffer.numel() > 1 for buffer in with_small_queues(case).build(memory=False).buffers())
+    """Whether an accepted step leaves anything in its buffers; weights learn, and remember nothing."""
+    parts = with_small_queues(case).build(memory=False).parts.values()
+    observing = [part for part in parts if "observe" in cast("Part", part).verbs()]
+    return any(buffer.numel() > 1 for part in observing for buffer in part.buffers())
 
 
 def filled(case: Case, *sizes: int) -> Objective:

@@ -58,6 +58,8 @@ def order_of_rows_does_not_matter(case: Case) -> None:
         views,
         by_name={name: vectors[order] for name, vectors in views.by_name.items()},
         text_ids={name: ids[order] for name, ids in views.text_ids.items()},
+        row_ids=None if views.row_ids is None else views.row_ids[order],
+        labels=None if views.labels is None else views.labels[order],
     )
     objective = case.build()
     torch.testing.assert_close(objective(shuffled).outcome.loss_B, objective(views).outcome.loss_B[order])

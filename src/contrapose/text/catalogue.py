@@ -29,8 +29,8 @@ AUTO = "auto"
 def all_text_parts() -> Mapping[str, type[TextPart]]:
     """Every text part by name, in alphabetical order.
 
-    >>> list(all_text_parts())
-    ['crop', 'dropout', 'pairs']
+    >>> {"crop", "dropout", "pairs"} <= set(all_text_parts())
+    True
     """
     parts = by_name(declared(text, "TEXT_PART"), "text parts")
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
@@ -61,7 +61,7 @@ def text_parts_named(views: str, own: Sequence[str | type[TextPart]] = ()) -> tu
     ['crop']
     >>> text_parts_named("crops")
     Traceback (most recent call last):
-    contrapose.errors.UsageError: --views: there is no 'crops'. Did you mean 'crop'? Known: auto, crop, dropout, pairs
+    contrapose.errors.UsageError: --views: there is no 'crops'. Did you mean 'crop'? Known: auto, ...
     """
     known = {**all_text_parts(), **{part.name: part for part in own if not isinstance(part, str)}}
     names = [part if isinstance(part, str) else part.name for part in own]
@@ -78,16 +78,18 @@ def text_parts_named(views: str, own: Sequence[str | type[TextPart]] = ()) -> tu
 def text_parts_for(
     views: str, columns: Sequence[str], own: Sequence[str | type[TextPart]] = ()
 ) -> tuple[type[TextPart], ...]:
-    """The text parts for data of these columns; where nobody chose, pairs of columns, or one text twice.
+    """The text parts for data of these columns; where none gives anchors, pairs of columns, or one text twice.
 
     Raises UsageError for views that the columns cannot give.
 
     >>> [part.name for part in text_parts_for("auto", ("anchor", "positive"))]
     ['pairs']
+    >>> [part.name for part in text_parts_for("retrieved", ("text",))]
+    ['dropout', 'retrieved']
     """
     chosen = text_parts_named(views, own)
-    if not chosen:
-        chosen = (all_text_parts()["pairs" if len(columns) > 1 else "dropout"],)
+    if not any("anchor" in part.gives for part in chosen):
+        chosen = (all_text_parts()["pairs" if len(columns) > 1 else "dropout"], *chosen)
     for part in chosen:
         if len(columns) < part.fewest_columns:
             raise UsageError(

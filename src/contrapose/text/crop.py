@@ -8,7 +8,6 @@ it would say something else. Giorgi et al. 2021 (DeCLUTR) train on span pairs of
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 from contrapose.contract import TextPart
 from contrapose.seeds import numpy_generator
@@ -49,9 +48,6 @@ class Crops(TextPart):
         "Where the documents have titles, train on (title, text) pairs (--columns title,text); else try a lower "
         "--learning-rate, and judge with labels (--dev-data, contrapose evaluate)."
     )
-    excludes: ClassVar[Mapping[str, str]] = {
-        "dropout": "Each of the two makes both views of a row, so that one would undo what the other made."
-    }
 
     def __init__(self, *, max_words: int | None = None) -> None:
         self.max_words = max_words

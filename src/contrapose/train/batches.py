@@ -7,10 +7,9 @@ a step that crosses the end of an epoch takes its rest from the next one, and re
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -20,16 +19,21 @@ from contrapose.contract import TextPart
 from contrapose.data.corpus import Corpus
 from contrapose.errors import UsageError
 from contrapose.seeds import derive, permute
+from contrapose.text.identity import text_hashes
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One global batch: the texts of every view, and hashes that are equal where texts are."""
+    """One global batch: the texts of every view, and hashes that are equal where texts are.
+
+    statistics: what the text parts have to say of it, for the log.
+    """
 
     step: int
     row_ids: Tensor
     texts: Mapping[str, list[str]]
     text_ids: Mapping[str, Tensor]
+    statistics: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def view_names(self) -> tuple[str, ...]:
@@ -78,10 +82,12 @@ class Batches:
         row_ids = self.rows[self._shuffled(step)]
         columns = self.corpus.take(row_ids)
         texts: dict[str, list[str]] = {}
+        statistics: dict[str, float] = {}
         for part in self.text_parts:
             texts |= part.texts(row_ids, columns, seed=self.seed, step=step)
+            statistics |= part.statistics(row_ids, seed=self.seed, step=step)
         text_ids = {name: text_hashes(view) for name, view in texts.items()} if self.mask_repeats else {}
-        return Batch(step=step, row_ids=torch.from_numpy(row_ids), texts=texts, text_ids=text_ids)
+        return Batch(step, torch.from_numpy(row_ids), texts, text_ids, statistics)
 
     def _shuffled(self, step: int) -> np.ndarray:
         positions = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
@@ -91,16 +97,3 @@ class Batches:
             here = epochs == epoch
             shuffled[here] = permute(within[here], len(self.rows), derive(self.seed, "shuffle", int(epoch)))
         return shuffled
-
-
-def text_hashes(texts: list[str]) -> Tensor:
-    """One positive int64 per text, equal for equal texts (63 bits of a hash).
-
-    >>> text_hashes(["a", "b", "a"]).unique().numel()
-    2
-    """
-    digests = (hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts)
-    # The low bit is set: 0 stands for "unknown text" in a queue.
-    return torch.tensor(
-        [(int.from_bytes(digest, "little") >> 1) | 1 for digest in digests], dtype=torch.int64
-    )

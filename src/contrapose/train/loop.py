@@ -11,6 +11,7 @@ a run that was never stopped.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -46,7 +47,7 @@ def run(session: Session) -> None:
     _set_mode(session)
     with StopRequest(session.listener.stopping) as stop, Prefetcher(session) as prefetcher:
         while progress.step < session.num_steps and not progress.stopped_early:
-            if session.objective.refreshes_at(progress.step):
+            if session.refreshes_at(progress.step):
                 save_once(session)
                 refresh(session)
             if session.protocol.inspects_at(progress.step):
@@ -89,7 +90,7 @@ def _one_step(session: Session, tokenized: TokenizedBatch) -> None:
     grad_norm = gradient_norm(parameters.values())
     problem = what_is_not_finite(result, grad_norm, parameters.items())
     progress.step += 1
-    row = _row(result, progress.step, rate, grad_norm, problem)
+    row = _row(result, tokenized.batch.statistics, progress.step, rate, grad_norm, problem)
     if problem:
         put_back(session.modules, statistics)
         _log(session, row, began)
@@ -108,14 +109,27 @@ def _one_step(session: Session, tokenized: TokenizedBatch) -> None:
     _log(session, row, began)
 
 
-def _row(result: StepResult, step: int, rate: float, grad_norm: torch.Tensor, problem: str) -> dict[str, Any]:
+def _row(
+    result: StepResult,
+    of_texts: Mapping[str, float],
+    step: int,
+    rate: float,
+    grad_norm: torch.Tensor,
+    problem: str,
+) -> dict[str, Any]:
     terms = (
         {f"loss_{name}": term for name, term in result.loss.terms.items()}
         if len(result.loss.terms) > 1
         else {}
     )
     measured = numbers({"loss": result.loss.total, **terms, "grad_norm": grad_norm, **result.loss.stats})
-    row: dict[str, Any] = {"step": step, "loss": measured.pop("loss"), "learning_rate": rate, **measured}
+    row: dict[str, Any] = {
+        "step": step,
+        "loss": measured.pop("loss"),
+        "learning_rate": rate,
+        **measured,
+        **of_texts,
+    }
     return {**row, "skipped": problem} if problem else row
 
 

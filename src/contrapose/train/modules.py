@@ -4,6 +4,7 @@
     objective     the method with its parts: queues, clusters, heads, networks
     companions    encoders beside the trained one, those that change
     protocol      how steps follow one another
+    texts         what text parts learn of the corpus between steps, where they do
 
 Its parameters are the optimizer's, of its gradients the norm is taken and checked, its state is the checkpoint. The
 exported model takes the encoder alone.

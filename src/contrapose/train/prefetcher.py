@@ -30,7 +30,7 @@ class Prefetcher:
         current = self._upcoming.pop(step, None) or self._pool.submit(batch_at, self._session, step)
         ready = current.result()
         # A part that looks at the corpus before the next step may change what its batch is: that one is made then.
-        if step + 1 < self._session.num_steps and not self._session.objective.refreshes_at(step + 1):
+        if step + 1 < self._session.num_steps and not self._session.refreshes_at(step + 1):
             self._upcoming[step + 1] = self._pool.submit(batch_at, self._session, step + 1)
         return ready
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from contrapose.contract import RunOutline
 from contrapose.data.corpus import Corpus
@@ -34,6 +35,7 @@ from contrapose.train.preflight import Cleared, has_record
 from contrapose.train.prepared_texts import attach_prepared, take_prepared
 from contrapose.train.progress import Progress
 from contrapose.train.records import lengthen, write_down
+from contrapose.train.refreshed_texts import RefreshedTexts
 from contrapose.train.resume import (
     check_method_file,
     check_settings,
@@ -88,11 +90,13 @@ def prepare(
         build(folder, settings, cleared, listener)
     processes.wait()
     corpus = Corpus.open(corpus_copy_of(folder))
-    text_parts = made.text_parts(corpus.columns, max_words=settings.training.max_length)
+    text_parts = made.text_parts(
+        corpus.columns, max_words=settings.training.max_length, token_ids=encoder.token_ids
+    )
     views = ",".join(part.name for part in text_parts)
     held_out_rows = min(settings.data.held_out_rows, len(corpus) // 10)
     rows, held_out = corpus.split_held_out(held_out_rows, derive(settings.training.seed, "held-out") >> 1)
-    attach_prepared(
+    prepared = attach_prepared(
         text_parts,
         folder,
         corpus,
@@ -124,10 +128,11 @@ def prepare(
         "precision": "bf16" if bf16 else "fp32",
         "account": corpus.statistics.lines(),
         "temperature": getattr(made.hyperparameters, "temperature", None),
+        "of_views": [line for part in text_parts for line in part.facts()],
         **_measured_views(encoder, batches, settings),
     }
     check_views(objective.needs, batches.at(0).view_names)
-    companions = supply(objective, beside, encoder, corpus, settings.training.seed)
+    companions = supply(objective, beside, encoder, corpus, rows, settings.training.seed)
     protocol = made.protocol()
     protocol.run = _outline(encoder, num_steps, settings.training.batch_size)
     check_steps_together(protocol, settings, num_steps)
@@ -143,7 +148,10 @@ def prepare(
         processes=processes,
         listener=listener,
     )
-    others = {"companions": companions} if companions else {}
+    others: dict[str, nn.Module] = {"companions": companions} if companions else {}
+    refreshed_texts = None
+    if any(part.refresh_every is not None for part in text_parts):
+        refreshed_texts = others["texts"] = RefreshedTexts(text_parts, prepared, corpus, rows)
     modules = module_tree(encoder, objective, protocol=protocol, **others).to(device)
     protocol.attach(trainable(modules), torch.from_numpy(rows), seed=settings.training.seed)
     protocol.to(device)
@@ -180,6 +188,7 @@ def prepare(
             companions=companions,
             num_steps=num_steps,
         ),
+        refreshed_texts=refreshed_texts,
         num_steps=num_steps,
         looks=looks,
         listener=listener,

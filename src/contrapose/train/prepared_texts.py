@@ -28,6 +28,7 @@ from contrapose.objectives.configured import ConfiguredMethod
 from contrapose.storage import durable
 from contrapose.storage.syscalls import reporting
 from contrapose.train.distributed import ProcessGroup
+from contrapose.train.row_vectors import row_vectors
 
 ABOUT = "about.json"
 
@@ -43,26 +44,41 @@ def attach_prepared(
     method: ConfiguredMethod,
     processes: ProcessGroup,
     listener: Listener,
-) -> None:
-    """Prepare the text parts that ask for it, unless that was done, and hand every one its arrays.
+) -> dict[str, dict[str, np.ndarray]]:
+    """Prepare the text parts that ask for it, unless that was done, and hand every one its arrays; those by its name.
 
     folder: of the run. The first process prepares, the others wait for it.
     """
-    asking = [part for part in text_parts if type(part).prepare is not TextPart.prepare]
+    for part in text_parts:
+        part.check(corpus, rows_N)
+    asking = [part for part in text_parts if _overrides(part, "prepare") or _overrides(part, "refresh")]
     if not asking:
-        return
+        return {}
     about = _about(corpus, rows_N, encoder, precision, method)
     encode = _encoding(encoder, precision, listener)
+    trees = {part.name: folder / "cache" / "text" / part.name for part in asking}
     for part in asking:
-        tree = folder / "cache" / "text" / part.name
-        if processes.is_first and not _is_there(tree, about):
+        if processes.is_first and not _is_there(trees[part.name], about):
             with listener.task(f"preparing the views '{part.name}'"):
-                _write(
-                    tree, about, _checked(f"text part '{part.name}'", part.prepare(corpus, rows_N, encode))
-                )
+                what = f"text part '{part.name}'"
+                if _overrides(part, "refresh"):
+                    path = folder / "cache" / "vectors.npy"
+                    with row_vectors(
+                        encoder, corpus, rows_N, path, precision=precision, listener=listener
+                    ) as vectors_ND:
+                        arrays = _checked(what, part.refresh(corpus, rows_N, vectors_ND))
+                else:
+                    arrays = _checked(what, part.prepare(corpus, rows_N, encode))
+                _write(trees[part.name], about, arrays)
     processes.wait()
+    prepared = {part.name: _read(trees[part.name]) for part in asking}
     for part in asking:
-        part.attach(corpus, rows_N, _read(folder / "cache" / "text" / part.name))
+        part.attach(corpus, rows_N, prepared[part.name])
+    return prepared
+
+
+def _overrides(part: TextPart, verb: str) -> bool:
+    return getattr(type(part), verb) is not getattr(TextPart, verb)
 
 
 def take_prepared(

@@ -27,6 +27,7 @@ from contrapose.train.distributed import ProcessGroup
 from contrapose.train.modules import trainable
 from contrapose.train.optimizer import restore_optimizer
 from contrapose.train.progress import Progress
+from contrapose.train.refreshed_texts import RefreshedTexts
 from contrapose.train.run_folder import read_rows
 from contrapose.train.settings import RunSettings
 from contrapose.train.step import StepPlan
@@ -50,6 +51,8 @@ class Session:
     optimizer: torch.optim.AdamW
     criterion: Criterion | None
     plan: StepPlan
+    #: What text parts learn of the corpus between steps; None where none does.
+    refreshed_texts: RefreshedTexts | None
     num_steps: int
     looks: EvaluationPlan
     listener: Listener
@@ -81,6 +84,11 @@ class Session:
     @property
     def checkpoints(self) -> Path:
         return self.folder / "checkpoints"
+
+    def refreshes_at(self, step: int) -> bool:
+        """Whether a part or a text part wants to see the whole corpus before the batch of this step."""
+        texts = self.refreshed_texts
+        return self.objective.refreshes_at(step) or (texts is not None and texts.refreshes_at(step))
 
     @property
     def eval_every(self) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from torch import nn
+import numpy as np
+import torch
+from torch import Tensor, nn
 
 from contrapose.contract import Companion, Needs, Network, Supplies
 from contrapose.data.corpus import Corpus
@@ -13,9 +15,13 @@ from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.token_networks import ConditionedEncoder, MaskedLanguageModel
 from contrapose.errors import ContraposeError, UsageError
 from contrapose.objectives.objective import Objective
+from contrapose.text.identity import text_hashes
 from contrapose.train.companions import Companions, changes
 from contrapose.train.settings import RunSettings
 from contrapose.train.vectors_file import fingerprint_of_file, read_vectors
+
+#: Rows whose texts are read at once.
+ROWS_PER_BLOCK = 8_192
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ def load_beside(needs: Needs, settings: RunSettings, encoder: Encoder) -> Beside
 
 
 def supply(
-    objective: Objective, beside: Beside, encoder: Encoder, corpus: Corpus, seed: int
+    objective: Objective, beside: Beside, encoder: Encoder, corpus: Corpus, rows: np.ndarray, seed: int
 ) -> Companions | None:
     """Hand the parts what they need. The companions of the run, their files compared with the corpus; or None."""
     needed = objective.needs.companions
@@ -74,10 +80,21 @@ def supply(
             companion_widths=companions.widths if companions else {},
             networks=beside.networks,
             num_rows=len(corpus),
+            num_training_rows=len(rows),
+            text_ids_N=_text_ids(corpus) if objective.needs.row_texts else None,
             seed=seed,
         )
     )
     return companions
+
+
+def _text_ids(corpus: Corpus) -> Tensor:
+    """(rows,) of the first text of every row, read in blocks."""
+    blocks = []
+    for start in range(0, len(corpus), ROWS_PER_BLOCK):
+        first, *_ = corpus.take(np.arange(start, min(start + ROWS_PER_BLOCK, len(corpus)))).values()
+        blocks.append(text_hashes(first))
+    return torch.cat(blocks)
 
 
 def check_views(needs: Needs, given: Sequence[str]) -> None:

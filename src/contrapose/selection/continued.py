@@ -1,0 +1,120 @@
+"""What going on with new text did to a model, in words: what it learnt, what it forgot, and which model to use.
+
+Each text's own verdict is that of held-out rows without labels (``label_free.py``). How often such a verdict is right
+was measured on the text that a model was trained on, and not on earlier text; the sentences say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from contrapose.evaluate.statistics import in_words
+from contrapose.selection.label_free import HARMS, HELPS, UNCLEAR, Judgement
+
+#: The method that remembers, and plain training, as they are called in sentences.
+_CALLED = {"pnr": "pnr", "simcse": "plain training"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextVerdict:
+    """word: HELPS, UNCLEAR or HARMS, against the model as it was before; changed: what clearly rose or fell, or ""."""
+
+    word: str
+    changed: str = ""
+
+    @classmethod
+    def of(cls, judgement: Judgement | None) -> TextVerdict:
+        """None is the judgement of a model that gives nearly all texts one vector."""
+        if judgement is None:
+            return cls(word=HARMS, changed="nearly all texts have one vector")
+        clear = {"better": judgement.measure.rose, "worse": judgement.measure.fell}
+        return cls(word=judgement.word, changed=clear.get(in_words(judgement.because), ""))
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def most_said(verdicts: Sequence[TextVerdict]) -> TextVerdict:
+    """What more than half of the seeds say; else that nothing is sure.
+
+    >>> most_said([TextVerdict(word=HARMS), TextVerdict(word=HELPS)]).word
+    'no clear change'
+    """
+    for word in (HARMS, HELPS):
+        said = [verdict for verdict in verdicts if verdict.word == word]
+        if len(said) * 2 > len(verdicts):
+            return said[0]
+    return TextVerdict(word=UNCLEAR)
+
+
+def continuation_in_words(
+    *,
+    earlier: str,
+    new: Sequence[str],
+    verdicts: Mapping[str, Mapping[str, Sequence[TextVerdict]]],
+    between: Mapping[str, str],
+) -> list[str]:
+    """verdicts: method -> text -> of each seed; between: text -> how pnr differs from plain training."""
+    told = {
+        method: {text: most_said(of_text.get(text, ())) for text in (earlier, *new)}
+        for method, of_text in verdicts.items()
+    }
+    lines = [_about_earlier(earlier, {method: of_text[earlier] for method, of_text in told.items()})]
+    lines += [_about_new(text, {method: of_text[text] for method, of_text in told.items()}) for text in new]
+    lines += [_against_plain(text, between[text]) for text in (earlier, *new)]
+    lines.append(_advice(told["pnr"], told["simcse"], earlier, new))
+    lines.append(
+        "Judged without labels: how often such a verdict is right was measured on the text that a model was trained "
+        "on, not on earlier text. To be sure, measure labelled tasks of both (--data)."
+    )
+    return lines
+
+
+def _about_earlier(text: str, told: Mapping[str, TextVerdict]) -> str:
+    words = {
+        HARMS: "{} forgot: {}",
+        HELPS: "{} forgot nothing: {}",
+        UNCLEAR: "no sure sign that {} forgot",
+    }
+    return f"{text}: {_joined(words, told)}."
+
+
+def _about_new(text: str, told: Mapping[str, TextVerdict]) -> str:
+    words = {
+        HARMS: "{} harmed the model: {}",
+        HELPS: "{} helped: {}",
+        UNCLEAR: "no sure sign that {} helped or harmed",
+    }
+    return f"{text}: {_joined(words, told)}."
+
+
+def _joined(words: Mapping[str, str], told: Mapping[str, TextVerdict]) -> str:
+    return "; ".join(
+        words[verdict.word].format(_CALLED[method], verdict.changed).removesuffix(": ")
+        for method, verdict in told.items()
+    )
+
+
+def _against_plain(text: str, words: str) -> str:
+    if words == "no clear change":
+        return f"{text}: no clear difference between pnr and plain training."
+    return f"{text}: pnr is clearly {words} than plain training, by the expected gain."
+
+
+def _advice(
+    pnr: Mapping[str, TextVerdict], plain: Mapping[str, TextVerdict], earlier: str, new: Sequence[str]
+) -> str:
+    """Which model to use; never one that harmed the new text or forgot the earlier."""
+    good = {
+        name: told[earlier].word != HARMS and all(told[text].word != HARMS for text in new)
+        for name, told in (("pnr", pnr), ("plain", plain))
+    }
+    if good["pnr"] and good["plain"]:
+        return "Neither shows harm on any text: choose between the two, and the model as it was, by labelled tasks."
+    if good["pnr"]:
+        return "Use the model of pnr: plain training shows harm, and pnr none."
+    if good["plain"]:
+        return "Use the model of plain training: pnr shows harm, and plain training none."
+    return "Keep the model as it was for what it serves now: both show harm. Try a lower learning rate or fewer steps."

@@ -1,0 +1,115 @@
+"""scale compares two methods on equal seeds, each corpus by its own task; gradients are those of the equations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from contrapose.contract import Views
+from studies import gradients, scale
+from studies.pages import page, section
+from tests.evaluate.folders import write_tables
+
+
+def run(
+    corpus: str, kind: str, rows: int, judged: str, method: str, seed: int, value: float
+) -> dict[str, Any]:
+    values = {
+        name: {"value": value}
+        for name in (("STS-B", "SICK-R") if judged == scale.STS else judged.split(", "))
+    }
+    return {
+        "factors": {"corpus": corpus, "kind": kind, "rows": rows, "judged": judged, "method": method, "seed": seed},
+        "options": {
+            "method": method, "seed": seed, "steps": 60, "batch_size": 64, "learning_rate": 2e-5, "max_length": 32,
+            "model": "minilm",
+        },
+        "values": values, "facts": {"moved": {}, "gain": {}}, "key": f"{corpus}{kind}{rows}{method}{seed}",
+    }  # fmt: skip
+
+
+def rows_of_runs() -> list[dict[str, Any]]:
+    rows = []
+    for corpus, kind, size, judged, gains in (
+        ("wiki", "part", 1_000, scale.STS, (0.1, -0.1)),
+        ("wiki", "all", 200_000, scale.STS, (0.0, 0.2)),
+        ("banking77", "domain", 9_000, "banking77", (3.0, 3.1)),
+    ):
+        for seed, gain in enumerate(gains):
+            rows.append(run(corpus, kind, size, judged, scale.BASELINE, seed, 70.0 + seed))
+            rows.append(run(corpus, kind, size, judged, scale.METHOD, seed, 70.0 + seed + gain))
+    return rows
+
+
+def test_a_corpus_is_told_by_the_difference_of_equal_seeds() -> None:
+    answer = scale.answer(rows_of_runs(), {})
+    by_corpus = {(row[0], row[1]): row for row in answer.table}
+    assert by_corpus["banking77", "9,000"][3:] == ("banking77", "70.50", "73.55", "+3.05", "2")
+    assert by_corpus["wiki", "1,000"][6] == "+0.00"
+    assert any(
+        words.startswith("banking77: hncse-hnm beside simcse: higher by 3.05") for words in answer.words
+    )
+    assert any(
+        "1,000 sentences of wiki: hncse-hnm beside simcse: no clear" in words for words in answer.words
+    )
+    assert [row[0] for row in answer.table] == ["wiki", "wiki", "banking77"]
+    assert scale.figure(rows_of_runs(), {})[1].y_names == ["banking77"]
+
+
+def test_rows_of_the_earlier_form_are_left_out_and_one_seed_claims_nothing() -> None:
+    old = {**rows_of_runs()[0], "factors": {"corpus": "wiki", "kind": "all", "rows": 9}}
+    assert scale.answer([old], {}).table == ()
+    one = [row for row in rows_of_runs() if row["factors"]["seed"] == 0]
+    assert any("too few seeds" in words for words in scale.answer(one, {}).words)
+
+
+def test_a_domain_is_judged_by_what_lies_in_its_own_folder(tmp_path: Path) -> None:
+    write_tables(tmp_path / "domain")
+    (tmp_path / "alone").mkdir()
+    for folder in ("domain", "alone"):
+        (tmp_path / folder / "sentences.txt").write_text("one\ntwo\n")
+    assert scale.own_tasks(str(tmp_path / "domain/sentences.txt"))
+    assert scale.own_tasks(str(tmp_path / "alone/sentences.txt")) == ()
+
+
+def test_simcse_pushes_each_negative_by_its_probability() -> None:
+    random = torch.Generator().manual_seed(0)
+    anchor, positive = torch.randn(2, 21, 8, generator=random).unbind()
+    shares = gradients.shares_of([Views.pair(anchor, positive)], method="simcse", temperature=0.5)
+    cosine = torch.nn.functional.cosine_similarity(anchor[:, None].double(), positive[None].double(), dim=2)
+    expected = torch.zeros(10, dtype=torch.float64)
+    for row in range(21):
+        others = cosine[row][torch.arange(21) != row].sort().values
+        pushed = (others / 0.5).softmax(0)
+        expected += torch.stack([part.sum() for part in pushed.tensor_split(10)])
+    assert shares == pytest.approx((expected / 21).tolist(), abs=2e-4)
+    assert sum(shares) == pytest.approx(1, abs=1e-3)
+
+
+def test_focal_weighting_takes_gradient_from_easy_negatives() -> None:
+    random = torch.Generator().manual_seed(1)
+    anchor = torch.randn(32, 6, generator=random) + 1
+    views = [Views.pair(anchor, anchor + 0.3 * torch.randn(32, 6, generator=random))]
+    plain = gradients.shares_of(views, method="simcse", temperature=0.5)
+    focal = gradients.shares_of(views, method="focal-infonce", temperature=0.5, margin=0.3)
+    assert sum(focal[:3]) != pytest.approx(sum(plain[:3]), abs=1e-3)
+    shares = {"simcse": plain, "focal-infonce, margin 0.3": focal}
+    row = {"factors": {"look": "gradients"}, "facts": {"shares": shares}}
+    answer = gradients.answer([row], {})
+    assert [line[0] for line in answer.table] == list(shares)
+    assert len(gradients.figure([row], {})[0].marks) == 2
+
+
+def test_the_page_tells_the_second_start_apart() -> None:
+    rows = rows_of_runs()
+    written = page({"scale": rows}, {"scale": rows})
+    assert "# From a start that no contrast has trained: minilm-mlm" in written
+    assert "## scale, from minilm-mlm" in written
+    assert "figures/study-scale-minilm-mlm.svg" in written
+    assert "--model MINILM-MLM --out runs/studies/minilm-mlm" in "\n".join(
+        section(scale.STUDY, {"scale": rows}, "minilm-mlm")
+    )
+    assert "second" not in page({"scale": rows})
