@@ -51,7 +51,7 @@ def test_both_runs_have_as_many_steps_and_are_kept_with_their_models(finished: P
         summary = json.loads((finished / name / "summary.json").read_text())
         assert (summary["steps"], summary["chosen_step"] % 4) == (8, 0)
         assert (finished / name / "model" / "model.safetensors").exists()
-    models = {model["model"]: model for model in result(finished)["models"]}
+    models = {model["method"]: model for model in result(finished)["methods"]}
     assert set(models) == {"central", "federated"}
     summary = json.loads((finished / "federated" / "summary.json").read_text())
     assert models["federated"]["gains"] == [summary["score_chosen"] - summary["score_before"]]
@@ -111,7 +111,7 @@ def test_with_labels_the_models_are_compared_by_them_too(
     assert {words for words in ("start", "central", "federated", "Clients") if words in done.out} == {
         "start", "central", "federated", "Clients",
     }  # fmt: skip
-    values = {model["model"]: model["values"] for model in result(tmp_path / "out")["models"]}
+    values = {model["method"]: model["values"] for model in result(tmp_path / "out")["methods"]}
     assert set(values) == {"start", "central", "federated"}
     assert all(set(each[0]) == {"STS-B"} for each in values.values())
 
@@ -133,3 +133,25 @@ def test_what_cannot_be_is_refused_before_any_training(
     done = contrapose(*arguments, *options)
     assert (done.code, words in " ".join(done.err.split())) == (2, True), done.err
     assert not list((tmp_path / "out").glob("*/checkpoints/*"))
+
+
+def test_runs_that_diverge_are_told_and_the_clients_are_shown_all_the_same(
+    contrapose: Command, arguments: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "what_is_not_finite", lambda *_: "the loss is not finite")
+    done = contrapose(*arguments, "--set", "max_skipped=1")
+    assert done.code == 0, done.err
+    told = result(tmp_path / "out")
+    assert [(model["seeds"], len(model["failed"])) for model in told["methods"]] == [([], 1), ([], 1)]
+    page = (tmp_path / "out" / "results.md").read_text()
+    for name in ("federated", "central"):
+        assert f"{name} diverged: " in page
+    assert "nothing was measured" in page
+    assert len(told["clients"]) == 3
+
+
+def test_the_report_reads_what_it_says(contrapose: Command, finished: Path, tmp_path: Path) -> None:
+    done = contrapose("report", finished, "-o", tmp_path / "report.html")
+    assert done.code == 0
+    assert "give the command again" not in done.err
+    assert "the federated run gained" in (tmp_path / "report.html").read_text()

@@ -137,10 +137,9 @@ class Federation(Experiment):
             )
             said += in_words(table)
         tables.append(_clients_table(who))
-        sent = 2 * self.protocol.per_round * (run.model_folder / "model.safetensors").stat().st_size
-        failed = {
-            name: [entry.body["facts"].get("failed") for entry in each] for name, each in groups.items()
-        }
+        weights = run.model_folder / "model.safetensors"
+        sent = 2 * self.protocol.per_round * weights.stat().st_size if weights.exists() else 0
+        failed = {name: [_why_failed(entry) for entry in each] for name, each in groups.items()}
         return Results(
             folder=folder,
             title=f"{self.method} from {self.setting.model}, over {len(who.clients)} clients and in one place",
@@ -153,7 +152,7 @@ class Federation(Experiment):
                 f"each, {self.rounds * self.steps_of_round} in all; the central run has as many",
                 f"clients differ by {who.heterogeneity:.2f}: that share of the rows would have to change its topic "
                 "for all clients to be alike",
-                f"over a network, a round would send {sent / 1e6:,.0f} MB: the weights to each client, and back",
+                *_sent_in_words(sent),
             ),
             tables=tables,
             warnings=[
@@ -168,7 +167,7 @@ class Federation(Experiment):
                 "heterogeneity": who.heterogeneity,
                 "bytes_per_round": sent,
                 "clients": [asdict(client) for client in who.clients],
-                "models": [
+                "methods": [
                     _json_of(name, groups[name], folder)
                     for name in (UNTRAINED, CENTRAL, FEDERATED)
                     if name in groups
@@ -181,6 +180,18 @@ class Federation(Experiment):
 def folder_of(folder: Path, name: str, seed: int) -> Path:
     """The run folder of one of the two; that of seed 0 has the plain name."""
     return folder / (name if seed == 0 else f"{name}-seed-{seed}")
+
+
+def _sent_in_words(sent: int) -> list[str]:
+    """Nothing where a run that diverged left no model whose size is known."""
+    if not sent:
+        return []
+    return [f"over a network, a round would send {sent / 1e6:,.0f} MB: the weights to each client, and back"]
+
+
+def _why_failed(entry: Entry) -> str:
+    """Why the training diverged; '' where it did not."""
+    return str(entry.body["facts"].get("failed") or "")
 
 
 def _mean(gains: Sequence[float | None]) -> float | None:
@@ -205,7 +216,7 @@ def _gains_table(gains: Mapping[str, Sequence[float | None]], folder: Path) -> R
 def _in_words(gains: Mapping[str, Sequence[float | None]]) -> str:
     central, federated = _mean(gains[CENTRAL]), _mean(gains[FEDERATED])
     if central is None or federated is None:
-        return "without labels nothing was measured: the text is too short, or --set criterion=none was given"
+        return "without labels nothing was measured: a run diverged, the text is too short, or criterion=none was given"
     return (
         f"without labels: the federated run gained {federated:+.4f} over the pretrained model, the central one "
         f"{central:+.4f}"
@@ -230,7 +241,9 @@ def _clients_table(who: FederationSummary) -> ResultTable:
 def _json_of(name: str, entries: Sequence[Entry], folder: Path) -> dict[str, Any]:
     trained = name != UNTRAINED
     return {
-        "model": name,
+        "method": name,
+        "seeds": [entry.body["factors"].get("seed") for entry in entries if not _why_failed(entry)],
+        "failed": [why for entry in entries if (why := _why_failed(entry))],
         "folders": [
             str(folder_of(folder, name, entry.body["factors"]["seed"])) for entry in entries if trained
         ],

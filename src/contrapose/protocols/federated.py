@@ -47,7 +47,9 @@ class Federated(TrainingProtocol):
     idea = "Clients train on text of their own, in rounds, and their weights are averaged after each."
     excludes: ClassVar[Mapping[str, str]] = {
         "queue": "A queue would hand the vectors of one client's text to the next, which federated training is there "
-        "to avoid."
+        "to avoid.",
+        "cluster-filter": "Clusters of all text would need the texts of all clients in one place.",
+        "retrieved": "A neighbour among all texts may be another client's text.",
     }
 
     def __init__(
