@@ -30,7 +30,7 @@ EXAMPLES = examples(
     "contrapose federate minilm notes.txt",
     "contrapose federate minilm corpus/ --clients 20 --clients-per-round 5 --rounds 10 --alpha 0.1 "
     "--data data/senteval",
-    "contrapose federate minilm notes.txt --method simcse --with relaxation --averaging uniform --out runs/federate",
+    "contrapose federate minilm notes.txt --method fedrcl --averaging uniform --out runs/federate",
 )
 
 #: Below this the luck of a seed is not known well.
@@ -55,7 +55,7 @@ def federate(
     averaging: Annotated[
         str, typer.Option(help="A client's share in the average: rows (by its rows) or uniform.")
     ] = "rows",
-    method: Annotated[str, typer.Option(help="A method of `contrapose methods`.")] = "fedrcl",
+    method: Annotated[str, typer.Option(help="A method of `contrapose methods`.")] = "simcse",
     with_: Annotated[
         list[str] | None,
         typer.Option("--with", help="Parts to add to the method.", metavar="PART,...", show_default=False),

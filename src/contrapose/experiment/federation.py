@@ -39,7 +39,7 @@ class Federation(Experiment):
     kind = "federate"
     setting: Setting
     rounds: int = 4
-    method: str = "fedrcl"
+    method: str = "simcse"
     parts: tuple[str, ...] = ()
     clients: Mapping[str, Any] = field(default_factory=dict)
     seeds: int = 1
