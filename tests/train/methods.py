@@ -30,6 +30,7 @@ def options_of(name: str, model: Path) -> dict[str, Any]:
     if name.endswith(FROM_FILE):
         return {"teacher_vectors": str(model.parent / "vectors.npy")}
     options: dict[str, dict[str, Any]] = {
+        "simcse-mlm": {"language_head": "new"},
         "diffcse": {"generator": str(model.parent / "masked-lm")},
         # Below its two layers lie embeddings, where the first token of every text is the same to the bit.
         "sscl": {"num_layers": 1},

@@ -26,6 +26,7 @@ from contrapose.cli import (
     evaluate,
     harvest,
     methods,
+    pretrain,
     report,
     reproduce,
     runs,
@@ -42,7 +43,8 @@ from contrapose.cli.settings_options import with_settings, without_settings
 from contrapose.train.signals import StopAtOnce, Stopped
 
 VERBS = (
-    demo, train, continuing, evaluate, report, compare, sweep, reproduce, encode, similarity, search, methods, doctor,
+    demo, train, pretrain, continuing, evaluate, report, compare, sweep, reproduce, encode, similarity, search, methods,
+    doctor,
 )  # fmt: skip
 
 #: The error of a wrong option or argument, whichever click stands below typer.

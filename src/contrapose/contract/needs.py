@@ -28,6 +28,8 @@ class Companion:
               None: it stays as it is
     dropout   whether its dropout is on
     same_width  its vectors are compared with the trained ones, so they must be of the same width
+    through_head  whether its vectors pass through the trained head, as it is at that step and without gradient, so that
+              they can be compared with the views; only for a companion that starts as the trained model does
     """
 
     name: str
@@ -37,6 +39,7 @@ class Companion:
     momentum: float | None = None
     dropout: bool = False
     same_width: bool = False
+    through_head: bool = False
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or self.name == "pooled":
@@ -45,6 +48,10 @@ class Companion:
             )
         if self.momentum is not None and not 0 <= self.momentum < 1:
             raise ValueError(f"companion '{self.name}': momentum is {self.momentum}; it must be in [0, 1)")
+        if self.through_head and (self.vectors is not None or self.source not in ("start", "self")):
+            raise ValueError(
+                f"companion '{self.name}': only what starts as the trained model fits its head (through_head)"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +59,15 @@ class Network:
     """A network that a term of the loss uses. Training builds it and hands it to the part in :class:`Supplies`.
 
     kind       "masked-language-model": token ids to logits over the vocabulary; "discriminator": an encoder body that
-               is started from ``source`` and takes input embeddings
-    source     "start": the model that the run began with; or the name or folder of a model
+               is started from ``source`` and takes input embeddings; "own-language-model": the encoder that is trained,
+               with a masked-language-model head on it: token ids and chosen positions to logits
+    source     "start": the model that the run began with; or the name or folder of a model; of an own language model
+               "start" is the head in that model's folder, "new" a new head, "new-if-missing" either
     trainable  False: it is frozen, in evaluation mode, and no part of the checkpoint
     """
 
     name: str
-    kind: Literal["masked-language-model", "discriminator"]
+    kind: Literal["masked-language-model", "discriminator", "own-language-model"]
     source: str = "start"
     trainable: bool = False
 

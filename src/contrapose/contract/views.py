@@ -43,6 +43,7 @@ class Tokens:
     special_RT    (R, T) bool, True at padding and at the tokenizer's own tokens, which no term may replace
     rows          which rows of the batch these are
     num_tokens    tokens of this view in the whole batch, padding left out
+    words_BT      (B, T) bool, the opposite of ``special_RT`` for all rows of the batch; None where these are all rows
     """
 
     ids_RT: Tensor
@@ -50,6 +51,12 @@ class Tokens:
     special_RT: Tensor
     rows: slice
     num_tokens: int
+    words_BT: Tensor | None = None
+
+    @property
+    def words_of_batch(self) -> Tensor:
+        """(B, T) bool: which positions of the whole batch hold words, neither padding nor a token of its own."""
+        return ~self.special_RT if self.words_BT is None else self.words_BT
 
 
 @dataclass(frozen=True, kw_only=True)

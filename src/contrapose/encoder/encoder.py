@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from contrapose.encoder import backbone as backbones
 from contrapose.encoder.encode import encode
-from contrapose.encoder.export import save
+from contrapose.encoder.export import LanguageHead, save
 from contrapose.encoder.fingerprint import hash_of
 from contrapose.encoder.heads import build_head
 from contrapose.encoder.lengths import check_length, length_of
@@ -242,13 +242,20 @@ class Encoder(nn.Module):
         shaping = [self.pooling, self.normalize, self.max_length, self.lower_case, self.prompt]
         return hash_of(self.backbone.state_dict(), self.tokenizer, shaping)
 
-    def save(self, folder: str | Path, card: str = "", provenance: dict[str, Any] | None = None) -> None:
+    def save(
+        self,
+        folder: str | Path,
+        card: str = "",
+        provenance: dict[str, Any] | None = None,
+        language_head: LanguageHead | None = None,
+    ) -> None:
         """Write the model as a sentence-transformers folder (legacy schema, safetensors), whole or not at all.
 
         ``card`` is the text of its README.md; a short one is written where it is empty. ``provenance`` (method, data,
-        numbers) goes into contrapose.json. The head is left out: it was for training.
+        numbers) goes into contrapose.json. The train-only head is left out. With a
+        ``language_head`` the weights are those of the whole masked language model, and the folder stays of its kind.
         """
-        save(self, Path(folder), card, provenance or {})
+        save(self, Path(folder), card, provenance or {}, language_head)
 
 
 def _preset_head(kind: str, pooling: str) -> str:

@@ -17,7 +17,7 @@ import json
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from contrapose.encoder.backbone import has_pooling_switch
 from contrapose.encoder.card import MADE_WITH, model_card
@@ -26,6 +26,10 @@ from contrapose.ledger import versions
 from contrapose.storage import durable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
     from contrapose.encoder.encoder import Encoder
 
 _LEGACY_MODES = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens")
@@ -45,12 +49,29 @@ _PASSING_SETTINGS = (
 )
 
 
-def save(encoder: Encoder, folder: Path, card: str, provenance: dict[str, Any]) -> None:
+class LanguageHead(Protocol):
+    """The head of a masked language model on an encoder, as transformers names its weights.
+
+    prefix: before the names of the encoder's own weights in a whole model's file; architecture: the name of its class.
+    """
+
+    @property
+    def prefix(self) -> str: ...
+    @property
+    def architecture(self) -> str: ...
+    def head_tensors(self) -> Mapping[str, Tensor]: ...
+
+
+def save(
+    encoder: Encoder, folder: Path, card: str, provenance: dict[str, Any], head: LanguageHead | None = None
+) -> None:
     """See :meth:`contrapose.encoder.encoder.Encoder.save`. Replaces an earlier model of contrapose, nothing else."""
     record = _own_record(encoder, provenance)
-    files: dict[str, bytes | Any] = {"model.safetensors": partial(_write_weights, encoder)}
+    if head is not None:
+        record["kind"] = encoder.kind
+    files: dict[str, bytes | Any] = {"model.safetensors": partial(_write_weights, encoder, head)}
     files |= _tokenizer_files(encoder)
-    files["config.json"] = _json(_config(encoder))
+    files["config.json"] = _json(_config(encoder, head))
     if encoder.pooling in PORTABLE:
         files |= _pipeline_files(encoder)
     files[OWN_FILE] = _json(record)
@@ -60,12 +81,14 @@ def save(encoder: Encoder, folder: Path, card: str, provenance: dict[str, Any]) 
     durable.write_tree(folder, files, replace=folder.exists())
 
 
-def _write_weights(encoder: Encoder, file: BinaryIO) -> None:
+def _write_weights(encoder: Encoder, head: LanguageHead | None, file: BinaryIO) -> None:
     from safetensors.torch import save as to_bytes
 
     tied = set(getattr(encoder.backbone, "all_tied_weights_keys", None) or ())
     kept = {key: tensor for key, tensor in encoder.backbone.state_dict().items() if key not in tied}
     kept |= encoder.pooler
+    if head is not None:
+        kept = {f"{head.prefix}{key}": tensor for key, tensor in kept.items()} | dict(head.head_tensors())
     # A copy of each: safetensors refuses views and shared memory.
     copies = {key: tensor.detach().to("cpu").clone().contiguous() for key, tensor in kept.items()}
     file.write(to_bytes(copies, metadata={"format": "pt"}))
@@ -86,11 +109,12 @@ def _tokenizer_files(encoder: Encoder) -> dict[str, bytes]:
     return files
 
 
-def _config(encoder: Encoder) -> dict[str, Any]:
+def _config(encoder: Encoder, head: LanguageHead | None) -> dict[str, Any]:
     config = json.loads(encoder.backbone.config.to_json_string(use_diff=True))
     hidden = ("_name_or_path", "_attn_implementation", "_attn_implementation_autoset")
     config = {key: value for key, value in config.items() if key not in hidden}
-    return config | {"architectures": [type(encoder.backbone).__name__], "dtype": "float32"}
+    architecture = type(encoder.backbone).__name__ if head is None else head.architecture
+    return config | {"architectures": [architecture], "dtype": "float32"}
 
 
 def _pipeline_files(encoder: Encoder) -> dict[str, bytes]:

@@ -60,7 +60,7 @@ class Layout:
 
 
 def read_layout(folder: Path, name: str) -> Layout:
-    """The :class:`Layout` of an inspected folder.
+    """The :class:`Layout` of an inspected folder. A pretrained language model keeps its ``kind`` in contrapose.json.
 
     Raises :class:`UnsafeModel` for foreign module classes and paths that leave the folder, :class:`ModelError` for a
     pipeline that cannot be represented faithfully.
@@ -70,7 +70,7 @@ def read_layout(folder: Path, name: str) -> Layout:
     if not modules:
         if not own:
             return Layout(backbone=folder)
-        return Layout(backbone=folder, kind="sentence", **_own_settings(own, folder))
+        return Layout(backbone=folder, kind=_kind(own, folder), **_own_settings(own, folder))
     parts = module_folders(modules, folder)
     pooling, include_prompt = _pooling(parts["pooling"], name)
     settings = _transformer_settings(parts["transformer"], folder, name)
@@ -85,7 +85,7 @@ def read_layout(folder: Path, name: str) -> Layout:
         pooling = exact
     return Layout(
         backbone=parts["transformer"],
-        kind="sentence",
+        kind=_kind(own, folder),
         pooling=pooling,
         normalize="normalize" in parts,
         **settings,
@@ -169,6 +169,14 @@ def _transformer_settings(backbone: Path, folder: Path, name: str) -> dict[str, 
         "lower_case": bool(config.get("do_lower_case", False)),
         "prompt": check_prompt(prompt, name),
     }
+
+
+def _kind(own: dict[str, Any], folder: Path) -> str:
+    """Language models that were pretrained say that they are no sentence encoders yet; every other folder is one."""
+    kind = own.get("kind", "sentence")
+    if kind not in ("sentence", "masked-lm"):
+        raise ModelError(f"{folder / 'contrapose.json'} is damaged: kind is {kind!r:.40}")
+    return str(kind)
 
 
 def _own_settings(own: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -27,6 +27,13 @@ class ToyLanguageModel(nn.Module):
         return logits_RTV
 
 
+class ToyOwnLanguageModel(ToyLanguageModel):
+    """As the encoder that is trained is asked: logits at chosen positions only."""
+
+    def forward(self, ids_RT: Tensor, attention_RT: Tensor, chosen_RT: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(ids_RT, attention_RT)[chosen_RT]
+
+
 class ToyDiscriminator(nn.Module):
     """Token ids and a first vector to states (R, T, D)."""
 
@@ -56,17 +63,25 @@ def _width_of(companion: Companion, width: int) -> int:
 
 
 def _toy(network: Network, width: int) -> nn.Module:
-    toy = ToyDiscriminator(width) if network.kind == "discriminator" else ToyLanguageModel()
+    if network.kind == "discriminator":
+        toy: nn.Module = ToyDiscriminator(width)
+    else:
+        toy = ToyOwnLanguageModel() if network.kind == "own-language-model" else ToyLanguageModel()
     return toy.requires_grad_(network.trainable)
 
 
 def beside(views: Views, needs: Needs) -> Views:
-    """The views with inner layers, vectors before the head and companions' vectors, as far as they are needed.
+    """The views with further texts, inner layers, vectors before the head and companions' vectors, as far as they are
+    needed.
 
     An inner layer is near the vector it belongs to; a companion finds other texts alike, and is one number
     wider unless its vectors are compared with the trained ones.
     """
     further: dict[str, Tensor] = {}
+    for view in needs.texts:
+        random = torch_generator(1, "beside", view)
+        noise_BD = torch.randn(views.anchor.shape, generator=random, dtype=torch.float64)
+        further[view] = (views.positive.double() + 0.5 * noise_BD).to(views.positive.dtype)
     for view in ("anchor", "positive"):
         vectors_BD = views.by_name[view]
         sources: list[str | int] = [*needs.layers, *(["pooled"] if needs.pooled else [])]

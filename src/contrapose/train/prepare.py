@@ -11,38 +11,27 @@ import torch
 from torch import nn
 
 from contrapose.contract import RunOutline
-from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.views import require_dropout, view_cosine
 from contrapose.errors import UsageError
 from contrapose.listening import Listener
 from contrapose.objectives.catalogue import recipe
 from contrapose.objectives.configured import ConfiguredMethod
-from contrapose.seeds import derive
 from contrapose.selection.budget import EvaluationPlan
 from contrapose.selection.criterion import Criterion, choose_criterion
 from contrapose.selection.held_out import evaluations_of_run
 from contrapose.train.batches import Batches
+from contrapose.train.beginning import begin, num_steps_of, read_corpus, write_or_restore
 from contrapose.train.chunks import CPU_GROUPS, GPU_GROUPS
-from contrapose.train.claim import claim
-from contrapose.train.corpus_copy import build, corpus_copy_of, make_good
-from contrapose.train.distributed import ProcessGroup
-from contrapose.train.environment import pick_device, pick_precision
-from contrapose.train.launch import launched
 from contrapose.train.modules import module_tree, trainable
 from contrapose.train.optimizer import make_optimizer
-from contrapose.train.preflight import Cleared, has_record
+from contrapose.train.preflight import Cleared
 from contrapose.train.prepared_texts import attach_prepared, take_prepared
 from contrapose.train.progress import Progress
-from contrapose.train.records import lengthen, write_down
 from contrapose.train.refreshed_texts import RefreshedTexts
-from contrapose.train.resume import (
-    check_method_file,
-    check_settings,
-    looked_at_before,
-)
-from contrapose.train.session import Session, restore_latest_checkpoint
-from contrapose.train.settings import RunSettings, run_folder, steps_of
+from contrapose.train.resume import check_method_file, looked_at_before
+from contrapose.train.session import Session
+from contrapose.train.settings import RunSettings, run_folder
 from contrapose.train.step import StepPlan
 from contrapose.train.steps_together import after_whole_ones, check_steps_together
 from contrapose.train.supplies import check_views, load_beside, supply
@@ -68,34 +57,17 @@ def prepare(
     if resume:
         check_method_file(run_folder(settings), made.file_sha256)
     settings = _without_blend(_with_all_hyperparameters(settings, made), made)
-    folder = run_folder(settings)
-    processes = _join(listener)
-    stack.callback(processes.leave)
-    processes.rows(settings.training.batch_size)
-    if processes.is_first:
-        claim(folder, resume=resume, stack=stack)
-    processes.wait()
-    goes_on = resume and has_record(folder)
-    if goes_on:
-        check_settings(folder, settings, complete=True)
-    device = pick_device(settings.training.device, processes)
-    bf16 = pick_precision(settings.training.precision, device)
-    if goes_on and processes.is_first:
-        make_good(folder, settings, cleared, listener)
+    begun = begin(settings, cleared, resume=resume, listener=listener, stack=stack)
+    folder, processes, device, bf16 = begun.folder, begun.processes, begun.device, begun.bf16
     with listener.task(f"loading {settings.encoder.model}"):
         encoder = load_encoder(settings, made).to(device)
         objective = made.build(width=encoder.width)
         beside = load_beside(objective.needs, settings, encoder)
-    if not goes_on and processes.is_first:
-        build(folder, settings, cleared, listener)
-    processes.wait()
-    corpus = Corpus.open(corpus_copy_of(folder))
+    corpus, rows, held_out = read_corpus(begun, settings, cleared, listener)
     text_parts = made.text_parts(
         corpus.columns, max_words=settings.training.max_length, token_ids=encoder.token_ids
     )
     views = ",".join(part.name for part in text_parts)
-    held_out_rows = min(settings.data.held_out_rows, len(corpus) // 10)
-    rows, held_out = corpus.split_held_out(held_out_rows, derive(settings.training.seed, "held-out") >> 1)
     prepared = attach_prepared(
         text_parts,
         folder,
@@ -115,11 +87,7 @@ def prepare(
         seed=settings.training.seed,
         mask_repeats=settings.training.mask_repeats,
     )
-    num_steps = steps_of(settings, len(rows))
-    if settings.training.warmup_steps >= num_steps:
-        raise UsageError(
-            f"warmup_steps ({settings.training.warmup_steps}) must be below the {num_steps} steps of the run"
-        )
+    num_steps = num_steps_of(settings, len(rows))
     facts = {
         "rows": len(rows),
         "held_out": len(held_out),
@@ -158,7 +126,7 @@ def prepare(
     criterion = choose_criterion(settings.selection, corpus, held_out, listener)
     looks = _plan_evaluations(settings, criterion, encoder, batches, num_steps)
     looks = after_whole_ones(looks, protocol)
-    if goes_on and (before := looked_at_before(folder)) is not None:
+    if begun.goes_on and (before := looked_at_before(folder)) is not None:
         # A longer run may afford more rows, but scores of other rows are not those of the steps that were done.
         looks = replace(looks, rows=min(looks.rows, before))
     looking = _evaluate_pretrained(criterion, looks, encoder, listener, bf16=bf16)
@@ -197,22 +165,9 @@ def prepare(
         progress=Progress(),
         facts=facts,
     )
-    if processes.is_first:
-        write_down(session, beside.fingerprints, goes_on=goes_on)
-    if resume:
-        restore_latest_checkpoint(session)
-    if goes_on and processes.is_first:
-        lengthen(session)
+    write_or_restore(session, beside.fingerprints, begun, resume=resume)
     session.tell_preparation(began, looking)
     return session
-
-
-def _join(listener: Listener) -> ProcessGroup:
-    others = launched().size - 1
-    if not others:
-        return ProcessGroup.join()
-    with listener.task(f"waiting for the other {others} processes"):
-        return ProcessGroup.join()
 
 
 def _plan_evaluations(
