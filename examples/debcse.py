@@ -1,6 +1,6 @@
 """DebCSE: positives and negatives from the corpus itself, drawn by how alike texts are in meaning and in letters.
 
-Run:  python examples/debcse.py        A toy encoder over toy sentences of sixty topics; a second, no download.
+Run:  python examples/debcse.py        A toy encoder over toy sentences of sixty topics, with ten common words.
 On text:  contrapose train notes.txt --method debcse --out runs/debcse
 """
 
@@ -14,9 +14,7 @@ from contrapose.contract import Views
 from contrapose.objectives.catalogue import recipe
 from contrapose.seeds import seeded
 
-#: Six words of each of sixty topics, and ten that stand in every sentence.
 WORDS = [f"{topic:02}-{n}" for topic in range(60) for n in range(6)] + [f"of-{n}" for n in range(10)]
-NUMBER = {word: number for number, word in enumerate(WORDS)}
 
 
 def sentence(n: int) -> str:
@@ -32,7 +30,7 @@ class Corpus:
 
 
 def ids(texts: list[str]) -> Tensor:
-    return torch.tensor([[NUMBER[word] for word in text.split()] for text in texts])
+    return torch.tensor([[WORDS.index(word) for word in text.split()] for text in texts])
 
 
 def main() -> None:
@@ -58,4 +56,5 @@ def main() -> None:
     assert sampled.statistics(rows, seed=0, step=0)["sampled_positives"] > 0.5, "few positives were sampled"
 
 
-main()
+if __name__ == "__main__":
+    main()
