@@ -20,7 +20,7 @@ class Companion:
 
     name      its vectors are the views ``anchor@NAME``, ``positive@NAME``, ...
     source    "start": the model that the run began with; "self": the model as it is now, taken at the first step; or
-              the name or folder of a model
+              the name or folder of a model. A protocol may renew a copy ("self") between steps
     vectors   a file with one vector per row of the corpus, in its order (.npy, .safetensors, .parquet), in place of a
               model: then every view of a row has that vector
     reads     the views whose texts it reads

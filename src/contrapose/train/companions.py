@@ -147,6 +147,13 @@ class Companions(nn.Module):
         return vectors_ND
 
     @torch.no_grad()
+    def renew(self, trained: Encoder) -> None:
+        """Copies ("self", without a momentum) take the trained weights as they are."""
+        for name in self.changing:
+            if self._needed[name].momentum is None:
+                self._encoder(name).backbone.load_state_dict(trained.backbone.state_dict())
+
+    @torch.no_grad()
     def follow(self, trained: Encoder) -> None:
         """After an accepted step: those with a momentum move towards the trained weights."""
         for name in self.changing:

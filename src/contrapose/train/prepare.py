@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from contrapose.contract import RunOutline
+from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.views import require_dropout, view_cosine
 from contrapose.errors import UsageError
@@ -102,7 +103,7 @@ def prepare(
     check_views(objective.needs, batches.at(0).view_names)
     companions = supply(objective, beside, encoder, corpus, rows, settings.training.seed)
     protocol = made.protocol()
-    protocol.run = _outline(encoder, num_steps, settings.training.batch_size)
+    protocol.run = _outline(encoder, corpus, num_steps, settings.training.batch_size)
     check_steps_together(protocol, settings, num_steps)
     take_prepared(
         protocol,
@@ -227,13 +228,18 @@ def _without_blend(settings: RunSettings, made: ConfiguredMethod) -> RunSettings
     return settings.model_copy(update={"selection": selection})
 
 
-def _outline(encoder: Encoder, num_steps: int, batch_size: int) -> RunOutline:
+def _outline(encoder: Encoder, corpus: Corpus, num_steps: int, batch_size: int) -> RunOutline:
     tables = {
         f"encoder.{name}.weight"
         for name, module in encoder.named_modules()
         if isinstance(module, torch.nn.Embedding)
     }
-    return RunOutline(num_steps=num_steps, batch_size=batch_size, lookup_tables=frozenset(tables))
+    return RunOutline(
+        num_steps=num_steps,
+        batch_size=batch_size,
+        lookup_tables=frozenset(tables),
+        corpus_starts=corpus.starts,
+    )
 
 
 def load_encoder(settings: RunSettings, made: ConfiguredMethod) -> Encoder:
