@@ -13,14 +13,17 @@ from unittest.mock import patch
 
 import torch
 
+from contrapose.contract import Supplies
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.heads import build_head
+from contrapose.encoder.own_language_model import OwnLanguageModel
 from contrapose.errors import UsageError
 from contrapose.objectives.catalogue import recipe
+from contrapose.pretrain.step import forward_backward as hide_words
 from contrapose.storage.durable import write_bytes
 from contrapose.train.api import train
 from contrapose.train.distributed import ProcessGroup
-from contrapose.train.modules import trainable
+from contrapose.train.modules import module_tree, trainable
 from contrapose.train.optimizer import make_optimizer
 from contrapose.train.settings import TrainingSettings
 from contrapose.train.step import StepPlan, forward_backward, tokenize
@@ -65,6 +68,27 @@ def three_steps(
     return found | weights | {f"queue {key}": value.clone() for key, value in made.modules.named_buffers()}
 
 
+def pretraining_steps(model: Path, processes: ProcessGroup) -> dict[str, torch.Tensor]:
+    """Losses, first gradients and final weights of three steps of masked language modelling."""
+    folder = model.parent / "masked-lm"
+    encoder = Encoder.load(folder, dropout=0.0, head="none").train()
+    objective = recipe("simcse", ["mlm"], {"mlm_weight": 1.0, "mlm_rate": 0.3}).build(width=32)
+    head = OwnLanguageModel.of(encoder, folder, head="start")
+    objective.attach(Supplies(width=32, networks={"language_model": head}))
+    modules = module_tree(encoder, objective)
+    plan = StepPlan(seed=0, max_length=16, processes=processes)
+    optimizer = make_optimizer(trainable(modules), TrainingSettings(learning_rate=1e-4))
+    measured: dict[str, torch.Tensor] = {}
+    for step in range(3):
+        optimizer.zero_grad()
+        result = hide_words(encoder, objective, tokenize(encoder, batch_of(16, step=step), plan), plan)
+        measured[f"loss {step}"] = result.loss.total.detach()
+        if step == 0:
+            measured |= {f"gradient {key}": value for key, value in gradients(modules).items()}
+        optimizer.step()
+    return measured | {f"weight {key}": value.detach().clone() for key, value in modules.named_parameters()}
+
+
 def main() -> None:
     from safetensors.torch import save
 
@@ -78,6 +102,8 @@ def main() -> None:
     for number, (name, case) in enumerate(CASES.items()):
         found = three_steps(Path(job["model"]), name, case, processes)
         write_bytes(Path(job["out"]) / f"case-{number}-rank-{processes.rank}.safetensors", save(found))
+    pretrained = pretraining_steps(Path(job["model"]), processes)
+    write_bytes(Path(job["out"]) / f"pretraining-rank-{processes.rank}.safetensors", save(pretrained))
     flags = [
         processes.any(processes.rank == 1, torch.device("cpu")),
         processes.any(False, torch.device("cpu")),
