@@ -36,7 +36,7 @@ def pages() -> dict[Path, str]:
     quality = read(RESULTS / "quality.jsonl")
     transfer_results = json.loads((RESULTS / "transfer.json").read_text(encoding="utf-8"))
     marked = {
-        "README.md": {"methods": method_pages.methods_table("docs/methods")},
+        "README.md": {"methods": method_pages.methods_by_group("docs/methods")},
         "docs/adding-a-method.md": {"rules": rules()},
         "docs/verdict.md": {"selection": without_labels(read(STUDIES / "selection.jsonl"))},
         "docs/results.md": {

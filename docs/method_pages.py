@@ -42,9 +42,47 @@ def methods_table(folder: str) -> str:
     return "\n".join(markdown_table(["method", "what it does", "paper"], rows))
 
 
+#: What a method changes, by the first of its parts that says so: role of a part -> words.
+GROUPS = {
+    "": "the loss alone",
+    "text": "the texts of the two views",
+    "positive mixer": "the positive",
+    "negative source": "further negatives",
+    "negative filter": "negatives left out, or weighed",
+    "regularizer": "a further term of the loss",
+    "protocol": "what happens between steps",
+}
+
+
+def group_of(name: str) -> str:
+    """What a method changes beside SimCSE: a key of :data:`GROUPS`, read from its record."""
+    from contrapose.contract import TrainingProtocol
+    from contrapose.objectives.catalogue import method_named, recipe
+
+    method = method_named(name)
+    if method.protocol is not TrainingProtocol:
+        return "protocol"
+    if method.text_parts:
+        return "text"
+    roles = [part.role().partition(",")[0] for part in recipe(name).parts]
+    return next((role for role in roles if role in GROUPS), "")
+
+
+def methods_by_group(folder: str) -> str:
+    """A line for each thing that methods change, with the methods that do; short enough for the README."""
+    from contrapose.objectives.catalogue import all_methods
+
+    grouped: dict[str, list[str]] = {group: [] for group in GROUPS}
+    for name in all_methods():
+        grouped[group_of(name)].append(f"[`{name}`]({folder}/{name}.md)")
+    rows = [(words, ", ".join(grouped[group])) for group, words in GROUPS.items() if grouped[group]]
+    return "\n".join(markdown_table(["what it changes", "methods"], rows))
+
+
 def overview(described: list[dict[str, Any]]) -> str:
     from contrapose.objectives.catalogue import all_parts
     from contrapose.objectives.hyperparameters import hyperparameters_of
+    from contrapose.objectives.protocol_of_run import all_protocols
 
     lines = [
         "# Methods and their hyperparameters",
@@ -60,10 +98,23 @@ def overview(described: list[dict[str, Any]]) -> str:
             [(f"`{part.name}`", part.role(), part.idea) for part in all_parts().values()],
         ),
     ]
+    lines += [
+        "",
+        "A protocol acts between the steps: `--with` takes it by its name as well, one for a run.",
+        "",
+        *markdown_table(
+            ["protocol, for `--with`", "what it does"],
+            [(f"`{protocol.name}`", protocol.idea) for protocol in all_protocols().values()],
+        ),
+    ]
     for part in all_parts().values():
         lines += ["", f"## Part `{part.name}`", "", part.idea, ""]
         lines += [f"Does not go with `{other}`: {reason}\n" for other, reason in _excluded(part).items()]
         lines += fields_table("hyperparameter", hyperparameters_of(part).model_fields)
+    for protocol in all_protocols().values():
+        lines += ["", f"## Protocol `{protocol.name}`", "", protocol.idea, ""]
+        lines += [f"Does not go with `{other}`: {reason}\n" for other, reason in protocol.excludes.items()]
+        lines += fields_table("hyperparameter", hyperparameters_of(protocol).model_fields)
     return "\n".join(lines) + "\n"
 
 

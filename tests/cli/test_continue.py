@@ -13,6 +13,8 @@ from contrapose.cli.main import main
 from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
 from contrapose.experiment import continuing
+from contrapose.experiment.continuing import Continuation
+from contrapose.experiment.measuring import Setting
 from contrapose.train.run_folder import read_record
 from tests.cli.conftest import Command
 from tests.experiment.small import write_senteval
@@ -183,3 +185,18 @@ def test_too_little_text_to_judge_by_and_a_missing_model_are_told(
     assert "no such model" in done.err
     done = contrapose("continue", tiny, short)
     assert (done.code, "--earlier" in done.err) == (2, True)
+
+
+def test_texts_are_named_by_their_files_and_by_more_where_these_are_equal() -> None:
+    def names(*paths: str) -> tuple[str, ...]:
+        first, *new = paths
+        setting = Setting(corpus=tuple(new))
+        return Continuation(setting=setting, corpora=tuple(new), earlier=(first,)).names
+
+    assert names("code.txt", "b/medical.txt.gz") == ("code (earlier)", "medical")
+    assert names("a/text.txt", "b/text.txt", "c.txt") == ("a/text (earlier)", "b/text", "c")
+    assert names("a.txt", "b.txt", "b.txt") == ("a (earlier)", *(f"{folder()}/b ({n})" for n in (1, 2)))
+
+
+def folder() -> str:
+    return Path.cwd().name

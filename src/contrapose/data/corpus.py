@@ -74,6 +74,7 @@ class Corpus:
 
     columns: ("text",), or ("anchor", "positive", "negative_1", ...).
     fingerprint: sha256 over columns and over rows in order; equal texts give an equal one, whatever file they were in.
+    starts: the first row of each of the sources, as they were named; (0,) where an earlier version did not write it.
     """
 
     def __init__(self, folder: Path, about: dict[str, Any], rows: RowFile) -> None:
@@ -82,6 +83,7 @@ class Corpus:
         self.fingerprint: str = about["fingerprint"]
         self.sources_fingerprint: str = about["sources"]
         self.settings: dict[str, Any] = about["settings"]
+        self.starts: tuple[int, ...] = tuple(about.get("starts", (0,)))
         counts = dict(about["account"])
         texts = {name: tuple(counts.get(name, ())) for name in ("examples", "notices")}
         self.statistics = CorpusStatistics(**{**counts, **texts})

@@ -24,6 +24,7 @@ from contrapose.experiment.measuring import KEPT, UNTRAINED, Setting, run_in, tr
 from contrapose.experiment.results import Results, facts_of
 from contrapose.experiment.trials import Trial, TrialListener, TrialResult
 from contrapose.ledger import Entry, Ledger
+from contrapose.paths import expanded
 from contrapose.selection.continued import TextVerdict, continuation_in_words
 
 #: The method that remembers, and the one that it is compared with.
@@ -45,11 +46,15 @@ class Continuation(Experiment):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the earlier text, then of each new one: their files' names, with a number where two are equal."""
-        first, *new = [Path(name).name.split(".")[0] or name for name in (self.earlier[0], *self.corpora)]
-        numbered = [
-            f"{name} ({n})" if [first, *new].count(name) > 1 else name for n, name in enumerate(new, 1)
+        """Of the earlier text, then of each new one: the names of their files, with the folder's where two are equal,
+        and with a number where these are equal too."""
+        paths = [expanded(name).absolute() for name in (self.earlier[0], *self.corpora)]
+        short = [path.name.split(".")[0] or path.name for path in paths]
+        longer = [f"{path.parent.name}/{name}" for path, name in zip(paths, short, strict=True)]
+        first, *new = [
+            long if short.count(name) > 1 else name for name, long in zip(short, longer, strict=True)
         ]
+        numbered = [f"{name} ({n})" if new.count(name) > 1 else name for n, name in enumerate(new, 1)]
         return (f"{first} (earlier)", *numbered)
 
     def identity(self) -> dict[str, Any]:

@@ -94,7 +94,7 @@ class Companions(nn.Module):
             distinct, rows = (
                 (texts, np.arange(len(texts))) if self._needed[name].dropout else distinct_texts(texts)
             )
-            token_ids = encoder.token_ids(distinct, min(max_length, encoder.max_length))
+            token_ids = encoder.token_ids(distinct, min(encoder.length_for(max_length), encoder.max_length))
             ready[name] = CompanionTexts(
                 token_ids, dict(zip(reads, np.array_split(rows, max(1, len(reads))), strict=False))
             )
@@ -145,6 +145,13 @@ class Companions(nn.Module):
                 pooled = encoder.pooled([token_ids[row] for row in rows])
             vectors_ND[torch.from_numpy(rows).to(encoder.device)] = pooled
         return vectors_ND
+
+    @torch.no_grad()
+    def renew(self, trained: Encoder) -> None:
+        """Copies ("self", without a momentum) take the trained weights as they are."""
+        for name in self.changing:
+            if self._needed[name].momentum is None:
+                self._encoder(name).backbone.load_state_dict(trained.backbone.state_dict())
 
     @torch.no_grad()
     def follow(self, trained: Encoder) -> None:

@@ -81,6 +81,8 @@ def _one_step(session: Session, tokenized: TokenizedBatch) -> None:
     parameters = trainable(session.modules)
     if session.protocol.restarts_optimizer_at(progress.step):
         session.optimizer.state.clear()
+    if session.plan.companions is not None and session.protocol.renews_copies_at(progress.step):
+        session.plan.companions.renew(session.encoder)
     with torch.no_grad():
         session.protocol.before(progress.step, parameters)
     statistics = [buffer.clone() for buffer in running_statistics(session.modules)]

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from contrapose.contract import RunOutline
+from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.views import require_dropout, view_cosine
 from contrapose.errors import UsageError
@@ -102,7 +103,7 @@ def prepare(
     check_views(objective.needs, batches.at(0).view_names)
     companions = supply(objective, beside, encoder, corpus, rows, settings.training.seed)
     protocol = made.protocol()
-    protocol.run = _outline(encoder, num_steps, settings.training.batch_size)
+    protocol.run = _outline(encoder, corpus, num_steps, settings.training.batch_size)
     check_steps_together(protocol, settings, num_steps)
     take_prepared(
         protocol,
@@ -227,18 +228,23 @@ def _without_blend(settings: RunSettings, made: ConfiguredMethod) -> RunSettings
     return settings.model_copy(update={"selection": selection})
 
 
-def _outline(encoder: Encoder, num_steps: int, batch_size: int) -> RunOutline:
+def _outline(encoder: Encoder, corpus: Corpus, num_steps: int, batch_size: int) -> RunOutline:
     tables = {
         f"encoder.{name}.weight"
         for name, module in encoder.named_modules()
         if isinstance(module, torch.nn.Embedding)
     }
-    return RunOutline(num_steps=num_steps, batch_size=batch_size, lookup_tables=frozenset(tables))
+    return RunOutline(
+        num_steps=num_steps,
+        batch_size=batch_size,
+        lookup_tables=frozenset(tables),
+        corpus_starts=corpus.starts,
+    )
 
 
 def load_encoder(settings: RunSettings, made: ConfiguredMethod) -> Encoder:
     """The encoder that the run begins with, with the head that was asked for, or the method's."""
-    chosen = settings.encoder
+    chosen, template = settings.encoder, made.needs.template
     return Encoder.load(
         chosen.model,
         pooling=chosen.pooling,
@@ -246,6 +252,7 @@ def load_encoder(settings: RunSettings, made: ConfiguredMethod) -> Encoder:
         dropout=chosen.dropout,
         revision=chosen.revision,
         head_seed=settings.training.seed,
+        templates=(template.anchor, template.others) if template else (),
     )
 
 
@@ -255,7 +262,8 @@ def _measured_views(encoder: Encoder, batches: Batches, settings: RunSettings) -
         return {}
     require_dropout(encoder)
     texts = batches.at(0).texts["anchor"][:MEASURED_TEXTS]
-    cosine = view_cosine(encoder, texts, settings.training.seed, settings.training.max_length)
+    length = encoder.length_for(settings.training.max_length)
+    cosine = view_cosine(encoder, texts, settings.training.seed, length)
     if not cosine < IDENTICAL_VIEWS:
         raise UsageError(
             f"the two dropout views of a text have a mean cosine of {cosine:.6f}: they are the same, so there is "
