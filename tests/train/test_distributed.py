@@ -87,9 +87,10 @@ def test_two_processes_equal_one(place: Place, out: Path, number: int) -> None:
     for key, expected in alone.items():
         assert torch.equal(first[key], second[key]), f"{key} differs between the processes"
         if key.startswith("weight") and "num_batches" not in key:
-            # Adam divides a gradient by its size, so one of nothing but rounding moves a weight by the rate.
+            # Adam divides a gradient by its size: one of nothing but rounding moves a weight by the rate at each of
+            # three steps, in one process up and in two down.
             torch.testing.assert_close(
-                first[key], expected, rtol=1e-5, atol=2e-6 if has(alone, key) else 4e-4
+                first[key], expected, rtol=1e-5, atol=2e-6 if has(alone, key) else 6.1e-4
             )
         elif key.startswith("loss"):
             assert first[key].item() == pytest.approx(expected.item(), rel=1e-6, abs=1e-6), key

@@ -48,7 +48,9 @@ def three_steps(
     method = name.replace(",", " ").split()[0]
     numbers |= options_of(name.partition(",")[0], model)
     objective = recipe(method, case.get("parts", ()), numbers).build(width=32)
-    encoder = Encoder.load(model, dropout=0.0).train()
+    template = objective.needs.template
+    around = (template.anchor, template.others) if template else ()
+    encoder = Encoder.load(model, dropout=0.0, templates=around).train()
     encoder.head = build_head(case.get("head", "linear-tanh"), 32)
     encoder.train()
     plan = StepPlan(seed=0, max_length=16, chunk_size=case.get("chunk_size"), processes=processes)
