@@ -82,6 +82,7 @@ def methods_by_group(folder: str) -> str:
 def overview(described: list[dict[str, Any]]) -> str:
     from contrapose.objectives.catalogue import all_parts
     from contrapose.objectives.hyperparameters import hyperparameters_of
+    from contrapose.objectives.protocol_of_run import all_protocols
 
     lines = [
         "# Methods and their hyperparameters",
@@ -97,10 +98,23 @@ def overview(described: list[dict[str, Any]]) -> str:
             [(f"`{part.name}`", part.role(), part.idea) for part in all_parts().values()],
         ),
     ]
+    lines += [
+        "",
+        "A protocol acts between the steps: `--with` takes it by its name as well, one for a run.",
+        "",
+        *markdown_table(
+            ["protocol, for `--with`", "what it does"],
+            [(f"`{protocol.name}`", protocol.idea) for protocol in all_protocols().values()],
+        ),
+    ]
     for part in all_parts().values():
         lines += ["", f"## Part `{part.name}`", "", part.idea, ""]
         lines += [f"Does not go with `{other}`: {reason}\n" for other, reason in _excluded(part).items()]
         lines += fields_table("hyperparameter", hyperparameters_of(part).model_fields)
+    for protocol in all_protocols().values():
+        lines += ["", f"## Protocol `{protocol.name}`", "", protocol.idea, ""]
+        lines += [f"Does not go with `{other}`: {reason}\n" for other, reason in protocol.excludes.items()]
+        lines += fields_table("hyperparameter", hyperparameters_of(protocol).model_fields)
     return "\n".join(lines) + "\n"
 
 

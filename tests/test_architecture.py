@@ -29,7 +29,7 @@ LAYERS = {
     "evaluate": 5, "testing": 5,
     "selection": 6,
     "train": 7,
-    "use": 8, "interop": 8, "experiment": 8, "pretrain": 8,
+    "use": 8, "interop": 8, "experiment": 8, "pretrain": 8, "pruning": 8,
     "report": 9,
     "": 9, "__main__": 11,
     "cli": 10,

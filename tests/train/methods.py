@@ -36,6 +36,13 @@ def options_of(name: str, model: Path) -> dict[str, Any]:
         "sscl": {"num_layers": 1},
         # Few clusters, so that among a batch's rows there are false negatives.
         "ifnd": {"num_clusters": 2, "num_clusterings": 1, "accepted_share": 1.0},
+        # Of words that the tiny tokenizers know.
+        "promptbert": {
+            "template": "the team reads {text} on [MASK]",
+            "second_template": "a {text} is in [MASK]",
+            # What is left of a vector less its template's is small, so its rounding is larger than others'.
+            "temperature": 1.0,
+        },
     }
     return options.get(name, {})
 

@@ -13,14 +13,17 @@ from unittest.mock import patch
 
 import torch
 
+from contrapose.contract import RunOutline
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.heads import build_head
 from contrapose.errors import UsageError
 from contrapose.objectives.catalogue import recipe
+from contrapose.protocols.masked import Masked
 from contrapose.storage.durable import write_bytes
 from contrapose.train.api import train
 from contrapose.train.distributed import ProcessGroup
-from contrapose.train.modules import trainable
+from contrapose.train.inspecting import gradient_of_measure
+from contrapose.train.modules import module_tree, trainable
 from contrapose.train.optimizer import make_optimizer
 from contrapose.train.settings import TrainingSettings
 from contrapose.train.step import StepPlan, forward_backward, tokenize
@@ -45,7 +48,9 @@ def three_steps(
     method = name.replace(",", " ").split()[0]
     numbers |= options_of(name.partition(",")[0], model)
     objective = recipe(method, case.get("parts", ()), numbers).build(width=32)
-    encoder = Encoder.load(model, dropout=0.0).train()
+    template = objective.needs.template
+    around = (template.anchor, template.others) if template else ()
+    encoder = Encoder.load(model, dropout=0.0, templates=around).train()
     encoder.head = build_head(case.get("head", "linear-tanh"), 32)
     encoder.train()
     plan = StepPlan(seed=0, max_length=16, chunk_size=case.get("chunk_size"), processes=processes)
@@ -65,6 +70,29 @@ def three_steps(
     return found | weights | {f"queue {key}": value.clone() for key, value in made.modules.named_buffers()}
 
 
+def mask_of_two_batches(model: Path, processes: ProcessGroup) -> dict[str, torch.Tensor]:
+    """The masks that the protocol ``masked`` makes of the gradients of two batches."""
+    encoder = Encoder.load(model, dropout=0.0).train()
+    objective = recipe("simcse").build(width=encoder.width)
+    masked, modules = (
+        Masked(sparsity=0.3, score_after=0.0, score_sentences=32),
+        module_tree(encoder, objective),
+    )
+    masked.run = RunOutline(num_steps=4, batch_size=16)
+    weights = trainable(modules)
+    masked.attach(weights, torch.arange(32), seed=0)
+    plan = StepPlan(seed=0, max_length=16, processes=processes)
+
+    def gradient_of(number: int, measure: Any) -> dict[str, torch.Tensor]:
+        batch = batch_of(16, step=number)
+        batch.texts["positive"].append(batch.texts["positive"].pop(0))  # the encoder is without dropout
+        return gradient_of_measure(modules, encoder, tokenize(encoder, batch, plan), plan, measure)
+
+    with torch.no_grad():
+        masked.inspect(0, weights, gradient_of)
+    return {f"mask {name}": mask for name, mask in masked.masks().items()}
+
+
 def main() -> None:
     from safetensors.torch import save
 
@@ -78,6 +106,8 @@ def main() -> None:
     for number, (name, case) in enumerate(CASES.items()):
         found = three_steps(Path(job["model"]), name, case, processes)
         write_bytes(Path(job["out"]) / f"case-{number}-rank-{processes.rank}.safetensors", save(found))
+    masks = mask_of_two_batches(Path(job["model"]), processes)
+    write_bytes(Path(job["out"]) / f"masks-{processes.rank}.safetensors", save(masks))
     flags = [
         processes.any(processes.rank == 1, torch.device("cpu")),
         processes.any(False, torch.device("cpu")),

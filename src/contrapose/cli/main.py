@@ -32,6 +32,7 @@ from contrapose.cli import (
     runs,
     search,
     similarity,
+    sparsify,
     study,
     sweep,
     train,
@@ -43,8 +44,9 @@ from contrapose.cli.settings_options import with_settings, without_settings
 from contrapose.train.signals import StopAtOnce, Stopped
 
 VERBS = (
-    demo, train, pretrain, continuing, evaluate, report, compare, sweep, reproduce, encode, similarity, search, methods,
-    doctor,
+    demo, train, pretrain, continuing, sparsify,
+    evaluate, report, compare, sweep, reproduce,
+    encode, similarity, search, methods, doctor,
 )  # fmt: skip
 
 #: The error of a wrong option or argument, whichever click stands below typer.

@@ -26,6 +26,7 @@ from contrapose.contract.teacher import (
     needs_teacher,
     teacher_similarity,
 )
+from contrapose.contract.template import Template
 from contrapose.contract.text_part import TextPart, TextRows
 from contrapose.contract.views import Tokens, Views, key_of, split_key
 from contrapose.maths.scores import Columns, ScoreTable
@@ -53,6 +54,7 @@ __all__ = [
     "Teacher",
     "TeacherVectors",
     "Temperature",
+    "Template",
     "TextPart",
     "TextRows",
     "Tokens",

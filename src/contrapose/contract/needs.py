@@ -11,6 +11,7 @@ from typing import Literal, TypeVar
 
 from torch import Tensor, nn
 
+from contrapose.contract.template import Template
 from contrapose.errors import UsageError
 
 
@@ -84,6 +85,7 @@ class Needs:
     companions  other encoders, see :class:`Companion`
     networks    networks of a term, see :class:`Network`
     row_texts   whose text is whose: the number of every row's first text, ``Supplies.text_ids_N``
+    template    words around every text, see :class:`Template`
 
     >>> (Needs(layers=(-2,)) | Needs(layers=(-3, -2), tokens=True)).layers
     (-2, -3)
@@ -97,13 +99,18 @@ class Needs:
     companions: tuple[Companion, ...] = ()
     networks: tuple[Network, ...] = ()
     row_texts: bool = False
+    template: Template | None = None
 
     def __post_init__(self) -> None:
         if any(layer >= -1 for layer in self.layers):
             raise ValueError(f"layers {self.layers}: inner layers are counted from the last, so -2 and below")
 
     def __or__(self, other: Needs) -> Needs:
-        """What either needs. Raises UsageError where they mean two models by one name."""
+        """What either needs. Raises UsageError where they mean two models by one name, or two templates."""
+        if None not in (self.template, other.template) and self.template != other.template:
+            raise UsageError(
+                f"two parts bring templates, {self.template} and {other.template}, and a text has room for one"
+            )
         return Needs(
             texts=tuple(dict.fromkeys((*self.texts, *other.texts))),
             layers=tuple(sorted({*self.layers, *other.layers}, reverse=True)),
@@ -113,6 +120,7 @@ class Needs:
             companions=_one_of_each(self.companions, other.companions),
             networks=_one_of_each(self.networks, other.networks),
             row_texts=self.row_texts or other.row_texts,
+            template=self.template or other.template,
         )
 
 

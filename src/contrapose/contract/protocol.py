@@ -98,8 +98,11 @@ class TrainingProtocol(nn.Module):
         """Whether :meth:`inspect` is called before this step, and a checkpoint written before that."""
         return False
 
-    def inspect(self, step: int, weights: Mapping[str, Tensor], gradient_of: GradientOf) -> None:
-        """Look at gradients of measures of the protocol's own, over batches, and keep what was found in buffers."""
+    def inspect(self, step: int, weights: Mapping[str, Tensor], gradient_of: GradientOf) -> str:
+        """Look at gradients of measures of the protocol's own, over batches, and keep what was found in buffers.
+
+        What it returns, if anything, is told to the person: a sentence about what was done to the weights."""
+        return ""
 
     def restarts_optimizer_at(self, step: int) -> bool:
         """Whether the optimizer forgets its moments before this step, because the weights are put elsewhere."""

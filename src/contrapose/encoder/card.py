@@ -140,11 +140,17 @@ def _vectors(encoder: Encoder, fingerprint: str) -> dict[str, Any]:
     return {
         "width": encoder.width,
         "pooling": encoder.pooling,
+        **({"written around every text": _around(encoder)} if encoder.pooling == "mask" else {}),
         "unit length": encoder.normalize,
         "tokens kept": encoder.max_length,
         "train-time head": "used in training, not part of this model" if encoder.head is not None else "none",
         "fingerprint": fingerprint or encoder.fingerprint(),
     }
+
+
+def _around(encoder: Encoder) -> str:
+    """The template that the tokenizer writes, as words."""
+    return str(encoder.tokenizer.decode(encoder.token_ids([""])[0]))
 
 
 def _list(title: str, entries: Mapping[str, Any]) -> str:

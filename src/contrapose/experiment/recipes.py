@@ -47,6 +47,7 @@ _ESIMCSE = "Wu et al. 2022, ESimCSE (COLING)"
 _ESIMCSE_NOTE = (
     "numbers of the authors' README; the published code repeats word pieces, contrapose whole words"
 )
+_PROMPTBERT = "Jiang et al. 2022, PromptBERT (EMNLP)"
 _HNCSE = "2024, HNCSE (arXiv 2411.12156)"
 _FOCAL_NOTE = (
     "numbers of the authors' README; the paper claims gains over SimCSE (+1.64 BERT-base, +0.82 BERT-large, +1.51 "
@@ -245,6 +246,22 @@ def _esimcse(
     )  # fmt: skip
 
 
+def _promptbert(
+    name: str,
+    backbone: str,
+    average: float,
+    hyperparameters: Mapping[str, Any],
+    scores: dict[str, float],
+    *notes: str,
+) -> PublishedRecipe:
+    return PublishedRecipe(
+        name=f"promptbert/{name}", method="promptbert", backbone=backbone, batch_size=256, learning_rate=1e-5,
+        # The template says where the vector is taken.
+        hyperparameters={"temperature": 0.05, "pooling": None, **hyperparameters}, source=_PROMPTBERT,
+        reported=scores, average=average, notes=("means over seeds in the authors' README", *notes),
+    )  # fmt: skip
+
+
 RECIPES: tuple[PublishedRecipe, ...] = (
     _simcse("bert-base", _BERT_BASE, 64, 3e-5, 76.25, _row(68.40, 82.41, 74.38, 80.91, 78.56, 76.85, 72.23)),
     _simcse("bert-large", _BERT_LARGE, 64, 1e-5, 78.41, _row(70.88, 84.16, 76.43, 84.50, 79.76, 79.26, 73.88)),
@@ -273,6 +290,12 @@ RECIPES: tuple[PublishedRecipe, ...] = (
     _esimcse("roberta-base", _ROBERTA_BASE, 1e-5, 77.44, {"repetition_rate": 0.3}),
     _esimcse("roberta-large", _ROBERTA_LARGE, 1e-5, 79.45,
              {"repetition_rate": 0.28, "momentum_queue_size": 128, "dropout": 0.15}),
+    _promptbert("bert-base", _BERT_BASE, 78.54, {}, {},
+                "their columns (71.56, 84.58, 76.98, 84.47, 80.60, 81.60, 69.87) have the mean 78.52"),
+    _promptbert("roberta-base", _ROBERTA_BASE, 79.15,
+                {"template": "This sentence : ' {text} ' means[MASK].",
+                 "second_template": "The sentence : ' {text} ' means[MASK]."},
+                _row(73.94, 84.74, 77.28, 84.99, 81.74, 81.88, 69.50)),
 )  # fmt: skip
 
 

@@ -94,7 +94,7 @@ class Companions(nn.Module):
             distinct, rows = (
                 (texts, np.arange(len(texts))) if self._needed[name].dropout else distinct_texts(texts)
             )
-            token_ids = encoder.token_ids(distinct, min(max_length, encoder.max_length))
+            token_ids = encoder.token_ids(distinct, min(encoder.length_for(max_length), encoder.max_length))
             ready[name] = CompanionTexts(
                 token_ids, dict(zip(reads, np.array_split(rows, max(1, len(reads))), strict=False))
             )

@@ -244,7 +244,7 @@ def _outline(encoder: Encoder, corpus: Corpus, num_steps: int, batch_size: int) 
 
 def load_encoder(settings: RunSettings, made: ConfiguredMethod) -> Encoder:
     """The encoder that the run begins with, with the head that was asked for, or the method's."""
-    chosen = settings.encoder
+    chosen, template = settings.encoder, made.needs.template
     return Encoder.load(
         chosen.model,
         pooling=chosen.pooling,
@@ -252,6 +252,7 @@ def load_encoder(settings: RunSettings, made: ConfiguredMethod) -> Encoder:
         dropout=chosen.dropout,
         revision=chosen.revision,
         head_seed=settings.training.seed,
+        templates=(template.anchor, template.others) if template else (),
     )
 
 
@@ -261,7 +262,8 @@ def _measured_views(encoder: Encoder, batches: Batches, settings: RunSettings) -
         return {}
     require_dropout(encoder)
     texts = batches.at(0).texts["anchor"][:MEASURED_TEXTS]
-    cosine = view_cosine(encoder, texts, settings.training.seed, settings.training.max_length)
+    length = encoder.length_for(settings.training.max_length)
+    cosine = view_cosine(encoder, texts, settings.training.seed, length)
     if not cosine < IDENTICAL_VIEWS:
         raise UsageError(
             f"the two dropout views of a text have a mean cosine of {cosine:.6f}: they are the same, so there is "

@@ -10,7 +10,7 @@ The loss always sees a leaf, so one path serves one process and many, and gradie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, cast
 
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from contrapose.contract import Loss, Needs, Tokens, Views, key_of
 from contrapose.encoder.encoder import Encoder
+from contrapose.encoder.templates import ids_of_views, without_bias
 from contrapose.seeds import seeded
 from contrapose.train.batches import Batch
 from contrapose.train.chunks import length_groups
@@ -102,19 +103,25 @@ class StepResult:
 
 @dataclass(frozen=True)
 class TokenizedBatch:
-    """A batch with the token ids of this process's rows, view after view, and each companion's own."""
+    """A batch with the token ids of this process's rows, view after view, and each companion's own.
+
+    templates: which of the encoder's is around each text, where it has any.
+    """
 
     batch: Batch
     token_ids: list[list[int]]
     companions: Mapping[str, CompanionTexts] = field(default_factory=dict)
+    templates: Sequence[int] = ()
 
 
 def tokenize(encoder: Encoder, batch: Batch, plan: StepPlan) -> TokenizedBatch:
     """Token ids of this process's share. Done ahead of time in a background thread: it is a pure function."""
     own = plan.processes.rows(len(batch.row_ids))
-    texts = [text for view in batch.texts.values() for text in view[own]]
+    token_ids, templates = ids_of_views(
+        encoder, {name: view[own] for name, view in batch.texts.items()}, plan.max_length
+    )
     others = plan.companions.tokenize(batch, own, plan.max_length) if plan.companions else {}
-    return TokenizedBatch(batch, encoder.token_ids(texts, plan.max_length), others)
+    return TokenizedBatch(batch, token_ids, others, templates)
 
 
 def forward_backward(
@@ -135,6 +142,8 @@ def _forward_backward(
     device, processes = encoder.device, plan.processes
     chunks = length_groups([len(ids) for ids in token_ids], plan.num_groups, plan.chunk_size)
     layers = plan.needs.layers
+    template = plan.needs.template
+    removes_bias = template is not None and template.remove_bias and bool(encoder.templates)
     caching = plan.chunk_size is not None and plan.chunk_size < len(token_ids)
 
     def encode(number: int) -> Tensor:
@@ -144,11 +153,16 @@ def _forward_backward(
             torch.autocast(device.type, torch.bfloat16, enabled=plan.bf16),
         ):
             chosen = [token_ids[position] for position in chunks[number]]
-            if not layers:
-                return encoder.pooled(chosen)
-            return encoder.pooled_with_layers(chosen, layers).flatten(
-                1
-            )  # side by side: one leaf for all of them
+            if removes_bias:
+                around = [encoder.templates[tokenized.templates[position]] for position in chunks[number]]
+                return without_bias(chosen, around, encode_rows)
+            return encode_rows(chosen, ())
+
+    def encode_rows(rows: Sequence[Sequence[int]], hidden: Sequence[slice]) -> Tensor:
+        if not layers:
+            return encoder.pooled(rows, hidden)
+        # Side by side: one leaf for all of them.
+        return encoder.pooled_with_layers(rows, layers, hidden).flatten(1)
 
     pooled = encode_chunks(encode, chunks, keep_graph=not caching)
     num_views = len(batch.texts)

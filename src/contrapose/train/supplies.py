@@ -134,6 +134,7 @@ def _companion(companion: Companion, settings: RunSettings, encoder: Encoder) ->
             return Encoder.load(
                 chosen.model,
                 pooling=encoder.pooling,
+                templates=[template.words for template in encoder.templates],
                 head="none",
                 dropout=chosen.dropout,
                 revision=chosen.revision,
