@@ -77,7 +77,9 @@ def ready(method: str, encoder: Encoder, model: Path, plan: StepPlan, **hyperpar
 
 
 def supplied(objective: Objective, encoder: Encoder, model: Path, plan: StepPlan) -> Ready:
-    settings = resolve(nested({"corpus": ("-",), "out": "unused", "model": str(model), "dropout": 0.0}))
+    precision = "bf16" if plan.bf16 else "fp32"
+    given = {"corpus": ("-",), "out": "unused", "model": str(model), "dropout": 0.0, "precision": precision}
+    settings = resolve(nested(given))
     beside = load_beside(objective.needs, settings, encoder)
     needed = objective.needs.companions
     files = {each.name: read_vectors(each.vectors, rows=NUM_ROWS) for each in needed if each.vectors}

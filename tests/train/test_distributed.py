@@ -16,7 +16,7 @@ from contrapose.objectives.catalogue import recipe
 from contrapose.train.checkpoint import load as load_checkpoint
 from contrapose.train.distributed import ProcessGroup
 from tests.train.runs import OPTIONS, Place, run_tiny, step_rows
-from tests.train.two_processes import CASES, mask_of_two_batches, three_steps
+from tests.train.two_processes import CASES, mask_of_two_batches, pretraining_steps, three_steps
 from tests.waiting import PATIENCE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -94,6 +94,22 @@ def test_two_processes_equal_one(place: Place, out: Path, number: int) -> None:
             )
         elif key.startswith("loss"):
             assert first[key].item() == pytest.approx(expected.item(), rel=1e-6, abs=1e-6), key
+        else:
+            torch.testing.assert_close(first[key], expected, rtol=1e-4, atol=3e-6, msg=key)
+
+
+def test_two_processes_pretrain_as_one(place: Place, out: Path) -> None:
+    from safetensors.torch import load
+
+    first, second = (load((out / f"pretraining-rank-{rank}.safetensors").read_bytes()) for rank in (0, 1))
+    alone = pretraining_steps(place.model, ProcessGroup())
+    assert first.keys() == second.keys() == alone.keys()
+    assert {key.split()[0] for key in alone} == {"loss", "gradient", "weight"}
+    for key, expected in alone.items():
+        assert torch.equal(first[key], second[key]), f"{key} differs between the processes"
+        if key.startswith("weight"):
+            near = 2e-6 if has(alone, key) else 4e-4
+            torch.testing.assert_close(first[key], expected, rtol=1e-5, atol=near, msg=key)
         else:
             torch.testing.assert_close(first[key], expected, rtol=1e-4, atol=3e-6, msg=key)
 

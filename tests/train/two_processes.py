@@ -13,11 +13,13 @@ from unittest.mock import patch
 
 import torch
 
-from contrapose.contract import RunOutline
+from contrapose.contract import RunOutline, Supplies
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.heads import build_head
+from contrapose.encoder.own_language_model import OwnLanguageModel
 from contrapose.errors import UsageError
 from contrapose.objectives.catalogue import recipe
+from contrapose.pretrain.step import forward_backward as hide_words
 from contrapose.protocols.masked import Masked
 from contrapose.storage.durable import write_bytes
 from contrapose.train.api import train
@@ -70,6 +72,27 @@ def three_steps(
     return found | weights | {f"queue {key}": value.clone() for key, value in made.modules.named_buffers()}
 
 
+def pretraining_steps(model: Path, processes: ProcessGroup) -> dict[str, torch.Tensor]:
+    """Losses, first gradients and final weights of three steps of masked language modelling."""
+    folder = model.parent / "masked-lm"
+    encoder = Encoder.load(folder, dropout=0.0, head="none").train()
+    objective = recipe("simcse", ["mlm"], {"mlm_weight": 1.0, "mlm_rate": 0.3}).build(width=32)
+    head = OwnLanguageModel.of(encoder, folder, head="start")
+    objective.attach(Supplies(width=32, networks={"language_model": head}))
+    modules = module_tree(encoder, objective)
+    plan = StepPlan(seed=0, max_length=16, processes=processes)
+    optimizer = make_optimizer(trainable(modules), TrainingSettings(learning_rate=1e-4))
+    measured: dict[str, torch.Tensor] = {}
+    for step in range(3):
+        optimizer.zero_grad()
+        result = hide_words(encoder, objective, tokenize(encoder, batch_of(16, step=step), plan), plan)
+        measured[f"loss {step}"] = result.loss.total.detach()
+        if step == 0:
+            measured |= {f"gradient {key}": value for key, value in gradients(modules).items()}
+        optimizer.step()
+    return measured | {f"weight {key}": value.detach().clone() for key, value in modules.named_parameters()}
+
+
 def mask_of_two_batches(model: Path, processes: ProcessGroup) -> dict[str, torch.Tensor]:
     """The masks that the protocol ``masked`` makes of the gradients of two batches."""
     encoder = Encoder.load(model, dropout=0.0).train()
@@ -106,6 +129,8 @@ def main() -> None:
     for number, (name, case) in enumerate(CASES.items()):
         found = three_steps(Path(job["model"]), name, case, processes)
         write_bytes(Path(job["out"]) / f"case-{number}-rank-{processes.rank}.safetensors", save(found))
+    pretrained = pretraining_steps(Path(job["model"]), processes)
+    write_bytes(Path(job["out"]) / f"pretraining-rank-{processes.rank}.safetensors", save(pretrained))
     masks = mask_of_two_batches(Path(job["model"]), processes)
     write_bytes(Path(job["out"]) / f"masks-{processes.rank}.safetensors", save(masks))
     flags = [

@@ -33,7 +33,6 @@ RUN = "Run"
 
 @takes_settings(
     *(key for keys in KEYS.values() for key in keys), after="corpus", sections=sections, panels=True,
-    defaults={"eval_every": "1,000, and after the last step"},
 )  # fmt: skip
 def pretrain(
     corpus: Annotated[

@@ -23,6 +23,7 @@ METHOD = Method(
     objective=simcse,
     parts=("mlm",),
     departures=(
+        "the head's last matrix stays tied to the word table (in the code it is a copy, trained by itself)",
         "the mean is over the hidden words of the whole batch (the code averages the means of its processes)",
         "a model without a masked-language head is refused (the code draws a new head, and says nothing)",
         "repeats of the anchor's text are struck out of its negatives",

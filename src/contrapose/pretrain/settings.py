@@ -6,7 +6,7 @@ No torch here: a wrong option is refused before anything heavy is imported.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -29,8 +29,45 @@ from contrapose.train.settings import (
     TrainingSettings,
 )
 
+#: The panel of what is measured on held-out text.
+HELD_OUT = "Held-out text"
 #: The learning rate rises over so many steps, or over half of a shorter run.
 WARMUP_STEPS = 100
+
+
+class PretrainDataSettings(DataSettings):
+    """[data]: that of a training run; the rows that are held out choose nothing."""
+
+    held_out_rows: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="rows kept from training, to measure what was learnt; a tenth at most",
+            json_schema_extra={"panel": HELD_OUT},
+        ),
+    ] = 1_000
+
+
+class PretrainEncoderSettings(EncoderSettings):
+    """[encoder]: that of a training run, without a train-only head."""
+
+    model_config = ConfigDict(title="Model")
+
+
+class PretrainSelectionSettings(SelectionSettings):
+    """[selection]: how often held-out text is looked at; the last step is the model."""
+
+    model_config = ConfigDict(title=HELD_OUT)
+
+    eval_every: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="steps between two looks at held-out text",
+            json_schema_extra={"default": "1,000, and after the last step"},
+        ),
+    ] = None
+    criterion: Literal["auto", "stsb-dev", "label-free", "none"] = "none"
 
 
 class MaskingSettings(Frozen):
@@ -53,7 +90,7 @@ class ScratchSettings(Frozen):
 
     layers: Annotated[
         int | None,
-        Field(ge=1, le=1_000, description="layers of a new encoder", json_schema_extra={"default": ""}),
+        Field(ge=1, le=1_000, description="layers of a new encoder"),
     ] = None
     width: Annotated[int | None, Field(ge=1, le=100_000, description="width of a new encoder")] = None
     heads: Annotated[
@@ -146,7 +183,9 @@ class PretrainSettings(RunSettings):
     masking: MaskingSettings = Field(default_factory=MaskingSettings)
     training: PretrainingSettings = Field(default_factory=PretrainingSettings)
     method: MethodSettings = Field(default_factory=lambda: MethodSettings(name="simcse"))
-    selection: SelectionSettings = Field(default_factory=lambda: SelectionSettings(criterion="none"))
+    data: PretrainDataSettings
+    encoder: PretrainEncoderSettings = Field(default_factory=PretrainEncoderSettings)
+    selection: PretrainSelectionSettings = Field(default_factory=PretrainSelectionSettings)
 
     @model_validator(mode="before")
     @classmethod
@@ -161,8 +200,7 @@ class PretrainSettings(RunSettings):
             for key in table if isinstance(table, Mapping) else ():
                 if key not in KEYS[section]:
                     raise ValueError(f"unknown key '{section}.{key}'{nearest(key, KEYS[section])}")
-        selection = values.get("selection", {})
-        return {**values, "selection": {"criterion": "none", **selection}}
+        return values
 
     @model_validator(mode="after")
     def _one_model(self) -> PretrainSettings:
@@ -185,12 +223,12 @@ class PretrainSettings(RunSettings):
 def sections() -> dict[str, type[BaseModel]]:
     """Section -> its model, with the fields that a pretraining run has."""
     models: dict[str, type[BaseModel]] = {
-        "data": DataSettings,
-        "encoder": EncoderSettings,
+        "data": PretrainDataSettings,
+        "encoder": PretrainEncoderSettings,
         "scratch": ScratchSettings,
         "masking": MaskingSettings,
         "training": PretrainingSettings,
-        "selection": SelectionSettings,
+        "selection": PretrainSelectionSettings,
         "saving": SavingSettings,
     }
     return models
