@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 import method_pages  # noqa: E402
+import method_pictures  # noqa: E402
 import notebook  # noqa: E402
 from benchmarks import demo, transfer  # noqa: E402
 from benchmarks.quality import read, table, transfer_table  # noqa: E402
@@ -36,7 +37,7 @@ def pages() -> dict[Path, str]:
     quality = read(RESULTS / "quality.jsonl")
     transfer_results = json.loads((RESULTS / "transfer.json").read_text(encoding="utf-8"))
     marked = {
-        "README.md": {"methods": method_pages.methods_table("docs/methods")},
+        "README.md": {"methods": method_pages.methods_by_group("docs/methods")},
         "docs/adding-a-method.md": {"rules": rules()},
         "docs/verdict.md": {"selection": without_labels(read(STUDIES / "selection.jsonl"))},
         "docs/results.md": {
@@ -107,9 +108,18 @@ def draw_figures() -> None:
         path.write_text(content, encoding="utf-8")
 
 
+def draw_methods() -> None:
+    """Write the pictures of the methods. What is compared is the page: the last digit of a number may differ."""
+    for name, content in method_pictures.all_pictures().items():
+        path = ROOT / "docs" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+
+
 def main() -> None:
     if "--check" not in sys.argv:
         draw_figures()
+        draw_methods()
     stale = []
     for path, wanted in pages().items():
         if not path.exists() or path.read_text(encoding="utf-8") != wanted:

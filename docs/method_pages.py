@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import pkgutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -42,9 +43,47 @@ def methods_table(folder: str) -> str:
     return "\n".join(markdown_table(["method", "what it does", "paper"], rows))
 
 
+#: What a method changes, by the first of its parts that says so: role of a part -> words.
+GROUPS = {
+    "": "the loss alone",
+    "text": "the texts of the two views",
+    "positive mixer": "the positive",
+    "negative source": "further negatives",
+    "negative filter": "negatives left out, or weighed",
+    "regularizer": "a further term of the loss",
+    "protocol": "what happens between steps",
+}
+
+
+def group_of(name: str) -> str:
+    """What a method changes beside SimCSE: a key of :data:`GROUPS`, read from its record."""
+    from contrapose.contract import TrainingProtocol
+    from contrapose.objectives.catalogue import method_named, recipe
+
+    method = method_named(name)
+    if method.protocol is not TrainingProtocol:
+        return "protocol"
+    if method.text_parts:
+        return "text"
+    roles = [part.role().partition(",")[0] for part in recipe(name).parts]
+    return next((role for role in roles if role in GROUPS), "")
+
+
+def methods_by_group(folder: str) -> str:
+    """A line for each thing that methods change, with the methods that do; short enough for the README."""
+    from contrapose.objectives.catalogue import all_methods
+
+    grouped: dict[str, list[str]] = {group: [] for group in GROUPS}
+    for name in all_methods():
+        grouped[group_of(name)].append(f"[`{name}`]({folder}/{name}.md)")
+    rows = [(words, ", ".join(grouped[group])) for group, words in GROUPS.items() if grouped[group]]
+    return "\n".join(markdown_table(["what it changes", "methods"], rows))
+
+
 def overview(described: list[dict[str, Any]]) -> str:
     from contrapose.objectives.catalogue import all_parts
     from contrapose.objectives.hyperparameters import hyperparameters_of
+    from contrapose.objectives.protocol_of_run import all_protocols
 
     lines = [
         "# Methods and their hyperparameters",
@@ -60,56 +99,152 @@ def overview(described: list[dict[str, Any]]) -> str:
             [(f"`{part.name}`", part.role(), part.idea) for part in all_parts().values()],
         ),
     ]
+    lines += [
+        "",
+        "A protocol acts between the steps: `--with` takes it by its name as well, one for a run.",
+        "",
+        *markdown_table(
+            ["protocol, for `--with`", "what it does"],
+            [(f"`{protocol.name}`", protocol.idea) for protocol in all_protocols().values()],
+        ),
+    ]
     for part in all_parts().values():
         lines += ["", f"## Part `{part.name}`", "", part.idea, ""]
         lines += [f"Does not go with `{other}`: {reason}\n" for other, reason in _excluded(part).items()]
         lines += fields_table("hyperparameter", hyperparameters_of(part).model_fields)
+    for protocol in all_protocols().values():
+        lines += ["", f"## Protocol `{protocol.name}`", "", protocol.idea, ""]
+        lines += [f"Does not go with `{other}`: {reason}\n" for other, reason in protocol.excludes.items()]
+        lines += fields_table("hyperparameter", hyperparameters_of(protocol).model_fields)
     return "\n".join(lines) + "\n"
 
 
+#: What docs/methods/NAME.notes.md may say, and where it stands on the page.
+PLAIN, WHEN, PUBLISHED, COMPARED, NEEDED = (
+    "In plain words",
+    "When to use it",
+    "Published results",
+    "Compared with the published code",
+    "What it needs",
+)
+#: What the picture shows; docs/method_pictures.py draws it.
+ABOUT_PICTURE = (
+    "The same eight sentences for every method, two views of each; beside it what SimCSE does to them. A row is an",
+    "anchor, a column what it is compared with, and the colour the gradient of the loss by their cosine. Sentences 0",
+    "and 1 mean nearly the same, 2 and 3 are alike, 4 and 5 are one text. Of a further term the cosines are drawn that",
+    "a small step against its gradient would change. Vectors and whatever is needed beside are toys; the temperature",
+    "is 0.15, since at 0.05 all but the hardest negatives would be too faint to be seen.",
+)
+
+
 def method_page(method: Mapping[str, Any]) -> str:
-    """One method: idea, equation, hyperparameters, departures, example, and what docs/methods/NAME.notes.md adds."""
+    """One method: what its record and files say, its picture, what was measured, and docs/methods/NAME.notes.md."""
     from contrapose.objectives.catalogue import recipe
 
     name = method["name"]
+    notes = _notes(name)
+    picture = (
+        f"![Who pulls and who pushes in a batch of eight sentences](pictures/{name}.svg)",
+        "",
+        *ABOUT_PICTURE,
+    )
+    paper = f"Paper: [{method['paper']}]({method['reference']}). Made of: "
     lines = [
         f"# {name}",
         "",
         method["idea"],
         "",
-        f"Paper: [{method['paper']}]({method['reference']}). Made of: "
-        + ", ".join(f"`{part}`" for part in method["parts"])
-        + ".",
+        *([notes.pop(PLAIN), ""] if PLAIN in notes else []),
+        paper + ", ".join(f"`{part}`" for part in method["parts"]) + ".",
         "",
         "```",
         f"contrapose train notes.txt --method {name} --out runs/{name}",
         "```",
-        "",
-        "## The equation",
-        "",
-        *_equation(name),
-        *_parts(method["parts"]),
-        "",
-        "## Hyperparameters",
-        "",
-        "Each is set by `--set NAME=VALUE`, or by its name in Python.",
-        "",
-        *fields_table("hyperparameter", type(recipe(name).hyperparameters).model_fields),
+        *_section("The equation", *_equation(name), *_parts(method["parts"])),
+        *_section("What it does to a batch", *picture),
+        *_section(WHEN, notes.pop(WHEN, "")),
+        *_section(
+            "Hyperparameters",
+            "Each is set by `--set NAME=VALUE`, or by its name in Python.",
+            "",
+            *fields_table("hyperparameter", type(recipe(name).hyperparameters).model_fields),
+        ),
+        *_section(PUBLISHED, notes.pop(PUBLISHED, "")),
+        *_section("Measured here", *_measured(name)),
+        *_section("Departures from the paper or its code", *(f"- {each}" for each in method["departures"])),
+        *_section(COMPARED, notes.pop(COMPARED, "")),
+        *_section(NEEDED, notes.pop(NEEDED, "")),
     ]
-    if method["departures"]:
-        lines += ["", "## Departures from the paper or its code", ""]
-        lines += [f"- {departure}" for departure in method["departures"]]
-    if method["excludes"]:
-        lines += ["", "## Does not go with", ""]
-        lines += [f"- `{other}`: {reason}" for other, reason in method["excludes"].items()]
+    for heading, text in notes.items():
+        lines += _section(heading, text)
+    excluded = [f"- `{other}`: {reason}" for other, reason in method["excludes"].items()]
+    lines += _section("Does not go with", *excluded)
     example = ROOT / "examples" / f"{name.replace('-', '_')}.py"
     if example.is_file():
-        lines += ["", "## Example", "", f"`examples/{example.name}`, which runs as it is:", ""]
-        lines += ["```python", example.read_text("utf-8").rstrip(), "```"]
-    notes = ROOT / "docs" / METHODS / f"{name}.notes.md"
-    if notes.is_file():
-        lines += ["", notes.read_text("utf-8").strip()]
+        said = f"`examples/{example.name}`, which runs as it is:"
+        lines += _section("Example", said, "", "```python", example.read_text("utf-8").rstrip(), "```")
     return "\n".join(lines) + "\n"
+
+
+def _section(heading: str, *lines: str) -> list[str]:
+    """A heading and what stands below it; nothing where there is nothing to say."""
+    return ["", f"## {heading}", "", *lines] if any(lines) else []
+
+
+def _notes(name: str) -> dict[str, str]:
+    """Heading -> text of docs/methods/NAME.notes.md, in its order; nothing where there is none."""
+    path = ROOT / "docs" / METHODS / f"{name}.notes.md"
+    if not path.is_file():
+        return {}
+    said: dict[str, str] = {}
+    heading, in_code = "", False
+    for line in path.read_text("utf-8").splitlines():
+        in_code ^= line.startswith("```")
+        if line.startswith("## ") and not in_code:
+            heading = line.removeprefix("## ").strip()
+            said[heading] = ""
+        else:
+            said[heading] = said.get(heading, "") + line + "\n"
+    return {heading: text.strip() for heading, text in said.items() if text.strip()}
+
+
+def _measured(name: str) -> list[str]:
+    """The method's rows in what ``make methods-table`` measured; nothing where it was not measured."""
+    path = ROOT / "docs/results/methods.json"
+    if not path.is_file():
+        return []
+    report = json.loads(path.read_text("utf-8"))
+    rows = []
+    for start in report["starts"].values():
+        for arm, measured in start["arms"].items():
+            for row in measured["rows"]:
+                if row["method"] == name:
+                    said = f"{start['model']}, {ARMS.get(arm, arm)}"
+                    main = measured["main"]
+                    rows.append((said, *_numbers(row, main)))
+    if not rows:
+        return []
+    return [
+        *markdown_table(
+            ["start and settings", "seeds", "mean STS12-16", "beside SimCSE [95% interval]"], rows
+        ),
+        "",
+        f"Measured {report['date']} by `make methods-table`; [all methods, and how](../methods-measured.md).",
+    ]
+
+
+#: Word of a summary -> what it means.
+ARMS = {"paper": "the paper's settings", "chosen": "the best of four settings"}
+
+
+def _numbers(row: Mapping[str, Any], main: str) -> tuple[str, str, str]:
+    """Seeds, mean and spread, and the difference to SimCSE of a row of the summary."""
+    value = row["values"].get(main, {})
+    spread = "" if value.get("sd") is None else f" ± {value['sd']:.2f}"
+    mean = f"{value['mean']:.2f}{spread}" if value else "-"
+    change = row["differences"].get(main)
+    beside = f"{change['difference']:+.2f} [{change['low']:+.2f}, {change['high']:+.2f}]" if change else "-"
+    return str(len(row["seeds"])), mean, beside
 
 
 def _excluded(part: type[Any]) -> Mapping[str, str]:

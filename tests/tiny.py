@@ -89,6 +89,11 @@ def tiny_roberta(folder: Path, *, seed: int = 0, dropout: float = 0.1) -> Path:
     return _save(folder, RobertaModel, config, wrapped, seed)
 
 
+def pooled_by(pooling: str) -> dict[str, Any]:
+    """What ``Encoder.load`` takes for a pooling: the one at a mask token needs a template that has such a token."""
+    return {"templates": ("a {text} is [MASK]",)} if pooling == "mask" else {"pooling": pooling}
+
+
 TINY = {"bert": tiny_bert, "roberta": tiny_roberta, "mpnet": tiny_mpnet}
 
 

@@ -2,7 +2,7 @@
 
 >>> import contrapose
 >>> sorted(contrapose.__all__)
-['ContraposeError', 'Encoder', 'Run', '__version__', 'evaluate', 'loss', 'methods', 'train']
+['ContraposeError', 'Encoder', 'Run', '__version__', 'evaluate', 'loss', 'methods', 'pretrain', 'train']
 """
 
 from __future__ import annotations
@@ -15,14 +15,25 @@ if TYPE_CHECKING:
     from contrapose.evaluate.suite import evaluate
     from contrapose.objectives.catalogue import describe as methods
     from contrapose.objectives.catalogue import loss
+    from contrapose.pretrain.api import pretrain
     from contrapose.train.api import Run, train
 
     __version__: str
 
-__all__ = ["ContraposeError", "Encoder", "Run", "__version__", "evaluate", "loss", "methods", "train"]
+__all__ = [
+    "ContraposeError",
+    "Encoder",
+    "Run",
+    "__version__",
+    "evaluate",
+    "loss",
+    "methods",
+    "pretrain",
+    "train",
+]
 
-#: public name -> module that has it, and what it is called there. ``train`` and ``evaluate`` are packages that can be
-#: called: a function of that name would be hidden as soon as something imports the package.
+#: public name -> module that has it, and what it is called there. ``train``, ``pretrain`` and ``evaluate`` are packages
+#: that can be called: a function of that name would be hidden as soon as something imports the package.
 _HOMES = {
     "ContraposeError": ("contrapose.errors", "ContraposeError"),
     "Encoder": ("contrapose.encoder.encoder", "Encoder"),
@@ -30,6 +41,7 @@ _HOMES = {
     "loss": ("contrapose.objectives.catalogue", "loss"),
     "methods": ("contrapose.objectives.catalogue", "describe"),
     "evaluate": ("contrapose.evaluate", None),
+    "pretrain": ("contrapose.pretrain", None),
     "train": ("contrapose.train", None),
 }
 

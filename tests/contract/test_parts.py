@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from contrapose import testing
 from contrapose.errors import UsageError
 from contrapose.objectives.catalogue import recipe
-from contrapose.testing import checks
-from contrapose.testing.cases import Case
+from contrapose.testing import all_rules
+from contrapose.testing.cases import Case, cases_of
 
 EVERY_VERB = Path(__file__).parent / "every_verb.py"
 
@@ -96,17 +97,14 @@ def written(path: Path, begin: str = "pass", verb: str = "", arguments: str = ""
 
 def broken_by(path: Path, rule: str) -> list[str]:
     """Why the rule fails for the method as it is; the rule must be about it."""
-    reasons = []
-    tried = [
-        check for check in checks(str(path)) if check.rule.name == rule and check.case == Case(str(path))
-    ]
-    assert tried
-    for check in tried:
-        try:
-            check()
-        except Exception as error:
-            reasons.append(str(error))
-    return reasons
+    (tried,) = (each for each in all_rules() if each.name == rule)
+    case = Case(str(path))
+    assert tried.is_tried_on(case)
+    try:
+        tried.check(case)
+    except Exception as error:
+        return [str(error)]
+    return []
 
 
 @pytest.mark.parametrize("rule", BREAKS)
@@ -119,12 +117,9 @@ def test_a_part_that_breaks_a_promise_is_found(rule: str, tmp_path: Path) -> Non
     assert broken_by(written(tmp_path / "broken.py", begin, wrong), rule) != []
 
 
-@pytest.mark.parametrize(
-    "check", [check for check in checks(str(EVERY_VERB)) if len(check.case.parts) < 2], ids=str
-)
-def test_a_part_with_every_verb_keeps_every_rule(check: object) -> None:
-    assert callable(check)
-    check()
+@pytest.mark.parametrize("case", [case for case in cases_of(str(EVERY_VERB)) if len(case.parts) < 2], ids=str)
+def test_a_part_with_every_verb_keeps_every_rule(case: Case) -> None:
+    assert testing.broken_by(case) == []
 
 
 def test_two_parts_with_a_hyperparameter_of_one_name_are_refused_unless_they_share_the_annotation(

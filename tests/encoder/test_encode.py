@@ -13,14 +13,14 @@ from contrapose.encoder.encode import by_length, distinct_texts
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.pooling import POOLINGS
 from contrapose.errors import UsageError
-from tests.tiny import SENTENCES
+from tests.tiny import SENTENCES, pooled_by
 
 TEXTS = [*SENTENCES, SENTENCES[3], "", " ".join(SENTENCES), SENTENCES[0]]
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_training_and_encoding_see_the_same_vectors(tiny_folder: Path, pooling: str) -> None:
-    encoder = Encoder.load(tiny_folder, pooling=pooling)
+    encoder = Encoder.load(tiny_folder, **pooled_by(pooling))
     with torch.no_grad():
         seen_in_training = encoder.pooled(encoder.token_ids(TEXTS)).numpy()
     assert np.abs(encoder.encode(TEXTS) - seen_in_training).max() < 1e-5

@@ -9,7 +9,7 @@ import torch
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.pooling import POOLINGS
 from contrapose.errors import ModelError, UsageError
-from tests.tiny import POSITIONS, SENTENCES, TINY, WIDTH, tiny_bert, tiny_roberta
+from tests.tiny import POSITIONS, SENTENCES, TINY, WIDTH, pooled_by, tiny_bert, tiny_roberta
 
 
 def rewrite(folder: Path, change) -> None:
@@ -46,7 +46,7 @@ def test_minilm_puts_paraphrases_closer_than_unrelated_texts(minilm: Encoder) ->
 
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_every_pooling_works_on_every_architecture_and_trains(tiny_folder: Path, pooling: str) -> None:
-    encoder = Encoder.load(tiny_folder, pooling=pooling, head="none").train()
+    encoder = Encoder.load(tiny_folder, **pooled_by(pooling), head="none").train()
     vectors = encoder.pooled(encoder.token_ids(list(SENTENCES[:3])))
     assert vectors.shape == (3, WIDTH)
     assert vectors.dtype == torch.float32

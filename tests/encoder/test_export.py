@@ -13,7 +13,7 @@ from contrapose.encoder.pooling import POOLINGS
 from contrapose.encoder.proof import verify_saved
 from contrapose.errors import CorruptFile, ModelError, UsageError
 from contrapose.storage import durable
-from tests.tiny import SENTENCES, TINY
+from tests.tiny import SENTENCES, TINY, pooled_by
 
 TEXTS = [*SENTENCES, "", " leading and trailing space ", "Élan VITAL, 東京 \U0001f600", " ".join(SENTENCES)]
 
@@ -26,7 +26,7 @@ def furthest(one: np.ndarray, other: np.ndarray) -> float:
 def test_a_saved_model_gives_the_same_vectors_and_fingerprint(
     tiny_folder: Path, tmp_path: Path, pooling: str
 ) -> None:
-    encoder = Encoder.load(tiny_folder, pooling=pooling, max_length=24)
+    encoder = Encoder.load(tiny_folder, **pooled_by(pooling), max_length=24)
     encoder.save(tmp_path / "saved")
     loaded = Encoder.load(tmp_path / "saved")
     assert furthest(loaded.encode(TEXTS), encoder.encode(TEXTS)) <= 1e-6
@@ -123,7 +123,7 @@ def test_sentence_transformers_loads_our_folder_with_equal_vectors(
     tiny_folders: dict[str, Path], tmp_path: Path, name: str, pooling: str
 ) -> None:
     st = pytest.importorskip("sentence_transformers")
-    encoder = Encoder.load(tiny_folders[name], pooling=pooling, max_length=24)
+    encoder = Encoder.load(tiny_folders[name], **pooled_by(pooling), max_length=24)
     encoder.normalize = name == "mpnet"
     encoder.save(tmp_path / "saved")
     theirs = st.SentenceTransformer(str(tmp_path / "saved"), device="cpu")

@@ -21,6 +21,7 @@ def pool_by_loops(name: str, layers: list[torch.Tensor], mask: torch.Tensor) -> 
         "avg": [layers[-1]],
         "avg_first_last": [layers[1], layers[-1]],
         "avg_top2": [layers[-2], layers[-1]],
+        "mask": [layers[-1]],
     }[name]
     rows = []
     for text in range(mask.shape[0]):
@@ -49,7 +50,7 @@ def test_what_stands_at_padding_has_no_influence(name: str) -> None:
     assert torch.equal(pool(name, layers[-1], mask, layers), pool(name, spoilt[-1], mask, spoilt))
 
 
-def test_the_five_poolings_differ_except_the_two_names_of_the_first_token() -> None:
+def test_the_poolings_differ_except_the_two_names_of_the_first_token() -> None:
     layers, mask = states()
     vectors = {name: pool(name, layers[-1], mask, layers) for name in POOLINGS}
     assert torch.equal(vectors["cls"], vectors["cls_before_pooler"])

@@ -20,7 +20,7 @@ def test_every_recipe_is_one_that_train_takes(recipe: PublishedRecipe) -> None:
 
 def test_printed_averages_are_those_of_their_columns_and_one_that_is_not_is_told() -> None:
     assert [recipe.name for recipe in RECIPES if recipe.contradiction] == []
-    assert sum(recipe.recomputed is not None for recipe in RECIPES) == 7
+    assert sum(recipe.recomputed is not None for recipe in RECIPES) >= 8
     wrong = replace(recipe_named("simcse/bert-base"), average=77.0)
     assert wrong.contradiction == "the printed average 77.00 is not that of its columns, 76.25"
 

@@ -8,8 +8,8 @@ import pytest
 
 from contrapose.errors import UsageError
 from contrapose.objectives.catalogue import describe, recipe
-from contrapose.testing import checks
-from contrapose.testing.cases import cases_of
+from contrapose.testing.cases import Case, cases_of
+from contrapose.testing.rules_record import what_it_does_not_go_with_is_there_and_has_a_reason
 
 FILE = """
 from contrapose.contract import Method, Part, TextPart, TrainingProtocol
@@ -97,13 +97,8 @@ def test_a_rule_asks_for_a_name_that_is_there_and_a_sentence(
     excludes: dict[str, str], broken: str, tmp_path: Path
 ) -> None:
     path = written(tmp_path / "own.py", part=excludes)
-    (check,) = (
-        check
-        for check in checks(path)
-        if check.rule.name == "what_it_does_not_go_with_is_there_and_has_a_reason" and not check.case.parts
-    )
     if broken:
         with pytest.raises(AssertionError, match=broken):
-            check()
+            what_it_does_not_go_with_is_there_and_has_a_reason(Case(path))
     else:
-        check()
+        what_it_does_not_go_with_is_there_and_has_a_reason(Case(path))

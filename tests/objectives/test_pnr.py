@@ -59,8 +59,9 @@ def predictions(part: PreviousTargets, rows: list[list[float]]) -> list[list[flo
 @pytest.mark.parametrize("both_directions", [True, False])
 @pytest.mark.parametrize("in_denominator", [True, False])
 @pytest.mark.parametrize("texts", [None, torch.tensor([1, 2, 1, 3, 4])])
+@pytest.mark.parametrize("predictor_start", ["identity", "random"])
 def test_equals_the_loops_in_loss_and_gradient(
-    both_directions: bool, in_denominator: bool, texts: Tensor | None
+    both_directions: bool, in_denominator: bool, texts: Tensor | None, predictor_start: str
 ) -> None:
     vectors = {name: view.requires_grad_() for name, view in given().items()}
     made = objective(
@@ -69,6 +70,7 @@ def test_equals_the_loops_in_loss_and_gradient(
         target_weight=0.7,
         both_directions=both_directions,
         target_in_denominator=in_denominator,
+        predictor_start=predictor_start,
     )
     struck = frozenset({(0, 2), (2, 0)}) if texts is not None else frozenset()
 
@@ -174,8 +176,20 @@ def test_the_predictor_is_drawn_from_the_seed_and_is_as_wide_as_it_is_asked_to_b
     assert one.predictor[0].weight.shape == (2 * WIDTH, WIDTH)  # type: ignore[union-attr, index]
     for name, weight in one.state_dict().items():
         assert torch.equal(weight, again.state_dict()[name])
-    wide = objective(predictor_width=7).parts["previous-targets"]
-    assert wide.predictor[3].weight.shape == (WIDTH, 7)  # type: ignore[union-attr, index]
+    narrow = objective(predictor_width=7, predictor_start="random").parts["previous-targets"]
+    assert narrow.predictor[3].weight.shape == (WIDTH, 7)  # type: ignore[union-attr, index]
+    with pytest.raises(UsageError, match=r"predictor_width is 7, and .* needs 8, twice the width"):
+        objective(predictor_width=7)
+
+
+@pytest.mark.parametrize("hidden", [None, 2 * WIDTH + 3])
+def test_the_predictor_begins_as_what_its_batch_norm_leaves_of_a_vector(hidden: int | None) -> None:
+    vectors = given()["anchor"]
+    part = objective(predictor_width=hidden).parts["previous-targets"]
+    normal = torch.nn.functional.batch_norm(vectors, None, None, training=True)
+    torch.testing.assert_close(part.predictor(vectors), normal)  # type: ignore[union-attr, operator]
+    drawn = objective(predictor_start="random").parts["previous-targets"]
+    assert not torch.allclose(drawn.predictor(vectors), normal)  # type: ignore[union-attr, operator]
 
 
 def test_either_part_serves_another_method() -> None:

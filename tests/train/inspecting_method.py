@@ -30,10 +30,11 @@ class Inspecting(TrainingProtocol):
     def inspects_at(self, step: int) -> bool:
         return step == INSPECTED_AT
 
-    def inspect(self, step: int, weights: Mapping[str, Tensor], gradient_of: GradientOf) -> None:
+    def inspect(self, step: int, weights: Mapping[str, Tensor], gradient_of: GradientOf) -> str:
         for number in range(3):
             self.slope += gradient_of(number, lambda views: uniformity(views.of("anchor", "pooled")))[BIAS]
         self.calls += 1
+        return "one bias was looked at"
 
     def restarts_optimizer_at(self, step: int) -> bool:
         return step == INSPECTED_AT

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -11,10 +13,10 @@ from contrapose.train.step import StepPlan, TokenizedBatch, tokenize
 from tests.train.runs import texts
 
 
-def batch_of(rows: int, *, views: int = 2, step: int = 4) -> Batch:
-    """Rows of different texts; every view but the first two is of other texts still."""
-    names = ("anchor", "positive", *(f"negative_{number}" for number in range(1, views - 1)))
-    shown = [texts(rows, seed=max(0, number - 1), fewest=2) for number in range(views)]
+def batch_of(rows: int, *, views: int = 2, step: int = 4, further: Sequence[str] = ()) -> Batch:
+    """Rows of different texts; every view but the first two is of other texts still. further: names of more views."""
+    names = ("anchor", "positive", *(f"negative_{number}" for number in range(1, views - 1)), *further)
+    shown = [texts(rows, seed=max(0, number - 1), fewest=2) for number in range(len(names))]
     made = dict(zip(names, shown, strict=True))
     return Batch(
         step=step,
@@ -25,7 +27,7 @@ def batch_of(rows: int, *, views: int = 2, step: int = 4) -> Batch:
 
 
 def tokenized(encoder: Encoder, rows: int, plan: StepPlan, *, views: int = 2) -> TokenizedBatch:
-    return tokenize(encoder, batch_of(rows, views=views), plan)
+    return tokenize(encoder, batch_of(rows, views=views, further=plan.needs.texts), plan)
 
 
 def gradients(modules: nn.Module) -> dict[str, Tensor]:

@@ -34,6 +34,15 @@ CASES: dict[str, dict[str, Any]] = {
     "simcse, triplets": {"corpus": "triplets", "mask_repeats": False},
     "sscl with queue, chunked": {"method": "sscl", "parts": ("queue",), "queue_size": 20, "chunk_size": 5},
     "kdmcse": {"method": "kdmcse", "distillation_width": 8},
+    "sparse-cse": {"method": "sparse-cse", "sparsity": 0.3, "score_sentences": 16, "score_after": 0.6},
+    "hncse-hnm masked, rewound": {
+        "method": "hncse-hnm",
+        "parts": ("masked",),
+        "sparsity": 0.3,
+        "rewind": True,
+        "score_sentences": 16,
+        "score_after": 0.6,
+    },
     "kdmcse from a file, chunked": {"method": "kdmcse", "distillation_width": 8, "chunk_size": 5},
 }
 

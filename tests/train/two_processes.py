@@ -13,18 +13,23 @@ from unittest.mock import patch
 
 import torch
 
+from contrapose.contract import RunOutline, Supplies
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.heads import build_head
+from contrapose.encoder.own_language_model import OwnLanguageModel
 from contrapose.errors import UsageError
 from contrapose.objectives.catalogue import recipe
+from contrapose.pretrain.step import forward_backward as hide_words
+from contrapose.protocols.masked import Masked
 from contrapose.storage.durable import write_bytes
 from contrapose.train.api import train
 from contrapose.train.distributed import ProcessGroup
-from contrapose.train.modules import trainable
+from contrapose.train.inspecting import gradient_of_measure
+from contrapose.train.modules import module_tree, trainable
 from contrapose.train.optimizer import make_optimizer
 from contrapose.train.settings import TrainingSettings
 from contrapose.train.step import StepPlan, forward_backward, tokenize
-from tests.train.methods import options_of, supplied, with_needs
+from tests.train.methods import options_of, parts_of, supplied, with_needs
 from tests.train.steps import batch_of, gradients
 
 CASES: dict[str, dict[str, Any]] = {
@@ -44,8 +49,11 @@ def three_steps(
     numbers = {key: value for key, value in case.items() if key.startswith("pool")}
     method = name.replace(",", " ").split()[0]
     numbers |= options_of(name.partition(",")[0], model)
-    objective = recipe(method, case.get("parts", ()), numbers).build(width=32)
-    encoder = Encoder.load(model, dropout=0.0).train()
+    parts = (*case.get("parts", ()), *parts_of(name.partition(",")[0]))
+    objective = recipe(method, parts, numbers).build(width=32)
+    template = objective.needs.template
+    around = (template.anchor, template.others) if template else ()
+    encoder = Encoder.load(model, dropout=0.0, templates=around).train()
     encoder.head = build_head(case.get("head", "linear-tanh"), 32)
     encoder.train()
     plan = StepPlan(seed=0, max_length=16, chunk_size=case.get("chunk_size"), processes=processes)
@@ -54,7 +62,7 @@ def three_steps(
     found: dict[str, torch.Tensor] = {}
     for step in range(3):
         optimizer.zero_grad()
-        batch = batch_of(16, views=case.get("views", 2), step=step)
+        batch = batch_of(16, views=case.get("views", 2), step=step, further=objective.needs.texts)
         result = forward_backward(encoder, objective, tokenize(encoder, batch, made.plan), made.plan)
         found[f"loss {step}"] = result.loss.total.detach()
         if step == 0:
@@ -63,6 +71,50 @@ def three_steps(
         objective.observe(result.views)
     weights = {f"weight {key}": value.detach().clone() for key, value in made.modules.named_parameters()}
     return found | weights | {f"queue {key}": value.clone() for key, value in made.modules.named_buffers()}
+
+
+def pretraining_steps(model: Path, processes: ProcessGroup) -> dict[str, torch.Tensor]:
+    """Losses, first gradients and final weights of three steps of masked language modelling."""
+    folder = model.parent / "masked-lm"
+    encoder = Encoder.load(folder, dropout=0.0, head="none").train()
+    objective = recipe("simcse", ["mlm"], {"mlm_weight": 1.0, "mlm_rate": 0.3}).build(width=32)
+    head = OwnLanguageModel.of(encoder, folder, head="start")
+    objective.attach(Supplies(width=32, networks={"language_model": head}))
+    modules = module_tree(encoder, objective)
+    plan = StepPlan(seed=0, max_length=16, processes=processes)
+    optimizer = make_optimizer(trainable(modules), TrainingSettings(learning_rate=1e-4))
+    measured: dict[str, torch.Tensor] = {}
+    for step in range(3):
+        optimizer.zero_grad()
+        result = hide_words(encoder, objective, tokenize(encoder, batch_of(16, step=step), plan), plan)
+        measured[f"loss {step}"] = result.loss.total.detach()
+        if step == 0:
+            measured |= {f"gradient {key}": value for key, value in gradients(modules).items()}
+        optimizer.step()
+    return measured | {f"weight {key}": value.detach().clone() for key, value in modules.named_parameters()}
+
+
+def mask_of_two_batches(model: Path, processes: ProcessGroup) -> dict[str, torch.Tensor]:
+    """The masks that the protocol ``masked`` makes of the gradients of two batches."""
+    encoder = Encoder.load(model, dropout=0.0).train()
+    objective = recipe("simcse").build(width=encoder.width)
+    masked, modules = (
+        Masked(sparsity=0.3, score_after=0.0, score_sentences=32),
+        module_tree(encoder, objective),
+    )
+    masked.run = RunOutline(num_steps=4, batch_size=16)
+    weights = trainable(modules)
+    masked.attach(weights, torch.arange(32), seed=0)
+    plan = StepPlan(seed=0, max_length=16, processes=processes)
+
+    def gradient_of(number: int, measure: Any) -> dict[str, torch.Tensor]:
+        batch = batch_of(16, step=number)
+        batch.texts["positive"].append(batch.texts["positive"].pop(0))  # the encoder is without dropout
+        return gradient_of_measure(modules, encoder, tokenize(encoder, batch, plan), plan, measure)
+
+    with torch.no_grad():
+        masked.inspect(0, weights, gradient_of)
+    return {f"mask {name}": mask for name, mask in masked.masks().items()}
 
 
 def main() -> None:
@@ -78,6 +130,10 @@ def main() -> None:
     for number, (name, case) in enumerate(CASES.items()):
         found = three_steps(Path(job["model"]), name, case, processes)
         write_bytes(Path(job["out"]) / f"case-{number}-rank-{processes.rank}.safetensors", save(found))
+    pretrained = pretraining_steps(Path(job["model"]), processes)
+    write_bytes(Path(job["out"]) / f"pretraining-rank-{processes.rank}.safetensors", save(pretrained))
+    masks = mask_of_two_batches(Path(job["model"]), processes)
+    write_bytes(Path(job["out"]) / f"masks-{processes.rank}.safetensors", save(masks))
     flags = [
         processes.any(processes.rank == 1, torch.device("cpu")),
         processes.any(False, torch.device("cpu")),

@@ -24,13 +24,16 @@ from contrapose.cli import (
     doctor,
     encode,
     evaluate,
+    federate,
     harvest,
     methods,
+    pretrain,
     report,
     reproduce,
     runs,
     search,
     similarity,
+    sparsify,
     study,
     sweep,
     train,
@@ -42,7 +45,9 @@ from contrapose.cli.settings_options import with_settings, without_settings
 from contrapose.train.signals import StopAtOnce, Stopped
 
 VERBS = (
-    demo, train, continuing, evaluate, report, compare, sweep, reproduce, encode, similarity, search, methods, doctor,
+    demo, train, pretrain, continuing, sparsify, federate,
+    evaluate, report, compare, sweep, reproduce,
+    encode, similarity, search, methods, doctor,
 )  # fmt: skip
 
 #: The error of a wrong option or argument, whichever click stands below typer.

@@ -30,6 +30,7 @@ class TrainingProgress:
         every, closing = int(facts.get("eval_every", num_steps)), int(facts.get("closing_looks", 0))
         self.first_step, self.num_steps, self.step = first_step, num_steps, first_step
         self._loss: Any = None
+        self._loss_of = str(facts.get("loss_of", ""))
         self._baseline: float | None = None
         self._just_evaluated = False
         self._look_in_steps, self._looks = float(facts.get("look_in_steps", 0.0)), first_step // every
@@ -66,7 +67,7 @@ class TrainingProgress:
         """The checkpoint was scored; what to say of it."""
         if step == 0:
             self._baseline = score
-            return f"before training: score {_of_criterion(score)}"
+            return f"before training: {self._in_words(score)}"
         # The pretrained model was evaluated before: that evaluation takes no time, and would mislead the estimate.
         if step > self.first_step:
             self.time_left.done("evaluation")
@@ -74,7 +75,11 @@ class TrainingProgress:
         # "The best so far" of steps that are all no better than the baseline would praise what is no gain.
         below = self._baseline is not None and score <= self._baseline
         praise = ", no better than before training" if below else ", the best step so far" if is_best else ""
-        return f"step {step}: score {_of_criterion(score)}{praise}"
+        return f"step {step}: {self._in_words(score)}{praise}"
+
+    def _in_words(self, score: float) -> str:
+        """A criterion's score; or a loss, whose score is what it lies below zero."""
+        return f"{self._loss_of} {-score:.3f}" if self._loss_of else f"score {_of_criterion(score)}"
 
     def completed(self, of_look: float = 0.0) -> float:
         """In steps; an evaluation on held-out text counts as the steps that take as long."""
@@ -98,6 +103,18 @@ class TrainingProgress:
 def fact_lines(first_step: int, num_steps: int, facts: Mapping[str, Any]) -> list[str]:
     """What is worth knowing before the first step, for people."""
     lines = [str(line) for line in facts.get("account", ())]
+    if "lines" in facts:  # of a run that trains no sentence encoder
+        lines += facts["lines"]
+    else:
+        lines += _contrast_lines(facts)
+    if first_step:
+        lines.append(f"continuing after step {first_step} of {num_steps}")
+    return lines
+
+
+def _contrast_lines(facts: Mapping[str, Any]) -> list[str]:
+    """What is compared with what, and what chooses the checkpoint."""
+    lines = []
     lines.append(
         f"{facts['rows']:,} rows to train on, {facts['held_out']:,} held out; views: {facts['views']}; "
         f"{facts['device']}, {facts['precision']}"
@@ -114,8 +131,6 @@ def fact_lines(first_step: int, num_steps: int, facts: Mapping[str, Any]) -> lis
     lines.append(f"the checkpoint is chosen by: {facts['criterion']}")
     if facts.get("evaluations"):
         lines.append(_looks_line(int(facts["evaluations"]), int(facts["closing_looks"])))
-    if first_step:
-        lines.append(f"continuing after step {first_step} of {num_steps}")
     return lines
 
 

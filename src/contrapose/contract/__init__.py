@@ -17,7 +17,7 @@ from contrapose.contract.needs import Companion, Needs, Network, Supplies
 from contrapose.contract.part import Part
 from contrapose.contract.previous import PREVIOUS, Previous, PreviousDropout, needs_previous
 from contrapose.contract.protocol import GradientOf, RunOutline, TrainingProtocol
-from contrapose.contract.shared_hyperparameters import RawVectors, Temperature
+from contrapose.contract.shared_hyperparameters import MixupShape, RawVectors, Temperature
 from contrapose.contract.teacher import (
     TEACHER,
     AngularMargin,
@@ -26,6 +26,7 @@ from contrapose.contract.teacher import (
     needs_teacher,
     teacher_similarity,
 )
+from contrapose.contract.template import Template
 from contrapose.contract.text_part import TextPart, TextRows
 from contrapose.contract.views import Tokens, Views, key_of, split_key
 from contrapose.maths.scores import Columns, ScoreTable
@@ -40,6 +41,7 @@ __all__ = [
     "GradientOf",
     "Loss",
     "Method",
+    "MixupShape",
     "Needs",
     "Network",
     "Outcome",
@@ -53,6 +55,7 @@ __all__ = [
     "Teacher",
     "TeacherVectors",
     "Temperature",
+    "Template",
     "TextPart",
     "TextRows",
     "Tokens",

@@ -11,6 +11,7 @@ from typing import Literal, TypeVar
 
 from torch import Tensor, nn
 
+from contrapose.contract.template import Template
 from contrapose.errors import UsageError
 
 
@@ -20,7 +21,7 @@ class Companion:
 
     name      its vectors are the views ``anchor@NAME``, ``positive@NAME``, ...
     source    "start": the model that the run began with; "self": the model as it is now, taken at the first step; or
-              the name or folder of a model
+              the name or folder of a model. A protocol may renew a copy ("self") between steps
     vectors   a file with one vector per row of the corpus, in its order (.npy, .safetensors, .parquet), in place of a
               model: then every view of a row has that vector
     reads     the views whose texts it reads
@@ -28,6 +29,8 @@ class Companion:
               None: it stays as it is
     dropout   whether its dropout is on
     same_width  its vectors are compared with the trained ones, so they must be of the same width
+    through_head  whether its vectors pass through the trained head, as it is at that step and without gradient, so that
+              they can be compared with the views; only for a companion that starts as the trained model does
     """
 
     name: str
@@ -37,6 +40,7 @@ class Companion:
     momentum: float | None = None
     dropout: bool = False
     same_width: bool = False
+    through_head: bool = False
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or self.name == "pooled":
@@ -45,6 +49,10 @@ class Companion:
             )
         if self.momentum is not None and not 0 <= self.momentum < 1:
             raise ValueError(f"companion '{self.name}': momentum is {self.momentum}; it must be in [0, 1)")
+        if self.through_head and (self.vectors is not None or self.source not in ("start", "self")):
+            raise ValueError(
+                f"companion '{self.name}': only what starts as the trained model fits its head (through_head)"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +60,15 @@ class Network:
     """A network that a term of the loss uses. Training builds it and hands it to the part in :class:`Supplies`.
 
     kind       "masked-language-model": token ids to logits over the vocabulary; "discriminator": an encoder body that
-               is started from ``source`` and takes input embeddings
-    source     "start": the model that the run began with; or the name or folder of a model
+               is started from ``source`` and takes input embeddings; "own-language-model": the encoder that is trained,
+               with a masked-language-model head on it: token ids and chosen positions to logits
+    source     "start": the model that the run began with; or the name or folder of a model; of an own language model
+               "start" is the head in that model's folder, "new" a new head, "new-if-missing" either
     trainable  False: it is frozen, in evaluation mode, and no part of the checkpoint
     """
 
     name: str
-    kind: Literal["masked-language-model", "discriminator"]
+    kind: Literal["masked-language-model", "discriminator", "own-language-model"]
     source: str = "start"
     trainable: bool = False
 
@@ -75,6 +85,7 @@ class Needs:
     companions  other encoders, see :class:`Companion`
     networks    networks of a term, see :class:`Network`
     row_texts   whose text is whose: the number of every row's first text, ``Supplies.text_ids_N``
+    template    words around every text, see :class:`Template`
 
     >>> (Needs(layers=(-2,)) | Needs(layers=(-3, -2), tokens=True)).layers
     (-2, -3)
@@ -88,13 +99,18 @@ class Needs:
     companions: tuple[Companion, ...] = ()
     networks: tuple[Network, ...] = ()
     row_texts: bool = False
+    template: Template | None = None
 
     def __post_init__(self) -> None:
         if any(layer >= -1 for layer in self.layers):
             raise ValueError(f"layers {self.layers}: inner layers are counted from the last, so -2 and below")
 
     def __or__(self, other: Needs) -> Needs:
-        """What either needs. Raises UsageError where they mean two models by one name."""
+        """What either needs. Raises UsageError where they mean two models by one name, or two templates."""
+        if None not in (self.template, other.template) and self.template != other.template:
+            raise UsageError(
+                f"two parts bring templates, {self.template} and {other.template}, and a text has room for one"
+            )
         return Needs(
             texts=tuple(dict.fromkeys((*self.texts, *other.texts))),
             layers=tuple(sorted({*self.layers, *other.layers}, reverse=True)),
@@ -104,6 +120,7 @@ class Needs:
             companions=_one_of_each(self.companions, other.companions),
             networks=_one_of_each(self.networks, other.networks),
             row_texts=self.row_texts or other.row_texts,
+            template=self.template or other.template,
         )
 
 
@@ -131,6 +148,7 @@ class Supplies:
     networks          network -> the module that was built for it
     num_rows          rows of the corpus, where it is known
     num_training_rows those of them that are trained on: the others are held out
+    num_classes       different labels, where there are labels
     text_ids_N        (num_rows,) int64: of every row's first text, as ``Views.text_ids`` are of a batch's
     seed              for what is drawn at the beginning, such as the weights of a head
     """
@@ -142,4 +160,5 @@ class Supplies:
     num_rows: int | None = None
     num_training_rows: int | None = None
     text_ids_N: Tensor | None = None
+    num_classes: int | None = None
     seed: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from torch import Tensor, nn
@@ -25,11 +25,13 @@ class RunOutline:
     num_steps      of the whole run; a run that is continued may have more than it was begun with
     batch_size     rows of one step, over all processes
     lookup_tables  names of the weights whose rows are looked up: words, positions. They are no matrices.
+    corpus_starts  the first row of each of the corpora that the run was given
     """
 
     num_steps: int = 0
     batch_size: int = 0
     lookup_tables: frozenset[str] = frozenset()
+    corpus_starts: tuple[int, ...] = (0,)
 
 
 class TrainingProtocol(nn.Module):
@@ -60,6 +62,8 @@ class TrainingProtocol(nn.Module):
     idea: ClassVar[str] = "One step after the other, on all rows."
     #: What it does not go with: the name of a method, part or text part -> why, in one sentence.
     excludes: ClassVar[Mapping[str, str]] = {}
+    #: Hyperparameters of parts, where a run has them, that have another default with this protocol.
+    defaults: ClassVar[Mapping[str, Any]] = {}
     #: Why the trained weights may not be blended with the pretrained ones, as a clause; '' where they may.
     forbids_blend: ClassVar[str] = ""
 
@@ -94,8 +98,11 @@ class TrainingProtocol(nn.Module):
         """Whether :meth:`inspect` is called before this step, and a checkpoint written before that."""
         return False
 
-    def inspect(self, step: int, weights: Mapping[str, Tensor], gradient_of: GradientOf) -> None:
-        """Look at gradients of measures of the protocol's own, over batches, and keep what was found in buffers."""
+    def inspect(self, step: int, weights: Mapping[str, Tensor], gradient_of: GradientOf) -> str:
+        """Look at gradients of measures of the protocol's own, over batches, and keep what was found in buffers.
+
+        What it returns, if anything, is told to the person: a sentence about what was done to the weights."""
+        return ""
 
     def restarts_optimizer_at(self, step: int) -> bool:
         """Whether the optimizer forgets its moments before this step, because the weights are put elsewhere."""
@@ -104,6 +111,11 @@ class TrainingProtocol(nn.Module):
     def rate_step(self, step: int) -> int:
         """The step whose learning rate this one has: another one where steps take place at the same time."""
         return step
+
+    def renews_copies_at(self, step: int) -> bool:
+        """Whether companions that are copies of the model (source "self", no momentum) take the weights as they are
+        before this step."""
+        return False
 
     def before(self, step: int, weights: Mapping[str, Tensor]) -> None:
         """Called before the forward pass of a step, also of one whose gradient turns out not to be finite."""

@@ -30,6 +30,7 @@ class CorpusSettings:
     max_characters: int
     deduplicate: bool
     limits: Limits
+    label_column: str | None = None
 
     def __post_init__(self) -> None:
         if self.min_words < 1:
@@ -40,7 +41,10 @@ class CorpusSettings:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, equal after a round trip through JSON."""
-        return asdict(self) | {"columns": None if self.columns is None else list(self.columns)}
+        plain = asdict(self) | {"columns": None if self.columns is None else list(self.columns)}
+        if self.label_column is None:
+            del plain["label_column"]  # as corpora were written before there were labels
+        return plain
 
 
 class Builder:
@@ -61,6 +65,9 @@ class Builder:
         self._writer: RowWriter | None = None
         self._fingerprint = hashlib.sha256(b"contrapose corpus 1\n")
         self._rows: list[tuple[str, ...]] = []
+        #: Of each row that waits: which of the sources as they were named it is of; and how many of each were kept.
+        self._origins: list[int] = []
+        self._kept_of = [0] * len(sources)
         self._encoded: list[bytes] = []
         self._encoded_bytes = 0
         self._kept = self._duplicates = self._too_short = self._too_long = 0
@@ -72,13 +79,15 @@ class Builder:
         rows = read_rows(
             self._sources,
             columns=self._settings.columns,
+            label_column=self._settings.label_column,
             quarantine=self.quarantine,
             limits=self._settings.limits,
         )
+        origin_of = self._origin_of_files()
         for row in rows:
             if row.columns and not self._columns:
                 self._begin(file, row.columns)
-            self._consider(row.texts)
+            self._consider(row.texts, origin_of.get(row.file, 0))
             if len(self._rows) >= BATCH_ROWS or self._encoded_bytes >= BATCH_BYTES:
                 self._flush()
             if self.quarantine.read % BATCH_ROWS == 0:
@@ -101,7 +110,17 @@ class Builder:
             "columns": list(self._columns),
             "fingerprint": self._fingerprint.hexdigest(),
             "bytes": self._size,
+            "starts": [sum(self._kept_of[:number]) for number in range(len(self._kept_of))],
         }
+
+    def _origin_of_files(self) -> dict[str, int]:
+        """The file of a row -> the first of the sources, as they were named, that leads to it."""
+        origin_of: dict[str, int] = {}
+        if len(self._sources) > 1:
+            for number, name in enumerate(self._sources):
+                for source in find_sources([name]):
+                    origin_of.setdefault(source.name, number)
+        return origin_of
 
     def statistics(self) -> dict[str, Any]:
         """The fields of an ``CorpusStatistics``."""
@@ -123,11 +142,13 @@ class Builder:
         self._writer = RowWriter(file, columns)
         self._fingerprint.update(_framed(columns))
 
-    def _consider(self, raw: tuple[str, ...]) -> None:
+    def _consider(self, raw: tuple[str, ...], origin: int) -> None:
         texts = tuple([normalise(text) for text in raw])
         settings = self._settings
-        for text in texts:
-            if not text or (settings.min_words > 1 and _fewer_words(text, settings.min_words)):
+        num_texts = len(texts) - (settings.label_column is not None)
+        for number, text in enumerate(texts):
+            counted = settings.min_words > 1 and number < num_texts  # the words of a label are not
+            if not text or (counted and _fewer_words(text, settings.min_words)):
                 self._too_short += 1
                 return
             if len(text) > settings.max_characters:
@@ -135,23 +156,27 @@ class Builder:
                 return
         encoded = _framed(texts)
         self._rows.append(texts)
+        self._origins.append(origin)
         self._encoded.append(encoded)
         self._encoded_bytes += len(encoded)
 
     def _flush(self) -> None:
         if not self._rows or self._writer is None:
             return
-        rows, encoded = self._rows, self._encoded
+        rows, encoded, origins = self._rows, self._encoded, self._origins
         if self._settings.deduplicate:
             digests = [hashlib.blake2b(row, digest_size=DIGEST_BYTES).digest() for row in encoded]
             first = self._seen.first_seen(digests).tolist()
             rows = [row for row, new in zip(rows, first, strict=True) if new]
             encoded = [row for row, new in zip(encoded, first, strict=True) if new]
+            origins = [origin for origin, new in zip(origins, first, strict=True) if new]
         self._fingerprint.update(b"".join(encoded))
         self._writer.write(rows)
         self._kept += len(rows)
+        for origin in origins:
+            self._kept_of[origin] += 1
         self._duplicates += len(self._rows) - len(rows)
-        self._rows, self._encoded, self._encoded_bytes = [], [], 0
+        self._rows, self._encoded, self._origins, self._encoded_bytes = [], [], [], 0
 
     def _why_empty(self) -> str:
         names = [source.shown for source in find_sources(self._sources)]

@@ -36,6 +36,10 @@ DROPOUT_NAMES = (
 )
 
 
+class NoLanguageHead(ModelError):
+    """A folder that holds an encoder alone, without the head that fills in words."""
+
+
 class Loaded(NamedTuple):
     """A backbone in evaluation mode, its tokenizer, and the weights of a pooling layer that is not in use."""
 
@@ -67,23 +71,17 @@ def load_backbone(folder: Path, name: str, dropout: float | None = None) -> Load
 def load_masked_language_model(folder: Path, name: str) -> tuple[Any, Any]:
     """A whole masked language model with its head, in evaluation mode, and its tokenizer; as :func:`load_backbone`.
 
-    Raises :class:`ModelError` also for a folder whose weights have no such head.
+    Raises :class:`NoLanguageHead` for a folder whose weights have no such head.
     """
-    from transformers import AutoModelForMaskedLM
-
     with _loading(folder, name):
         config = _config(folder)
-        if type(config) not in AutoModelForMaskedLM._model_mapping:
-            raise ModelError(
-                f"transformers has no masked language model of type '{config.model_type}' ('{name}')"
-            )
-        architecture = AutoModelForMaskedLM._model_mapping[type(config)]
+        architecture = language_architecture(config, name)
         refuse_larger_model(outline(architecture, config), folder, name)
         network, report = _weights(architecture, config, folder)
         tokenizer = _tokenizer(folder)
     body = f"{network.base_model_prefix}."
     if head := sorted(str(key) for key in report["missing_keys"] if not str(key).startswith(body)):
-        raise ModelError(
+        raise NoLanguageHead(
             f"'{name}' has no masked-language-model head (its weights lack {head[0]}): it is an encoder alone, and "
             "cannot fill in words. Give the folder of a whole masked language model"
         )
@@ -92,6 +90,23 @@ def load_masked_language_model(folder: Path, name: str) -> tuple[Any, Any]:
     refuse_other_weights(report, network, name)
     _check_vocabulary(network, tokenizer, name)
     return network.eval(), tokenizer
+
+
+def load_tokenizer(folder: Path, name: str) -> Any:
+    """The tokenizer of an inspected folder, alone."""
+    with _loading(folder, name):
+        return _tokenizer(folder)
+
+
+def language_architecture(config: Any, name: str) -> Any:
+    """The class of the masked language model with this configuration; ModelError where transformers has none."""
+    from transformers import AutoModelForMaskedLM
+
+    if type(config) not in AutoModelForMaskedLM._model_mapping:
+        raise ModelError(
+            f"transformers has no masked language model of type '{config.model_type}' ('{name}')"
+        )
+    return AutoModelForMaskedLM._model_mapping[type(config)]
 
 
 @contextmanager

@@ -58,6 +58,49 @@ def model_card(
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
+def pretraining_card(encoder: Encoder, summary: Mapping[str, Any], *, corpus: str) -> str:
+    """The card of a masked language model: how well it fills in words, and that it is no sentence encoder yet."""
+    front = ["---", "library_name: transformers", "pipeline_tag: fill-mask", "tags:", "- contrapose", "---"]
+    about = (
+        f"It starts from {_code(str(summary['model']))} and was trained to fill in hidden words. Its vectors of "
+        "sentences are pooled from it as it is, without any training for similarity: train it with "
+        "`contrapose train YOUR_TEXT.txt --model FOLDER --out RUN`."
+    )
+    use = (
+        "## Use\n\n```python\nfrom transformers import AutoModelForMaskedLM\n\n"
+        "model = AutoModelForMaskedLM.from_pretrained(FOLDER)\n```"
+    )
+    measured = [
+        {
+            "measured": f"{name} of {summary['hidden_words']} hidden words of held-out text",
+            "before": summary[f"{key}_before"],
+            "after": summary[f"{key}_after"],
+        }
+        for key, name in (("loss", "mean loss"), ("accuracy", "share right"))
+        if summary[f"{key}_after"] is not None
+    ]
+    trained = {key: summary[key] for key in ("method", "steps", "language_head", "seed", "precision")}
+    sections = [
+        "\n".join(front) + f"\n\n# A masked language model\n\n{about}",
+        use,
+        _list("How it was trained", trained),
+        _list(
+            "Data", {"corpus": corpus, "rows": summary["rows"], "fingerprint": summary["corpus_fingerprint"]}
+        ),
+        _table("Measurements", measured),
+        _list("Vectors", _vectors(encoder, str(summary["fingerprint"]))),
+        _list("Made with", versions(MADE_WITH)),
+        f"## Citation\n\n{_fenced(_DEVLIN)}",
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+_DEVLIN = (
+    "Devlin, Chang, Lee, Toutanova 2019, BERT: Pre-training of Deep Bidirectional Transformers for Language "
+    "Understanding (NAACL)\nhttps://arxiv.org/abs/1810.04805"
+)
+
+
 def _header(encoder: Encoder, method: str, *, unchanged: bool) -> str:
     tags = ["sentence-similarity", "feature-extraction", "contrapose"]
     tags += ["sentence-transformers"] if encoder.pooling in PORTABLE else []
@@ -97,11 +140,17 @@ def _vectors(encoder: Encoder, fingerprint: str) -> dict[str, Any]:
     return {
         "width": encoder.width,
         "pooling": encoder.pooling,
+        **({"written around every text": _around(encoder)} if encoder.pooling == "mask" else {}),
         "unit length": encoder.normalize,
         "tokens kept": encoder.max_length,
         "train-time head": "used in training, not part of this model" if encoder.head is not None else "none",
         "fingerprint": fingerprint or encoder.fingerprint(),
     }
+
+
+def _around(encoder: Encoder) -> str:
+    """The template that the tokenizer writes, as words."""
+    return str(encoder.tokenizer.decode(encoder.token_ids([""])[0]))
 
 
 def _list(title: str, entries: Mapping[str, Any]) -> str:

@@ -13,13 +13,19 @@ from torch import Tensor, nn
 
 from contrapose.encoder import backbone as backbones
 from contrapose.encoder.encode import encode
-from contrapose.encoder.export import save
+from contrapose.encoder.export import LanguageHead, save
 from contrapose.encoder.fingerprint import hash_of
 from contrapose.encoder.heads import build_head
 from contrapose.encoder.lengths import check_length, length_of
 from contrapose.encoder.opening import open_model
 from contrapose.encoder.pooling import check_pooling, needs_layers, pool, pool_layer
 from contrapose.encoder.proof import check_encodes
+from contrapose.encoder.templates import (
+    TemplateTokens,
+    check_mask_pooling,
+    template_tokens,
+    write_around_every_text,
+)
 from contrapose.encoder.tokenizer_rules import NOTABLE_GROWTH, normalizer_growth
 from contrapose.encoder.tokens import CHARACTERS_PER_TOKEN, clean, cut_to_growth, tokenize
 from contrapose.errors import UsageError
@@ -38,6 +44,8 @@ class Encoder(nn.Module):
     head        a train-only module (D -> D) or None; never applied by :meth:`pooled`, never saved
     normalize   the folder asks for unit vectors
     kind        "sentence" (the folder names a pooling) or "masked-lm"
+    templates   what is written around texts in training: the first around anchors, the last around all other views;
+                the tokenizer writes the first, also once training is over. Empty where the model brings its own or none
     pooler      weights of the pretrained model's own pooling layer: never used, saved again for other programs
     """
 
@@ -55,6 +63,7 @@ class Encoder(nn.Module):
         lower_case: bool = False,
         prompt: str = "",
         pooler: Mapping[str, Tensor] | None = None,
+        templates: Sequence[TemplateTokens] = (),
     ) -> None:
         super().__init__()
         if head is not None and pooling == "cls_before_pooler":
@@ -72,6 +81,7 @@ class Encoder(nn.Module):
         self.lower_case = lower_case
         self.prompt = prompt
         self.pooler = dict(pooler or {})
+        self.templates = tuple(templates)
         self._growth = normalizer_growth(tokenizer)
 
     @classmethod
@@ -85,12 +95,14 @@ class Encoder(nn.Module):
         max_length: int | None = None,
         revision: str | None = None,
         head_seed: int = 0,
+        templates: Sequence[str] = (),
     ) -> Encoder:
         """The encoder of a folder, of a hub name ``org/name``, or the embedded ``minilm``.
 
         A sentence encoder (its folder names a pooling) keeps its own pooling and gets no head. A masked language model
         gets pooling ``cls`` and the head ``linear-tanh``, as unsupervised SimCSE; ``pooling`` and ``head`` override.
-        ``dropout`` replaces every dropout probability of the backbone.
+        ``dropout`` replaces every dropout probability of the backbone. ``templates`` are written around the texts, see
+        encoder/templates.py, and the vector is then the state at their mask token.
 
         Raises :class:`MissingExtra`, :class:`UsageError` (an unknown name or option), :class:`UnsafeModel` (code,
         pickle, paths that lead out), :class:`CorruptFile` (damaged weights), :class:`ModelError` (anything else).
@@ -99,7 +111,16 @@ class Encoder(nn.Module):
             check_pooling(pooling)
         source, layout = open_model(model, revision)
         network, tokenizer, pooler = backbones.load_backbone(layout.backbone, source.name, dropout)
-        chosen_pooling = pooling or layout.pooling
+        chosen_pooling = "mask" if templates else pooling or layout.pooling
+        if templates and pooling not in (None, "mask"):
+            raise UsageError(
+                f"pooling '{pooling}' would be ignored: the method's template takes the state at its mask token"
+            )
+        around = [template_tokens(tokenizer, words, source.name) for words in templates]
+        if around:
+            write_around_every_text(tokenizer, around[0])
+        if chosen_pooling == "mask":
+            check_mask_pooling(tokenizer, layout.weighted_token, source.name)
         width = backbones.width_of(network, source.name)
         encoder = cls(
             network,
@@ -113,6 +134,7 @@ class Encoder(nn.Module):
             kind=layout.kind,
             lower_case=layout.lower_case,
             prompt=layout.prompt,
+            templates=around,
         ).eval()
         check_encodes(encoder)
         return encoder
@@ -139,33 +161,53 @@ class Encoder(nn.Module):
             ready = [cut_to_growth(self.tokenizer.backend_tokenizer.normalizer, text, most) for text in ready]
         return tokenize(self.tokenizer, ready, limit)
 
-    def pooled(self, token_ids: Sequence[Sequence[int]]) -> Tensor:
+    def length_for(self, max_length: int) -> int:
+        """The cut at which ``max_length`` tokens of a text are kept: a template comes on top, where there is one."""
+        if self.pooling != "mask":
+            return max_length
+        return min(max_length + int(self.tokenizer.num_special_tokens_to_add()), self.max_length)
+
+    def pooled(self, token_ids: Sequence[Sequence[int]], hidden: Sequence[slice] = ()) -> Tensor:
         """(N, D) fp32: the pooled vector of each row of ids, in the current mode, without head or normalisation.
+
+        hidden: of each row, the tokens that no other token may see; none is hidden where it is empty.
 
         The one pooling path of the package. Gradients flow; under ``torch.autocast`` the backbone runs in the lower
         precision and the pooling in fp32.
         """
         if not token_ids:
             return torch.zeros(0, self.width, device=self.device)
-        ids_NT, mask_NT = self.padded(token_ids)
+        ids_NT, mask_NT = self.padded(token_ids, hidden)
         layers = needs_layers(self.pooling)
         output = self.backbone(input_ids=ids_NT, attention_mask=mask_NT, output_hidden_states=layers)
-        return pool(self.pooling, output.last_hidden_state, mask_NT, output.hidden_states if layers else None)
+        counted_NT = self._counted(ids_NT, mask_NT)
+        return pool(
+            self.pooling, output.last_hidden_state, counted_NT, output.hidden_states if layers else None
+        )
 
-    def pooled_with_layers(self, token_ids: Sequence[Sequence[int]], layers: Sequence[int]) -> Tensor:
+    def pooled_with_layers(
+        self, token_ids: Sequence[Sequence[int]], layers: Sequence[int], hidden: Sequence[slice] = ()
+    ) -> Tensor:
         """(N, 1 + L, D) fp32: what :meth:`pooled` gives, then the same pooling of inner layers.
 
         layers: counted from the last: -2 is the layer below it, -1 - (number of layers) the embeddings.
         """
-        ids_NT, mask_NT = self.padded(token_ids)
+        ids_NT, mask_NT = self.padded(token_ids, hidden)
         output = self.backbone(input_ids=ids_NT, attention_mask=mask_NT, output_hidden_states=True)
         states = output.hidden_states
-        last_ND = pool(self.pooling, output.last_hidden_state, mask_NT, states)
-        inner = [pool_layer(self.pooling, states[layer], mask_NT) for layer in layers]
+        counted_NT = self._counted(ids_NT, mask_NT)
+        last_ND = pool(self.pooling, output.last_hidden_state, counted_NT, states)
+        inner = [pool_layer(self.pooling, states[layer], counted_NT) for layer in layers]
         return torch.stack([last_ND, *inner], dim=1)
 
-    def padded(self, token_ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        """(N, T) token ids and (N, T) mask, 1 at tokens and 0 at padding on the right."""
+    def _counted(self, ids_NT: Tensor, mask_NT: Tensor) -> Tensor:
+        """The tokens that pooling looks at."""
+        return ids_NT == self.tokenizer.mask_token_id if self.pooling == "mask" else mask_NT
+
+    def padded(
+        self, token_ids: Sequence[Sequence[int]], hidden: Sequence[slice] = ()
+    ) -> tuple[Tensor, Tensor]:
+        """(N, T) token ids and (N, T) mask, 1 at tokens, 0 at padding on the right and at tokens that are hidden."""
         lengths = np.array([len(row) for row in token_ids])
         mask = np.arange(max(1, int(lengths.max())))[None, :] < lengths[:, None]
         padding = self.tokenizer.pad_token_id
@@ -173,6 +215,8 @@ class Encoder(nn.Module):
         ids[mask] = np.fromiter(
             (token for row in token_ids for token in row), dtype=np.int64, count=lengths.sum()
         )
+        for row, span in enumerate(hidden):
+            mask[row, span] = False
         return torch.from_numpy(ids).to(self.device), torch.from_numpy(mask.astype(np.int64)).to(self.device)
 
     def encode(
@@ -242,13 +286,23 @@ class Encoder(nn.Module):
         shaping = [self.pooling, self.normalize, self.max_length, self.lower_case, self.prompt]
         return hash_of(self.backbone.state_dict(), self.tokenizer, shaping)
 
-    def save(self, folder: str | Path, card: str = "", provenance: dict[str, Any] | None = None) -> None:
+    def save(
+        self,
+        folder: str | Path,
+        card: str = "",
+        provenance: dict[str, Any] | None = None,
+        language_head: LanguageHead | None = None,
+        *,
+        beside: Mapping[str, bytes] | None = None,
+    ) -> None:
         """Write the model as a sentence-transformers folder (legacy schema, safetensors), whole or not at all.
 
         ``card`` is the text of its README.md; a short one is written where it is empty. ``provenance`` (method, data,
-        numbers) goes into contrapose.json. The head is left out: it was for training.
+        numbers) goes into contrapose.json. The train-only head is left out. With a
+        ``language_head`` the weights are those of the whole masked language model, and the folder stays of its kind.
+        ``beside``: further files, by name.
         """
-        save(self, Path(folder), card, provenance or {})
+        save(self, Path(folder), card, provenance or {}, language_head, beside or {})
 
 
 def _preset_head(kind: str, pooling: str) -> str:

@@ -18,7 +18,7 @@ from contrapose.errors import ModelError, UnsafeModel, UsageError
 
 _ST = "sentence_transformers."
 
-#: The three module classes a folder may name, under every path sentence-transformers has given them. The words are only
+#: The module classes a folder may name, under every path sentence-transformers has given them. The words are only
 #: compared; nothing is ever imported by name.
 MODULE_CLASSES = {
     _ST + "models.Transformer": "transformer",
@@ -32,6 +32,11 @@ MODULE_CLASSES = {
     _ST + "models.Pooling.Pooling": "pooling",
     _ST + "sentence_transformer.modules.Pooling": "pooling",
     _ST + "sentence_transformer.modules.pooling.Pooling": "pooling",
+    _ST + "models.WordWeights": "word_weights",
+    _ST + "models.word_weights.WordWeights": "word_weights",
+    _ST + "models.WordWeights.WordWeights": "word_weights",
+    _ST + "sentence_transformer.modules.WordWeights": "word_weights",
+    _ST + "sentence_transformer.modules.word_weights.WordWeights": "word_weights",
     _ST + "models.Normalize": "normalize",
     _ST + "models.normalize.Normalize": "normalize",
     _ST + "models.Normalize.Normalize": "normalize",
@@ -48,7 +53,8 @@ LEGACY_POOLING_KEYS = {"pooling_mode_cls_token": "cls", "pooling_mode_mean_token
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """How the folder turns tokens into a vector. ``kind``: ``sentence`` if it says so itself, else ``masked-lm``."""
+    """How the folder turns tokens into a vector. ``kind``: ``sentence`` if it says so itself, else ``masked-lm``;
+    ``weighted_token``: the token that alone counts in pooling, where the folder names one."""
 
     backbone: Path
     kind: str = "masked-lm"
@@ -57,10 +63,11 @@ class Layout:
     max_length: int | None = None
     lower_case: bool = False
     prompt: str = ""
+    weighted_token: int | None = None
 
 
 def read_layout(folder: Path, name: str) -> Layout:
-    """The :class:`Layout` of an inspected folder.
+    """The :class:`Layout` of an inspected folder. A pretrained language model keeps its ``kind`` in contrapose.json.
 
     Raises :class:`UnsafeModel` for foreign module classes and paths that leave the folder, :class:`ModelError` for a
     pipeline that cannot be represented faithfully.
@@ -70,30 +77,34 @@ def read_layout(folder: Path, name: str) -> Layout:
     if not modules:
         if not own:
             return Layout(backbone=folder)
-        return Layout(backbone=folder, kind="sentence", **_own_settings(own, folder))
+        return Layout(backbone=folder, kind=_kind(own, folder), **_own_settings(own, folder))
     parts = module_folders(modules, folder)
     pooling, include_prompt = _pooling(parts["pooling"], name)
+    weighted_token = _weighted_token(parts["word_weights"], name) if "word_weights" in parts else None
+    if weighted_token is not None and pooling == "avg":
+        pooling = "mask"
     settings = _transformer_settings(parts["transformer"], folder, name)
     if settings["prompt"] and not include_prompt:
         raise ModelError(f"'{name}' leaves its prompt out of pooling, which contrapose cannot do")
     if own:
         exact = _own_settings(own, folder)["pooling"]
-        if not exact.startswith(pooling) or exact not in ("cls", "cls_before_pooler", "avg"):
+        if not exact.startswith(pooling) or exact not in ("cls", "cls_before_pooler", "avg", "mask"):
             raise ModelError(
                 f"{folder}: contrapose.json says pooling '{exact}', modules.json says '{pooling}'"
             )
         pooling = exact
     return Layout(
         backbone=parts["transformer"],
-        kind="sentence",
+        kind=_kind(own, folder),
         pooling=pooling,
         normalize="normalize" in parts,
+        weighted_token=weighted_token,
         **settings,
     )
 
 
 def module_folders(modules: list[Any], folder: Path) -> dict[str, Path]:
-    """``transformer``, ``pooling`` and perhaps ``normalize`` -> the folder of each, all inside ``folder``."""
+    """``transformer``, ``pooling`` and perhaps others -> the folder of each, all inside ``folder``."""
     folders: dict[str, Path] = {}
     for entry in modules:
         path, kind = (entry.get("path"), entry.get("type")) if isinstance(entry, dict) else (None, None)
@@ -103,7 +114,7 @@ def module_folders(modules: list[Any], folder: Path) -> dict[str, Path]:
         if module is None and kind.startswith(_ST) and kind.replace(".", "").replace("_", "").isalnum():
             raise ModelError(
                 f"{folder / 'modules.json'}: the module {kind} is not supported; contrapose reads "
-                "Transformer, Pooling and Normalize"
+                "Transformer, WordWeights of one token, Pooling and Normalize"
             )
         if module is None:
             raise UnsafeModel(
@@ -112,7 +123,11 @@ def module_folders(modules: list[Any], folder: Path) -> dict[str, Path]:
         if module in folders:
             raise ModelError(f"{folder / 'modules.json'}: two modules of kind {module}")
         folders[module] = inside(folder, path)
-    if list(folders) not in (["transformer", "pooling"], ["transformer", "pooling", "normalize"]):
+    plain = [module for module in folders if module != "word_weights"]
+    if list(folders)[:2] not in (plain[:2], ["transformer", "word_weights"]) or plain not in (
+        ["transformer", "pooling"],
+        ["transformer", "pooling", "normalize"],
+    ):
         raise ModelError(
             f"{folder / 'modules.json'}: expected Transformer, Pooling and perhaps Normalize, in this order"
         )
@@ -156,6 +171,23 @@ def _pooling(folder: Path, name: str) -> tuple[str, bool]:
     return POOLING_WORDS[modes[0]], bool(config.get("include_prompt", True))
 
 
+def _weighted_token(folder: Path, name: str) -> int:
+    """The one token that has a weight; contrapose reads no other weights of words."""
+    config = read_json(folder / "config.json")
+    weights, others = config.get("word_weights"), config.get("unknown_word_weight")
+    if (
+        not isinstance(weights, dict)
+        or [*weights.values()] != [1]
+        or others != 0
+        or not next(iter(weights)).isdigit()
+    ):
+        raise ModelError(
+            f"'{name}' weighs words (WordWeights); contrapose reads such a folder only where one token alone, the mask "
+            "token of a template, has a weight"
+        )
+    return int(next(iter(weights)))
+
+
 def _transformer_settings(backbone: Path, folder: Path, name: str) -> dict[str, Any]:
     config = read_json(backbone / "sentence_bert_config.json")
     saved = read_json(folder / "config_sentence_transformers.json")
@@ -169,6 +201,14 @@ def _transformer_settings(backbone: Path, folder: Path, name: str) -> dict[str, 
         "lower_case": bool(config.get("do_lower_case", False)),
         "prompt": check_prompt(prompt, name),
     }
+
+
+def _kind(own: dict[str, Any], folder: Path) -> str:
+    """Language models that were pretrained say that they are no sentence encoders yet; every other folder is one."""
+    kind = own.get("kind", "sentence")
+    if kind not in ("sentence", "masked-lm"):
+        raise ModelError(f"{folder / 'contrapose.json'} is damaged: kind is {kind!r:.40}")
+    return str(kind)
 
 
 def _own_settings(own: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ the backbone ran in.
 ``avg_first_last``     the mean of the first and the last layer, then over tokens. "First" is ``hidden_states[1]``, the
                        output of layer one, as in SimCSE's current code (at the time of its paper: the embeddings).
 ``avg_top2``           the mean of the last two layers, then over tokens
+``mask``               the mean over the mask tokens: of a template, there is one (encoder/templates.py)
 =====================  ===============================================================================================
 
 SimCSE's ``cls`` also names BERT's own "pooler" layer; that layer is never loaded here. A sentence-transformers folder
@@ -25,9 +26,9 @@ from torch import Tensor
 from contrapose.errors import UsageError, nearest
 
 #: Poolings that sentence-transformers can express, and its word for them.
-PORTABLE = {"cls": "cls_token", "cls_before_pooler": "cls_token", "avg": "mean_tokens"}
+PORTABLE = {"cls": "cls_token", "cls_before_pooler": "cls_token", "avg": "mean_tokens", "mask": "mean_tokens"}
 
-POOLINGS = ("cls", "cls_before_pooler", "avg", "avg_first_last", "avg_top2")
+POOLINGS = ("cls", "cls_before_pooler", "avg", "avg_first_last", "avg_top2", "mask")
 
 
 def check_pooling(name: str) -> str:
@@ -49,7 +50,8 @@ def needs_layers(name: str) -> bool:
 def pool(name: str, last_NTD: Tensor, mask_NT: Tensor, layers: Sequence[Tensor] | None = None) -> Tensor:
     """One fp32 vector per text.
 
-    last_NTD  output of the last layer; ``mask_NT`` is True (or 1) at tokens, False at padding on the right.
+    last_NTD  output of the last layer; ``mask_NT`` is True (or 1) at tokens, False at padding on the right; for the
+              pooling ``mask``, True at mask tokens alone
     layers    ``hidden_states`` of transformers (embeddings first), for the poolings of :func:`needs_layers`.
     Returns (N, D) float32.
 
@@ -62,7 +64,7 @@ def pool(name: str, last_NTD: Tensor, mask_NT: Tensor, layers: Sequence[Tensor] 
     """
     if name in ("cls", "cls_before_pooler"):
         return last_NTD[:, 0].float()
-    if name == "avg":
+    if name in ("avg", "mask"):
         return mean_of_tokens(last_NTD.float(), mask_NT)
     if layers is None:
         raise ValueError(f"pooling '{name}' needs the inner layers")

@@ -51,10 +51,10 @@ def tokenize(tokenizer: Any, texts: list[str], max_length: int) -> list[list[int
     """
     rows: list[list[int]] = []
     with tokenizer_faults():
-        if not _is_plain(tokenizer):
+        if not is_plain(tokenizer):
             return _tokenize_by_transformers(tokenizer, texts, max_length) if texts else []
         backend = tokenizer.backend_tokenizer
-        _forget_cut(backend)
+        forget_cut(backend)
         room = max(0, max_length - backend.num_special_tokens_to_add(False))
         for part in _parts(texts):
             for encoding in backend.encode_batch_fast(part, add_special_tokens=False):
@@ -90,7 +90,7 @@ def is_panic(error: BaseException) -> bool:
     return type(error).__name__ == "PanicException"
 
 
-def _is_plain(tokenizer: Any) -> bool:
+def is_plain(tokenizer: Any) -> bool:
     """Whether the tokenizer does no more than its backend; some classes of transformers put their own work on top."""
     from transformers import PreTrainedTokenizerFast
 
@@ -100,7 +100,7 @@ def _is_plain(tokenizer: Any) -> bool:
     )
 
 
-def _forget_cut(backend: Any) -> None:
+def forget_cut(backend: Any) -> None:
     """Take off what a tokenizer's file, or a caller who used the tokenizer directly, has left as cut and padding."""
     if backend.truncation is not None:
         backend.no_truncation()

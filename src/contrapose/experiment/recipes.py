@@ -43,6 +43,11 @@ _BERT_BASE, _BERT_LARGE = "google-bert/bert-base-uncased", "google-bert/bert-lar
 _ROBERTA_BASE, _ROBERTA_LARGE = "FacebookAI/roberta-base", "FacebookAI/roberta-large"
 _SIMCSE = "Gao, Yao, Chen 2021, SimCSE (EMNLP)"
 _FOCAL = "Hou, Li 2023, Focal-InfoNCE (Findings of EMNLP)"
+_ESIMCSE = "Wu et al. 2022, ESimCSE (COLING)"
+_ESIMCSE_NOTE = (
+    "numbers of the authors' README; the published code repeats word pieces, contrapose whole words"
+)
+_PROMPTBERT = "Jiang et al. 2022, PromptBERT (EMNLP)"
 _HNCSE = "2024, HNCSE (arXiv 2411.12156)"
 _FOCAL_NOTE = (
     "numbers of the authors' README; the paper claims gains over SimCSE (+1.64 BERT-base, +0.82 BERT-large, +1.51 "
@@ -225,6 +230,38 @@ def _hncse(method: str, hyperparameters: Mapping[str, Any]) -> PublishedRecipe:
     )  # fmt: skip
 
 
+def _esimcse(
+    name: str,
+    backbone: str,
+    rate: float,
+    average: float,
+    hyperparameters: Mapping[str, Any],
+    scores: dict[str, float] | None = None,
+) -> PublishedRecipe:
+    published = {"repetition_rate": 0.32, "momentum_queue_size": 160, "momentum": 0.995, **hyperparameters}
+    return PublishedRecipe(
+        name=f"esimcse/{name}", method="esimcse", backbone=backbone, batch_size=64, learning_rate=rate,
+        hyperparameters={"temperature": 0.05, "views": "repetition", **published}, source=_ESIMCSE,
+        reported=scores or {}, average=average, notes=(_ESIMCSE_NOTE,),
+    )  # fmt: skip
+
+
+def _promptbert(
+    name: str,
+    backbone: str,
+    average: float,
+    hyperparameters: Mapping[str, Any],
+    scores: dict[str, float],
+    *notes: str,
+) -> PublishedRecipe:
+    return PublishedRecipe(
+        name=f"promptbert/{name}", method="promptbert", backbone=backbone, batch_size=256, learning_rate=1e-5,
+        # The template says where the vector is taken.
+        hyperparameters={"temperature": 0.05, "pooling": None, **hyperparameters}, source=_PROMPTBERT,
+        reported=scores, average=average, notes=("means over seeds in the authors' README", *notes),
+    )  # fmt: skip
+
+
 RECIPES: tuple[PublishedRecipe, ...] = (
     _simcse("bert-base", _BERT_BASE, 64, 3e-5, 76.25, _row(68.40, 82.41, 74.38, 80.91, 78.56, 76.85, 72.23)),
     _simcse("bert-large", _BERT_LARGE, 64, 1e-5, 78.41, _row(70.88, 84.16, 76.43, 84.50, 79.76, 79.26, 73.88)),
@@ -240,6 +277,25 @@ RECIPES: tuple[PublishedRecipe, ...] = (
            neighbours=8, switch_probability=0.1, switch_variant="v1"),
     _hncse("hncse-pm", {"gap_threshold": 0.1}),
     _hncse("hncse-hnm", {"k": 10, "num_mixtures": 40, "alpha": 0.5}),
+    PublishedRecipe(
+        name="mixcse/bert-base", method="mixcse", backbone=_BERT_BASE, batch_size=64, learning_rate=3e-5,
+        hyperparameters={"temperature": 0.05, "positive_share": 0.2, "mixture_scope": "all", "mixed_anchors": True,
+                         "raw_vectors": True},
+        source="Zhang et al. 2022, MixCSE (AAAI)", notes=(
+            "the released script's settings; the paper's average is 77.66 +- 0.61, and no table by task is at hand",
+        ),
+    ),
+    _esimcse("bert-base", _BERT_BASE, 3e-5, 78.27, {}, _row(73.40, 83.27, 77.25, 82.66, 78.81, 80.17, 72.30)),
+    _esimcse("bert-large", _BERT_LARGE, 1e-5, 79.31, {}),
+    _esimcse("roberta-base", _ROBERTA_BASE, 1e-5, 77.44, {"repetition_rate": 0.3}),
+    _esimcse("roberta-large", _ROBERTA_LARGE, 1e-5, 79.45,
+             {"repetition_rate": 0.28, "momentum_queue_size": 128, "dropout": 0.15}),
+    _promptbert("bert-base", _BERT_BASE, 78.54, {}, {},
+                "their columns (71.56, 84.58, 76.98, 84.47, 80.60, 81.60, 69.87) have the mean 78.52"),
+    _promptbert("roberta-base", _ROBERTA_BASE, 79.15,
+                {"template": "This sentence : ' {text} ' means[MASK].",
+                 "second_template": "The sentence : ' {text} ' means[MASK]."},
+                _row(73.94, 84.74, 77.28, 84.99, 81.74, 81.88, 69.50)),
 )  # fmt: skip
 
 

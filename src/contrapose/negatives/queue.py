@@ -53,9 +53,13 @@ class Queue(Part):
         return min(int(self.num_seen), len(self.vectors_MD))
 
     def columns(self, views: Views) -> Iterator[Columns]:
+        yield from self.as_columns(views, origin="queue")
+
+    def as_columns(self, views: Views, *, origin: str) -> Iterator[Columns]:
+        """What is remembered, as one block of columns; none before the first accepted step."""
         if self.num_filled > 0:
             yield Columns(
-                origin="queue",
+                origin=origin,
                 vectors=self.vectors_MD[: self.num_filled].clone(),
                 valid=~self.repeats(views),
                 text_ids=self.text_ids_M[: self.num_filled].clone(),
@@ -70,19 +74,22 @@ class Queue(Part):
                 repeats = repeats | (texts_B[:, None] == queued_M[None, :])
         return repeats & (queued_M != UNKNOWN_TEXT)
 
-    @torch.no_grad()
     def observe(self, views: Views) -> None:
-        size = len(self.vectors_MD)
-        newest = slice(max(0, views.num_rows - size), None)
-        vectors_BD = unit(views.positive.detach())[newest]
-        texts_B = views.text_ids.get("positive")
-        skipped = views.num_rows - len(vectors_BD)
+        self.remember(views.positive, views.text_ids.get("positive"))
+
+    @torch.no_grad()
+    def remember(self, given_BD: Tensor, texts_B: Tensor | None) -> None:
+        """Take in B vectors and the numbers of their texts (None: unknown); the oldest leave."""
+        num_rows, size = len(given_BD), len(self.vectors_MD)
+        newest = slice(max(0, num_rows - size), None)
+        vectors_BD = unit(given_BD.detach())[newest]
+        skipped = num_rows - len(vectors_BD)
         slots = (self.num_seen + skipped + torch.arange(len(vectors_BD), device=vectors_BD.device)) % max(
             size, 1
         )
         self.vectors_MD[slots] = vectors_BD.to(self.vectors_MD.dtype)
         self.text_ids_M[slots] = UNKNOWN_TEXT if texts_B is None else texts_B[newest]
-        self.num_seen += views.num_rows
+        self.num_seen += num_rows
 
 
 PART = Queue

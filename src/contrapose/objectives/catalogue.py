@@ -28,9 +28,9 @@ from contrapose.errors import UsageError, nearest
 from contrapose.objectives.configured import ConfiguredMethod
 from contrapose.objectives.door import check_needs, check_vectors
 from contrapose.objectives.exclusions import Record, excluded_by, refuse_exclusions
-from contrapose.objectives.hyperparameters import check_equation, combine
+from contrapose.objectives.hyperparameters import check_equation
 from contrapose.objectives.plugins import GROUP, is_file, method_of_file, method_of_package
-from contrapose.objectives.protocol_of_run import all_protocols, names_of_protocol, protocol_of_run
+from contrapose.objectives.protocol_of_run import all_protocols, combined, names_of_protocol, protocol_of_run
 from contrapose.text.catalogue import AUTO, all_text_parts, text_parts_named
 
 logger = logging.getLogger(__name__)
@@ -159,7 +159,7 @@ def _made(
         raise UsageError(f"{where}: {error}") from None
     refuse_exclusions((record, *chosen, *texts, protocol), where)
     try:
-        model = combine([record.objective, *chosen, *texts, protocol], record.defaults)
+        model = combined(record, [record.objective, *chosen, *texts, protocol], protocol)
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
     result = ConfiguredMethod(

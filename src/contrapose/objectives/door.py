@@ -45,12 +45,15 @@ def check_needs(method: str, needs: Needs, anchor: Tensor, views: Mapping[str, A
             f"method '{method}' needs tokens, labels or networks beside vectors: train with it (contrapose train), or "
             "call its Objective on Views that hold them"
         )
+    texts = [
+        text for text in needs.texts if not text.startswith("negative_")
+    ]  # those have a way of their own
     sources: list[tuple[str, str | int]] = [
         *((view, layer) for layer in needs.layers for view in ("anchor", "positive")),
         *((view, "pooled") for view in ("anchor", "positive") if needs.pooled),
         *((view, model.name) for model in needs.companions for view in model.reads),
     ]
-    for key in (key_of(view, source) for view, source in sources):
+    for key in (*texts, *(key_of(view, source) for view, source in sources)):
         if key not in views:
             raise UsageError(
                 f"method '{method}' needs the view '{key}': give it as views={{'{key}': tensor of {len(anchor)} rows}}"

@@ -7,9 +7,10 @@ type, its range and its documentation; ``contrapose methods`` prints it and ``--
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from copy import copy
-from typing import Annotated, Any, get_origin, get_type_hints
+from functools import cache
+from typing import Annotated, Any, cast, get_origin, get_type_hints
 
 from pydantic import create_model
 from pydantic.fields import FieldInfo
@@ -42,6 +43,12 @@ def hyperparameters_of(equation: Callable[..., Any]) -> type[Frozen]:
     >>> hyperparameters_of(equation)().model_dump()
     {'temperature': 0.05}
     """
+    return _model_of(cast("Hashable", equation))
+
+
+@cache
+def _model_of(equation: Any) -> type[Frozen]:
+    """Made once: a model of pydantic takes longer to make than a loss, and parts are built from it again and again."""
     hints = _annotations(equation)
     keywords = {
         name: parameter

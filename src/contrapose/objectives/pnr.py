@@ -93,6 +93,8 @@ METHOD = Method(
         "queue twice)",
         "temperature 0.05 in both terms, as SimCSE (0.2 for pictures), and a predictor of twice the vectors' width "
         "(2,048 for pictures)",
+        "the predictor begins as the identity, since it learns with the small learning rate of a pretrained model "
+        "(predictor_start=random: drawn, as in the code)",
         "in a first run the earlier model is the pretrained one (in the code a first task has none)",
         "no train-only head: the earlier model has none, and its vectors are compared with the trained ones",
         "repeats of the anchor's text are struck out of its negatives",

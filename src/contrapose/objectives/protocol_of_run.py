@@ -5,14 +5,17 @@ Files in ``protocols/`` declare ``PROTOCOL``, a class. They are discovered, not 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
+from typing import Any
 
 from contrapose import protocols
+from contrapose.config import Frozen
 from contrapose.contract import Method, TrainingProtocol
 from contrapose.contract.discovery import by_name, declared
 from contrapose.errors import UsageError
+from contrapose.objectives.hyperparameters import combine, hyperparameters_of
 
 
 @cache
@@ -53,3 +56,13 @@ def protocol_of_run(method: Method, added: Sequence[str]) -> type[TrainingProtoc
         f"--with {second}: a run has one protocol, and here that is '{first}': both decide what happens to the weights "
         "between the steps, so choose one"
     )
+
+
+def combined(
+    method: Method, makers: Sequence[Callable[..., Any]], protocol: type[TrainingProtocol]
+) -> type[Frozen]:
+    """The hyperparameters of all that a run is made of; the protocol's defaults go before the method's, and those for
+    parts that the run does not have are left out."""
+    taken = {name for maker in makers for name in hyperparameters_of(maker).model_fields}
+    of_protocol = {name: value for name, value in protocol.defaults.items() if name in taken}
+    return combine(makers, {**method.defaults, **of_protocol})

@@ -11,6 +11,9 @@ The earlier model is the target, and the predictor may map the new space onto it
 new as long as nothing that was known is lost. Negatives come from both models, as in the part ``pseudo-negatives``. The
 predictor is trained, and left behind when the encoder is exported. No gradient enters the earlier model.
 
+It begins as the identity, but for the batch norm: with the small learning rates of a pretrained model a predictor that
+is drawn stays near what was drawn, and the encoder would learn to suit it. ``predictor_start="random"`` draws it.
+
 ``target_in_denominator=False`` leaves the target out of its own denominator, as the published code for SimCLR does;
 ``detach_current`` cuts the gradient into z_j as a negative, as the published code for MoCo does.
 
@@ -20,7 +23,7 @@ Cha, Cho, Moon 2024, https://arxiv.org/abs/2306.05101
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -35,6 +38,7 @@ from contrapose.contract import (
     Views,
     needs_previous,
 )
+from contrapose.errors import UsageError
 from contrapose.maths.reduce import softmax_loss, to_logits
 from contrapose.maths.scores import Columns, ScoreTable, score_table
 from contrapose.maths.similarity import at_least_fp32
@@ -62,6 +66,10 @@ class PreviousTargets(Part):
             int | None,
             Field(ge=1, le=100_000, description="of its hidden layer; null: twice that of the vectors"),
         ] = None,
+        predictor_start: Annotated[
+            Literal["identity", "random"],
+            Field(description="how the predictor begins: as nearly the vector itself, or as it is drawn"),
+        ] = "identity",
         target_in_denominator: Annotated[
             bool,
             Field(description="off: the target is left out of its denominator, as in the code for SimCLR"),
@@ -73,6 +81,7 @@ class PreviousTargets(Part):
         super().__init__()
         self.needs = needs_previous(previous, previous_dropout)
         self.weight, self.temperature, self.hidden = target_weight, target_temperature, predictor_width
+        self.starts_as_identity = predictor_start == "identity"
         self.target_in_denominator, self.detach_current = target_in_denominator, detach_current
 
     def attach(self, supplies: Supplies) -> None:
@@ -85,8 +94,10 @@ class PreviousTargets(Part):
                 # It is never used outside of training, so it keeps no running means.
                 nn.BatchNorm1d(hidden, track_running_stats=False),
                 nn.ReLU(),
-                nn.Linear(hidden, supplies.companion_widths[PREVIOUS]),
+                nn.Linear(hidden, width),
             )
+        if self.starts_as_identity:
+            start_as_identity(self.predictor, width)
 
     def terms(self, views: Views) -> Mapping[str, Tensor]:
         losses = [self._loss(views, view) for view in ("anchor", "positive")]
@@ -106,6 +117,27 @@ class PreviousTargets(Part):
             views.repeats_anchor(view),
         )
         return target_loss(table, self.temperature, self.target_in_denominator).mean()
+
+
+@torch.no_grad()
+def start_as_identity(predictor: nn.Sequential, width: int) -> None:
+    """Set the weights so that the predictor gives each vector as its batch norm leaves it: x = ReLU(x) - ReLU(-x).
+
+    Raises UsageError where its hidden layer is not twice as wide as the vectors.
+    """
+    first, _norm, _relu, last = predictor
+    assert isinstance(first, nn.Linear)
+    assert isinstance(last, nn.Linear)
+    if len(first.weight) < 2 * width:
+        raise UsageError(
+            f"predictor_width is {len(first.weight)}, and a predictor that begins as the identity needs {2 * width}, "
+            "twice the width of the vectors: leave it out, or give predictor_start=random"
+        )
+    eye = torch.eye(width)
+    first.weight[: 2 * width] = torch.cat([eye, -eye])
+    last.weight.zero_()
+    last.weight[:, : 2 * width] = torch.cat([eye, -eye], dim=1)
+    last.bias.zero_()
 
 
 def target_table(

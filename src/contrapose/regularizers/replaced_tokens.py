@@ -30,30 +30,13 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from contrapose.contract import Needs, Network, Part, Supplies, Tokens, Views
+from contrapose.maths.masking import hide
 from contrapose.maths.similarity import at_least_fp32
 from contrapose.seeds import seeded, torch_generator
 
 #: Rows given to the language model at once: it says a number for every word of the vocabulary at every position.
 ROWS_PER_PASS = 32
-#: Of the hidden words: how many become [MASK], and how many of the rest another word (BERT's scheme).
-SHARE_MASKED, SHARE_OTHER_WORD = 0.8, 0.5
 READ = ("anchor", "positive")
-
-
-def hide(ids_RT: Tensor, chosen_RT: Tensor, draws_3RT: Tensor, mask_id: int, vocabulary_size: int) -> Tensor:
-    """(R, T) ids with the chosen words hidden: most become ``mask_id``, some any word, some stay.
-
-    draws_3RT: uniform in [0, 1): for [MASK] or not, for another word or not, for which word.
-
-    >>> hide(torch.tensor([[5, 6]]), torch.tensor([[True, False]]), torch.zeros(3, 1, 2), 4, 10)
-    tensor([[4, 6]])
-    """
-    to_mask_RT, to_other_RT, which_RT = draws_3RT
-    other_RT = (which_RT * vocabulary_size).long().clamp(max=vocabulary_size - 1)
-    masked_RT = chosen_RT & (to_mask_RT < SHARE_MASKED)
-    replaced_RT = chosen_RT & ~masked_RT & (to_other_RT < SHARE_OTHER_WORD)
-    hidden_RT = torch.where(replaced_RT, other_RT, ids_RT)
-    return hidden_RT.masked_fill(masked_RT, mask_id)
 
 
 def draw_words(logits_RTV: Tensor, draws_RT: Tensor) -> Tensor:

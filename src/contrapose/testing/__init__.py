@@ -7,6 +7,6 @@
 """
 
 from contrapose.testing.rules import Rule
-from contrapose.testing.suite import Check, all_rules, checks
+from contrapose.testing.suite import Check, all_rules, broken_by, checks
 
-__all__ = ["Check", "Rule", "all_rules", "checks"]
+__all__ = ["Check", "Rule", "all_rules", "broken_by", "checks"]

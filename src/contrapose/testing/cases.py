@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import chain, combinations
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -26,6 +27,8 @@ from contrapose.testing.toys import beside, supplies, tokens
 
 WIDTH = 5
 ROWS = 6
+#: The method that pairs of parts are tried on.
+BASE = "simcse"
 
 #: A choice that is refused without another number.
 COMPANIONS: Mapping[str, Mapping[str, Any]] = {
@@ -33,7 +36,7 @@ COMPANIONS: Mapping[str, Mapping[str, Any]] = {
     "search_objective": {"near_mode": "search"},
 }
 #: part -> the function whose result is a constant to the gradient, replayed while numbers are perturbed.
-NO_GRADIENT: Mapping[str, str] = {"mixed-positive": "_shares"}
+NO_GRADIENT: Mapping[str, str] = {"mixed-positive": "_shares", "positive-mixtures": "_constant"}
 
 
 @dataclass(frozen=True)
@@ -111,21 +114,29 @@ def switched(method: str) -> Iterator[Case]:
 
 
 def combined(method: str) -> Iterator[Case]:
-    """The method with every part that is not its own; and with every pair, once for each equation of the catalogue.
-    Parts that do not go with it, or with each other, are left out.
-
-    A method is an equation and parts: what a pair does to one is tried on the method that has the fewest.
+    """The method with every part that is not its own; and with every pair, on the base equation alone and on a method
+    from a file. Parts that do not go with it, or with each other, are left out.
     """
     own = {part.name for part in recipe(method).parts}
     others = [name for name in all_parts() if name not in own]
     records = records_of(method)
-    for size in (1, 2) if method == _plainest(method) else (1,):
+    for size in (1, 2) if method == BASE or method not in all_methods() else (1,):
         for parts in combinations(others, size):
             added = [all_parts()[part] for part in parts]
             if exclusion_among([*records, *added]) is None:
                 yield Case(method, parts)
 
 
+def is_mixture(case: Case) -> bool:
+    """Whether equation and parts of the case are tried with every rule elsewhere, in smaller cases.
+
+    A method is an equation and parts. The part that is added is tried with every rule on the method of the same
+    equation that has the fewest parts; so is each of a pair. What is left to try is whether they bear each other.
+    """
+    return len(case.parts) > 1 or (len(case.parts) == 1 and case.method != _plainest(case.method))
+
+
+@cache
 def _plainest(method: str) -> str:
     """The method with the same equation and the fewest parts; a method of a file is its own."""
     equation = recipe(method).method.objective

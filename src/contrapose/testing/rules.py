@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from contrapose.testing.cases import Case
+from contrapose.testing.cases import Case, is_mixture
 
 #: Decides whether a rule is about a case.
 Applies = Callable[[Case], bool]
@@ -28,10 +28,20 @@ def contrasts_other_texts(case: Case) -> bool:
 
 @dataclass(frozen=True)
 class Rule:
-    """check: raises AssertionError where a case breaks the promise; applies: which cases it is for."""
+    """A promise, and which cases it is for.
+
+    check          raises AssertionError where a case breaks the promise
+    applies        which cases it is about
+    of_one_part    whether parts that keep it one by one keep it together: then it is not tried on mixtures of them
+    """
 
     check: Callable[[Case], None]
     applies: Applies = every
+    of_one_part: bool = False
+
+    def is_tried_on(self, case: Case) -> bool:
+        """Whether the rule is about a case, and no smaller case says the same."""
+        return not (self.of_one_part and is_mixture(case)) and self.applies(case)
 
     @property
     def name(self) -> str:

@@ -116,9 +116,9 @@ def all_state_moves_and_is_saved(case: Case) -> None:
 
 RULES = (
     Rule(a_saved_state_gives_the_same_next_steps, remembers),
-    Rule(what_is_remembered_is_used, remembers),
-    Rule(asking_for_a_loss_changes_no_state),
-    Rule(an_accepted_step_changes_the_state, remembers),
-    Rule(what_is_remembered_has_no_graph, remembers),
-    Rule(all_state_moves_and_is_saved),
+    Rule(what_is_remembered_is_used, remembers, of_one_part=True),
+    Rule(asking_for_a_loss_changes_no_state, of_one_part=True),
+    Rule(an_accepted_step_changes_the_state, remembers, of_one_part=True),
+    Rule(what_is_remembered_has_no_graph, remembers, of_one_part=True),
+    Rule(all_state_moves_and_is_saved, of_one_part=True),
 )

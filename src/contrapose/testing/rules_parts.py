@@ -134,10 +134,10 @@ def _leaves(views: Views) -> Views:
 
 RULES = (
     Rule(a_filter_never_strikes_out_or_weighs_the_positive, has_filter),
-    Rule(a_filter_judges_columns_and_leaves_their_cosines, has_filter),
+    Rule(a_filter_judges_columns_and_leaves_their_cosines, has_filter, of_one_part=True),
     Rule(what_a_part_needs_is_known_before_and_is_the_union),
-    Rule(a_part_reads_only_what_it_needs, has_parts),
-    Rule(refresh_changes_buffers_alone, has_refresh),
-    Rule(a_loss_leaves_nothing_outside_the_state, has_parts),
+    Rule(a_part_reads_only_what_it_needs, has_parts, of_one_part=True),
+    Rule(refresh_changes_buffers_alone, has_refresh, of_one_part=True),
+    Rule(a_loss_leaves_nothing_outside_the_state, has_parts, of_one_part=True),
     Rule(terms_have_names_of_their_own_and_are_scalars, has_parts),
 )

@@ -149,6 +149,6 @@ RULES = (
     Rule(every_number_out_of_range_is_refused_by_name, alone),
     Rule(the_limits_themselves_are_accepted, alone),
     Rule(the_defaults_can_be_given_in_full, alone),
-    Rule(it_takes_plain_tensors_and_given_negatives),
+    Rule(it_takes_plain_tensors_and_given_negatives, of_one_part=True),
     Rule(what_it_does_not_go_with_is_there_and_has_a_reason, as_it_is_or_with_one_part),
 )

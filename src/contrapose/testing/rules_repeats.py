@@ -88,8 +88,8 @@ def repeats_change_the_loss_of_their_rows(case: Case) -> None:
 
 RULES = (
     Rule(repeated_text_has_no_share_and_exactly_no_gradient),
-    Rule(repeated_row_gets_no_gradient_from_the_row_it_repeats, mixes_no_positive),
+    Rule(repeated_row_gets_no_gradient_from_the_row_it_repeats, mixes_no_positive, of_one_part=True),
     Rule(repeated_text_is_nobodys_hardest_negative, contrasts_other_texts),
-    Rule(texts_that_all_differ_change_nothing),
-    Rule(repeats_change_the_loss_of_their_rows, contrasts_other_texts),
+    Rule(texts_that_all_differ_change_nothing, of_one_part=True),
+    Rule(repeats_change_the_loss_of_their_rows, contrasts_other_texts, of_one_part=True),
 )

@@ -29,6 +29,18 @@ def all_rules() -> tuple[Rule, ...]:
     return tuple(rule for file in files for rule in file.RULES)
 
 
+def broken_by(case: Case) -> list[str]:
+    """The rules that a case breaks, each with why; for a test suite that has one test a case."""
+    broken = []
+    for rule in all_rules():
+        if rule.is_tried_on(case):
+            try:
+                rule.check(case)
+            except Exception as error:  # a method may raise anything, and the next rule is tried all the same
+                broken.append(f"{rule.name}: {type(error).__name__}: {error}")
+    return broken
+
+
 def checks(method: str) -> list[Check]:
     """Every rule on every case of a method, by its name or its file.
 
@@ -41,4 +53,4 @@ def checks(method: str) -> list[Check]:
     Raises UsageError where the method cannot be used at all.
     """
     cases = cases_of(method)
-    return [Check(rule, case) for rule in all_rules() for case in cases if rule.applies(case)]
+    return [Check(rule, case) for rule in all_rules() for case in cases if rule.is_tried_on(case)]

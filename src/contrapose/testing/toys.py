@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -10,6 +12,7 @@ from contrapose.seeds import seeded, torch_generator
 
 VOCABULARY, MASK, SPECIAL, PADDING = 20, 3, 2, 0
 LENGTH = 7
+CLASSES = 3
 
 
 class ToyLanguageModel(nn.Module):
@@ -25,6 +28,13 @@ class ToyLanguageModel(nn.Module):
     def forward(self, ids_RT: Tensor, attention_RT: Tensor) -> Tensor:
         logits_RTV: Tensor = self.table(ids_RT) + self.table(ids_RT.roll(1, dims=1))
         return logits_RTV
+
+
+class ToyOwnLanguageModel(ToyLanguageModel):
+    """As the encoder that is trained is asked: logits at chosen positions only."""
+
+    def forward(self, ids_RT: Tensor, attention_RT: Tensor, chosen_RT: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(ids_RT, attention_RT)[chosen_RT]
 
 
 class ToyDiscriminator(nn.Module):
@@ -47,7 +57,14 @@ def supplies(needs: Needs, width: int) -> Supplies:
     with seeded(0, "toys"):
         networks = {network.name: _toy(network, width) for network in needs.networks}
     widths = {companion.name: _width_of(companion, width) for companion in needs.companions}
-    return Supplies(width=width, pooled_width=width, companion_widths=widths, networks=networks, num_rows=100)
+    return Supplies(
+        width=width,
+        pooled_width=width,
+        companion_widths=widths,
+        networks=networks,
+        num_rows=100,
+        num_classes=CLASSES,
+    )
 
 
 def _width_of(companion: Companion, width: int) -> int:
@@ -56,17 +73,25 @@ def _width_of(companion: Companion, width: int) -> int:
 
 
 def _toy(network: Network, width: int) -> nn.Module:
-    toy = ToyDiscriminator(width) if network.kind == "discriminator" else ToyLanguageModel()
+    if network.kind == "discriminator":
+        toy: nn.Module = ToyDiscriminator(width)
+    else:
+        toy = ToyOwnLanguageModel() if network.kind == "own-language-model" else ToyLanguageModel()
     return toy.requires_grad_(network.trainable)
 
 
 def beside(views: Views, needs: Needs) -> Views:
-    """The views with inner layers, vectors before the head and companions' vectors, as far as they are needed.
+    """The views with further texts, inner layers, vectors before the head and companions' vectors, as far as they are
+    needed.
 
     An inner layer is near the vector it belongs to; a companion finds other texts alike, and is one number
     wider unless its vectors are compared with the trained ones.
     """
     further: dict[str, Tensor] = {}
+    for view in needs.texts:
+        random = torch_generator(1, "beside", view)
+        noise_BD = torch.randn(views.anchor.shape, generator=random, dtype=torch.float64)
+        further[view] = (views.positive.double() + 0.5 * noise_BD).to(views.positive.dtype)
     for view in ("anchor", "positive"):
         vectors_BD = views.by_name[view]
         sources: list[str | int] = [*needs.layers, *(["pooled"] if needs.pooled else [])]
@@ -82,6 +107,8 @@ def beside(views: Views, needs: Needs) -> Views:
             views.anchor.dtype
         )
         further |= {key_of(view, companion.name): vectors_BE for view in companion.reads}
+    if needs.labels:
+        views = replace(views, labels=torch.arange(rows, device=views.anchor.device) % CLASSES)
     return views.with_views(**further)
 
 

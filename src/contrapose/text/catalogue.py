@@ -59,7 +59,7 @@ def text_parts_named(views: str, own: Sequence[str | type[TextPart]] = ()) -> tu
 
     >>> [part.name for part in text_parts_named("crop")]
     ['crop']
-    >>> text_parts_named("crops")
+    >>> text_parts_named("crops")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     contrapose.errors.UsageError: --views: there is no 'crops'. Did you mean 'crop'? Known: auto, ...
     """

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -133,11 +133,19 @@ def train(
 def train_with(settings: RunSettings, *, resume: bool = False, listener: Listener | None = None) -> Run:
     """Train as the settings say; see :func:`train`."""
     from contrapose.listening import Listener
+
+    with stoppable(settings):
+        return _train(settings, resume=resume, listener=listener or Listener())
+
+
+@contextmanager
+def stoppable(settings: RunSettings) -> Iterator[None]:
+    """A signal in the block, outside of a run's steps, ends it at once; the error says what is left."""
     from contrapose.train.signals import StopAtOnce, Stopped
 
     try:
         with StopAtOnce():
-            return _train(settings, resume=resume, listener=listener or Listener())
+            yield
     except Stopped as stopped:
         raise Interrupted(_where_it_stands(run_folder(settings)), exit_code=stopped.exit_code) from None
 

@@ -5,7 +5,8 @@
                 own <- momentum * own + (1 - momentum) * trained
     file        one vector per row of the corpus, computed once by whatever program
 
-A companion has a tokenizer, a pooling and a width of its own. Its vectors are those before any train-only head.
+A companion has a tokenizer, a pooling and a width of its own. Its vectors are those before any train-only head, unless
+it asks for the trained one (``through_head``).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from contrapose.contract import Companion, key_of
 from contrapose.encoder.encode import distinct_texts
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.frozen import FrozenNetwork
+from contrapose.encoder.stillness import at_rest
 from contrapose.seeds import seeded
 from contrapose.train.batches import Batch
 from contrapose.train.chunks import length_groups
@@ -92,7 +94,7 @@ class Companions(nn.Module):
             distinct, rows = (
                 (texts, np.arange(len(texts))) if self._needed[name].dropout else distinct_texts(texts)
             )
-            token_ids = encoder.token_ids(distinct, min(max_length, encoder.max_length))
+            token_ids = encoder.token_ids(distinct, min(encoder.length_for(max_length), encoder.max_length))
             ready[name] = CompanionTexts(
                 token_ids, dict(zip(reads, np.array_split(rows, max(1, len(reads))), strict=False))
             )
@@ -100,9 +102,18 @@ class Companions(nn.Module):
 
     @torch.no_grad()
     def views(
-        self, batch: Batch, texts: Mapping[str, CompanionTexts], seed: int, processes: ProcessGroup
+        self,
+        batch: Batch,
+        texts: Mapping[str, CompanionTexts],
+        seed: int,
+        processes: ProcessGroup,
+        *,
+        head: nn.Module | None = None,
     ) -> dict[str, Tensor]:
-        """The companions' views of the whole batch: ``anchor@teacher`` and so on, (B, D of that companion)."""
+        """The companions' views of the whole batch: ``anchor@teacher`` and so on, (B, D of that companion).
+
+        head: the trained one, for companions whose vectors pass through it; it is neither trained nor changed here.
+        """
         views: dict[str, Tensor] = {}
         for name, given in texts.items():
             vectors_ND = self._read(
@@ -115,6 +126,8 @@ class Companions(nn.Module):
                 ]
             )
             whole_VBD = processes.gather_rows(own_VbD)
+            if head is not None and self._needed[name].through_head:
+                whole_VBD = at_rest(head)(whole_VBD.flatten(0, 1)).view_as(whole_VBD)
             views |= {key_of(view, name): whole_VBD[number] for number, view in enumerate(given.text_of_row)}
         for name, stored_ND in self._files.items():
             vectors_BD = stored_ND[batch.row_ids].float()
@@ -132,6 +145,13 @@ class Companions(nn.Module):
                 pooled = encoder.pooled([token_ids[row] for row in rows])
             vectors_ND[torch.from_numpy(rows).to(encoder.device)] = pooled
         return vectors_ND
+
+    @torch.no_grad()
+    def renew(self, trained: Encoder) -> None:
+        """Copies ("self", without a momentum) take the trained weights as they are."""
+        for name in self.changing:
+            if self._needed[name].momentum is None:
+                self._encoder(name).backbone.load_state_dict(trained.backbone.state_dict())
 
     @torch.no_grad()
     def follow(self, trained: Encoder) -> None:

@@ -21,6 +21,7 @@ from contrapose.selection.verdict import (
 )
 from contrapose.storage.durable import write_text
 from contrapose.train import checkpoint as checkpoints
+from contrapose.train.labels import held_out_accuracy
 from contrapose.train.prepare import load_encoder
 from contrapose.train.run_folder import read_record, read_rows
 from contrapose.train.session import Session, restore
@@ -31,6 +32,7 @@ from contrapose.train.track import seconds_by_part, strict_json
 def finish(session: Session, began: float) -> None:
     """Export the chosen weights and write the summary. Harmless to repeat. ``began``: when the call for it all came."""
     chosen = _choose(session)
+    classified = held_out_accuracy(session)
     with session.timed("blending"):
         blending, verdict = _against_the_start(session)
     models = {
@@ -42,7 +44,8 @@ def finish(session: Session, began: float) -> None:
         verdict = pretrained_kept(verdict, session.views, blending, name)
     summary = {
         **_summary(session, chosen),
-        **_seconds(session, began),
+        **seconds_of(session, began),
+        **classified,
         **blending,
         **models,
         "verdict": verdict.to_json(),
@@ -79,7 +82,7 @@ def finish(session: Session, began: float) -> None:
         )
         with session.listener.task("writing the model"):
             encoder.save(run_folder(session.settings) / "model", card, provenance=summary)
-        summary |= _seconds(session, began)
+        summary |= seconds_of(session, began)
         write_text(session.folder / "summary.json", strict_json(summary) + "\n")
         settings = session.settings.model_dump(mode="json")
         record("run", {"folder": str(session.folder.resolve()), "summary": summary, "settings": settings})
@@ -130,7 +133,7 @@ def _choose(session: Session) -> int:
     return best
 
 
-def _seconds(session: Session, began: float) -> dict[str, float]:
+def seconds_of(session: Session, began: float) -> dict[str, float]:
     """From the beginning of the run until now, in all of its processes, and what each part of that took."""
     parts = seconds_by_part(_timings(session))
     whole = session.earlier + time.perf_counter() - began
@@ -144,9 +147,6 @@ def _timings(session: Session) -> list[dict[str, Any]]:
 
 def _summary(session: Session, chosen: int) -> dict[str, Any]:
     progress = session.progress
-    times = sorted(row["seconds"] for row in _timings(session) if "seconds" in row)
-    median = times[len(times) // 2] if times else None
-    batch_size = session.settings.training.batch_size
     return {
         "method": session.recipe.method.name,
         "model": session.settings.encoder.model,
@@ -165,8 +165,15 @@ def _summary(session: Session, chosen: int) -> dict[str, Any]:
         "corpus_fingerprint": session.corpus.fingerprint,
         "rows_quarantined": session.corpus.statistics.quarantined,
         "precision": session.precision,
-        "rows_per_second": round(batch_size / median, 1) if median else None,
+        "rows_per_second": rows_per_second(session),
     }
+
+
+def rows_per_second(session: Session) -> float | None:
+    """The batch size over the median of the steps' times."""
+    times = sorted(row["seconds"] for row in _timings(session) if "seconds" in row)
+    median = times[len(times) // 2] if times else None
+    return round(session.settings.training.batch_size / median, 1) if median else None
 
 
 def _numbers(summary: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from contrapose.errors import TrainingDiverged
-from contrapose.train.step import StepResult
+from contrapose.train.step import Computed
 
 #: Mean cosine of different sentences above which the encoder says nearly the same of everything ...
 COLLAPSED_COSINE = 0.95
@@ -20,30 +20,14 @@ COLLAPSE_PATIENCE = 20
 
 
 def what_is_not_finite(
-    result: StepResult, grad_norm: torch.Tensor, parameters: Iterable[tuple[str, nn.Parameter]]
+    result: Computed, grad_norm: torch.Tensor, parameters: Iterable[tuple[str, nn.Parameter]]
 ) -> str:
     """In words, where a step went wrong; '' for a sound step. One wait for the device where all is well."""
     sound = torch.isfinite(result.loss.total) & torch.isfinite(grad_norm)
     if bool(sound):
         return ""
-    ids = result.views.row_ids
-
-    def shown(rows: list[int]) -> str:
-        some = ", ".join(str(int(ids[row]) if ids is not None else row) for row in rows[:5])
-        return f"corpus rows {some}{', ...' if len(rows) > 5 else ''}"
-
-    for name, view_BD in result.views.by_name.items():
-        bad = torch.nonzero(~torch.isfinite(view_BD.detach()).all(1)).flatten().tolist()
-        if bad:
-            return f"the embedding of view '{name}' is not finite in {len(bad)} rows ({shown(bad)})"
-    loss_B = result.loss.outcome.loss_B.detach()
-    rows = torch.nonzero(~torch.isfinite(loss_B)).flatten().tolist()
-    terms = [name for name, term in result.loss.terms.items() if not torch.isfinite(term)]
-    if rows or terms:
-        return f"the loss is not finite: term {', '.join(terms) or 'total'}, {len(rows)} rows ({shown(rows)})"
-    bad_rows = torch.nonzero(~torch.isfinite(result.gradient_VBD).all(-1).all(0)).flatten().tolist()
-    if bad_rows:
-        return f"the gradient of the embeddings is not finite in {len(bad_rows)} rows ({shown(bad_rows)})"
+    if words := result.what_is_not_finite():
+        return words
     names = [name for name, p in parameters if p.grad is not None and not torch.isfinite(p.grad).all()]
     return f"the gradient is not finite in {len(names)} tensors ({', '.join(names[:3])})"
 

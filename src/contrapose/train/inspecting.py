@@ -65,5 +65,7 @@ def inspect(session: Session) -> None:
         return gradients
 
     with session.listener.task("inspecting the weights", unit="batch"), torch.no_grad():
-        session.protocol.inspect(step, trainable(session.modules), gradient_of)
+        words = session.protocol.inspect(step, trainable(session.modules), gradient_of)
     clear_gradients(session.modules, session.encoder.backbone)
+    if words:
+        session.listener.notice(words)

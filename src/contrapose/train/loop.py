@@ -34,7 +34,7 @@ from contrapose.train.prefetcher import Prefetcher
 from contrapose.train.refreshing import refresh
 from contrapose.train.session import Session
 from contrapose.train.signals import StopRequest
-from contrapose.train.step import StepResult, TokenizedBatch, forward_backward
+from contrapose.train.step import Computed, TokenizedBatch
 from contrapose.train.track import numbers
 
 
@@ -81,10 +81,12 @@ def _one_step(session: Session, tokenized: TokenizedBatch) -> None:
     parameters = trainable(session.modules)
     if session.protocol.restarts_optimizer_at(progress.step):
         session.optimizer.state.clear()
+    if session.plan.companions is not None and session.protocol.renews_copies_at(progress.step):
+        session.plan.companions.renew(session.encoder)
     with torch.no_grad():
         session.protocol.before(progress.step, parameters)
     statistics = [buffer.clone() for buffer in running_statistics(session.modules)]
-    result = forward_backward(session.encoder, session.objective, tokenized, session.plan)
+    result = session.forward_backward(session.encoder, session.objective, tokenized, session.plan)
     with torch.no_grad():
         session.protocol.after_backward(progress.step, parameters)
     grad_norm = gradient_norm(parameters.values())
@@ -110,7 +112,7 @@ def _one_step(session: Session, tokenized: TokenizedBatch) -> None:
 
 
 def _row(
-    result: StepResult,
+    result: Computed,
     of_texts: Mapping[str, float],
     step: int,
     rate: float,

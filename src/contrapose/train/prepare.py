@@ -18,31 +18,22 @@ from contrapose.errors import UsageError
 from contrapose.listening import Listener
 from contrapose.objectives.catalogue import recipe
 from contrapose.objectives.configured import ConfiguredMethod
-from contrapose.seeds import derive
 from contrapose.selection.budget import EvaluationPlan
 from contrapose.selection.criterion import Criterion, choose_criterion
 from contrapose.selection.held_out import evaluations_of_run
 from contrapose.train.batches import Batches
+from contrapose.train.beginning import begin, num_steps_of, read_corpus, write_or_restore
 from contrapose.train.chunks import CPU_GROUPS, GPU_GROUPS
-from contrapose.train.claim import claim
-from contrapose.train.corpus_copy import build, corpus_copy_of, make_good
-from contrapose.train.distributed import ProcessGroup
-from contrapose.train.environment import pick_device, pick_precision
-from contrapose.train.launch import launched
+from contrapose.train.labels import check_label_column, read_labels
 from contrapose.train.modules import module_tree, trainable
 from contrapose.train.optimizer import make_optimizer
-from contrapose.train.preflight import Cleared, has_record
+from contrapose.train.preflight import Cleared
 from contrapose.train.prepared_texts import attach_prepared, take_prepared
 from contrapose.train.progress import Progress
-from contrapose.train.records import lengthen, write_down
 from contrapose.train.refreshed_texts import RefreshedTexts
-from contrapose.train.resume import (
-    check_method_file,
-    check_settings,
-    looked_at_before,
-)
-from contrapose.train.session import Session, restore_latest_checkpoint
-from contrapose.train.settings import RunSettings, run_folder, steps_of
+from contrapose.train.resume import check_method_file, looked_at_before
+from contrapose.train.session import Session
+from contrapose.train.settings import RunSettings, run_folder
 from contrapose.train.step import StepPlan
 from contrapose.train.steps_together import after_whole_ones, check_steps_together
 from contrapose.train.supplies import check_views, load_beside, supply
@@ -67,35 +58,20 @@ def prepare(
     made = recipe(method.name, method.parts, method.hyperparameters, views=settings.data.views)
     if resume:
         check_method_file(run_folder(settings), made.file_sha256)
+    check_label_column(settings, made.needs)
     settings = _without_blend(_with_all_hyperparameters(settings, made), made)
-    folder = run_folder(settings)
-    processes = _join(listener)
-    stack.callback(processes.leave)
-    processes.rows(settings.training.batch_size)
-    if processes.is_first:
-        claim(folder, resume=resume, stack=stack)
-    processes.wait()
-    goes_on = resume and has_record(folder)
-    if goes_on:
-        check_settings(folder, settings, complete=True)
-    device = pick_device(settings.training.device, processes)
-    bf16 = pick_precision(settings.training.precision, device)
-    if goes_on and processes.is_first:
-        make_good(folder, settings, cleared, listener)
+    begun = begin(settings, cleared, resume=resume, listener=listener, stack=stack)
+    folder, processes, device, bf16 = begun.folder, begun.processes, begun.device, begun.bf16
     with listener.task(f"loading {settings.encoder.model}"):
         encoder = load_encoder(settings, made).to(device)
         objective = made.build(width=encoder.width)
         beside = load_beside(objective.needs, settings, encoder)
-    if not goes_on and processes.is_first:
-        build(folder, settings, cleared, listener)
-    processes.wait()
-    corpus = Corpus.open(corpus_copy_of(folder))
+    corpus, rows, held_out = read_corpus(begun, settings, cleared, listener)
+    labels = read_labels(corpus) if objective.needs.labels else None
     text_parts = made.text_parts(
         corpus.columns, max_words=settings.training.max_length, token_ids=encoder.token_ids
     )
     views = ",".join(part.name for part in text_parts)
-    held_out_rows = min(settings.data.held_out_rows, len(corpus) // 10)
-    rows, held_out = corpus.split_held_out(held_out_rows, derive(settings.training.seed, "held-out") >> 1)
     prepared = attach_prepared(
         text_parts,
         folder,
@@ -115,11 +91,7 @@ def prepare(
         seed=settings.training.seed,
         mask_repeats=settings.training.mask_repeats,
     )
-    num_steps = steps_of(settings, len(rows))
-    if settings.training.warmup_steps >= num_steps:
-        raise UsageError(
-            f"warmup_steps ({settings.training.warmup_steps}) must be below the {num_steps} steps of the run"
-        )
+    num_steps = num_steps_of(settings, len(rows))
     facts = {
         "rows": len(rows),
         "held_out": len(held_out),
@@ -132,9 +104,10 @@ def prepare(
         **_measured_views(encoder, batches, settings),
     }
     check_views(objective.needs, batches.at(0).view_names)
-    companions = supply(objective, beside, encoder, corpus, rows, settings.training.seed)
+    num_classes = None if labels is None else len(labels.names)
+    companions = supply(objective, beside, encoder, corpus, rows, settings.training.seed, num_classes)
     protocol = made.protocol()
-    protocol.run = _outline(encoder, num_steps, settings.training.batch_size)
+    protocol.run = _outline(encoder, corpus, num_steps, settings.training.batch_size)
     check_steps_together(protocol, settings, num_steps)
     take_prepared(
         protocol,
@@ -158,7 +131,7 @@ def prepare(
     criterion = choose_criterion(settings.selection, corpus, held_out, listener)
     looks = _plan_evaluations(settings, criterion, encoder, batches, num_steps)
     looks = after_whole_ones(looks, protocol)
-    if goes_on and (before := looked_at_before(folder)) is not None:
+    if begun.goes_on and (before := looked_at_before(folder)) is not None:
         # A longer run may afford more rows, but scores of other rows are not those of the steps that were done.
         looks = replace(looks, rows=min(looks.rows, before))
     looking = _evaluate_pretrained(criterion, looks, encoder, listener, bf16=bf16)
@@ -187,6 +160,7 @@ def prepare(
             needs=objective.needs,
             companions=companions,
             num_steps=num_steps,
+            labels_N=None if labels is None else labels.class_N,
         ),
         refreshed_texts=refreshed_texts,
         num_steps=num_steps,
@@ -197,22 +171,9 @@ def prepare(
         progress=Progress(),
         facts=facts,
     )
-    if processes.is_first:
-        write_down(session, beside.fingerprints, goes_on=goes_on)
-    if resume:
-        restore_latest_checkpoint(session)
-    if goes_on and processes.is_first:
-        lengthen(session)
+    write_or_restore(session, beside.fingerprints, begun, resume=resume)
     session.tell_preparation(began, looking)
     return session
-
-
-def _join(listener: Listener) -> ProcessGroup:
-    others = launched().size - 1
-    if not others:
-        return ProcessGroup.join()
-    with listener.task(f"waiting for the other {others} processes"):
-        return ProcessGroup.join()
 
 
 def _plan_evaluations(
@@ -272,18 +233,23 @@ def _without_blend(settings: RunSettings, made: ConfiguredMethod) -> RunSettings
     return settings.model_copy(update={"selection": selection})
 
 
-def _outline(encoder: Encoder, num_steps: int, batch_size: int) -> RunOutline:
+def _outline(encoder: Encoder, corpus: Corpus, num_steps: int, batch_size: int) -> RunOutline:
     tables = {
         f"encoder.{name}.weight"
         for name, module in encoder.named_modules()
         if isinstance(module, torch.nn.Embedding)
     }
-    return RunOutline(num_steps=num_steps, batch_size=batch_size, lookup_tables=frozenset(tables))
+    return RunOutline(
+        num_steps=num_steps,
+        batch_size=batch_size,
+        lookup_tables=frozenset(tables),
+        corpus_starts=corpus.starts,
+    )
 
 
 def load_encoder(settings: RunSettings, made: ConfiguredMethod) -> Encoder:
     """The encoder that the run begins with, with the head that was asked for, or the method's."""
-    chosen = settings.encoder
+    chosen, template = settings.encoder, made.needs.template
     return Encoder.load(
         chosen.model,
         pooling=chosen.pooling,
@@ -291,6 +257,7 @@ def load_encoder(settings: RunSettings, made: ConfiguredMethod) -> Encoder:
         dropout=chosen.dropout,
         revision=chosen.revision,
         head_seed=settings.training.seed,
+        templates=(template.anchor, template.others) if template else (),
     )
 
 
@@ -300,7 +267,8 @@ def _measured_views(encoder: Encoder, batches: Batches, settings: RunSettings) -
         return {}
     require_dropout(encoder)
     texts = batches.at(0).texts["anchor"][:MEASURED_TEXTS]
-    cosine = view_cosine(encoder, texts, settings.training.seed, settings.training.max_length)
+    length = encoder.length_for(settings.training.max_length)
+    cosine = view_cosine(encoder, texts, settings.training.seed, length)
     if not cosine < IDENTICAL_VIEWS:
         raise UsageError(
             f"the two dropout views of a text have a mean cosine of {cosine:.6f}: they are the same, so there is "

@@ -97,7 +97,7 @@ def check_settings(folder: Path, settings: RunSettings, *, complete: bool) -> No
     before, now = record["settings"], settings.model_dump(mode="json")
     differences = _differences(before, now)
     if not complete:
-        given = now["method"]["hyperparameters"]
+        given = now.get("method", {}).get("hyperparameters", {})
         start = "method.hyperparameters."
         differences = {
             name: change

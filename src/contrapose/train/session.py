@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ from contrapose.train.progress import Progress
 from contrapose.train.refreshed_texts import RefreshedTexts
 from contrapose.train.run_folder import read_rows
 from contrapose.train.settings import RunSettings
-from contrapose.train.step import StepPlan
+from contrapose.train.step import Computed, StepPlan, TokenizedBatch, forward_backward
 from contrapose.train.track import MetricsLog, seconds_by_part
 
 
@@ -60,6 +60,8 @@ class Session:
     processes: ProcessGroup
     progress: Progress
     facts: dict[str, Any]
+    #: Loss and gradients of one batch.
+    forward_backward: Callable[[Encoder, Objective, TokenizedBatch, StepPlan], Computed] = forward_backward
     #: Seconds that the run took in the processes before this one, as far as they wrote them down.
     earlier: float = 0.0
 

@@ -10,15 +10,16 @@ The loss always sees a leaf, so one path serves one process and many, and gradie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
 from contrapose.contract import Loss, Needs, Tokens, Views, key_of
 from contrapose.encoder.encoder import Encoder
+from contrapose.encoder.templates import ids_of_views, without_bias
 from contrapose.seeds import seeded
 from contrapose.train.batches import Batch
 from contrapose.train.chunks import length_groups
@@ -31,8 +32,9 @@ from contrapose.train.gradients import sparse_lookups
 
 @dataclass(frozen=True, kw_only=True)
 class StepPlan:
-    """How a step is computed. ``seed`` decides dropout and mixing, ``needs`` and ``companions`` what the method sees
-    beside its vectors; the rest decides memory and speed only.
+    """How a step is computed. ``seed`` decides dropout and mixing, ``needs``, ``companions`` and ``labels_N``
+    (the class of every row of the corpus) what the method sees beside its vectors; the rest decides memory and speed
+    only.
     """
 
     seed: int
@@ -44,6 +46,30 @@ class StepPlan:
     needs: Needs = field(default_factory=Needs)
     companions: Companions | None = None
     num_steps: int | None = None
+    labels_N: Tensor | None = None
+
+
+class Measured(Protocol):
+    """A loss as the loop logs it: ``terms`` sum to ``total``; ``stats`` are detached scalars."""
+
+    @property
+    def total(self) -> Tensor: ...
+    @property
+    def terms(self) -> Mapping[str, Tensor]: ...
+    @property
+    def stats(self) -> Mapping[str, Tensor]: ...
+
+
+class Computed(Protocol):
+    """What the loop reads of a step whose gradients lie on the parameters, whatever its loss is made of."""
+
+    @property
+    def loss(self) -> Measured: ...
+    @property
+    def views(self) -> Views: ...
+    def what_is_not_finite(self) -> str:
+        """In words, what of the step is not finite before the gradient of the weights; '' where all is."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -54,22 +80,50 @@ class StepResult:
     views: Views
     gradient_VBD: Tensor
 
+    def what_is_not_finite(self) -> str:
+        """In words, where the first number that is none stands, before any weight: '' where there is none."""
+        ids = self.views.row_ids
+
+        def shown(rows: list[int]) -> str:
+            some = ", ".join(str(int(ids[row]) if ids is not None else row) for row in rows[:5])
+            return f"corpus rows {some}{', ...' if len(rows) > 5 else ''}"
+
+        for name, view_BD in self.views.by_name.items():
+            bad = torch.nonzero(~torch.isfinite(view_BD.detach()).all(1)).flatten().tolist()
+            if bad:
+                return f"the embedding of view '{name}' is not finite in {len(bad)} rows ({shown(bad)})"
+        loss_B = self.loss.outcome.loss_B.detach()
+        rows = torch.nonzero(~torch.isfinite(loss_B)).flatten().tolist()
+        terms = [name for name, term in self.loss.terms.items() if not torch.isfinite(term)]
+        if rows or terms:
+            return f"the loss is not finite: term {', '.join(terms) or 'total'}, {len(rows)} rows ({shown(rows)})"
+        bad_rows = torch.nonzero(~torch.isfinite(self.gradient_VBD).all(-1).all(0)).flatten().tolist()
+        if bad_rows:
+            return f"the gradient of the embeddings is not finite in {len(bad_rows)} rows ({shown(bad_rows)})"
+        return ""
+
 
 @dataclass(frozen=True)
 class TokenizedBatch:
-    """A batch with the token ids of this process's rows, view after view, and each companion's own."""
+    """A batch with the token ids of this process's rows, view after view, and each companion's own.
+
+    templates: which of the encoder's is around each text, where it has any.
+    """
 
     batch: Batch
     token_ids: list[list[int]]
     companions: Mapping[str, CompanionTexts] = field(default_factory=dict)
+    templates: Sequence[int] = ()
 
 
 def tokenize(encoder: Encoder, batch: Batch, plan: StepPlan) -> TokenizedBatch:
     """Token ids of this process's share. Done ahead of time in a background thread: it is a pure function."""
     own = plan.processes.rows(len(batch.row_ids))
-    texts = [text for view in batch.texts.values() for text in view[own]]
+    token_ids, templates = ids_of_views(
+        encoder, {name: view[own] for name, view in batch.texts.items()}, plan.max_length
+    )
     others = plan.companions.tokenize(batch, own, plan.max_length) if plan.companions else {}
-    return TokenizedBatch(batch, encoder.token_ids(texts, plan.max_length), others)
+    return TokenizedBatch(batch, token_ids, others, templates)
 
 
 def forward_backward(
@@ -90,6 +144,8 @@ def _forward_backward(
     device, processes = encoder.device, plan.processes
     chunks = length_groups([len(ids) for ids in token_ids], plan.num_groups, plan.chunk_size)
     layers = plan.needs.layers
+    template = plan.needs.template
+    removes_bias = template is not None and template.remove_bias and bool(encoder.templates)
     caching = plan.chunk_size is not None and plan.chunk_size < len(token_ids)
 
     def encode(number: int) -> Tensor:
@@ -99,11 +155,16 @@ def _forward_backward(
             torch.autocast(device.type, torch.bfloat16, enabled=plan.bf16),
         ):
             chosen = [token_ids[position] for position in chunks[number]]
-            if not layers:
-                return encoder.pooled(chosen)
-            return encoder.pooled_with_layers(chosen, layers).flatten(
-                1
-            )  # side by side: one leaf for all of them
+            if removes_bias:
+                around = [encoder.templates[tokenized.templates[position]] for position in chunks[number]]
+                return without_bias(chosen, around, encode_rows)
+            return encode_rows(chosen, ())
+
+    def encode_rows(rows: Sequence[Sequence[int]], hidden: Sequence[slice]) -> Tensor:
+        if not layers:
+            return encoder.pooled(rows, hidden)
+        # Side by side: one leaf for all of them.
+        return encoder.pooled_with_layers(rows, layers, hidden).flatten(1)
 
     pooled = encode_chunks(encode, chunks, keep_graph=not caching)
     num_views = len(batch.texts)
@@ -139,13 +200,16 @@ def _views(encoder: Encoder, leaf_VBD: Tensor, tokenized: TokenizedBatch, plan: 
         names = [key_of(view, "pooled") for view in batch.view_names]
         by_name |= dict(zip(names, pooled_VBD.unbind(0), strict=True))
     if plan.companions is not None:
-        others = plan.companions.views(batch, tokenized.companions, plan.seed, plan.processes)
+        others = plan.companions.views(
+            batch, tokenized.companions, plan.seed, plan.processes, head=encoder.head
+        )
         by_name |= {name: vectors.to(device) for name, vectors in others.items()}
     return Views(
         by_name=by_name,
         text_ids={name: hashes.to(device) for name, hashes in batch.text_ids.items()},
         row_ids=batch.row_ids,
-        tokens=_tokens(encoder, tokenized, plan.processes) if needs.tokens else {},
+        labels=None if plan.labels_N is None else plan.labels_N[batch.row_ids].to(device),
+        tokens=tokens_of_batch(encoder, tokenized, plan.processes) if needs.tokens else {},
         seed=plan.seed,
         step=batch.step,
         num_steps=plan.num_steps,
@@ -160,7 +224,9 @@ def _projected(encoder: Encoder, vectors_VBD: Tensor) -> Tensor:
     return projected_VBD
 
 
-def _tokens(encoder: Encoder, tokenized: TokenizedBatch, processes: ProcessGroup) -> dict[str, Tokens]:
+def tokens_of_batch(
+    encoder: Encoder, tokenized: TokenizedBatch, processes: ProcessGroup
+) -> dict[str, Tokens]:
     """The token ids of this process's rows, view by view, padded to the longest row of any process."""
     token_ids, names, device = tokenized.token_ids, tokenized.batch.view_names, encoder.device
     longest = processes.most(max(len(ids) for ids in token_ids), device)
@@ -173,6 +239,7 @@ def _tokens(encoder: Encoder, tokenized: TokenizedBatch, processes: ProcessGroup
     per_view = [tensor.view(len(names), -1, longest) for tensor in (ids_NT, mask_NT, special_NT)]
     counts = processes.sum(per_view[1].sum((1, 2))).tolist()
     rows = processes.rows(len(tokenized.batch.row_ids))
+    words_VBT = _words_of_batch(per_view[2], processes)
     return {
         name: Tokens(
             ids_RT=per_view[0][view],
@@ -180,9 +247,17 @@ def _tokens(encoder: Encoder, tokenized: TokenizedBatch, processes: ProcessGroup
             special_RT=per_view[2][view],
             rows=rows,
             num_tokens=int(counts[view]),
+            words_BT=None if words_VBT is None else words_VBT[view],
         )
         for view, name in enumerate(names)
     }
+
+
+def _words_of_batch(special_VbT: Tensor, processes: ProcessGroup) -> Tensor | None:
+    """(V, B, T) bool: where the rows of all processes hold words; None for one process alone."""
+    if processes.size == 1:
+        return None
+    return processes.gather_rows((~special_VbT).float()).bool()
 
 
 def _beside_the_backbone(encoder: Encoder, objective: Callable[[Views], Any]) -> list[nn.Parameter]:

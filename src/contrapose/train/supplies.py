@@ -11,12 +11,16 @@ from torch import Tensor, nn
 
 from contrapose.contract import Companion, Needs, Network, Supplies
 from contrapose.data.corpus import Corpus
+from contrapose.encoder.backbone import NoLanguageHead
 from contrapose.encoder.encoder import Encoder
+from contrapose.encoder.own_language_model import OwnLanguageModel
 from contrapose.encoder.token_networks import ConditionedEncoder, MaskedLanguageModel
 from contrapose.errors import ContraposeError, UsageError
 from contrapose.objectives.objective import Objective
+from contrapose.text.catalogue import all_text_parts
 from contrapose.text.identity import text_hashes
 from contrapose.train.companions import Companions, changes
+from contrapose.train.environment import pick_precision
 from contrapose.train.settings import RunSettings
 from contrapose.train.vectors_file import fingerprint_of_file, read_vectors
 
@@ -36,8 +40,6 @@ class Beside:
 def load_beside(needs: Needs, settings: RunSettings, encoder: Encoder) -> Beside:
     """Load every model that the method needs. Raises UsageError and ModelError that name what it is needed for."""
     _check_layers(needs, encoder)
-    if needs.labels:
-        raise UsageError("the method needs a label for every row, and a corpus of text has none")
     encoders = {
         companion.name: _companion(companion, settings, encoder)
         for companion in needs.companions
@@ -63,7 +65,13 @@ def load_beside(needs: Needs, settings: RunSettings, encoder: Encoder) -> Beside
 
 
 def supply(
-    objective: Objective, beside: Beside, encoder: Encoder, corpus: Corpus, rows: np.ndarray, seed: int
+    objective: Objective,
+    beside: Beside,
+    encoder: Encoder,
+    corpus: Corpus,
+    rows: np.ndarray,
+    seed: int,
+    num_classes: int | None = None,
 ) -> Companions | None:
     """Hand the parts what they need. The companions of the run, their files compared with the corpus; or None."""
     needed = objective.needs.companions
@@ -81,6 +89,7 @@ def supply(
             networks=beside.networks,
             num_rows=len(corpus),
             num_training_rows=len(rows),
+            num_classes=num_classes,
             text_ids_N=_text_ids(corpus) if objective.needs.row_texts else None,
             seed=seed,
         )
@@ -101,9 +110,10 @@ def check_views(needs: Needs, given: Sequence[str]) -> None:
     """Raise UsageError where the texts of a batch lack a view that the method needs."""
     wanted = (*needs.texts, *(view for companion in needs.companions for view in companion.reads))
     if missing := [view for view in wanted if view not in given]:
+        makers = [name for name, part in all_text_parts().items() if missing[0] in part.gives]
         raise UsageError(
             f"the method needs the view '{missing[0]}', and a batch holds {', '.join(given)}: give a corpus with that "
-            "column, or other --views"
+            f"column, or {' or '.join(f'--views {name}' for name in makers) or 'other --views'}"
         )
 
 
@@ -129,6 +139,7 @@ def _companion(companion: Companion, settings: RunSettings, encoder: Encoder) ->
             return Encoder.load(
                 chosen.model,
                 pooling=encoder.pooling,
+                templates=[template.words for template in encoder.templates],
                 head="none",
                 dropout=chosen.dropout,
                 revision=chosen.revision,
@@ -146,7 +157,29 @@ def _companion(companion: Companion, settings: RunSettings, encoder: Encoder) ->
     return other
 
 
+def own_language_model(network: Network, settings: RunSettings, encoder: Encoder) -> OwnLanguageModel:
+    """A masked-language head on the encoder that is trained; it computes in the precision of the run."""
+    try:
+        made = OwnLanguageModel.of(
+            encoder,
+            settings.encoder.model,
+            head=network.source,
+            revision=settings.encoder.revision,
+            seed=settings.training.seed,
+            bf16=pick_precision(settings.training.precision, encoder.device),
+        )
+    except NoLanguageHead:
+        raise NoLanguageHead(
+            f"the part 'mlm' needs a model that can fill in words, and '{encoder.name}' has no masked-language head: "
+            f"make one with it by `contrapose pretrain CORPUS --model {settings.encoder.model} --out FOLDER`, or draw "
+            "a new head with --set language_head=new"
+        ) from None
+    return made.to(encoder.device)
+
+
 def _network(network: Network, settings: RunSettings, encoder: Encoder) -> nn.Module:
+    if network.kind == "own-language-model":
+        return own_language_model(network, settings, encoder)
     source = settings.encoder.model if network.source == "start" else network.source
     try:
         if network.kind == "discriminator":

@@ -1,0 +1,138 @@
+"""``contrapose pretrain``: masked language modelling on plain text, from which training by contrast starts."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from contrapose.cli import console
+from contrapose.cli.failures import PARTIAL
+from contrapose.cli.options import Json, Quiet, examples
+from contrapose.cli.run_view import time_line
+from contrapose.cli.settings_options import takes_settings
+from contrapose.hints import command
+from contrapose.pretrain.settings import KEYS, nested, resolve, sections
+
+if TYPE_CHECKING:
+    from contrapose.pretrain.settings import PretrainSettings
+    from contrapose.train.api import Run
+
+EXAMPLES = examples(
+    "contrapose pretrain wiki.txt.gz --out runs/minilm-mlm --steps 200",
+    "contrapose pretrain 'corpus/*.jsonl.gz' --model google-bert/bert-base-uncased --learning-rate 1e-4 "
+    "--max-length 128 --out runs/domain",
+    "contrapose pretrain notes.txt --layers 4 --width 256 --out runs/small --epochs 3",
+    "contrapose pretrain --out runs/domain --resume",
+)
+RUN = "Run"
+
+
+@takes_settings(
+    *(key for keys in KEYS.values() for key in keys), after="corpus", sections=sections, panels=True,
+)  # fmt: skip
+def pretrain(
+    corpus: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Text: files, folders or globs of .txt .jsonl .csv .tsv .parquet, each also .gz; - is standard input.",
+            metavar="CORPUS...",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            help="The run's folder: it gets the model, metrics, checkpoints.",
+            rich_help_panel=RUN,
+            show_default=False,
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest checkpoint in --out.", rich_help_panel=RUN)
+    ] = False,
+    quiet: Quiet = False,
+    json: Json = False,
+    **given: Any,
+) -> None:
+    """Teach an encoder the words of your text: masked language modelling, before any training by contrast.
+
+    Words are hidden and have to be filled in; which ones is drawn anew at every step. It starts from a language model
+    with its own head, from any other encoder with a new head, or, with --layers and --width, from nothing. The model is
+    a whole masked language model, from which `contrapose train --model` starts; the encoder is no better at telling
+    sentences apart, often worse, until it was trained by contrast.
+    """
+    settings = settings_from(
+        {"out": out, "corpus": tuple(corpus) if corpus else None, **given}, resume=resume
+    )
+    run_and_tell(settings, resume=resume, quiet=quiet or json, as_json=json)
+
+
+def settings_from(options: Mapping[str, Any], *, resume: bool) -> PretrainSettings:
+    """A run that is resumed by its folder alone takes the configuration that it was begun with."""
+    from contrapose.config import merge, read_toml
+
+    tables = nested(options)
+    out = options["out"]
+    if resume and out and not options["corpus"] and (begun := Path(out, "config.toml")).is_file():
+        base = read_toml(begun)
+        given = tables.get("training", {})
+        if "steps" in given or "epochs" in given:
+            for key in ("steps", "epochs"):
+                base.get("training", {}).pop(key, None)
+        return resolve(merge(base, tables), where=f"{begun} and options")
+    return resolve(tables)
+
+
+def run_and_tell(settings: PretrainSettings, *, resume: bool, quiet: bool, as_json: bool) -> None:
+    """Pretrain, and show the result. Of several processes, the first one speaks."""
+    from contrapose.cli.progress import ProgressView
+    from contrapose.pretrain.api import pretrain_with
+
+    first = console.is_first_process()
+    with ProgressView(quiet=quiet, speaks=first, lines=True) as view:
+        run = pretrain_with(settings, resume=resume, listener=view)
+    if not first:
+        return
+    if as_json:
+        facts = {"folder": str(run.folder), "model": str(run.model_folder)}
+        console.show_json(
+            {**run.summary, "started_from": run.summary["model"], **facts, "notices": list(view.notices)}
+        )
+    else:
+        show(run, settings)
+    if run.summary.get("rows_quarantined"):
+        raise typer.Exit(PARTIAL)
+
+
+def show(run: Run, settings: PretrainSettings) -> None:
+    """Before and after on held-out text, how long it took, where the model is, and the commands that go on."""
+    summary = run.summary
+    if summary["loss_after"] is None:
+        console.say("No text was held out (too little), so what was learnt was not measured.")
+    else:
+        before, after = summary["loss_before"], summary["loss_after"]
+        console.say(
+            f"Of {summary['hidden_words']:,} hidden words of held-out text, {summary['accuracy_after']:.1%} are filled "
+            f"in right; before it were {summary['accuracy_before']:.1%}.",
+            style="bold",
+        )
+        columns = {"measured": "text", "before": "number", "after": "number", "change": "number"}
+        numbers = (f"{before:.3f}", f"{after:.3f}", f"{after - before:+.3f}")
+        console.show(console.table(columns, [["loss of hidden words on held-out text", *numbers]]))
+    console.say(time_line(summary))
+    speed = f", {summary['rows_per_second']:g} rows per second" if summary.get("rows_per_second") else ""
+    console.say(f"{console.counted(summary['steps'], 'step')}{speed}")
+    if summary.get("rows_quarantined"):
+        listed = run.folder / "cache" / "corpus" / "quarantine.jsonl"
+        console.say(f"{console.counted(summary['rows_quarantined'], 'row')} could not be read; see {listed}")
+    console.say(f"model: {run.model_folder}", style="bold")
+    texts = [text for text in settings.data.corpus if text != "-"]
+    trained = command(
+        "train", *(texts or ["YOUR_TEXT.txt"]), model=run.model_folder, out=f"{run.folder}-contrast"
+    )
+    labels = "--pairs YOUR_PAIRS.csv    # score, text, text; or --labels, --retrieval, --tasks"
+    console.say_commands([trained, f"contrapose evaluate {shlex.quote(str(run.model_folder))} {labels}"])

@@ -1,0 +1,39 @@
+"""The other rows' anchors as further negatives, as SimCLR has them: both views of every other text are pushed away.
+
+    columns of row i: cos(a_i, a_j), j != i
+
+Chen, Kornblith, Norouzi, Hinton 2020, "A Simple Framework for Contrastive Learning of Visual Representations", ICML;
+https://arxiv.org/abs/2002.05709
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from contrapose.contract import Columns, Part, Views
+
+
+class AnchorNegatives(Part):
+    """Every row's anchor as a column; its own, and those of its text, count for nothing.
+
+    >>> [columns] = AnchorNegatives().columns(Views.pair(torch.eye(2), torch.eye(2)))
+    >>> columns.valid.tolist()
+    [[False, True], [True, False]]
+    """
+
+    name = "anchor-negatives"
+    idea = "The other rows' anchors as further negatives, as SimCLR has them."
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def columns(self, views: Views) -> Iterator[Columns]:
+        valid_BB = ~torch.eye(views.num_rows, dtype=torch.bool, device=views.anchor.device)
+        if (repeats_BB := views.repeats_anchor("anchor")) is not None:
+            valid_BB &= ~repeats_BB
+        yield Columns(origin="anchors", vectors=views.anchor, valid=valid_BB)
+
+
+PART = AnchorNegatives

@@ -1,0 +1,68 @@
+"""One step of masked language modelling: hide words, read the texts, ask for the words, send the gradient back.
+
+Nothing is gathered: each process has its own rows' share of the mean over the hidden words of the whole batch, and the
+gradients of the shares are added up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from contrapose.contract import Part, Views
+from contrapose.encoder.encoder import Encoder
+from contrapose.objectives.objective import Objective
+from contrapose.train.dropout import SeededDropout
+from contrapose.train.gradients import sparse_lookups
+from contrapose.train.step import StepPlan, TokenizedBatch, tokens_of_batch
+
+#: The part of every method that has this loss; here it stands alone.
+PART = "mlm"
+
+
+@dataclass(frozen=True)
+class HiddenWords:
+    """The mean loss of the hidden words of the whole batch; ``stats``: the share that was filled in right."""
+
+    total: Tensor
+    terms: Mapping[str, Tensor]
+    stats: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class HiddenWordsResult:
+    """As the loop reads a step. ``views`` hold tokens and no vectors."""
+
+    loss: HiddenWords
+    views: Views
+
+    def what_is_not_finite(self) -> str:
+        return "" if torch.isfinite(self.loss.total) else "the loss of the hidden words is not finite"
+
+
+def forward_backward(
+    encoder: Encoder, objective: Objective, tokenized: TokenizedBatch, plan: StepPlan
+) -> HiddenWordsResult:
+    """Loss and gradients of one batch. The objective's equation is not asked: its part is the whole loss."""
+    batch, processes = tokenized.batch, plan.processes
+    part = cast("Part", objective.parts[PART])
+    views = Views(
+        by_name={},
+        row_ids=batch.row_ids,
+        tokens=tokens_of_batch(encoder, tokenized, processes),
+        seed=plan.seed,
+        step=batch.step,
+        num_steps=plan.num_steps,
+    )
+    dropout = SeededDropout(plan.seed, "dropout", batch.step, processes.rank)
+    with sparse_lookups(encoder.backbone), dropout:
+        (share,) = part.terms(views).values()
+        torch.autograd.backward(share)
+    trained = [*encoder.backbone.parameters(), *objective.parameters()]
+    processes.sum_gradients(parameter for parameter in trained if parameter.requires_grad)
+    total = processes.sum(share)
+    return HiddenWordsResult(HiddenWords(total, {"mlm": total}, dict(part.statistics)), views)
