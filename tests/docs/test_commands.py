@@ -24,6 +24,7 @@ STANDS_FOR = re.compile(r"(^|[=/])[A-Z][A-Z_]{2,}([/.]|$)")
 NOT_RUN = {
     ("reproduce", "focal-infonce/bert-base"): "needs BERT",
     ("sweep", "notes.txt"): "many trainings; tests/cli/test_sweep.py runs some",
+    ("federate", "minilm"): "two trainings on more text; tests/cli/test_federate.py runs some",
     ("demo",): "minutes; tests/test_wheel.py runs one",
     ("train", "--recipe"): "needs BERT",
 }

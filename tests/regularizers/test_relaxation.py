@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,9 @@ from contrapose.contract import Views
 from contrapose.errors import UsageError
 from contrapose.objectives.catalogue import all_parts, recipe
 from contrapose.regularizers.relaxation import Relaxation, penalties
+from contrapose.train.api import train
 from tests.reference.relaxation import penalty
+from tests.tiny import SENTENCES, tiny_bert
 
 ROWS, WIDTH = 6, 4
 PAIR = torch.tensor([[False, True], [True, False]])
@@ -147,3 +150,18 @@ def test_every_part_of_the_catalogue_leaves_it_its_layers() -> None:
 def test_a_layer_that_is_no_inner_one_is_refused_by_name(layers: list[Any]) -> None:
     with pytest.raises(UsageError, match="relaxation_layers"):
         recipe("simcse", ["relaxation"], {"relaxation_layers": layers})
+
+
+def test_a_model_with_fewer_layers_is_refused_before_any_step(tmp_path: Path) -> None:
+    (tmp_path / "lines.txt").write_text("".join(f"{sentence}\n" for sentence in SENTENCES))
+    with pytest.raises(UsageError, match=r"needs the layer -9 .* has 2 layers"):
+        train(
+            tmp_path / "lines.txt",
+            model=tiny_bert(tmp_path / "tiny"),
+            method="fedrcl",
+            out=tmp_path / "run",
+            steps=2,
+            batch_size=4,
+            relaxation_layers=[-9],
+        )
+    assert not (tmp_path / "run" / "checkpoints").exists()

@@ -139,17 +139,52 @@ def test_retrieved_negatives_go_with_dropout_views_on_an_uncased_model(place: Pl
     assert {"columns_batch", "columns_negative_1", "retrieved_cosine"} <= step_rows(run.folder)[0].keys()
 
 
+SAMPLED: dict[str, Any] = {
+    "method": "debcse",
+    "candidates": 10,
+    "refresh_neighbours": EVERY,
+    "learning_rate": 3e-3,
+}
+
+
+def test_sampled_pairs_are_told_logged_and_resumed_with_the_same_bytes(place: Place, tmp_path: Path) -> None:
+    witness = Facts()
+    whole = run_tiny(place, tmp_path / "whole", listener=witness, **SAMPLED).folder
+    positives, negatives = witness.facts["of_views"]
+    assert "of the rows have sampled positives, from" in positives
+    assert "of the rows have sampled negatives, from" in negatives
+    rows = step_rows(whole)
+    assert 0 < np.mean([row["sampled_positives"] for row in rows]) < 1
+    assert all(row["columns_negative_1"] > 0 for row in rows)
+    for kill_at in (2, EVERY + 1):
+        out = tmp_path / f"cut-{kill_at}"
+        with pytest.raises(Killed):
+            run_tiny(place, out, listener=Witness(kill_at), **{**SAMPLED, "save_every": 1})
+        run_tiny(place, out, resume=True, **{**SAMPLED, "save_every": 1})
+        assert outcome(out) == outcome(whole)
+
+
+def test_an_encoder_without_dropout_is_refused_where_rows_may_keep_their_own_text(
+    place: Place, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=r"--dropout 0\.1"):
+        run_tiny(place, tmp_path / "run", dropout=0.0, **SAMPLED)
+
+
 def test_more_neighbours_than_rows_are_refused_and_leave_no_folder(place: Place, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="neighbours=200 asks for more neighbours than the corpus has"):
         run_tiny(place, tmp_path / "run", views="retrieved", neighbours=200)
     assert not (tmp_path / "run").exists()
 
 
-def test_what_the_neighbours_are_is_told_before_the_first_step(place: Place, tmp_path: Path) -> None:
-    class Facts(Witness):
-        def started(self, first_step: int, num_steps: int, facts: Any) -> None:
-            self.facts = dict(facts)
+class Facts(Witness):
+    """Remembers what is told before the first step."""
 
+    def started(self, first_step: int, num_steps: int, facts: Any) -> None:
+        self.facts = dict(facts)
+
+
+def test_what_the_neighbours_are_is_told_before_the_first_step(place: Place, tmp_path: Path) -> None:
     witness = Facts()
     run = run_tiny(place, tmp_path / "run", views="retrieved", neighbours=6, steps=1, listener=witness)
     assert len(Corpus.open(run.folder / "cache" / "corpus")) == NUM_ROWS

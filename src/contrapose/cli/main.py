@@ -24,6 +24,7 @@ from contrapose.cli import (
     doctor,
     encode,
     evaluate,
+    federate,
     harvest,
     methods,
     pretrain,
@@ -44,7 +45,7 @@ from contrapose.cli.settings_options import with_settings, without_settings
 from contrapose.train.signals import StopAtOnce, Stopped
 
 VERBS = (
-    demo, train, pretrain, continuing, sparsify,
+    demo, train, pretrain, continuing, sparsify, federate,
     evaluate, report, compare, sweep, reproduce,
     encode, similarity, search, methods, doctor,
 )  # fmt: skip

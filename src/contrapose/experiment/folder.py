@@ -85,7 +85,7 @@ def _refuse_foreign(folder: Path) -> None:
 
 def _named(there: Mapping[str, Any]) -> str:
     words = {"compare": "a comparison", "sweep": "a sweep", "reproduce": "a reproduction",
-             "continue": "a continuation"}  # fmt: skip
+             "continue": "a continuation", "federate": "a federation"}  # fmt: skip
     return f"{words.get(str(there.get('kind')), 'another experiment')} with other settings"
 
 

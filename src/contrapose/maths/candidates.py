@@ -20,11 +20,9 @@ def among_candidates(queries_QD: Any, rows_ND: Any, candidates_QW: Any, k: int) 
     numbers_QW = torch.as_tensor(candidates_QW).sort(dim=1).values
     search = _Search(queries, rows, min(k, numbers_QW.shape[1]), "cosine", None)
     size = max(1, GATHERED // max(1, numbers_QW.shape[1] * rows.shape[1]))
-    parts = []
+    numbers_QK, scores_QK = search._room(len(queries), search.k, torch.float32)
     for block in _tiles(len(queries), size):
         exact_QW = search._exact(block, numbers_QW[block].clamp(min=0))
-        parts.append(
-            search._in_order(numbers_QW[block], exact_QW.masked_fill(numbers_QW[block] < 0, -torch.inf))
-        )
-    numbers, scores = (torch.cat(side) for side in zip(*parts, strict=True))
-    return _like(queries_QD, numbers, scores)
+        exact_QW = exact_QW.masked_fill(numbers_QW[block] < 0, -torch.inf)
+        numbers_QK[block], scores_QK[block] = search._in_order(numbers_QW[block], exact_QW)
+    return _like(queries_QD, numbers_QK, scores_QK)

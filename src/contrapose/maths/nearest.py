@@ -132,37 +132,38 @@ class _Search:
         edge_Q = coarse_QW[:, self.k - 1] - ROUNDING * reach_Q - tie
         crowded_Q = coarse_QW[:, -1].isfinite() & (coarse_QW[:, -1] >= edge_Q)
         size = max(1, GATHERED // (coarse_QW.shape[1] * max(1, self.rows_ND.shape[1])))
-        parts = []
+        compared = torch.float32 if self.decimals is None else torch.float64
+        numbers_QK, scores_QK = self._room(len(numbers_QW), self.k, compared)
         for block in _tiles(len(self.queries_QD), size):
             exact_QW = self._exact(block, numbers_QW[block])
             exact_QW = exact_QW.masked_fill(coarse_QW[block].isneginf(), -torch.inf)
             numbers, by_number = numbers_QW[block].sort(dim=1)
-            parts.append(self._in_order(numbers, exact_QW.gather(1, by_number)))
-        numbers_QK, scores_QK = (torch.cat(side) for side in zip(*parts, strict=True))
+            numbers_QK[block], scores_QK[block] = self._in_order(numbers, exact_QW.gather(1, by_number))
         if len(self.rows_ND) > coarse_QW.shape[1] and bool(crowded_Q.any()):
             crowded = torch.nonzero(crowded_Q).flatten()
             numbers_QK[crowded], scores_QK[crowded] = self._among_all(crowded, keys_Q, keys_N)
         return numbers_QK, scores_QK
 
+    def _room(self, queries: int, width: int, scores: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Numbers and scores, taken at once: small tensors that are kept one by one leave holes between large ones."""
+        numbers_QW = torch.zeros(queries, width, dtype=torch.int64, device=self.rows_ND.device)
+        return numbers_QW, torch.zeros_like(numbers_QW, dtype=scores)
+
     def _candidates(self, keys_Q: Tensor | None, keys_N: Tensor | None) -> tuple[Tensor, Tensor]:
         """fp32 scores and numbers (Q, W) of the k + SPARE best rows, in falling order of these scores."""
-        width = self.k + SPARE
-        blocks = _tiles(len(self.queries_QD), QUERY_TILE)
-        best: list[tuple[Tensor, Tensor]] = []
+        width = min(self.k + SPARE, len(self.rows_ND))
+        numbers_QW, scores_QW = self._room(len(self.queries_QD), width, torch.float32)
+        scores_QW.fill_(-torch.inf)
         for tile in _tiles(len(self.rows_ND), ROW_TILE):
             rows_ND = self._rows(tile, torch.float32)
-            for number_of_block, block in enumerate(blocks):
+            for block in _tiles(len(self.queries_QD), QUERY_TILE):
                 table_QN = products(self._queries(block, torch.float32), rows_ND)
                 _leave_out(table_QN, keys_Q, keys_N, block, tile)
                 scores, numbers = table_QN.topk(min(width, table_QN.shape[1]), dim=1)
-                numbers += tile.start
-                if tile.start:
-                    scores = torch.cat([best[number_of_block][0], scores], dim=1)
-                    numbers = torch.cat([best[number_of_block][1], numbers], dim=1)
-                    scores, order = scores.topk(min(width, scores.shape[1]), dim=1)
-                    numbers = numbers.gather(1, order)
-                best[number_of_block : number_of_block + 1] = [(scores, numbers)]
-        return torch.cat([scores for scores, _ in best]), torch.cat([numbers for _, numbers in best])
+                numbers = torch.cat([numbers_QW[block], numbers + tile.start], dim=1)
+                scores_QW[block], order = torch.cat([scores_QW[block], scores], dim=1).topk(width, dim=1)
+                numbers_QW[block] = numbers.gather(1, order)
+        return scores_QW, numbers_QW
 
     def _exact(self, block: slice, numbers_QW: Tensor) -> Tensor:
         """fp64 scores, each summed in the same order wherever its row stands."""

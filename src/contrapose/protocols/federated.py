@@ -47,7 +47,9 @@ class Federated(TrainingProtocol):
     idea = "Clients train on text of their own, in rounds, and their weights are averaged after each."
     excludes: ClassVar[Mapping[str, str]] = {
         "queue": "A queue would hand the vectors of one client's text to the next, which federated training is there "
-        "to avoid."
+        "to avoid.",
+        "cluster-filter": "Clusters of all text would need the texts of all clients in one place.",
+        "retrieved": "A neighbour among all texts may be another client's text.",
     }
 
     def __init__(
@@ -92,7 +94,7 @@ class Federated(TrainingProtocol):
     def prepare(
         self, corpus: TextRows, rows_N: np.ndarray, encode: Callable[[Sequence[str]], Tensor], *, seed: int
     ) -> Mapping[str, np.ndarray]:
-        """``client`` and ``topic`` of each row that may be trained on, in the order of ``rows_N``."""
+        """``client`` and ``topic`` of each ``row`` that may be trained on."""
 
         def vectors_of(numbers: np.ndarray) -> np.ndarray:
             first, *_ = corpus.take(rows_N[numbers]).values()
@@ -103,7 +105,7 @@ class Federated(TrainingProtocol):
         require_rows(len(rows_N), self.clients, fewest)  # before anything is encoded
         topic_N = topics_of(len(rows_N), vectors_of, self.topics, seed)
         client_N = clients_of(topic_N, self.clients, self.alpha, fewest=fewest, seed=seed)
-        return {"client": client_N, "topic": topic_N}
+        return {"client": client_N, "topic": topic_N, "row": rows_N}
 
     def take(self, prepared: Mapping[str, np.ndarray]) -> None:
         self.client_of_row = np.asarray(prepared["client"])
