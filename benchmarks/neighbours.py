@@ -80,40 +80,46 @@ class Texts:
         return {"text": [self.texts[row] for row in row_ids]}
 
 
-def search(corpus: Path, rows: int, neighbours: int, by: str, queries: int | None) -> dict[str, float]:
-    """The search of ``neighbours`` for the first ``queries`` rows, among all; run in a process of its own."""
+def prepare(text: Path, rows: int, place: Path) -> None:
+    """The corpus and its vectors in files; in a process of its own, whose memory is gone afterwards."""
     from contrapose.data.corpus import build_corpus
+
+    built = build_corpus(text, place / "corpus")
+    (texts,) = built.take(np.arange(min(rows, len(built)))).values()
+    write_vectors(texts, place / "vectors.npy")
+
+
+def search(place: Path, neighbours: int, by: str, queries: int | None) -> dict[str, float]:
+    """The search of ``neighbours`` for the first ``queries`` rows, among all; run in a process of its own."""
+    from contrapose.data.corpus import Corpus
     from contrapose.text.neighbours import keys_of, neighbours_in_blocks
 
-    with tempfile.TemporaryDirectory() as place:
-        built = build_corpus(corpus, Path(place) / "corpus")
-        numbers = np.arange(min(rows, len(built)))
-        (texts,) = built.take(numbers).values()
-        vectors_ND = write_vectors(texts, Path(place) / "vectors.npy")
-        del texts
-        before, began, worked = anonymous(), time.perf_counter(), time.process_time()
-        peak = Peak()
-        peak.start()
-        keys_N = keys_of(built, numbers)
-        kept_NK = np.full((len(numbers), neighbours), -1, dtype=np.int32)
-        searched = 0
-        for block, near in neighbours_in_blocks(vectors_ND, keys_N, neighbours, by=by):
-            kept_NK[block] = near.rows_QK
-            searched += len(near.rows_QK)
-            if queries is not None and searched >= queries:
-                break
-        peak.over.set()
-        peak.join()
-        return {
-            "rows": len(numbers),
-            "searched": searched,
-            "seconds": time.perf_counter() - began,
-            "processor_seconds": time.process_time() - worked,
-            "peak_MB": (peak.bytes - before) / MEGABYTE,
-            "kept_MB": (kept_NK.nbytes + keys_N.nbytes) / MEGABYTE,
-            "vectors_MB": vectors_ND.nbytes / MEGABYTE,
-            "all_pairs_MB": len(numbers) ** 2 * 4 / MEGABYTE,
-        }
+    built = Corpus.open(place / "corpus")
+    vectors_ND = np.lib.format.open_memmap(place / "vectors.npy", mode="r")
+    numbers = np.arange(len(vectors_ND))
+    before, began, worked = anonymous(), time.perf_counter(), time.process_time()
+    peak = Peak()
+    peak.start()
+    keys_N = keys_of(built, numbers)
+    kept_NK = np.full((len(numbers), neighbours), -1, dtype=np.int32)
+    searched = 0
+    for block, near in neighbours_in_blocks(vectors_ND, keys_N, neighbours, by=by):
+        kept_NK[block] = near.rows_QK
+        searched += len(near.rows_QK)
+        if queries is not None and searched >= queries:
+            break
+    peak.over.set()
+    peak.join()
+    return {
+        "rows": len(numbers),
+        "searched": searched,
+        "seconds": time.perf_counter() - began,
+        "processor_seconds": time.process_time() - worked,
+        "peak_MB": (peak.bytes - before) / MEGABYTE,
+        "kept_MB": (kept_NK.nbytes + keys_N.nbytes) / MEGABYTE,
+        "vectors_MB": vectors_ND.nbytes / MEGABYTE,
+        "all_pairs_MB": len(numbers) ** 2 * 4 / MEGABYTE,
+    }
 
 
 def main() -> None:
@@ -123,21 +129,30 @@ def main() -> None:
     parser.add_argument("--by", choices=("exact", "faiss"), default="exact")
     parser.add_argument("--queries", type=int, help="search for so many rows only: each block costs the same")
     parser.add_argument("--text", type=Path, help="lines of text in place of Wikipedia's sentences")
-    parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--stage", nargs=2, help=argparse.SUPPRESS
+    )  # in a process of its own: which, and where
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as place:
-        corpus = given.text or Path(own_corpus(data_folder(), Path(place)))
-        if given.alone:
-            print(json.dumps(search(corpus, int(given.rows), given.neighbours, given.by, given.queries)))
-            return
-        print("".join(f"{name:>14}" for name in COLUMNS.values()))
-        for rows in given.rows.split(","):
-            command = [sys.executable, "-m", "benchmarks.neighbours", "--alone", "--rows", rows]
-            command += ["--neighbours", str(given.neighbours), "--by", given.by, "--text", str(corpus)]
+    if given.stage:
+        stage, place = given.stage[0], Path(given.stage[1])
+        if stage == "prepare":
+            prepare(given.text, int(given.rows), place)
+        else:
+            print(json.dumps(search(place, given.neighbours, given.by, given.queries)))
+        return
+    print("".join(f"{name:>14}" for name in COLUMNS.values()))
+    for rows in given.rows.split(","):
+        with tempfile.TemporaryDirectory() as folder:
+            text = given.text or own_corpus(data_folder(), Path(folder))
+            command = [sys.executable, "-m", "benchmarks.neighbours", "--rows", rows, "--text", str(text)]
+            command += ["--neighbours", str(given.neighbours), "--by", given.by]
             command += ["--queries", str(given.queries)] if given.queries else []
-            told = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-            whole = (told[name] for name in COLUMNS)
-            print("".join(f"{value:>14,.0f}" for value in whole), flush=True)
+            for stage in ("prepare", "search"):
+                done = subprocess.run(
+                    [*command, "--stage", stage, folder], stdout=subprocess.PIPE, text=True, check=True
+                )
+            told = json.loads(done.stdout)
+            print("".join(f"{told[name]:>14,.0f}" for name in COLUMNS), flush=True)
 
 
 if __name__ == "__main__":

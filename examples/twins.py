@@ -34,9 +34,7 @@ def main() -> None:
     optimizer = torch.optim.AdamW(encoder.parameters(), lr=1e-2)
     made = recipe("twins", hyperparameters={"queue_size": 128, "twins_weight": 1.0})
     (twins,), objective = made.text_parts(["text"], max_words=32), made.build(width=WIDTH)
-    ids = dict.fromkeys(
-        ("anchor", "positive"), torch.arange(1, 65)
-    )  # so that no row's own text is its negative
+    ids = dict.fromkeys(("anchor", "positive"), torch.arange(1, 65))  # no row's own text is its negative
 
     losses = []
     for step in range(STEPS):

@@ -76,9 +76,11 @@ def task(name: str, word: str) -> Effect:
             "It helps: STS12 is clearly better than before, and no task is clearly worse.",
         ),
         (("no clear change", "no clear change"), "No clear change on any of the 2 tasks"),
+        (("no clear change",), "No clear change on STS12: what differs"),
+        (("worse",), "It harms: STS12 is clearly worse than before."),
     ],
 )
-def test_harm_is_said_first(words: tuple[str, str], said: str) -> None:
+def test_harm_is_said_first(words: tuple[str, ...], said: str) -> None:
     effects = [task(f"STS{12 + number}", word) for number, word in enumerate(words)]
     assert in_sentence(effects, None).startswith(said)
 

@@ -20,6 +20,7 @@ from contrapose.pruning import scoring
 from contrapose.pruning.sparsify import Sparsified, sparsify
 from tests.evaluate.fakes import write_benchmark
 from tests.tiny import tiny_bert
+from tests.train.processes import LOADED
 from tests.train.runs import run_tiny, texts, write_place
 from tests.waiting import PATIENCE, wait_until
 
@@ -199,7 +200,9 @@ def _in_process(model: Path, corpus: Path, out: Path) -> None:
 
 def test_a_killed_process_leaves_no_model_and_its_scores(model: Path, corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "sparse"
-    process = multiprocessing.get_context("fork").Process(target=_in_process, args=(model, corpus, out))
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(LOADED)
+    process = context.Process(target=_in_process, args=(model, corpus, out), daemon=True)
     process.start()
     wait_until((work(out) / "sums" / "state.json").exists, at_work=process.is_alive)
     process.kill()

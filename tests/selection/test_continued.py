@@ -26,7 +26,14 @@ def lines(pnr: tuple[str, str], plain: tuple[str, str], between: str = "no clear
         for method, told in (("pnr", pnr), ("simcse", plain))
     }
     return continuation_in_words(
-        earlier=EARLIER, new=[NEW], verdicts=verdicts, between={EARLIER: between, NEW: "no clear change"}
+        earlier=EARLIER,
+        new=[NEW],
+        verdicts=verdicts,
+        between={EARLIER: between, NEW: "no clear change"},
+        ranks={
+            EARLIER: {"pnr": "no clear change", "simcse": "worse"},
+            NEW: {"pnr": "better", "simcse": "better"},
+        },
     )
 
 
@@ -41,8 +48,14 @@ def test_each_text_and_method_has_its_sentence() -> None:
     told = lines((UNCLEAR, HELPS), (HARMS, UNCLEAR), between="better")
     assert told[0] == f"{EARLIER}: no sure sign that pnr forgot; plain training forgot: it fell."
     assert told[1] == f"{NEW}: pnr helped: it fell; no sure sign that plain training helped or harmed."
-    assert told[2] == f"{EARLIER}: pnr is clearly better than plain training, by the expected gain."
-    assert told[3] == f"{NEW}: no clear difference between pnr and plain training."
+    finds = "a text finds the one that belongs to it"
+    assert (
+        told[2]
+        == f"{EARLIER}: {finds} neither clearly better nor less well after pnr; less well after plain training."
+    )
+    assert told[3] == f"{NEW}: {finds} better after pnr; better after plain training."
+    assert told[4] == f"{EARLIER}: pnr is clearly better than plain training, by the expected gain."
+    assert told[5] == f"{NEW}: no clear difference between pnr and plain training."
     assert "not on earlier text" in told[-1]
 
 

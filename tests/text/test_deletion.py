@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 import pytest
 
+from contrapose.errors import UsageError
 from contrapose.text.deletion import Deletion, delete_words
 from contrapose.text.twins import Twins
 
@@ -45,6 +50,26 @@ def test_the_anchor_stays_whole() -> None:
     views = Deletion(deletion_rate=0.5).texts([3, 4], {"text": [TEXT, TEXT]}, seed=0, step=0)
     assert views["anchor"] == [TEXT, TEXT]
     assert views["positive"] == [shortened(rate=0.5, row=row) for row in (3, 4)]
+
+
+def test_a_fraternal_twin_in_other_letters_wants_a_tokenizer_that_knows_capitals() -> None:
+    made = Twins(fraternal="switch-case", switch_probability=1.0)
+    views = made.texts([0], {"text": ["one Two three"]}, seed=0, step=0)
+    assert views["fraternal"] == ["One two Three"]
+    assert views["positive"] == ["one Two three"]
+    rows = np.arange(1)
+
+    def uncased(texts: Sequence[str]) -> list[list[int]]:
+        return [[*text.lower().encode()] for text in texts]
+
+    def cased(texts: Sequence[str]) -> list[list[int]]:
+        return [[*text.encode()] for text in texts]
+
+    corpus: Any = None
+    with pytest.raises(UsageError, match="fraternal=switch-case does nothing with this model"):
+        Twins(fraternal="switch-case", token_ids=uncased).check(corpus, rows)
+    Twins(fraternal="switch-case", token_ids=cased).check(corpus, rows)
+    Twins(fraternal="deletion", token_ids=uncased).check(corpus, rows)
 
 
 def test_twins_are_the_text_twice_and_a_changed_one() -> None:

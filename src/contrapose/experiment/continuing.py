@@ -14,12 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from contrapose.errors import UsageError
-from contrapose.evaluate.statistics import in_words
 from contrapose.experiment.checking import check_methods, check_model, check_setting, options_for
 from contrapose.experiment.comparison_table import ComparisonTable, by_method, comparison_table
 from contrapose.experiment.continuing_words import main_table, per_text
 from contrapose.experiment.experiment import Experiment
-from contrapose.experiment.held_out_texts import GAIN, READING, HeldOutText, held_out_text, label_free_values
+from contrapose.experiment.held_out_texts import (
+    FOUND,
+    GAIN,
+    READING,
+    HeldOutText,
+    held_out_text,
+    label_free_values,
+)
 from contrapose.experiment.measuring import KEPT, UNTRAINED, Setting, run_in, trial_result
 from contrapose.experiment.results import Results, facts_of
 from contrapose.experiment.trials import Trial, TrialListener, TrialResult
@@ -165,7 +171,11 @@ class Continuation(Experiment):
             earlier=self.names[0],
             new=self.names[1:],
             verdicts=verdicts,
-            between={name: _between(to_plain, name) for name in self.names},
+            between={name: _in_words(to_plain, PNR, f"{name}: {GAIN}") for name in self.names},
+            ranks={
+                name: {each: _in_words(to_before, each, f"{name}: {FOUND}") for each in (PNR, PLAIN)}
+                for name in self.names
+            },
         )
         model = folder / run_folder(len(self.corpora), PNR, 0) / "model"
         return Results(
@@ -210,7 +220,7 @@ def _verdicts(entries: Sequence[Entry]) -> dict[str, list[TextVerdict]]:
     return by_text
 
 
-def _between(to_plain: ComparisonTable, name: str) -> str:
-    """PNR against plain training on one text, in words."""
-    difference = to_plain.of(PNR).changes.get(f"{name}: {GAIN}")
-    return in_words(difference.change, difference.p_corrected) if difference else "no clear change"
+def _in_words(table: ComparisonTable, method: str, column: str) -> str:
+    """How a method differs from the table's baseline by one number."""
+    difference = table.of(method).changes.get(column)
+    return difference.words if difference else "no clear change"

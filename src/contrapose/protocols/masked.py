@@ -71,6 +71,7 @@ class Masked(TrainingProtocol):
         ] = False,
         score_scope: ScoreScope = "matrix",
         score_reduction: ScoreReduction = "abs_mean",
+        # Ours, not the paper's: 31 batches of 64, each read twice. 10,000 would cost more than a short run itself.
         score_sentences: ScoreSentences = 2_000,
         mask_file: Annotated[
             str | None,

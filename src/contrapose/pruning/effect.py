@@ -159,12 +159,13 @@ def in_sentence(effects: Sequence[Effect], judgement: Judgement | None) -> str:
             [effect.task for effect in tasks if effect.word == word] for word in ("worse", "better")
         )
         if worse:
-            none = f"none of the {len(tasks)} tasks is clearly better"
-            also = f"{_listed(better)} clearly better" if better else none
-            return f"It harms: {_listed(worse)} clearly worse than before, and {also}."
+            none = "" if len(tasks) == 1 else f", and none of the {len(tasks)} tasks is clearly better"
+            also = f", and {_listed(better)} clearly better" if better else none
+            return f"It harms: {_listed(worse)} clearly worse than before{also}."
         if better:
             return f"It helps: {_listed(better)} clearly better than before, and no task is clearly worse."
-        return f"No clear change on any of the {len(tasks)} tasks: what differs could be chance."
+        where = f"any of the {len(tasks)} tasks" if len(tasks) > 1 else tasks[0].task
+        return f"No clear change on {where}: what differs could be chance."
     if judgement is None:
         return "Not judged: too little text was held out. Give --data with labelled tasks, or more text."
     clear = {"better": judgement.measure.rose, "worse": judgement.measure.fell}.get(

@@ -55,14 +55,19 @@ def continuation_in_words(
     new: Sequence[str],
     verdicts: Mapping[str, Mapping[str, Sequence[TextVerdict]]],
     between: Mapping[str, str],
+    ranks: Mapping[str, Mapping[str, str]],
 ) -> list[str]:
-    """verdicts: method -> text -> of each seed; between: text -> how pnr differs from plain training."""
+    """verdicts: method -> text -> of each seed; between: text -> how pnr differs from plain training.
+
+    ranks: text -> method -> how well a text finds the one that belongs to it, against the model as it was, in words.
+    """
     told = {
         method: {text: most_said(of_text.get(text, ())) for text in (earlier, *new)}
         for method, of_text in verdicts.items()
     }
     lines = [_about_earlier(earlier, {method: of_text[earlier] for method, of_text in told.items()})]
     lines += [_about_new(text, {method: of_text[text] for method, of_text in told.items()}) for text in new]
+    lines += [_by_rank(text, ranks[text]) for text in (earlier, *new)]
     lines += [_against_plain(text, between[text]) for text in (earlier, *new)]
     lines.append(_advice(told["pnr"], told["simcse"], earlier, new))
     lines.append(
@@ -95,6 +100,16 @@ def _joined(words: Mapping[str, str], told: Mapping[str, TextVerdict]) -> str:
         words[verdict.word].format(_CALLED[method], verdict.changed).removesuffix(": ")
         for method, verdict in told.items()
     )
+
+
+def _by_rank(text: str, ranks: Mapping[str, str]) -> str:
+    words = {
+        "better": "better",
+        "worse": "less well",
+        "no clear change": "neither clearly better nor less well",
+    }
+    told = [f"{words[change]} after {_CALLED[method]}" for method, change in ranks.items()]
+    return f"{text}: a text finds the one that belongs to it {'; '.join(told)}."
 
 
 def _against_plain(text: str, words: str) -> str:

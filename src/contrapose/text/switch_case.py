@@ -37,6 +37,9 @@ WORDS_KEPT = 50_000
 
 Variant = Literal["v2", "v1", "substitution", "retokenization"]
 TokenIds = Callable[[Sequence[str]], list[list[int]]]
+SwitchProbability = Annotated[
+    float, Field(ge=0, le=1, description="share of the words whose first letter changes its case")
+]
 
 
 def switched(word: str) -> str:
@@ -86,9 +89,7 @@ class SwitchCase(TextPart):
     def __init__(
         self,
         *,
-        switch_probability: Annotated[
-            float, Field(ge=0, le=1, description="share of the words whose first letter changes its case")
-        ] = 0.05,
+        switch_probability: SwitchProbability = 0.05,
         switch_variant: Annotated[
             Variant,
             Field(description="which words: each by chance, a fixed share, or by how their pieces change"),
