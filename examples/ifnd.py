@@ -33,6 +33,8 @@ def trained(method: str, sentences: torch.Tensor, **hyperparameters: object) -> 
         optimizer.zero_grad()
         loss.total.backward()
         optimizer.step()
+        if method == "ifnd" and (step % 20 == 0 or step == STEPS - 1):
+            print(f"step {step:2}  loss {loss.total.item():.4f}")
     unit = nn.functional.normalize(encoder.eval()(sentences), dim=1)
     topic = rows // PER_TOPIC
     same = (topic[:, None] == topic[None, :]) & (rows[:, None] != rows[None, :])

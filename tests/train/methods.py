@@ -23,6 +23,9 @@ from tests.train.runs import NUM_ROWS
 
 #: Ends the name of a method whose teacher is a file of vectors.
 FROM_FILE = " from a file"
+#: Ends the name of a method that has a classifier beside it.
+WITH_LABELS = " with labels"
+NUM_CLASSES = 3
 
 
 def options_of(name: str, model: Path) -> dict[str, Any]:
@@ -50,7 +53,17 @@ def options_of(name: str, model: Path) -> dict[str, Any]:
 def with_needs() -> list[str]:
     """The methods that need more than the vectors of their texts, from models and from files."""
     models = [name for name in all_methods() if replace(recipe(name).needs, texts=()) != Needs()]
-    return [*models, *with_files()]
+    return [*models, *with_files(), *with_labels()]
+
+
+def parts_of(name: str) -> tuple[str, ...]:
+    """The parts that the end of a name asks for."""
+    return ("classifier",) if name.endswith(WITH_LABELS) else ()
+
+
+def with_labels() -> list[str]:
+    """The supervised method, with a class for every row."""
+    return [f"core-tuning{WITH_LABELS}"]
 
 
 def with_files() -> list[str]:
@@ -72,7 +85,8 @@ class Ready:
 def ready(method: str, encoder: Encoder, model: Path, plan: StepPlan, **hyperparameters: Any) -> Ready:
     """A method, or one with :data:`FROM_FILE`, on ``encoder`` of the folder ``model``; the dropout of others is off."""
     given = {**options_of(method, model), **hyperparameters}
-    objective = recipe(method.removesuffix(FROM_FILE), (), given).build(width=encoder.width)
+    name = method.removesuffix(FROM_FILE).removesuffix(WITH_LABELS)
+    objective = recipe(name, parts_of(method), given).build(width=encoder.width)
     return supplied(objective, encoder, model, plan)
 
 
@@ -86,11 +100,19 @@ def supplied(objective: Objective, encoder: Encoder, model: Path, plan: StepPlan
     companions = Companions(needed, beside.encoders, files) if needed else None
     widths = companions.widths if companions else {}
     objective.attach(
-        Supplies(width=encoder.width, companion_widths=widths, networks=beside.networks, num_rows=NUM_ROWS)
+        Supplies(
+            width=encoder.width,
+            companion_widths=widths,
+            networks=beside.networks,
+            num_rows=NUM_ROWS,
+            num_classes=NUM_CLASSES,
+        )
     )
     if objective.refreshes_at(0):
         corpus_ND = torch.randn(NUM_ROWS, encoder.width, generator=torch.Generator().manual_seed(0))
         objective.refresh(0, torch.arange(NUM_ROWS), corpus_ND)
     others = {"companions": companions} if companions else {}
     modules = module_tree(encoder, objective, **others)
-    return Ready(objective, replace(plan, needs=objective.needs, companions=companions), modules)
+    labels_N = torch.arange(NUM_ROWS) % NUM_CLASSES if objective.needs.labels else None
+    plan = replace(plan, needs=objective.needs, companions=companions, labels_N=labels_N)
+    return Ready(objective, plan, modules)

@@ -14,7 +14,7 @@ from contrapose.encoder.heads import build_head
 from contrapose.objectives.catalogue import all_methods, recipe
 from contrapose.train import gradcache
 from contrapose.train.step import StepPlan, StepResult, forward_backward
-from tests.train.methods import ready, with_files
+from tests.train.methods import ready, with_files, with_labels
 from tests.train.runs import Place
 from tests.train.steps import assert_same_gradients as assert_equal
 from tests.train.steps import gradients, tokenized
@@ -74,7 +74,7 @@ def test_a_replay_with_other_masks_would_be_noticed(
         assert_equal(expected, gradients(encoder), within=1e-3)
 
 
-@pytest.mark.parametrize("method", [*all_methods(), *with_files()])
+@pytest.mark.parametrize("method", [*all_methods(), *with_files(), *with_labels()])
 @pytest.mark.parametrize("chunk_size", [5, 16])
 def test_every_method_has_the_same_loss_and_gradients_in_chunks(
     place: Place, calm_encoder: Encoder, method: str, chunk_size: int

@@ -29,7 +29,7 @@ from contrapose.train.modules import module_tree, trainable
 from contrapose.train.optimizer import make_optimizer
 from contrapose.train.settings import TrainingSettings
 from contrapose.train.step import StepPlan, forward_backward, tokenize
-from tests.train.methods import options_of, supplied, with_needs
+from tests.train.methods import options_of, parts_of, supplied, with_needs
 from tests.train.steps import batch_of, gradients
 
 CASES: dict[str, dict[str, Any]] = {
@@ -49,7 +49,8 @@ def three_steps(
     numbers = {key: value for key, value in case.items() if key.startswith("pool")}
     method = name.replace(",", " ").split()[0]
     numbers |= options_of(name.partition(",")[0], model)
-    objective = recipe(method, case.get("parts", ()), numbers).build(width=32)
+    parts = (*case.get("parts", ()), *parts_of(name.partition(",")[0]))
+    objective = recipe(method, parts, numbers).build(width=32)
     template = objective.needs.template
     around = (template.anchor, template.others) if template else ()
     encoder = Encoder.load(model, dropout=0.0, templates=around).train()

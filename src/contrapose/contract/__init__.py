@@ -17,7 +17,7 @@ from contrapose.contract.needs import Companion, Needs, Network, Supplies
 from contrapose.contract.part import Part
 from contrapose.contract.previous import PREVIOUS, Previous, PreviousDropout, needs_previous
 from contrapose.contract.protocol import GradientOf, RunOutline, TrainingProtocol
-from contrapose.contract.shared_hyperparameters import RawVectors, Temperature
+from contrapose.contract.shared_hyperparameters import MixupShape, RawVectors, Temperature
 from contrapose.contract.teacher import (
     TEACHER,
     AngularMargin,
@@ -41,6 +41,7 @@ __all__ = [
     "GradientOf",
     "Loss",
     "Method",
+    "MixupShape",
     "Needs",
     "Network",
     "Outcome",

@@ -148,6 +148,7 @@ class Supplies:
     networks          network -> the module that was built for it
     num_rows          rows of the corpus, where it is known
     num_training_rows those of them that are trained on: the others are held out
+    num_classes       different labels, where there are labels
     text_ids_N        (num_rows,) int64: of every row's first text, as ``Views.text_ids`` are of a batch's
     seed              for what is drawn at the beginning, such as the weights of a head
     """
@@ -159,4 +160,5 @@ class Supplies:
     num_rows: int | None = None
     num_training_rows: int | None = None
     text_ids_N: Tensor | None = None
+    num_classes: int | None = None
     seed: int = 0

@@ -11,6 +11,9 @@ from typing import Annotated
 from pydantic import Field
 
 Temperature = Annotated[float, Field(gt=0, le=10, description="cosines are divided by it; 1/scale")]
+MixupShape = Annotated[
+    float, Field(gt=0, le=100, description="a of Beta(a, a), by which shares of mixed vectors are drawn")
+]
 RawVectors = Annotated[
     bool, Field(description="mix vectors as they are, as the published code does: longer ones weigh more")
 ]

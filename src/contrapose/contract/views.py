@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 
@@ -143,3 +144,17 @@ class Views:
         same_BB = (anchor[:, None] == other[None, :]) | (positive[:, None] == other[None, :])
         # Two rows of one anchor: what is a positive of either is no negative of the other.
         return same_BB | (anchor[:, None] == anchor[None, :]) if name == "positive" else same_BB
+
+    def same_class(self) -> Tensor | None:
+        """(B, B) bool: rows i and j have one label. None without labels."""
+        return None if self.labels is None else self.labels[:, None] == self.labels[None, :]
+
+    def may_be_negative(self) -> Tensor:
+        """(B, B) bool: row j's positive may be a negative of row i. It is another row, and of another text and another
+        class where those are known."""
+        rows_B = torch.arange(self.num_rows, device=self.anchor.device)
+        negative_BB = rows_B[:, None] != rows_B[None, :]
+        for excluded_BB in (self.repeats_anchor("positive"), self.same_class()):
+            if excluded_BB is not None:
+                negative_BB = negative_BB & ~excluded_BB
+        return negative_BB

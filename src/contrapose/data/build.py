@@ -30,6 +30,7 @@ class CorpusSettings:
     max_characters: int
     deduplicate: bool
     limits: Limits
+    label_column: str | None = None
 
     def __post_init__(self) -> None:
         if self.min_words < 1:
@@ -40,7 +41,10 @@ class CorpusSettings:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, equal after a round trip through JSON."""
-        return asdict(self) | {"columns": None if self.columns is None else list(self.columns)}
+        plain = asdict(self) | {"columns": None if self.columns is None else list(self.columns)}
+        if self.label_column is None:
+            del plain["label_column"]  # as corpora were written before there were labels
+        return plain
 
 
 class Builder:
@@ -75,6 +79,7 @@ class Builder:
         rows = read_rows(
             self._sources,
             columns=self._settings.columns,
+            label_column=self._settings.label_column,
             quarantine=self.quarantine,
             limits=self._settings.limits,
         )
@@ -140,8 +145,10 @@ class Builder:
     def _consider(self, raw: tuple[str, ...], origin: int) -> None:
         texts = tuple([normalise(text) for text in raw])
         settings = self._settings
-        for text in texts:
-            if not text or (settings.min_words > 1 and _fewer_words(text, settings.min_words)):
+        num_texts = len(texts) - (settings.label_column is not None)
+        for number, text in enumerate(texts):
+            counted = settings.min_words > 1 and number < num_texts  # the words of a label are not
+            if not text or (counted and _fewer_words(text, settings.min_words)):
                 self._too_short += 1
                 return
             if len(text) > settings.max_characters:

@@ -35,6 +35,8 @@ class ColumnMapping:
 
 
 SINGLE_TEXT = ("text",)
+#: What the column of classes is called in the corpus; it comes after the texts.
+LABEL = "label"
 
 
 def roles(count: int) -> tuple[str, ...]:
@@ -49,18 +51,27 @@ def roles(count: int) -> tuple[str, ...]:
 
 
 def map_columns(
-    available: Sequence[str], given: Sequence[str] | None, textual: Sequence[str]
+    available: Sequence[str], given: Sequence[str] | None, textual: Sequence[str], label: str | None = None
 ) -> ColumnMapping | None:
     """How to read a table with the columns ``available``, or None when its names do not tell.
 
     ``given`` names come first and in their order: one is the text, several are anchor, positive, negatives. Otherwise
     known names of pairs, then of single texts; at last, a table whose only column of texts (``textual``) has any name.
+    ``label`` names the column of classes; it is no text, and comes last.
 
     >>> map_columns(["sent0", "sent1", "hard_neg"], None, []).names
     ('anchor', 'positive', 'negative_1')
     >>> map_columns(["id", "body"], None, textual=["body"])
     ColumnMapping(names=('text',), keys=('body',))
+    >>> map_columns(["text", "intent"], None, [], label="intent").names
+    ('text', 'label')
     """
+    if label is not None:
+        texts = [name for name in textual if name != label]
+        mapping = map_columns([name for name in available if name != label], given, texts)
+        if mapping is None or label not in available:
+            return None
+        return ColumnMapping((*mapping.names, LABEL), (*mapping.keys, label))
     if given is not None:
         return ColumnMapping(roles(len(given)), tuple(given)) if set(given) <= set(available) else None
     by_name: dict[str, str] = {}
@@ -98,12 +109,16 @@ def check_given(columns: Sequence[str] | None) -> tuple[str, ...] | None:
 
 
 def unmapped_columns(
-    shown: str, available: Sequence[str], given: Sequence[str] | None
+    shown: str, available: Sequence[str], given: Sequence[str] | None, label: str | None = None
 ) -> DataError | UsageError:
     """The error for a table that cannot be read as it stands; lists its columns, escaped."""
     listed = ", ".join(printable(name, 40) for name in available[:20]) + (
         " ..." if len(available) > 20 else ""
     )
+    if label is not None and label not in available:
+        return UsageError(
+            f"{shown} has no column {printable(label, 40)} for the labels. Its columns: {listed or 'none'}"
+        )
     if given is not None:
         missing = ", ".join(printable(name, 40) for name in given if name not in available)
         return UsageError(f"{shown} has no column {missing}. Its columns: {listed}")
@@ -114,12 +129,15 @@ def unmapped_columns(
 
 
 def cell_text(value: Any, role: str) -> tuple[str, str]:
-    """(text, "") of one cell, or ("", what is wrong with it). A list of positives or negatives gives its first.
+    """(text, "") of one cell, or ("", what is wrong with it). A list of positives or negatives gives its first; a
+    label may be a whole number.
 
     >>> cell_text(["a", "b"], "positive"), cell_text(3.5, "text")
     (('a', ''), ('', 'a number'))
     """
-    if isinstance(value, list) and role not in ("text", "anchor"):
+    if role == LABEL and isinstance(value, int):
+        return str(value), ""
+    if isinstance(value, list) and role not in ("text", "anchor", LABEL):
         if not value:
             return "", "an empty list"
         value = value[0]

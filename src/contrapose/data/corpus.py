@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from contrapose.data.build import Builder, CorpusSettings
+from contrapose.data.columns import LABEL
 from contrapose.data.lines import DEFAULT_LIMITS, Limits
 from contrapose.data.quarantine import Quarantine
 from contrapose.data.rowfile import RowFile
@@ -73,13 +74,16 @@ class Corpus:
     """Rows of texts on disk, mapped into memory: larger than memory is fine. Made by :func:`build_corpus`.
 
     columns: ("text",), or ("anchor", "positive", "negative_1", ...).
+    has_labels: whether every row has a class beside its texts, see :meth:`labels`.
     fingerprint: sha256 over columns and over rows in order; equal texts give an equal one, whatever file they were in.
     starts: the first row of each of the sources, as they were named; (0,) where an earlier version did not write it.
     """
 
     def __init__(self, folder: Path, about: dict[str, Any], rows: RowFile) -> None:
         self.folder = folder
-        self.columns: tuple[str, ...] = tuple(about["columns"])
+        stored = tuple(about["columns"])
+        self.has_labels: bool = stored[-1:] == (LABEL,)
+        self.columns: tuple[str, ...] = stored[:-1] if self.has_labels else stored
         self.fingerprint: str = about["fingerprint"]
         self.sources_fingerprint: str = about["sources"]
         self.settings: dict[str, Any] = about["settings"]
@@ -113,7 +117,7 @@ class Corpus:
             corpus = cls(folder, about, rows)
         except (KeyError, TypeError, ValueError):
             raise CorruptFile(f"{folder / ABOUT} is damaged. Build the corpus again") from None
-        if len(rows) != corpus.statistics.kept or rows.columns != corpus.columns:
+        if len(rows) != corpus.statistics.kept or rows.columns != tuple(about["columns"]):
             raise CorruptFile(f"{path} does not fit its {ABOUT}. Build the corpus again")
         return corpus
 
@@ -125,7 +129,14 @@ class Corpus:
 
         Raises :class:`UsageError` for an id outside [0, len).
         """
-        return self._rows.take(row_ids)
+        texts = self._rows.take(row_ids)
+        return {name: texts[name] for name in self.columns}
+
+    def labels(self) -> list[str]:
+        """The class of every row, as its column says it. Raises :class:`UsageError` where no column was named."""
+        if not self.has_labels:
+            raise UsageError("the corpus has no labels: name the column that holds them with --label-column")
+        return [label for batch in self._rows.batches() for label in batch[LABEL]]
 
     def split_held_out(self, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """(training ids, held-out ids), int64, each sorted; together all rows.
@@ -156,6 +167,7 @@ def build_corpus(
     folder: str | Path,
     *,
     columns: Sequence[str] | None = None,
+    label_column: str | None = None,
     min_words: int = 1,
     max_characters: int = 100_000,
     deduplicate: bool = True,
@@ -168,7 +180,8 @@ def build_corpus(
 
     Texts are normalised. A row is left out, and counted, if one of its texts has fewer than ``min_words`` words or
     more than ``max_characters`` characters, or if a row of equal texts came before (``deduplicate``). Order is kept.
-    Memory stays flat but for 16 bytes per distinct row.
+    Memory stays flat but for 16 bytes per distinct row. ``label_column`` holds the class of a row: it is kept beside
+    the texts, and two rows of one text and two classes are two rows.
 
     progress: a function called about every 8,000 rows with the number of rows just read, or a Listener.
     reuse: if ``folder`` holds a corpus of the same content and settings, open that. Standard input is always read.
@@ -185,7 +198,7 @@ def build_corpus(
     (2, {'text': ['two words', 'one']}, 1)
     """
     folder = Path(folder)
-    settings = CorpusSettings(columns, min_words, max_characters, deduplicate, limits)
+    settings = CorpusSettings(columns, min_words, max_characters, deduplicate, limits, label_column)
     names = [sources] if isinstance(sources, str | Path) else list(sources)
     about = {"version": VERSION, "sources": sources_fingerprint(names), "settings": settings.to_json()}
     if reuse and STDIN not in map(str, names) and (existing := _existing(folder, about)):

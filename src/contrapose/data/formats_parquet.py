@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from contrapose.data.columns import ColumnMapping, cell_text, map_columns, unmapped_columns
+from contrapose.data.columns import LABEL, ColumnMapping, cell_text, map_columns, unmapped_columns
 from contrapose.data.formats_text import Row
 from contrapose.data.lines import BLOCK, DAMAGE, Limits, open_source
 from contrapose.data.parquet_bounds import batch_rows, check_expansion, check_footer, check_sizes
@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 
 def read_parquet(
-    source: Source, given: Sequence[str] | None, quarantine: Quarantine, limits: Limits
+    source: Source,
+    given: Sequence[str] | None,
+    quarantine: Quarantine,
+    limits: Limits,
+    label: str | None = None,
 ) -> Iterator[Row]:
     """Rows of a parquet file, in order; only the columns needed are unpacked.
 
@@ -43,7 +47,7 @@ def read_parquet(
                 raise DataError(
                     f"{source.shown} is not a readable parquet file: {_first_line(error)}"
                 ) from None
-            mapping = _mapping(file, source, given, limits)
+            mapping = _mapping(file, source, given, limits, label)
             check_sizes(file, mapping, source, limits)
             lists = [key for key in mapping.keys if _is_list_of_text(file.schema_arrow.field(key).type)]
             if lists:
@@ -72,7 +76,7 @@ def _seekable(source: Source, limits: Limits) -> Iterator[BinaryIO]:
 
 
 def _mapping(
-    file: pq.ParquetFile, source: Source, given: Sequence[str] | None, limits: Limits
+    file: pq.ParquetFile, source: Source, given: Sequence[str] | None, limits: Limits, label: str | None
 ) -> ColumnMapping:
     schema = file.schema_arrow
     if len(schema) > limits.max_columns:
@@ -80,14 +84,16 @@ def _mapping(
             f"{source.shown} has {len(schema):,} columns; at most {limits.max_columns:,} are read"
         )
     textual = [field.name for field in schema if _is_text(field.type)]
-    mapping = map_columns(schema.names, given, textual)
+    mapping = map_columns(schema.names, given, textual, label)
     if mapping is None:
-        raise unmapped_columns(source.shown, schema.names, given)
+        raise unmapped_columns(source.shown, schema.names, given, label)
     for role, key in zip(mapping.names, mapping.keys, strict=True):
         if schema.names.count(key) > 1:
             raise DataError(f"{source.shown} has several columns named {printable(key, 40)}")
         kind = schema.field(key).type
-        if not (_is_text(kind) or (role not in ("text", "anchor") and _is_list_of_text(kind))):
+        if role == LABEL and _is_whole_number(kind):
+            continue
+        if not (_is_text(kind) or (role not in ("text", "anchor", LABEL) and _is_list_of_text(kind))):
             raise DataError(
                 f"{source.shown}: column {printable(key, 40)} holds {printable(kind, 60)}, not texts"
             )
@@ -100,6 +106,12 @@ def _is_text(kind: pa.DataType) -> bool:
     if types.is_dictionary(kind):
         kind = kind.value_type
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
+def _is_whole_number(kind: pa.DataType) -> bool:
+    import pyarrow.types as types
+
+    return bool(types.is_integer(kind) or types.is_boolean(kind))
 
 
 def _is_list_of_text(kind: pa.DataType) -> bool:

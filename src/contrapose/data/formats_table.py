@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from contrapose.data.columns import KNOWN_NAMES, SINGLE_TEXT, map_columns, roles, unmapped_columns
+from contrapose.data.columns import KNOWN_NAMES, LABEL, SINGLE_TEXT, map_columns, roles, unmapped_columns
 from contrapose.data.delimiters import DELIMITERS, ONE_COLUMN, declared_delimiter, find_delimiter
 from contrapose.data.formats_text import Row
 from contrapose.data.lines import Limits, Line, decoded_lines
@@ -37,22 +37,30 @@ class _Layout(NamedTuple):
 
 
 def read_tsv(
-    source: Source, given: Sequence[str] | None, quarantine: Quarantine, limits: Limits
+    source: Source,
+    given: Sequence[str] | None,
+    quarantine: Quarantine,
+    limits: Limits,
+    label: str | None = None,
 ) -> Iterator[Row]:
     """One record per line, tabs between cells. Quote characters are text: collections of sentences are not quoted."""
-    return _rows(tsv_records(source, quarantine, limits), source, given, quarantine, limits)
+    return _rows(tsv_records(source, quarantine, limits), source, given, quarantine, limits, label)
 
 
 def read_csv(
-    source: Source, given: Sequence[str] | None, quarantine: Quarantine, limits: Limits
+    source: Source,
+    given: Sequence[str] | None,
+    quarantine: Quarantine,
+    limits: Limits,
+    label: str | None = None,
 ) -> Iterator[Row]:
     """Cells may be quoted and then hold delimiters, doubled quotes and line ends (RFC 4180)."""
 
     def is_header(cells: Sequence[str]) -> bool:
-        return map_columns(cells, given, textual=()) is not None
+        return map_columns(cells, given, (), label) is not None
 
     records = csv_records(source, quarantine, limits, is_header)
-    return _rows(records, source, given, quarantine, limits)
+    return _rows(records, source, given, quarantine, limits, label)
 
 
 def _rows(
@@ -61,6 +69,7 @@ def _rows(
     given: Sequence[str] | None,
     quarantine: Quarantine,
     limits: Limits,
+    label: str | None,
 ) -> Iterator[Row]:
     layout: _Layout | None = None
     for line, cells in records:
@@ -69,7 +78,7 @@ def _rows(
             yield Row(("",) * max(1, len(names)), source.name, line.number, names)
             continue
         if layout is None:
-            layout = _layout(cells, source, given, limits)
+            layout = _layout(cells, source, given, limits, label)
             if layout.header:
                 continue
         if len(cells) != layout.width:
@@ -79,7 +88,9 @@ def _rows(
         yield Row(tuple([cells[i] for i in layout.positions]), source.name, line.number, layout.names)
 
 
-def _layout(cells: tuple[str, ...], source: Source, given: Sequence[str] | None, limits: Limits) -> _Layout:
+def _layout(
+    cells: tuple[str, ...], source: Source, given: Sequence[str] | None, limits: Limits, label: str | None
+) -> _Layout:
     """Read the first record. It is a header when a known or a given column name is in it.
 
     A single unknown cell is the first text of a file without a header. Given positions ("2,3", counted from 1) mean a
@@ -88,14 +99,17 @@ def _layout(cells: tuple[str, ...], source: Source, given: Sequence[str] | None,
     width = len(cells)
     if width > limits.max_columns:
         raise DataError(f"{source.shown} has {width:,} columns; at most {limits.max_columns:,} are read")
-    if given is None and width == 1 and cells[0].strip().lower() not in KNOWN_NAMES:
+    if given is None and label is None and width == 1 and cells[0].strip().lower() not in KNOWN_NAMES:
         return _Layout((0,), SINGLE_TEXT, width, header=False)
-    mapping = map_columns(cells, given, textual=())
+    mapping = map_columns(cells, given, (), label)
     if mapping is not None:
         return _Layout(tuple(cells.index(key) for key in mapping.keys), mapping.names, width, header=True)
-    if given is not None and all(_is_position(name, width) for name in given):
-        return _Layout(tuple(int(name) - 1 for name in given), roles(len(given)), width, header=False)
-    raise unmapped_columns(source.shown, cells, given)
+    further = () if label is None else (label,)
+    if given is not None and all(_is_position(name, width) for name in (*given, *further)):
+        positions = tuple(int(name) - 1 for name in (*given, *further))
+        names = (*roles(len(given)), *(() if label is None else (LABEL,)))
+        return _Layout(positions, names, width, header=False)
+    raise unmapped_columns(source.shown, cells, given, label)
 
 
 def _is_position(name: str, width: int) -> bool:

@@ -11,6 +11,7 @@ from contrapose.data.columns import SINGLE_TEXT, ColumnMapping, cell_text, map_c
 from contrapose.data.lines import Limits, Line, decoded_lines
 from contrapose.data.quarantine import Quarantine
 from contrapose.data.sources import Source
+from contrapose.data.text import printable
 from contrapose.errors import UsageError
 from contrapose.foreign import parse_json
 
@@ -35,9 +36,17 @@ class Row(NamedTuple):
 
 
 def read_txt(
-    source: Source, given: Sequence[str] | None, quarantine: Quarantine, limits: Limits
+    source: Source,
+    given: Sequence[str] | None,
+    quarantine: Quarantine,
+    limits: Limits,
+    label: str | None = None,
 ) -> Iterator[Row]:
     """One text per line. Two or more given columns are an error, one is meant for the tables beside this file."""
+    if label is not None:
+        raise UsageError(
+            f"{source.shown} has one text per line, and no column {printable(label, 40)} for the labels"
+        )
     if given is not None and len(given) > 1:
         raise UsageError(f"{source.shown} has one text per line and no columns to choose from")
     name = source.name
@@ -53,7 +62,11 @@ class JsonRecord(NamedTuple):
 
 
 def read_jsonl(
-    source: Source, given: Sequence[str] | None, quarantine: Quarantine, limits: Limits
+    source: Source,
+    given: Sequence[str] | None,
+    quarantine: Quarantine,
+    limits: Limits,
+    label: str | None = None,
 ) -> Iterator[Row]:
     """One JSON object per line, or one JSON string per line.
 
@@ -61,11 +74,11 @@ def read_jsonl(
     """
     records = json_records(source, quarantine, limits)
     first = _look_ahead(records)
-    mapping = _majority(first, given)
+    mapping = _majority(first, given, label)
     if mapping is None:
         objects = [record.value for record in first if isinstance(record.value, dict)]
-        if objects:
-            raise unmapped_columns(source.shown, list(objects[0]), given)
+        if objects or label is not None:
+            raise unmapped_columns(source.shown, list(objects[0]) if objects else [], given, label)
         mapping = ColumnMapping(SINGLE_TEXT, ("text",))
     for record in chain(first, records):
         line = record.line
@@ -107,15 +120,17 @@ def _look_ahead(records: Iterator[JsonRecord]) -> list[JsonRecord]:
     return first
 
 
-def _majority(records: Iterable[JsonRecord], given: Sequence[str] | None) -> ColumnMapping | None:
+def _majority(
+    records: Iterable[JsonRecord], given: Sequence[str] | None, label: str | None
+) -> ColumnMapping | None:
     votes: Counter[ColumnMapping] = Counter()
     for record in records:
         if isinstance(record.value, dict):
             textual = [key for key, value in record.value.items() if isinstance(value, str)]
-            mapping = map_columns(list(record.value), given, textual)
+            mapping = map_columns(list(record.value), given, textual, label)
             if mapping is not None:
                 votes[mapping] += 1
-        elif isinstance(record.value, str) and (given is None or len(given) == 1):
+        elif isinstance(record.value, str) and label is None and (given is None or len(given) == 1):
             votes[ColumnMapping(SINGLE_TEXT, tuple(given or SINGLE_TEXT))] += 1
     return votes.most_common(1)[0][0] if votes else None
 

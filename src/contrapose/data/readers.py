@@ -12,7 +12,8 @@ from contrapose.data.formats_text import Row, read_jsonl, read_txt
 from contrapose.data.lines import DEFAULT_LIMITS, Limits
 from contrapose.data.quarantine import Quarantine
 from contrapose.data.sources import find_sources
-from contrapose.errors import DataError
+from contrapose.data.text import printable
+from contrapose.errors import DataError, UsageError
 
 __all__ = ["READERS", "Row", "read_rows"]
 
@@ -29,6 +30,7 @@ def read_rows(
     sources: Sequence[str | Path] | str | Path,
     *,
     columns: Sequence[str] | None = None,
+    label_column: str | None = None,
     quarantine: Quarantine,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Iterator[Row]:
@@ -38,6 +40,7 @@ def read_rows(
         "-" for lines from standard input.
     columns: names of the columns to read, or positions from 1 in a csv or tsv without a header. One is the text;
         several are anchor, positive, negatives. None: known names decide, see ``columns.py``.
+    label_column: the column of classes, read beside the texts as their last column, ``label``.
     limits: what one file may ask of the machine.
 
     Blank lines are rows of empty texts, so that every line of a file is accounted for: after the last row,
@@ -55,10 +58,12 @@ def read_rows(
     ([(('anchor', 'positive'), ('a', 'b'))], 1)
     """
     given = check_given(columns)
+    if given is not None and label_column in given:
+        raise UsageError(f"the column {printable(label_column)} cannot be a text and the label")
     known: tuple[str, ...] = ()
     known_from = ""
     for source in find_sources(sources):
-        for row in READERS[source.format](source, given, quarantine, limits):
+        for row in READERS[source.format](source, given, quarantine, limits, label_column):
             if row.columns is not known and row.columns != known and row.columns:
                 if known:
                     raise DataError(

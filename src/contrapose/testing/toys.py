@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -10,6 +12,7 @@ from contrapose.seeds import seeded, torch_generator
 
 VOCABULARY, MASK, SPECIAL, PADDING = 20, 3, 2, 0
 LENGTH = 7
+CLASSES = 3
 
 
 class ToyLanguageModel(nn.Module):
@@ -54,7 +57,14 @@ def supplies(needs: Needs, width: int) -> Supplies:
     with seeded(0, "toys"):
         networks = {network.name: _toy(network, width) for network in needs.networks}
     widths = {companion.name: _width_of(companion, width) for companion in needs.companions}
-    return Supplies(width=width, pooled_width=width, companion_widths=widths, networks=networks, num_rows=100)
+    return Supplies(
+        width=width,
+        pooled_width=width,
+        companion_widths=widths,
+        networks=networks,
+        num_rows=100,
+        num_classes=CLASSES,
+    )
 
 
 def _width_of(companion: Companion, width: int) -> int:
@@ -97,6 +107,8 @@ def beside(views: Views, needs: Needs) -> Views:
             views.anchor.dtype
         )
         further |= {key_of(view, companion.name): vectors_BE for view in companion.reads}
+    if needs.labels:
+        views = replace(views, labels=torch.arange(rows, device=views.anchor.device) % CLASSES)
     return views.with_views(**further)
 
 

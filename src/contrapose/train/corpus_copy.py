@@ -31,6 +31,7 @@ def build(folder: Path, settings: RunSettings, cleared: Cleared, listener: Liste
             cleared.sources,
             copy,
             columns=data.columns,
+            label_column=data.label_column,
             min_words=data.min_words,
             max_characters=data.max_characters,
             deduplicate=data.deduplicate,

@@ -21,6 +21,7 @@ from contrapose.selection.verdict import (
 )
 from contrapose.storage.durable import write_text
 from contrapose.train import checkpoint as checkpoints
+from contrapose.train.labels import held_out_accuracy
 from contrapose.train.prepare import load_encoder
 from contrapose.train.run_folder import read_record, read_rows
 from contrapose.train.session import Session, restore
@@ -31,6 +32,7 @@ from contrapose.train.track import seconds_by_part, strict_json
 def finish(session: Session, began: float) -> None:
     """Export the chosen weights and write the summary. Harmless to repeat. ``began``: when the call for it all came."""
     chosen = _choose(session)
+    classified = held_out_accuracy(session)
     with session.timed("blending"):
         blending, verdict = _against_the_start(session)
     models = {
@@ -43,6 +45,7 @@ def finish(session: Session, began: float) -> None:
     summary = {
         **_summary(session, chosen),
         **seconds_of(session, began),
+        **classified,
         **blending,
         **models,
         "verdict": verdict.to_json(),

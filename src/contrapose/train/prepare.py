@@ -24,6 +24,7 @@ from contrapose.selection.held_out import evaluations_of_run
 from contrapose.train.batches import Batches
 from contrapose.train.beginning import begin, num_steps_of, read_corpus, write_or_restore
 from contrapose.train.chunks import CPU_GROUPS, GPU_GROUPS
+from contrapose.train.labels import check_label_column, read_labels
 from contrapose.train.modules import module_tree, trainable
 from contrapose.train.optimizer import make_optimizer
 from contrapose.train.preflight import Cleared
@@ -57,6 +58,7 @@ def prepare(
     made = recipe(method.name, method.parts, method.hyperparameters, views=settings.data.views)
     if resume:
         check_method_file(run_folder(settings), made.file_sha256)
+    check_label_column(settings, made.needs)
     settings = _without_blend(_with_all_hyperparameters(settings, made), made)
     begun = begin(settings, cleared, resume=resume, listener=listener, stack=stack)
     folder, processes, device, bf16 = begun.folder, begun.processes, begun.device, begun.bf16
@@ -65,6 +67,7 @@ def prepare(
         objective = made.build(width=encoder.width)
         beside = load_beside(objective.needs, settings, encoder)
     corpus, rows, held_out = read_corpus(begun, settings, cleared, listener)
+    labels = read_labels(corpus) if objective.needs.labels else None
     text_parts = made.text_parts(
         corpus.columns, max_words=settings.training.max_length, token_ids=encoder.token_ids
     )
@@ -101,7 +104,8 @@ def prepare(
         **_measured_views(encoder, batches, settings),
     }
     check_views(objective.needs, batches.at(0).view_names)
-    companions = supply(objective, beside, encoder, corpus, rows, settings.training.seed)
+    num_classes = None if labels is None else len(labels.names)
+    companions = supply(objective, beside, encoder, corpus, rows, settings.training.seed, num_classes)
     protocol = made.protocol()
     protocol.run = _outline(encoder, corpus, num_steps, settings.training.batch_size)
     check_steps_together(protocol, settings, num_steps)
@@ -156,6 +160,7 @@ def prepare(
             needs=objective.needs,
             companions=companions,
             num_steps=num_steps,
+            labels_N=None if labels is None else labels.class_N,
         ),
         refreshed_texts=refreshed_texts,
         num_steps=num_steps,

@@ -36,6 +36,13 @@ class DataSettings(Frozen):
             json_schema_extra={"metavar": "NAME,..."},
         ),
     ] = None
+    label_column: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="column that holds the class of each row, for methods that learn from labels",
+        ),
+    ] = None
     views: Annotated[
         str,
         Field(

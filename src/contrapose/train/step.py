@@ -32,8 +32,9 @@ from contrapose.train.gradients import sparse_lookups
 
 @dataclass(frozen=True, kw_only=True)
 class StepPlan:
-    """How a step is computed. ``seed`` decides dropout and mixing, ``needs`` and ``companions`` what the method sees
-    beside its vectors; the rest decides memory and speed only.
+    """How a step is computed. ``seed`` decides dropout and mixing, ``needs``, ``companions`` and ``labels_N``
+    (the class of every row of the corpus) what the method sees beside its vectors; the rest decides memory and speed
+    only.
     """
 
     seed: int
@@ -45,6 +46,7 @@ class StepPlan:
     needs: Needs = field(default_factory=Needs)
     companions: Companions | None = None
     num_steps: int | None = None
+    labels_N: Tensor | None = None
 
 
 class Measured(Protocol):
@@ -206,6 +208,7 @@ def _views(encoder: Encoder, leaf_VBD: Tensor, tokenized: TokenizedBatch, plan: 
         by_name=by_name,
         text_ids={name: hashes.to(device) for name, hashes in batch.text_ids.items()},
         row_ids=batch.row_ids,
+        labels=None if plan.labels_N is None else plan.labels_N[batch.row_ids].to(device),
         tokens=tokens_of_batch(encoder, tokenized, plan.processes) if needs.tokens else {},
         seed=plan.seed,
         step=batch.step,

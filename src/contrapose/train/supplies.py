@@ -40,8 +40,6 @@ class Beside:
 def load_beside(needs: Needs, settings: RunSettings, encoder: Encoder) -> Beside:
     """Load every model that the method needs. Raises UsageError and ModelError that name what it is needed for."""
     _check_layers(needs, encoder)
-    if needs.labels:
-        raise UsageError("the method needs a label for every row, and a corpus of text has none")
     encoders = {
         companion.name: _companion(companion, settings, encoder)
         for companion in needs.companions
@@ -67,7 +65,13 @@ def load_beside(needs: Needs, settings: RunSettings, encoder: Encoder) -> Beside
 
 
 def supply(
-    objective: Objective, beside: Beside, encoder: Encoder, corpus: Corpus, rows: np.ndarray, seed: int
+    objective: Objective,
+    beside: Beside,
+    encoder: Encoder,
+    corpus: Corpus,
+    rows: np.ndarray,
+    seed: int,
+    num_classes: int | None = None,
 ) -> Companions | None:
     """Hand the parts what they need. The companions of the run, their files compared with the corpus; or None."""
     needed = objective.needs.companions
@@ -85,6 +89,7 @@ def supply(
             networks=beside.networks,
             num_rows=len(corpus),
             num_training_rows=len(rows),
+            num_classes=num_classes,
             text_ids_N=_text_ids(corpus) if objective.needs.row_texts else None,
             seed=seed,
         )
