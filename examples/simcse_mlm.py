@@ -40,9 +40,7 @@ def main() -> None:
     objective = recipe("simcse-mlm", hyperparameters={"mlm_weight": 1.0}).build(width=WIDTH)
     objective.attach(Supplies(width=WIDTH, networks={"language_model": model}))  # the objective trains it
     optimizer = torch.optim.AdamW(objective.parameters(), lr=1e-2)
-    tokens = Tokens(
-        ids_RT=ids, attention_RT=ids >= 0, special_RT=ids < 0, rows=slice(0, SENTENCES), num_tokens=512
-    )
+    tokens = Tokens(ids_RT=ids, attention_RT=ids >= 0, special_RT=ids < 0, rows=slice(64), num_tokens=512)
     losses = []
     for step in range(STEPS):
         with seeded(0, "dropout", step):

@@ -216,5 +216,10 @@ def test_what_cannot_be_is_refused_before_any_step(
 def test_more_clients_in_a_round_than_there_are_and_a_queue_are_refused_when_the_options_are_read() -> None:
     with pytest.raises(UsageError, match="clients_per_round=5 is more than there are clients"):
         recipe("simcse", ["federated"], {"clients": 4, "clients_per_round": 5})
-    with pytest.raises(UsageError, match="vectors of one client's text to the next"):
-        recipe("simcse", ["federated", "queue"])
+    for part, words in (
+        ("queue", "to the next"),
+        ("momentum-queue", "to the next"),
+        ("cluster-filter", "one place"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            recipe("simcse", ["federated", part])

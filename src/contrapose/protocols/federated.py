@@ -48,6 +48,7 @@ class Federated(TrainingProtocol):
     excludes: ClassVar[Mapping[str, str]] = {
         "queue": "A queue would hand the vectors of one client's text to the next, which federated training is there "
         "to avoid.",
+        "momentum-queue": "The queue would hand the vectors of one client's text to the next.",
         "cluster-filter": "Clusters of all text would need the texts of all clients in one place.",
         "retrieved": "A neighbour among all texts may be another client's text.",
     }
