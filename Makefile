@@ -71,7 +71,7 @@ bench: $(STAMP)  ## speed, as ratios against named rivals in the same run
 DATA ?= data
 METHODS := runs/methods
 methods-table: $(STAMP)  ## every method from a start that no contrast has trained: docs/methods-measured.md (hours; resumable)
-	@test -d $(METHODS)/start/model || $(BIN)/contrapose pretrain minilm $(DATA)/corpora/general/wiki.txt.gz --out $(METHODS)/start
+	@test -d $(METHODS)/start/model || $(BIN)/contrapose pretrain $(DATA)/corpora/general/wiki.txt.gz --steps 200 --out $(METHODS)/start
 	@$(BIN)/python -m studies.methods_table --wiki $(DATA)/corpora/general/wiki.txt.gz --senteval $(DATA)/senteval --start $(METHODS)/start/model --out $(METHODS)
 	@$(BIN)/python -m studies.methods_table --out $(METHODS) --summary docs/results/methods.json
 

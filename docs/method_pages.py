@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import json
 import pkgutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from fields import fields_table
 from prose import markdown
 
 from contrapose.markdown_table import markdown_table
+from studies import methods_page
 
 ROOT = Path(__file__).resolve().parent.parent
 METHODS = "methods"
@@ -209,42 +209,15 @@ def _notes(name: str) -> dict[str, str]:
 
 
 def _measured(name: str) -> list[str]:
-    """The method's rows in what ``make methods-table`` measured; nothing where it was not measured."""
-    path = ROOT / "docs/results/methods.json"
-    if not path.is_file():
+    """What ``make methods-table`` measured of the method; nothing where it was not run."""
+    report = methods_page.read(ROOT / "docs/results/methods.json")
+    said = methods_page.measured_of(report, name)
+    if report is None or not said:
         return []
-    report = json.loads(path.read_text("utf-8"))
-    rows = []
-    for start in report["starts"].values():
-        for arm, measured in start["arms"].items():
-            for row in measured["rows"]:
-                if row["method"] == name:
-                    said = f"{start['model']}, {ARMS.get(arm, arm)}"
-                    main = measured["main"]
-                    rows.append((said, *_numbers(row, main)))
-    if not rows:
-        return []
-    return [
-        *markdown_table(
-            ["start and settings", "seeds", "mean STS12-16", "beside SimCSE [95% interval]"], rows
-        ),
-        "",
-        f"Measured {report['date']} by `make methods-table`; [all methods, and how](../methods-measured.md).",
-    ]
-
-
-#: Word of a summary -> what it means.
-ARMS = {"paper": "the paper's settings", "chosen": "the best of four settings"}
-
-
-def _numbers(row: Mapping[str, Any], main: str) -> tuple[str, str, str]:
-    """Seeds, mean and spread, and the difference to SimCSE of a row of the summary."""
-    value = row["values"].get(main, {})
-    spread = "" if value.get("sd") is None else f" ± {value['sd']:.2f}"
-    mean = f"{value['mean']:.2f}{spread}" if value else "-"
-    change = row["differences"].get(main)
-    beside = f"{change['difference']:+.2f} [{change['low']:+.2f}, {change['high']:+.2f}]" if change else "-"
-    return str(len(row["seeds"])), mean, beside
+    about = (
+        f"Measured {report['date']} by `make methods-table`; [all methods, and how](../methods-measured.md)."
+    )
+    return [*said, "", about]
 
 
 def _excluded(part: type[Any]) -> Mapping[str, str]:

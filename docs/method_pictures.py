@@ -27,7 +27,9 @@ FOLDER = "methods/pictures"
 ROWS, WIDTH, SEED = 8, 12, 3
 #: Above the default of 0.05, at which all but the hardest negatives would be too faint to be seen.
 TEMPERATURE = 0.15
-CELL, GAP, TOP, LEFT, PANEL_GAP = 17, 10, 64, 34, 46
+CELL, GAP, TOP, LEFT, PANEL_GAP = 17, 10, 70, 34, 46
+#: The height of a line of words.
+LINE = 13
 #: Columns of one origin that are drawn; a block may have many more.
 MOST_COLUMNS = 8
 #: A gradient below this share of the largest is drawn as none.
@@ -230,7 +232,7 @@ def _panel(panel: Panel, left: float, numbered: bool) -> list[Any]:
         shown = _shown(count)
         more = f" ({count})" if count > shown else ""
         name = "positives" if origin == "batch" else origin.replace("_", " ")
-        parts.append(_turned(f"{name}{more}", x, shown * CELL, origin == "batch"))
+        parts += _name(f"{name}{more}", x, shown * CELL, origin == "batch")
         for row in range(ROWS):
             for column in range(shown):
                 cell = start + column
@@ -242,11 +244,13 @@ def _panel(panel: Panel, left: float, numbered: bool) -> list[Any]:
     return parts
 
 
-def _turned(name: str, x: float, width: float, first: bool) -> Any:
-    """The name of a block above it; narrow blocks have it on a slant."""
-    if first or len(name) * 6.5 < width:
-        return words(name, x, TOP - 8, anchor="start")
-    return element("text", name, transform=f"translate({x + 4:g} {TOP - 6:g}) rotate(-30)")
+def _name(name: str, x: float, width: float, first: bool) -> list[Any]:
+    """The name of a block above it; above a narrow block each of its words has a line of its own."""
+    lines = [name] if first or len(name) * 6.5 < width else name.replace("-", " ").split()
+    return [
+        words(line, x, TOP - 8 - LINE * (len(lines) - 1 - number), anchor="start")
+        for number, line in enumerate(lines)
+    ]
 
 
 def _cell(panel: Panel, row: int, column: int, x: float, y: float) -> list[Any]:

@@ -1,7 +1,8 @@
 """The table of methods: the runs it is made of, and how each is measured.
 
     start     the model that all runs of a ledger begin with: OUT/NAME/trials.jsonl
-    arm       "paper": the paper's learning rate and hyperparameters (those of its BERT-base recipe, else the defaults);
+    arm       "paper": the paper's learning rate and hyperparameters for BERT-base, where it is about text; the defaults
+              of methods whose paper is about pictures, or gives none;
               "chosen": the best of :data:`SETTINGS` on STS-B's development split, the same four for every method
 
 Every run trains :data:`STEPS` steps of :data:`BATCH_SIZE` sentences, and its last step is judged. The sentences are the
@@ -35,11 +36,16 @@ SENTENCES, STEPS, BATCH_SIZE = 20_000, 120, 64
 SETTINGS: tuple[tuple[float, float], ...] = tuple(product((3e-5, 1e-4), (0.05, 0.1)))
 #: The learning rate of methods whose paper gives none for BERT-base.
 LEARNING_RATE = 3e-5
+#: Those of papers that have no recipe here, since a run of theirs needs more than one command.
+LEARNING_RATES: Mapping[str, float] = {"diffcse": 7e-6}
+#: A method without a recipe of its own, by the methods that it is put together of.
+PARTS_OF: Mapping[str, tuple[str, ...]] = {"hncse": ("hncse-pm", "hncse-hnm")}
 PAPER, CHOSEN = "paper", "chosen"
 #: Seeds of each method; the five of :data:`studies.runs.METHODS` get more.
 SEEDS, SEEDS_OF_FIVE = 3, 5
-#: What a method needs beside its defaults on an encoder that makes no difference between cases.
-ON_UNCASED: Mapping[str, Mapping[str, Any]] = {"cards": {"views": "dropout,retrieved"}}
+#: What a method needs to run from these starts: their tokenizer makes no difference between cases, and the second start
+#: is the only language model with their words.
+FITTED: Mapping[str, Mapping[str, Any]] = {"cards": {"views": "retrieved"}, "diffcse": {"generator": "start"}}
 #: What a row keeps of a run's summary.
 KEPT = ("steps", "skipped_steps", "precision", "rows", "view_cosine")
 WITHOUT_TRANSFER, ALL_TASKS = ("sts", "geometry"), ("sts", "geometry", "transfer")
@@ -204,12 +210,14 @@ def methods() -> tuple[str, ...]:
 
 
 def paper_options(method: str) -> dict[str, Any]:
-    """Learning rate and hyperparameters of the paper's BERT-base recipe; without one, the method's defaults."""
-    for recipe in RECIPES:
-        if recipe.method == method and recipe.name.endswith("/bert-base"):
-            own = {"learning_rate": recipe.learning_rate, **recipe.hyperparameters}
-            return {"method": method, **own, **ON_UNCASED.get(method, {})}
-    return {"method": method, "learning_rate": LEARNING_RATE, **ON_UNCASED.get(method, {})}
+    """Learning rate and hyperparameters of the paper for BERT-base; where it gives none, the method's defaults."""
+    published: dict[str, Any] = {}
+    for name in PARTS_OF.get(method, (method,)):
+        for recipe in RECIPES:
+            if recipe.name == f"{name}/bert-base":
+                published |= {"learning_rate": recipe.learning_rate, **recipe.hyperparameters}
+    rate = {"learning_rate": LEARNING_RATES.get(method, LEARNING_RATE)}
+    return {"method": method, **rate, **published, **FITTED.get(method, {})}
 
 
 def _changed(method: str, setting: tuple[float, float]) -> dict[str, float]:

@@ -75,6 +75,11 @@ def test_the_papers_hyperparameters_are_those_of_its_recipe() -> None:
     assert paper_options("hncse-pm")["raw_vectors"] is True
     assert paper_options("focal-infonce")["margin"] == 0.3
     assert paper_options("simcse")["learning_rate"] == 3e-5
+    assert paper_options("hncse") == {
+        **paper_options("hncse-hnm"),
+        **paper_options("hncse-pm"),
+        "method": "hncse",
+    }
 
 
 def test_what_is_measured_is_not_measured_again(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
