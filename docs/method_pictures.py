@@ -17,11 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from contrapose.contract import Loss, Views, split_key
+from contrapose.contract import Loss, Method, Views, split_key
 from contrapose.objectives.catalogue import recipe
 from contrapose.objectives.objective import Objective
 from contrapose.report.svg import element, words
 from contrapose.testing.toys import beside, supplies, tokens
+from contrapose.text.catalogue import AUTO, text_parts_named
 
 FOLDER = "methods/pictures"
 ROWS, WIDTH, SEED = 8, 12, 3
@@ -30,6 +31,8 @@ TEMPERATURE = 0.15
 CELL, GAP, TOP, LEFT, PANEL_GAP = 17, 10, 70, 34, 46
 #: The height of a line of words.
 LINE = 13
+#: Below a picture in which nothing changes.
+SAME_TABLE = "The table is SimCSE's: texts change, or what happens between steps."
 #: Columns of one origin that are drawn; a block may have many more.
 MOST_COLUMNS = 8
 #: A gradient below this share of the largest is drawn as none.
@@ -71,16 +74,16 @@ def picture_of(method: str) -> str:
     """The SVG of a method."""
     plain_loss, _ = _scored("simcse")
     loss, views = _scored(method)
-    base = _gradient(plain_loss)
+    base, own = _gradient(plain_loss), _gradient(loss)
     panels = [_table("SimCSE", plain_loss, plain_loss, scale := base.abs().max().item())]
     if method != "simcse":
-        own = _gradient(loss)
         panels.append(_table(method, loss, plain_loss, max(scale, own.abs().max().item())))
         panels[0] = replace(panels[0], scale=panels[1].scale)
     for name, term in loss.terms.items():
         if name != "contrast":
             panels.append(_term(name, term, views))
-    return _drawn(method, panels)
+    same = method != "simcse" and torch.equal(own, base) and len(panels) == 2
+    return _drawn(method, panels, SAME_TABLE if same else "")
 
 
 def _batch() -> tuple[Views, Tensor]:
@@ -123,7 +126,7 @@ def _scored(method: str) -> tuple[Loss, Views]:
         for part in objective.parts.values():
             part.refresh(0, torch.arange(ROWS), meaning.float())  # type: ignore[operator]
     objective.observe(_with_needs(earlier, meaning.roll(3, dims=1), objective))
-    given = _with_needs(views, meaning, objective)
+    given = _with_given_negatives(_with_needs(views, meaning, objective), meaning, made.method)
     leaves = {
         name: vectors.detach().clone().requires_grad_(_is_trained(name))
         for name, vectors in given.by_name.items()
@@ -145,6 +148,22 @@ def _with_needs(views: Views, meaning: Tensor, objective: Objective) -> Views:
             width = given.by_name[name].shape[1]
             said[name] = torch.nn.functional.pad(meaning, (0, width - WIDTH)).to(given.by_name[name].dtype)
     return given.with_views(**said)
+
+
+def _with_given_negatives(views: Views, meaning: Tensor, method: Method) -> Views:
+    """The further views that a method's text parts give, retrieved neighbours for example: like the row's text."""
+    further = [
+        name
+        for part in text_parts_named(AUTO, method.text_parts)
+        for name in part.gives
+        if name not in views.by_name
+    ]
+    for number, name in enumerate(further):
+        random = torch.Generator().manual_seed(SEED + 1 + number)
+        noise = 0.3 * torch.randn(ROWS, WIDTH, generator=random, dtype=torch.float64)
+        ids = {**views.text_ids, name: torch.arange(ROWS) + 50}
+        views = replace(views.with_views(**{name: meaning + noise}), text_ids=ids)
+    return views
 
 
 def _is_trained(name: str) -> bool:
@@ -208,7 +227,7 @@ def _shown(count: int) -> int:
     return min(count, MOST_COLUMNS)
 
 
-def _drawn(method: str, panels: Sequence[Panel]) -> str:
+def _drawn(method: str, panels: Sequence[Panel], note: str = "") -> str:
     parts = [element("style", STYLE)]
     at = LEFT
     for number, panel in enumerate(panels):
@@ -216,6 +235,9 @@ def _drawn(method: str, panels: Sequence[Panel]) -> str:
         at += max(panel.width, 9.0 * len(panel.title)) + PANEL_GAP
     height = TOP + ROWS * CELL + 46
     parts += _legend(TOP + ROWS * CELL + 26)
+    if note:
+        parts.append(words(note, LEFT, height, anchor="start"))
+        height += LINE
     width = max(at - PANEL_GAP + 12, 560)
     label = f"What {method} does to a batch of eight sentences, beside SimCSE: which pairs it pulls and which it pushes"
     box = {"viewBox": f"0 0 {width:g} {height:g}", "width": f"{width:g}", "height": f"{height:g}"}

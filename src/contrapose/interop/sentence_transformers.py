@@ -86,6 +86,11 @@ class ContraposeLoss(nn.Module):
                 f"method '{method}' acts between the steps of training ({self.recipe.protocol_class.name}), and "
                 f"sentence-transformers calls a loss within them: use contrapose train --method {method}"
             )
+        if makers := [part if isinstance(part, str) else part.name for part in self.recipe.method.text_parts]:
+            raise UsageError(
+                f"method '{method}' makes texts of its own ({', '.join(makers)}), and sentence-transformers gives a "
+                f"loss the columns of its data set: use contrapose train --method {method}"
+            )
         self.parts, self.seed, self.mask_repeats = tuple(parts), seed, mask_repeats
         self.objective = self.recipe.build(width)
         self.objective.attach(Supplies(width=width, pooled_width=width, seed=seed))
