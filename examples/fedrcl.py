@@ -43,6 +43,8 @@ def train(weight: float) -> float:
         optimizer.zero_grad()
         loss.total.backward()
         optimizer.step()
+        if step % 30 == 0 or step == STEPS - 1:
+            print(f"step {step:3}  loss {loss.terms['contrast'].item():.4f}")
     cosine = torch.nn.functional.cosine_similarity(anchor, positive).mean().item()
     terms = ", ".join(f"{name} {term.item():.4f}" for name, term in loss.terms.items())
     print(f"weight {weight}: cosine of the views {cosine:.3f}; of the loss {terms}")

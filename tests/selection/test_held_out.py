@@ -46,10 +46,10 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
         seen.tokens += sum(map(len, self.token_ids(wanted)))
         return encode(self, wanted, **options)
 
-    def training(self: Encoder, token_ids: Any) -> Any:
+    def training(self: Encoder, token_ids: Any, *hidden: Any) -> Any:
         if self.training:
             seen.trained += sum(map(len, token_ids))
-        return pooled(self, token_ids)
+        return pooled(self, token_ids, *hidden)
 
     monkeypatch.setattr(Encoder, "encode", counting)
     monkeypatch.setattr(Encoder, "pooled", training)

@@ -101,7 +101,7 @@ def _ids(encoder: Encoder, positions: Any) -> list[list[int]]:
 def test_nothing_is_computed_twice_without_caching(encoder: Encoder) -> None:
     counted: list[int] = []
     pooled = encoder.pooled
-    encoder.pooled = lambda ids: (counted.append(len(ids)), pooled(ids))[1]  # type: ignore[method-assign,assignment]
+    encoder.pooled = lambda ids, *hidden: (counted.append(len(ids)), pooled(ids, *hidden))[1]  # type: ignore
     step(encoder, plan(chunk_size=64))
     assert sum(counted) == 64
     counted.clear()

@@ -27,8 +27,8 @@ Fault = Callable[[pytest.MonkeyPatch, Callable[[], bool], float], None]
 def bad_embedding(monkeypatch: pytest.MonkeyPatch, now: Callable[[], bool], value: float) -> None:
     pooled = Encoder.pooled
 
-    def poisoned(self: Encoder, ids: Any) -> Tensor:
-        vectors = pooled(self, ids)
+    def poisoned(self: Encoder, ids: Any, *hidden: Any) -> Tensor:
+        vectors = pooled(self, ids, *hidden)
         if not (now() and self.training):
             return vectors
         poison = torch.zeros_like(vectors)
@@ -194,7 +194,7 @@ def test_a_run_whose_embeddings_are_constant_rings_once_and_goes_on(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pooled = Encoder.pooled
-    monkeypatch.setattr(Encoder, "pooled", lambda self, ids: pooled(self, ids) * 1e-4 + 1)
+    monkeypatch.setattr(Encoder, "pooled", lambda self, *given: pooled(self, *given) * 1e-4 + 1)
     witness = Witness()
     run = run_tiny(place, tmp_path / "run", listener=witness, steps=COLLAPSE_PATIENCE + 5, views="crop")
     assert sum("Collapse at step" in notice for notice in witness.notices) == 1
@@ -215,7 +215,7 @@ def test_the_collapse_alarm_is_not_told_twice_after_a_resume(
 ) -> None:
     monkeypatch.setattr("contrapose.train.guard.COLLAPSE_PATIENCE", 3)
     pooled = Encoder.pooled
-    monkeypatch.setattr(Encoder, "pooled", lambda self, ids: pooled(self, ids) * 1e-4 + 1)
+    monkeypatch.setattr(Encoder, "pooled", lambda self, *given: pooled(self, *given) * 1e-4 + 1)
     with pytest.raises(Killed):
         run_tiny(place, tmp_path / "run", listener=Witness(kill_at=7), views="crop")
     witness = Witness()
