@@ -42,9 +42,13 @@ class ConfiguredMethod:
         return Objective(
             equation,
             values_for(hyperparameters_of(equation), values),
-            [_instance(part, values, width=width) for part in self.parts],
+            self._parts(width),
             self.method.needs,
         )
+
+    def _parts(self, width: int) -> list[Part]:
+        values = self.hyperparameters.model_dump()
+        return [_instance(part, values, width=width) for part in self.parts]
 
     def text_parts(
         self,
@@ -60,9 +64,14 @@ class ConfiguredMethod:
         values = self.hyperparameters.model_dump()
         chosen = text_parts_for(self.views, columns, self.method.text_parts)
         # Where nobody chose views, the columns of the data did, so that this is the first place where they are known.
-        records: tuple[Record, ...] = (self.method, *self.parts, *chosen, self.protocol_class)
-        refuse_exclusions(records, f"method '{self.method.name}'")
+        self.refuse_exclusions(chosen, f"method '{self.method.name}'")
         return tuple(_instance(part, values, max_words=max_words, token_ids=token_ids) for part in chosen)
+
+    def refuse_exclusions(self, texts: Sequence[type[TextPart]], where: str) -> None:
+        """Raise UsageError where two of the method, its parts with their hyperparameters, the text parts and the
+        protocol do not go together."""
+        records: tuple[Record, ...] = (self.method, *self._parts(width=1), *texts, self.protocol_class)
+        refuse_exclusions(records, where)
 
     def try_texts_and_protocol(self) -> None:
         """Make the protocol, and the text parts as far as they are chosen before the data is known. Raises ValueError

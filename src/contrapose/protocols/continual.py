@@ -30,7 +30,10 @@ class Continual(TrainingProtocol):
     idea = "The corpora are learnt one after the other, each against the model that the one before it made."
     excludes: ClassVar[Mapping[str, str]] = {
         "retrieved": "Retrieved negatives are of the whole corpus, so that a step would learn from text whose turn has "
-        "not come."
+        "not come.",
+        "propensity-pairs": "Pairs are drawn from the whole corpus, so that a step would learn from text whose turn "
+        "has not come.",
+        "cluster-filter": "Clusters are made of the whole corpus, text whose turn has not come among it.",
     }
     #: An earlier model that is to follow the tasks must be a copy.
     defaults: ClassVar[Mapping[str, Any]] = {"previous": "self"}
