@@ -159,7 +159,7 @@ class PretrainingSettings(TrainingSettings):
 
 #: Section -> the keys of it that a pretraining run has; the rest of a training run's settings mean nothing here.
 KEYS: Mapping[str, tuple[str, ...]] = {
-    "data": tuple(key for key in DataSettings.model_fields if key != "views"),
+    "data": tuple(key for key in DataSettings.model_fields if key not in ("views", "label_column")),
     "encoder": tuple(key for key in EncoderSettings.model_fields if key != "head"),
     "scratch": tuple(ScratchSettings.model_fields),
     "masking": tuple(MaskingSettings.model_fields),
