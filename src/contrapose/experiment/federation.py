@@ -85,7 +85,7 @@ class Federation(Experiment):
         return {**shared, "parts": list(self.parts)}
 
     def trials(self) -> list[Trial]:
-        """The federated run first: what is refused, too few rows for the clients, is refused before any training."""
+        """The federated run first: too few rows for its clients are then refused before anything is measured."""
         runs = [
             self.setting.trial(
                 {"method": name, "seed": seed},
@@ -94,7 +94,7 @@ class Federation(Experiment):
             for seed in range(self.seeds)
             for name in (FEDERATED, CENTRAL)
         ]
-        return [*([self.setting.start()] if self.setting.data else []), *runs]
+        return [*runs, *([self.setting.start()] if self.setting.data else [])]
 
     def measure(self, trial: Trial, folder: Path, listener: TrialListener) -> TrialResult:
         """Train in the experiment's own folder, where the model stays, and measure."""
