@@ -79,7 +79,8 @@ def num_steps_of(settings: RunSettings, num_rows: int) -> int:
     num_steps = steps_of(settings, num_rows)
     if settings.training.warmup_steps >= num_steps:
         raise UsageError(
-            f"warmup_steps ({settings.training.warmup_steps}) must be below the {num_steps} steps of the run"
+            f"warmup_steps ({settings.training.warmup_steps}) must be below the {num_steps} steps of the run: "
+            f"give --warmup-steps {num_steps // 2}, more --steps, or more text"
         )
     return num_steps
 
