@@ -8,7 +8,8 @@ import unicodedata
 import numpy as np
 import pytest
 
-from contrapose.data.corpus import Corpus, CorpusStatistics, build_corpus
+from contrapose.data.corpus import Corpus, build_corpus
+from contrapose.data.corpus_statistics import CorpusStatistics
 from contrapose.errors import CorruptFile, DataError, EmptyCorpus, TooManyBadRows, UsageError
 
 

@@ -103,6 +103,20 @@ def test_other_views_have_the_last_template_and_as_much_of_the_text(folder: Path
         assert row[-len(encoder.templates[number].closing) :] == list(encoder.templates[number].closing)
 
 
+def test_a_longer_template_of_other_views_stays_within_the_models_length(folder: Path) -> None:
+    longer = "a dog {text} is in [MASK] again and again and again and again"
+    encoder = Encoder.load(folder, templates=(FIRST, longer))
+    assert len(encoder.templates[1]) > len(encoder.templates[0])
+    texts = ["a cat " * 200]
+    rows, numbers = ids_of_views(encoder, {"anchor": texts, "positive": texts}, encoder.max_length)
+    assert len(rows[1]) == encoder.max_length
+    first, other = (
+        row[encoder.templates[number].text_of(row)] for row, number in zip(rows, numbers, strict=True)
+    )
+    assert first == other, "all views have as much of the text"
+    assert encoder.pooled(rows).isfinite().all()
+
+
 def test_an_encoder_without_template_reads_as_ever(folder: Path) -> None:
     encoder = Encoder.load(folder)
     rows, numbers = ids_of_views(encoder, {"anchor": ["a cat"], "positive": ["a dog"]}, 9)

@@ -144,6 +144,11 @@ def test_too_little_text_to_hold_out_any_is_not_measured(place: Place, tmp_path:
     assert (summary["loss_before"], summary["loss_after"]) == (None, None)
 
 
+def test_where_no_word_was_hidden_nothing_was_measured(place: Place, tmp_path: Path) -> None:
+    summary = pretrain_tiny(place, tmp_path / "run", steps=2, mask_rate=1e-12).summary
+    assert (summary["loss_after"], summary["accuracy_after"], summary["hidden_words"]) == (None, None, 0)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -153,6 +158,11 @@ def test_too_little_text_to_hold_out_any_is_not_measured(place: Place, tmp_path:
         ({"mask_rate": 1.0}, "mask_rate"),
         ({"head": "none"}, "unknown option 'head'"),
         ({"margin": 0.3}, "unknown option 'margin'"),
+        ({"label_column": "class"}, "unknown option 'label_column'"),
+        (
+            {"steps": None, "epochs": 1, "warmup_steps": 99},
+            "give --warmup-steps [0-9]+, more text, or more --steps",
+        ),
         ({"max_length": 1_000}, "64"),
     ],
 )

@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file, save
 
 from contrapose.encoder.encoder import Encoder
-from contrapose.errors import UsageError
+from contrapose.errors import ResumeRefused, UsageError
 from contrapose.objectives.catalogue import describe, recipe
 from contrapose.train.checkpoint import load
-from tests.train.runs import Place, Witness, run_tiny
+from tests.train.runs import Killed, Place, Witness, run_tiny
 
 OPTIONS: dict[str, Any] = {
     "method": "sparse-cse",
@@ -133,6 +133,18 @@ def test_a_blend_would_fill_the_zeros_so_it_is_refused(place: Place, tmp_path: P
         UsageError, match=r"--blend 0\.5: a blend with the pretrained model would fill the weights"
     ):
         run_tiny(place, tmp_path / "run", **OPTIONS, blend=0.5)
+
+
+def test_the_same_command_goes_on_and_another_blend_does_not(place: Place, tmp_path: Path) -> None:
+    options = {**OPTIONS, "blend": None, "steps": 4}
+    out = tmp_path / "run"
+    with pytest.raises(Killed):
+        run_tiny(place, out, listener=Witness(kill_at=3), save_every=1, **options)
+    resumed = run_tiny(place, out, resume=True, save_every=1, **options)
+    assert resumed.summary["steps"] == 4
+    assert resumed.summary["blend"] == 1.0
+    with pytest.raises(ResumeRefused, match=r"selection\.blend was 1\.0 and is 0\.5"):
+        run_tiny(place, out, resume=True, **{**options, "blend": 0.5})
 
 
 def test_the_record_says_that_it_is_a_reconstruction() -> None:

@@ -15,7 +15,8 @@ from contrapose.cli.options import Json, Quiet, examples
 from contrapose.cli.run_view import time_line
 from contrapose.cli.settings_options import takes_settings
 from contrapose.hints import command
-from contrapose.pretrain.settings import KEYS, nested, resolve, sections
+from contrapose.pretrain.configuration import nested, resolve
+from contrapose.pretrain.settings import KEYS, sections
 
 if TYPE_CHECKING:
     from contrapose.pretrain.settings import PretrainSettings

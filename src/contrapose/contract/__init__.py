@@ -27,7 +27,7 @@ from contrapose.contract.teacher import (
     teacher_similarity,
 )
 from contrapose.contract.template import Template
-from contrapose.contract.text_part import TextPart, TextRows
+from contrapose.contract.text_part import TextPart, TextRows, first_texts
 from contrapose.contract.views import Tokens, Views, key_of, split_key
 from contrapose.maths.scores import Columns, ScoreTable
 
@@ -61,6 +61,7 @@ __all__ = [
     "Tokens",
     "TrainingProtocol",
     "Views",
+    "first_texts",
     "key_of",
     "needs_previous",
     "needs_teacher",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import ClassVar, Protocol
 
 import numpy as np
 from torch import Tensor
+
+#: Rows whose texts are read together.
+ROWS_PER_BLOCK = 8_192
 
 
 class TextRows(Protocol):
@@ -20,6 +23,14 @@ class TextRows(Protocol):
     def take(self, row_ids: np.ndarray | Sequence[int]) -> dict[str, list[str]]:
         """Column name -> the texts of these rows, in that order."""
         ...
+
+
+def first_texts(corpus: TextRows, rows_N: np.ndarray) -> Iterator[tuple[slice, list[str]]]:
+    """(which of ``rows_N``, the first text of each), a block at a time: memory is flat, however long the corpus is."""
+    for start in range(0, len(rows_N), ROWS_PER_BLOCK):
+        block = slice(start, min(start + ROWS_PER_BLOCK, len(rows_N)))
+        texts, *_ = corpus.take(rows_N[block]).values()
+        yield block, texts
 
 
 class TextPart(ABC):

@@ -14,26 +14,11 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from contrapose.encoder.dropout import set_dropout
 from contrapose.encoder.tokens import is_panic, reason_of
 from contrapose.encoder.weights import outline, read_pooler, refuse_larger_model, refuse_other_weights
-from contrapose.errors import ContraposeError, ModelError, UsageError
+from contrapose.errors import ContraposeError, ModelError
 from contrapose.seeds import seeded
-
-#: The names under which configurations of different architectures keep a dropout probability of the backbone.
-DROPOUT_NAMES = (
-    "hidden_dropout_prob",
-    "attention_probs_dropout_prob",
-    "hidden_dropout",
-    "attention_dropout",
-    "embedding_dropout",
-    "mlp_dropout",
-    "activation_dropout",
-    "dropout",
-    "dropout_rate",
-    "embd_pdrop",
-    "resid_pdrop",
-    "attn_pdrop",
-)
 
 
 class NoLanguageHead(ModelError):
@@ -55,7 +40,7 @@ def load_backbone(folder: Path, name: str, dropout: float | None = None) -> Load
     """
     with _loading(folder, name):
         config = _config(folder)
-        _set_dropout(config, dropout, name)
+        set_dropout(config, dropout, name)
         architecture = _architecture(config)
         extra = {"add_pooling_layer": False} if has_pooling_switch(architecture) else {}
         expected = outline(architecture, config)
@@ -192,31 +177,6 @@ def _check_vocabulary(backbone: Any, tokenizer: Any, name: str) -> None:
             f"the tokenizer of '{name}' has a token with the number {largest}, the model only {rows}: "
             "they do not belong together"
         )
-
-
-def _set_dropout(config: Any, dropout: float | None, name: str) -> None:
-    if dropout is None:
-        return
-    if not 0.0 <= dropout < 1.0:
-        raise UsageError(f"dropout must be at least 0 and below 1, got {dropout}")
-    known = [key for key in DROPOUT_NAMES if isinstance(getattr(config, key, None), (int, float))]
-    if not known:
-        raise UsageError(f"'{name}' ({config.model_type}) has no dropout that could be set")
-    for key in known:
-        setattr(config, key, dropout)
-
-
-def dropout_probability(module: nn.Module) -> float:
-    """The largest dropout probability in a model: of its dropout layers, and of attention that applies its own."""
-    largest = 0.0
-    for part in module.modules():
-        if isinstance(part, nn.modules.dropout._DropoutNd):
-            largest = max(largest, float(part.p))
-        for key in ("attention_dropout", "dropout", "dropout_prob"):
-            value = getattr(part, key, None)
-            if isinstance(value, float):
-                largest = max(largest, value)
-    return largest
 
 
 def width_of(backbone: Any, name: str) -> int:

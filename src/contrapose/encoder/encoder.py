@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from contrapose.encoder import backbone as backbones
+from contrapose.encoder.backbone import load_backbone, width_of
+from contrapose.encoder.dropout import dropout_probability
 from contrapose.encoder.encode import encode
 from contrapose.encoder.export import LanguageHead, save
 from contrapose.encoder.fingerprint import hash_of
@@ -110,7 +111,7 @@ class Encoder(nn.Module):
         if pooling is not None:
             check_pooling(pooling)
         source, layout = open_model(model, revision)
-        network, tokenizer, pooler = backbones.load_backbone(layout.backbone, source.name, dropout)
+        network, tokenizer, pooler = load_backbone(layout.backbone, source.name, dropout)
         chosen_pooling = "mask" if templates else pooling or layout.pooling
         if templates and pooling not in (None, "mask"):
             raise UsageError(
@@ -121,7 +122,7 @@ class Encoder(nn.Module):
             write_around_every_text(tokenizer, around[0])
         if chosen_pooling == "mask":
             check_mask_pooling(tokenizer, layout.weighted_token, source.name)
-        width = backbones.width_of(network, source.name)
+        width = width_of(network, source.name)
         encoder = cls(
             network,
             tokenizer,
@@ -279,7 +280,7 @@ class Encoder(nn.Module):
 
     def dropout_probability(self) -> float:
         """The largest dropout probability in the backbone; 0 means that two passes in training mode are equal."""
-        return backbones.dropout_probability(self.backbone)
+        return dropout_probability(self.backbone)
 
     def fingerprint(self) -> str:
         """sha256 over the weights and all else that shapes a vector: pooling, normalisation, lengths, tokenizer."""

@@ -107,10 +107,14 @@ def ids_of_views(
     The first view has the first of the encoder's templates, all others the last.
     """
     texts = [text for view in views.values() for text in view]
-    ids = encoder.token_ids(texts, encoder.length_for(max_length))
+    longest = encoder.length_for(max_length)
     if len(encoder.templates) < 2:
+        ids = encoder.token_ids(texts, longest)
         return ids, [0] * len(ids)
     first, *_, last = encoder.templates
+    # A longer last template needs its room too: beyond the model's length there may be no positions.
+    room = max(0, len(last) - len(first))
+    ids = encoder.token_ids(texts, min(longest, encoder.max_length - room))
     num_first = len(next(iter(views.values())))
     rest = [[*last.opening, *row[first.text_of(row)], *last.closing] for row in ids[num_first:]]
     return ids[:num_first] + rest, [0] * num_first + [len(encoder.templates) - 1] * len(rest)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contrapose.errors import UsageError
-from contrapose.pretrain.settings import PretrainSettings, nested, resolve
+from contrapose.pretrain.configuration import nested, resolve
+from contrapose.pretrain.settings import PretrainSettings
 from contrapose.train.api import Run, stoppable
 
 if TYPE_CHECKING:

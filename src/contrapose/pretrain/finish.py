@@ -60,11 +60,13 @@ def finish(session: Session, began: float) -> None:
 
 
 def _held_out(session: Session) -> dict[str, Any]:
-    """The loss of hidden words before and after, and how many were filled in; None where no text was held out."""
+    """The loss of hidden words before and after, and how many were filled in; None where no word was measured."""
     looks: dict[int, dict[str, Any]] = {}
     if session.processes.is_first:
         rows = read_rows(session.metrics.path) if session.metrics.path.exists() else []
-        looks = {row["step"]: row["evaluation"] for row in rows if "evaluation" in row}
+        looks = {
+            row["step"]: row["evaluation"] for row in rows if row.get("evaluation", {}).get("hidden_words")
+        }
     before, after = looks.get(0, {}), looks.get(session.progress.step, {})
     return {
         "loss_before": before.get("masked_loss"),

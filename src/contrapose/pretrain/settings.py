@@ -17,8 +17,8 @@ from pydantic import (
     model_validator,
 )
 
-from contrapose.config import Frozen, validate
-from contrapose.errors import UsageError, nearest
+from contrapose.config import Frozen
+from contrapose.errors import nearest
 from contrapose.selection.settings import SelectionSettings
 from contrapose.train.settings import (
     DataSettings,
@@ -159,7 +159,7 @@ class PretrainingSettings(TrainingSettings):
 
 #: Section -> the keys of it that a pretraining run has; the rest of a training run's settings mean nothing here.
 KEYS: Mapping[str, tuple[str, ...]] = {
-    "data": tuple(key for key in DataSettings.model_fields if key != "views"),
+    "data": tuple(key for key in DataSettings.model_fields if key not in ("views", "label_column")),
     "encoder": tuple(key for key in EncoderSettings.model_fields if key != "head"),
     "scratch": tuple(ScratchSettings.model_fields),
     "masking": tuple(MaskingSettings.model_fields),
@@ -232,33 +232,3 @@ def sections() -> dict[str, type[BaseModel]]:
         "saving": SavingSettings,
     }
     return models
-
-
-def nested(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Flat options as tables; ``None`` means "not given". Raises UsageError for a name that no section has.
-
-    >>> nested({"steps": 10, "layers": 2, "mask_rate": None, "out": "runs/a"})
-    {'training': {'steps': 10}, 'scratch': {'layers': 2}, 'out': 'runs/a'}
-    """
-    tables: dict[str, Any] = {}
-    for name, value in options.items():
-        if value is None:
-            continue
-        if name == "out":
-            tables["out"] = str(value)
-            continue
-        section = next((section for section, keys in KEYS.items() if name in keys), None)
-        if section is None:
-            known = [key for keys in KEYS.values() for key in keys]
-            raise UsageError(f"unknown option '{name}'{nearest(name, known)} Known: {', '.join(known)}")
-        tables.setdefault(section, {})[name] = value
-    return tables
-
-
-def resolve(tables: Mapping[str, Any], where: str = "options") -> PretrainSettings:
-    """Settings from tables. Raises UsageError, in one line for each mistake."""
-    if "out" not in tables:
-        raise UsageError("no run folder: give --out FOLDER")
-    if not tables.get("data", {}).get("corpus"):
-        raise UsageError("no corpus: give at least one file, folder or glob of text")
-    return validate(PretrainSettings, tables, where=where)

@@ -16,9 +16,10 @@ from torch import Tensor
 from contrapose.contract import Part, Views
 from contrapose.encoder.encoder import Encoder
 from contrapose.objectives.objective import Objective
+from contrapose.train.batch_tokens import tokens_of_batch
 from contrapose.train.dropout import SeededDropout
 from contrapose.train.gradients import sparse_lookups
-from contrapose.train.step import StepPlan, TokenizedBatch, tokens_of_batch
+from contrapose.train.step import StepPlan, TokenizedBatch
 
 #: The part of every method that has this loss; here it stands alone.
 PART = "mlm"

@@ -13,14 +13,14 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from contrapose.contract import TextRows
+from contrapose.contract import TextRows, first_texts
 from contrapose.errors import MissingExtra, UsageError
 from contrapose.maths.candidates import among_candidates
 from contrapose.maths.nearest import Nearest, nearest
 from contrapose.seeds import derive
 from contrapose.text.identity import text_hashes
 
-#: Queries searched together, and rows whose texts are read together.
+#: Queries searched together.
 ROWS_PER_BLOCK = 8_192
 #: Candidates that FAISS is asked for beyond those that are wanted: it rounds, and equals have no order there.
 SPARE = 8
@@ -56,17 +56,9 @@ def check_neighbours(rows: int, neighbours: int, by: str, *, what: str) -> None:
         )
 
 
-def texts_of(corpus: TextRows, rows_N: np.ndarray) -> Iterator[tuple[slice, list[str]]]:
-    """(which of ``rows_N``, their texts), a block at a time."""
-    for start in range(0, len(rows_N), ROWS_PER_BLOCK):
-        block = slice(start, start + ROWS_PER_BLOCK)
-        texts, *_ = corpus.take(rows_N[block]).values()
-        yield block, texts
-
-
 def keys_of(corpus: TextRows, rows_N: np.ndarray) -> np.ndarray:
     """(N,) int64, equal for rows of equal text. Raises UsageError where all rows say the same."""
-    keys_N = np.concatenate([text_hashes(texts).numpy() for _, texts in texts_of(corpus, rows_N)])
+    keys_N = np.concatenate([text_hashes(texts).numpy() for _, texts in first_texts(corpus, rows_N)])
     if (keys_N == keys_N[0]).all():
         raise UsageError(f"all {len(rows_N):,} rows to train on have one text: there is no other to retrieve")
     return keys_N

@@ -23,7 +23,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from contrapose.contract import TextPart, TextRows
+from contrapose.contract import TextPart, TextRows, first_texts
 from contrapose.seeds import numpy_generator
 from contrapose.text.neighbours import (
     NeighboursBy,
@@ -32,7 +32,6 @@ from contrapose.text.neighbours import (
     keys_of,
     neighbours_in_blocks,
     other_rows,
-    texts_of,
 )
 from contrapose.text.sampling import Bands, draw, expected, length_weights, negative_weights, positive_weights
 from contrapose.text.surface import Unit, grams_of, surface_similarity
@@ -118,7 +117,7 @@ class SampledPairs(TextPart):
             candidates_NK[block], cosine_NK[block] = near.rows_QK, near.scores_QK
         cosine_NK[candidates_NK < 0] = np.nan
         bands = Bands.of((1 + cosine_NK) / 2, self.quantiles)
-        texts = [text for _, texts in texts_of(corpus, rows_N) for text in texts]
+        texts = [text for _, texts in first_texts(corpus, rows_N) for text in texts]
         grams = grams_of(texts, self.unit)
         even = (
             length_weights([len(text.split()) for text in texts], candidates_NK)

@@ -79,8 +79,8 @@ def num_steps_of(settings: RunSettings, num_rows: int) -> int:
     num_steps = steps_of(settings, num_rows)
     if settings.training.warmup_steps >= num_steps:
         raise UsageError(
-            f"warmup_steps ({settings.training.warmup_steps}) must be below the {num_steps} steps of the run: "
-            f"give --warmup-steps {num_steps // 2}, more --steps, or more text"
+            f"warmup_steps ({settings.training.warmup_steps}) must be below the {num_steps} steps of the run: give "
+            f"--warmup-steps {num_steps // 2}, more text, or more --steps"
         )
     return num_steps
 

@@ -78,8 +78,13 @@ def resolve(*layers: Mapping[str, Any], where: str = "options") -> RunSettings:
     merged: dict[str, Any] = {}
     for layer in layers:
         merged = merge(merged, layer)
-    if "out" not in merged:
-        raise UsageError("no run folder: give --out FOLDER")
-    if not merged.get("data", {}).get("corpus"):
-        raise UsageError("no corpus: give at least one file, folder or glob of text")
+    require_folder_and_corpus(merged)
     return validate(RunSettings, merged, where=where)
+
+
+def require_folder_and_corpus(tables: Mapping[str, Any]) -> None:
+    """Raise UsageError where one of the two that have no default is missing."""
+    if "out" not in tables:
+        raise UsageError("no run folder: give --out FOLDER")
+    if not tables.get("data", {}).get("corpus"):
+        raise UsageError("no corpus: give at least one file, folder or glob of text")

@@ -9,15 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from contrapose.contract import Needs
+from contrapose.contract import Needs, first_texts
 from contrapose.data.corpus import Corpus
 from contrapose.errors import UsageError
 from contrapose.regularizers.classifier import Classifier
 from contrapose.train.session import Session
 from contrapose.train.settings import RunSettings
-
-#: Rows encoded and classified at once.
-ROWS_PER_BLOCK = 8_192
 
 
 @dataclass(frozen=True)
@@ -62,16 +59,14 @@ def held_out_accuracy(session: Session) -> dict[str, Any]:
         return {}
     classifier, right = cast("Classifier", parts[Classifier.name]), 0
     with session.listener.task("classifying held-out rows", len(rows), "row"), torch.no_grad():
-        for start in range(0, len(rows), ROWS_PER_BLOCK):
-            block = rows[start : start + ROWS_PER_BLOCK]
-            first, *_ = session.corpus.take(block).values()
+        for block, texts in first_texts(session.corpus, rows):
             vectors_ND = torch.from_numpy(
                 session.encoder.encode(
-                    first, normalize=False, precision=session.precision, progress=session.listener.advance
+                    texts, normalize=False, precision=session.precision, progress=session.listener.advance
                 )
             )
             told_N = classifier.classify(vectors_ND.to(session.encoder.device)).cpu()
-            right += int((told_N == labels_N[torch.from_numpy(block)]).sum())
+            right += int((told_N == labels_N[torch.from_numpy(rows[block])]).sum())
     accuracy = right / len(rows)
     classes = classifier.head.out_features
     session.listener.notice(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import nn
@@ -18,13 +17,12 @@ from contrapose.errors import UsageError
 from contrapose.listening import Listener
 from contrapose.objectives.catalogue import recipe
 from contrapose.objectives.configured import ConfiguredMethod
-from contrapose.selection.budget import EvaluationPlan
-from contrapose.selection.criterion import Criterion, choose_criterion
-from contrapose.selection.held_out import evaluations_of_run
+from contrapose.selection.criterion import choose_criterion
 from contrapose.train.batches import Batches
 from contrapose.train.beginning import begin, num_steps_of, read_corpus, write_or_restore
 from contrapose.train.chunks import CPU_GROUPS, GPU_GROUPS
 from contrapose.train.labels import check_label_column, read_labels
+from contrapose.train.looks import evaluate_pretrained, facts_of_looks, plan_evaluations
 from contrapose.train.modules import module_tree, trainable
 from contrapose.train.optimizer import make_optimizer
 from contrapose.train.preflight import Cleared
@@ -129,13 +127,13 @@ def prepare(
     protocol.attach(trainable(modules), torch.from_numpy(rows), seed=settings.training.seed)
     protocol.to(device)
     criterion = choose_criterion(settings.selection, corpus, held_out, listener)
-    looks = _plan_evaluations(settings, criterion, encoder, batches, num_steps)
+    looks = plan_evaluations(settings, criterion, encoder, batches, num_steps)
     looks = after_whole_ones(looks, protocol)
     if begun.goes_on and (before := looked_at_before(folder)) is not None:
         # A longer run may afford more rows, but scores of other rows are not those of the steps that were done.
         looks = replace(looks, rows=min(looks.rows, before))
-    looking = _evaluate_pretrained(criterion, looks, encoder, listener, bf16=bf16)
-    facts |= _facts_of_looks(criterion, looks, num_steps)
+    looking = evaluate_pretrained(criterion, looks, encoder, listener, bf16=bf16)
+    facts |= facts_of_looks(criterion, looks, num_steps)
     groups = settings.training.length_groups or (CPU_GROUPS if device.type == "cpu" else GPU_GROUPS)
     session = Session(
         settings=settings,
@@ -174,46 +172,6 @@ def prepare(
     write_or_restore(session, beside.fingerprints, begun, resume=resume)
     session.tell_preparation(began, looking)
     return session
-
-
-def _plan_evaluations(
-    settings: RunSettings, criterion: Criterion | None, encoder: Encoder, batches: Batches, num_steps: int
-) -> EvaluationPlan:
-    """How often is evaluated, and on how much text, from what a batch costs."""
-    return evaluations_of_run(
-        settings.selection,
-        criterion,
-        encoder,
-        (text for view in batches.at(0).texts.values() for text in view),
-        max_length=settings.training.max_length,
-        num_steps=num_steps,
-    )
-
-
-def _evaluate_pretrained(
-    criterion: Criterion | None, looks: EvaluationPlan, encoder: Encoder, listener: Listener, *, bf16: bool
-) -> float:
-    """Measure the model as it is before the first step, the baseline of all that follows; the seconds it took."""
-    if criterion is None:
-        return 0.0
-    criterion.keep(looks.rows)
-    with listener.task("evaluating the pretrained model"), encoder.in_mode(training=False):
-        began = time.perf_counter()
-        criterion.begin(encoder, "bf16" if bf16 else "fp32")
-        return time.perf_counter() - began
-
-
-def _facts_of_looks(criterion: Criterion | None, looks: EvaluationPlan, num_steps: int) -> dict[str, Any]:
-    """What chooses the checkpoint, on how much text, and how often that is looked at."""
-    if criterion is None:
-        return {"criterion": "the last step", "eval_every": num_steps, "evaluations": 0, "closing_looks": 0}
-    return {
-        "criterion": criterion.about,
-        "eval_every": looks.eval_every,
-        "evaluations": looks.num_evaluations(num_steps),
-        "closing_looks": looks.between,
-        "look_in_steps": looks.in_steps,
-    }
 
 
 def _with_all_hyperparameters(settings: RunSettings, made: ConfiguredMethod) -> RunSettings:

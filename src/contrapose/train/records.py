@@ -49,9 +49,10 @@ def lengthen(session: Session) -> None:
             f"To train on from it, start a new run with --model {session.folder / 'model'} and another --out"
         )
     training = session.settings.training
+    rate = learning_rate(session.protocol.rate_step(done), now, training)
     session.listener.notice(
         f"the run goes on after step {done} to step {now}; it was to have {before}. The learning rate is from here on "
-        f"that of a run of {now} steps: {learning_rate(done, now, training):.3g} at the next step. The steps before "
+        f"that of a run of {now} steps: {rate:.3g} at the next step. The steps before "
         f"had the rates of a run of {before}, so this is not the run that --steps {now} from the start would have been"
     )
     # The configuration first: a kill in between leaves a longer one, which lengthens the run again.

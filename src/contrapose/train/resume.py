@@ -90,8 +90,8 @@ def check_method_file(folder: Path, sha256: str | None) -> None:
 def check_settings(folder: Path, settings: RunSettings, *, complete: bool) -> None:
     """Raise ResumeRefused, naming every setting that the run was begun with and that is another now.
 
-    complete: whether ``settings`` hold every hyperparameter of the method; if not, those that were not given are
-    left for later. The number of steps may be more than it was.
+    complete: whether ``settings`` hold every hyperparameter of the method, and the blend that its protocol demands; if
+    not, those that were not given are left for later. The number of steps may be more than it was.
     """
     record = read_record(folder)
     before, now = record["settings"], settings.model_dump(mode="json")
@@ -104,6 +104,8 @@ def check_settings(folder: Path, settings: RunSettings, *, complete: bool) -> No
             for name, change in differences.items()
             if not name.startswith(start) or name.removeprefix(start) in given
         }
+        if settings.selection.blend is None:
+            differences.pop("selection.blend", None)
     changed_length = [name for name in LENGTH if name in differences]
     if changed_length and (length := _length(record)):
         steps = steps_of(settings, length["rows"])

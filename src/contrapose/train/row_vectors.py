@@ -11,13 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from contrapose.contract import first_texts
 from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
 from contrapose.listening import Listener
 from contrapose.storage.syscalls import reporting
-
-#: Rows encoded and written together.
-ROWS_PER_BLOCK = 8_192
 
 
 @contextmanager
@@ -35,11 +33,9 @@ def row_vectors(
                 path, mode="w+", dtype=np.float32, shape=(len(rows_N), encoder.width)
             )
             with listener.task("encoding the corpus for the method", len(rows_N), "row"):
-                for start in range(0, len(rows_N), ROWS_PER_BLOCK):
-                    block = rows_N[start : start + ROWS_PER_BLOCK]
-                    first, *_ = corpus.take(block).values()
-                    vectors_ND[start : start + len(block)] = encoder.encode(
-                        first, normalize=False, precision=precision, progress=listener.advance
+                for block, texts in first_texts(corpus, rows_N):
+                    vectors_ND[block] = encoder.encode(
+                        texts, normalize=False, precision=precision, progress=listener.advance
                     )
             yield vectors_ND
         finally:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from contrapose.contract import Companion, Needs, Network, Supplies
+from contrapose.contract import Companion, Needs, Network, Supplies, first_texts
 from contrapose.data.corpus import Corpus
 from contrapose.encoder.backbone import NoLanguageHead
 from contrapose.encoder.encoder import Encoder
@@ -23,9 +23,6 @@ from contrapose.train.companions import Companions, changes
 from contrapose.train.environment import pick_precision
 from contrapose.train.settings import RunSettings
 from contrapose.train.vectors_file import fingerprint_of_file, read_vectors
-
-#: Rows whose texts are read at once.
-ROWS_PER_BLOCK = 8_192
 
 
 @dataclass(frozen=True)
@@ -99,11 +96,7 @@ def supply(
 
 def _text_ids(corpus: Corpus) -> Tensor:
     """(rows,) of the first text of every row, read in blocks."""
-    blocks = []
-    for start in range(0, len(corpus), ROWS_PER_BLOCK):
-        first, *_ = corpus.take(np.arange(start, min(start + ROWS_PER_BLOCK, len(corpus)))).values()
-        blocks.append(text_hashes(first))
-    return torch.cat(blocks)
+    return torch.cat([text_hashes(texts) for _, texts in first_texts(corpus, np.arange(len(corpus)))])
 
 
 def check_views(needs: Needs, given: Sequence[str]) -> None:

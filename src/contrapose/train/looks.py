@@ -1,0 +1,54 @@
+"""Looks at held-out text: how many a run has, the one before its first step, and what is told of them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from contrapose.encoder.encoder import Encoder
+from contrapose.listening import Listener
+from contrapose.selection.budget import EvaluationPlan
+from contrapose.selection.criterion import Criterion
+from contrapose.selection.held_out import evaluations_of_run
+from contrapose.train.batches import Batches
+from contrapose.train.settings import RunSettings
+
+
+def plan_evaluations(
+    settings: RunSettings, criterion: Criterion | None, encoder: Encoder, batches: Batches, num_steps: int
+) -> EvaluationPlan:
+    """How often is evaluated, and on how much text, from what a batch costs."""
+    return evaluations_of_run(
+        settings.selection,
+        criterion,
+        encoder,
+        (text for view in batches.at(0).texts.values() for text in view),
+        max_length=settings.training.max_length,
+        num_steps=num_steps,
+    )
+
+
+def evaluate_pretrained(
+    criterion: Criterion | None, looks: EvaluationPlan, encoder: Encoder, listener: Listener, *, bf16: bool
+) -> float:
+    """Measure the model as it is before the first step, the baseline of all that follows; the seconds it took."""
+    if criterion is None:
+        return 0.0
+    criterion.keep(looks.rows)
+    with listener.task("evaluating the pretrained model"), encoder.in_mode(training=False):
+        began = time.perf_counter()
+        criterion.begin(encoder, "bf16" if bf16 else "fp32")
+        return time.perf_counter() - began
+
+
+def facts_of_looks(criterion: Criterion | None, looks: EvaluationPlan, num_steps: int) -> dict[str, Any]:
+    """What chooses the checkpoint, on how much text, and how often that is looked at."""
+    if criterion is None:
+        return {"criterion": "the last step", "eval_every": num_steps, "evaluations": 0, "closing_looks": 0}
+    return {
+        "criterion": criterion.about,
+        "eval_every": looks.eval_every,
+        "evaluations": looks.num_evaluations(num_steps),
+        "closing_looks": looks.between,
+        "look_in_steps": looks.in_steps,
+    }
