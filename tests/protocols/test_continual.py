@@ -140,6 +140,7 @@ def test_what_cannot_be_learnt_is_refused_before_training(
         run_tiny(place, tmp_path / "run", corpus=corpora, task_steps=12, **OPTIONS)
     with pytest.raises(UsageError, match="corpus 2 has 36 rows to train on, and batch_size is 38"):
         run_tiny(place, tmp_path / "run", corpus=corpora, batch_size=38, held_out_rows=0, **OPTIONS)
-    with pytest.raises(UsageError, match="a step would learn from text whose turn has not come"):
-        recipe("cards", ["continual"])
+    for method in ("cards", "debcse"):
+        with pytest.raises(UsageError, match="a step would learn from text whose turn has not come"):
+            recipe(method, ["continual"])
     assert not (tmp_path / "run").exists()

@@ -223,3 +223,6 @@ def test_more_clients_in_a_round_than_there_are_and_a_queue_are_refused_when_the
     ):
         with pytest.raises(UsageError, match=words):
             recipe("simcse", ["federated", part])
+    for method in ("cards", "debcse"):
+        with pytest.raises(UsageError, match="may be another client's text"):
+            recipe(method, ["federated"])

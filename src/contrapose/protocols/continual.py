@@ -30,7 +30,9 @@ class Continual(TrainingProtocol):
     idea = "The corpora are learnt one after the other, each against the model that the one before it made."
     excludes: ClassVar[Mapping[str, str]] = {
         "retrieved": "Retrieved negatives are of the whole corpus, so that a step would learn from text whose turn has "
-        "not come."
+        "not come.",
+        "propensity-pairs": "Its positives and negatives are sampled from the whole corpus, so that a step would learn "
+        "from text whose turn has not come.",
     }
     #: An earlier model that is to follow the tasks must be a copy.
     defaults: ClassVar[Mapping[str, Any]] = {"previous": "self"}

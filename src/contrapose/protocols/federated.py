@@ -51,6 +51,7 @@ class Federated(TrainingProtocol):
         "momentum-queue": "The queue would hand the vectors of one client's text to the next.",
         "cluster-filter": "Clusters of all text would need the texts of all clients in one place.",
         "retrieved": "A neighbour among all texts may be another client's text.",
+        "propensity-pairs": "A positive or negative sampled from all texts may be another client's text.",
     }
 
     def __init__(

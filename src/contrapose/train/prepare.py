@@ -65,6 +65,10 @@ def prepare(
         objective = made.build(width=encoder.width)
         beside = load_beside(objective.needs, settings, encoder)
     corpus, rows, held_out = read_corpus(begun, settings, cleared, listener)
+    num_steps = num_steps_of(settings, len(rows))
+    protocol = made.protocol()
+    protocol.run = _outline(encoder, corpus, num_steps, settings.training.batch_size)
+    check_steps_together(protocol, settings, num_steps)
     labels = read_labels(corpus) if objective.needs.labels else None
     text_parts = made.text_parts(
         corpus.columns, max_words=settings.training.max_length, token_ids=encoder.token_ids
@@ -89,7 +93,6 @@ def prepare(
         seed=settings.training.seed,
         mask_repeats=settings.training.mask_repeats,
     )
-    num_steps = num_steps_of(settings, len(rows))
     facts = {
         "rows": len(rows),
         "held_out": len(held_out),
@@ -104,9 +107,6 @@ def prepare(
     check_views(objective.needs, batches.at(0).view_names)
     num_classes = None if labels is None else len(labels.names)
     companions = supply(objective, beside, encoder, corpus, rows, settings.training.seed, num_classes)
-    protocol = made.protocol()
-    protocol.run = _outline(encoder, corpus, num_steps, settings.training.batch_size)
-    check_steps_together(protocol, settings, num_steps)
     take_prepared(
         protocol,
         folder,
