@@ -170,9 +170,6 @@ def _made(
         result.try_texts_and_protocol()
     except ValueError as error:
         raise UsageError(f"{where}: {error}") from None
-    result.refuse_exclusions(
-        texts, where
-    )  # once more: what a part excludes may depend on its hyperparameters
     return result
 
 
