@@ -33,5 +33,6 @@ METHOD = Method(
         "copies of a row's text are never its neighbours (the code knows the row's number only)",
         "the switched text is cut to the run's length like every other (the code does not cut it)",
         "retokenization switches the words that it chooses (the code keeps their letters and changes their pieces)",
+        "repeats of the anchor's text are struck out of its negatives",
     ),
 )

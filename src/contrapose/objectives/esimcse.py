@@ -32,5 +32,6 @@ METHOD = Method(
         "repetition is drawn anew at every step (in the code: once, before training)",
         "a repeated text is cut at max_length as any other (in the code it may be longer than the cut)",
         "the queue keeps no vector of a step that was skipped, and a queued text is no negative of its own row",
+        "repeats of the anchor's text are struck out of its negatives",
     ),
 )
