@@ -111,8 +111,8 @@ class SwitchCase(TextPart):
         if self._token_ids(["Paris Is Here"]) == self._token_ids(["paris is here"]):
             raise UsageError(
                 "--views switch-case does nothing with this model: its tokenizer makes no difference between 'Paris' "
-                "and 'paris'; take a cased model, or leave the switching out: --views retrieved keeps the retrieved "
-                "negatives with dropout views"
+                "and 'paris'; take a cased model, or leave the switching out: --views dropout, or --views retrieved "
+                "for dropout views with retrieved negatives"
             )
         tried = rows_N[np.unique(np.linspace(0, len(rows_N) - 1, TRIED).astype(np.int64))]
         texts, *_ = corpus.take(tried).values()
