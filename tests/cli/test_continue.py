@@ -191,7 +191,7 @@ def test_too_little_text_to_judge_by_and_a_missing_model_are_told(
         "continue", tiny, short, "--earlier", folder_of_texts / "code.txt", *FAST, "--out", tmp_path / "out"
     )
     assert (done.code, "short has 10 texts to judge by (a tenth of all)" in done.err) == (2, True)
-    assert not (tmp_path / "out" / "runs").exists()
+    assert not (tmp_path / "out").exists()
     done = contrapose("continue", tmp_path / "no", short, "--earlier", short, "--out", tmp_path / "other")
     assert done.code != 0
     assert "no such model" in done.err

@@ -132,6 +132,7 @@ def test_what_cannot_be_is_refused_before_any_training(
 ) -> None:
     done = contrapose(*arguments, *options)
     assert (done.code, words in " ".join(done.err.split())) == (2, True), done.err
+    assert not (tmp_path / "out").exists()
     assert not list((tmp_path / "out").glob("*/checkpoints/*"))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from contrapose.experiment.recipes import CORPUS, TASKS
+from contrapose.experiment.published_recipe import CORPUS, TASKS
 from contrapose.train.api import Run
 from tests.cli.conftest import Command
 from tests.evaluate.fakes import write_year

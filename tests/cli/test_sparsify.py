@@ -8,6 +8,7 @@ import pytest
 
 from contrapose.encoder.encoder import Encoder
 from contrapose.pruning import sparsify as library
+from contrapose.pruning.scoring import KEPT
 from contrapose.train.signals import Stopped
 from tests.cli.conftest import Command
 from tests.evaluate.fakes import write_benchmark
@@ -76,20 +77,47 @@ def test_what_is_wrong_is_told_in_one_sentence_and_nothing_is_written(
     done = contrapose("sparsify", tiny, corpus, "--out", tmp_path / "sparse", *options, *QUICK)
     assert done.code == 2
     assert words in done.err
-    assert not (tmp_path / "sparse").exists()
+    assert list(tmp_path.glob("sparse*")) == []
     assert "Traceback" not in done.err
 
 
+def test_a_model_that_is_not_there_is_refused_and_nothing_is_written(
+    contrapose: Command, corpus: Path, tmp_path: Path
+) -> None:
+    done = contrapose("sparsify", "nowhere", corpus, "--out", tmp_path / "sparse", *QUICK)
+    assert (done.code, "no such model: 'nowhere'" in done.err) == (2, True), done.err
+    assert list(tmp_path.glob("sparse*")) == []
+
+
+def test_a_file_of_that_name_is_refused_even_where_it_may_be_replaced(
+    contrapose: Command, tiny: Path, corpus: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "sparse").write_text("mine")
+    done = contrapose("sparsify", tiny, corpus, "--out", tmp_path / "sparse", "--force", *QUICK)
+    assert (done.code, "is a file, not a folder" in done.err) == (2, True), done.err
+    assert (tmp_path / "sparse").read_text() == "mine"
+
+
+@pytest.mark.parametrize("some_are_kept", [True, False])
 def test_what_was_stopped_says_how_to_go_on(
-    contrapose: Command, tiny: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    contrapose: Command,
+    tiny: Path,
+    corpus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    some_are_kept: bool,
 ) -> None:
     def stopped(*_: object) -> None:
+        if some_are_kept:
+            (tmp_path / "sparse.scoring" / KEPT).mkdir()
         raise Stopped(15)
 
     monkeypatch.setattr(library, "score_weights", stopped)
     done = contrapose("sparsify", tiny, corpus, "--out", tmp_path / "sparse", *QUICK)
     assert done.code == 143
-    assert "scores so far are kept in" in done.err
+    assert ("scores so far are kept in" in done.err) == some_are_kept
+    assert ("begins anew" in done.err) != some_are_kept
+    assert (tmp_path / "sparse.scoring").exists() == some_are_kept
     assert not (tmp_path / "sparse").exists()
     monkeypatch.undo()
     assert contrapose("sparsify", tiny, corpus, "--out", tmp_path / "sparse", *QUICK).code == 0

@@ -7,7 +7,8 @@ import pytest
 from contrapose.errors import UsageError
 from contrapose.experiment.checking import check_methods
 from contrapose.experiment.measuring import Setting
-from contrapose.experiment.recipes import RECIPES, PublishedRecipe, recipe_named
+from contrapose.experiment.published_recipe import PublishedRecipe
+from contrapose.experiment.recipes import RECIPES, recipe_named
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from contrapose.evaluate.senteval_transfer import TRANSFER_TASKS
-from contrapose.experiment.recipes import CORPUS, RECIPES, ROUNDING, TASKS, TRANSFER, recipe_named
+from contrapose.experiment.published_recipe import CORPUS, ROUNDING, TASKS, TRANSFER
+from contrapose.experiment.recipes import RECIPES, recipe_named
 from contrapose.experiment.reproduce import Reproduction, against_paper, reported_by
 
 

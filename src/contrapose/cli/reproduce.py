@@ -66,7 +66,8 @@ def reproduce(
     GPU a row takes days; a stand-in with --steps shows that everything works. With another model, --steps or
     --batch-size it is not the recipe, and says so. The same command goes on where it was stopped.
     """
-    from contrapose.experiment.recipes import TASKS, TRANSFER, recipe_named
+    from contrapose.experiment.published_recipe import TASKS, TRANSFER
+    from contrapose.experiment.recipes import recipe_named
 
     if name is None:
         _list(json)
@@ -87,7 +88,8 @@ def reproduce(
 
 
 def _list(json: bool) -> None:
-    from contrapose.experiment.recipes import CORPUS, RECIPES
+    from contrapose.experiment.published_recipe import CORPUS
+    from contrapose.experiment.recipes import RECIPES
     from contrapose.experiment.reproduce import recipe_json
 
     if json:
@@ -119,7 +121,7 @@ def _list(json: bool) -> None:
 
 
 def _suggest(wanted: Reproduction, results: Results) -> None:
-    from contrapose.experiment.recipes import CORPUS
+    from contrapose.experiment.published_recipe import CORPUS
 
     if not results.json["is_the_recipe"]:
         name = wanted.recipe.name

@@ -95,6 +95,7 @@ def sparsify(
     from contrapose.cli.progress import ProgressView
     from contrapose.data.sources import find_sources
     from contrapose.errors import Interrupted
+    from contrapose.pruning.sparsify import scoring_folder
     from contrapose.pruning.sparsify import sparsify as make_sparse
     from contrapose.train.environment import pick_device, pick_precision
     from contrapose.train.signals import StopAtOnce, Stopped
@@ -131,10 +132,13 @@ def sparsify(
                 progress=view,
             )
     except Stopped as stopped:
-        raise Interrupted(
-            f"stopped; {out} is as it was, and scores so far are kept in {out}.scoring. The same command goes on.",
-            exit_code=stopped.exit_code,
-        ) from None
+        kept = scoring_folder(out)
+        then = (
+            f", and scores so far are kept in {kept}. The same command goes on."
+            if kept.exists()
+            else ". No scores were kept yet: the same command begins anew."
+        )
+        raise Interrupted(f"stopped; {out} is as it was{then}", exit_code=stopped.exit_code) from None
     if json:
         console.show_json(made.to_json())
     else:
@@ -163,7 +167,8 @@ def show(made: Sparsified) -> None:
         "change [95% interval]": "name",
         "": "name",
     }
-    console.show(console.table(columns, [_row(effect) for effect in made.effects]))
+    if made.effects:
+        console.show(console.table(columns, [_row(effect) for effect in made.effects]))
     console.say(made.verdict, style="bold")
     for problem in made.problems:
         console.say(f"left out: {problem}", style="yellow")

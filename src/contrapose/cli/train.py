@@ -13,7 +13,8 @@ from contrapose.cli.failures import PARTIAL
 from contrapose.cli.options import Json, Quiet, examples
 from contrapose.cli.settings_options import takes_settings
 from contrapose.errors import UsageError
-from contrapose.experiment.recipes import RECIPES, PublishedRecipe, departures, recipe_named
+from contrapose.experiment.published_recipe import PublishedRecipe, departures
+from contrapose.experiment.recipes import RECIPES, recipe_named
 from contrapose.paths import expanded
 
 if TYPE_CHECKING:

@@ -13,11 +13,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from contrapose.experiment.folder import claim
+from contrapose.errors import DataError, ModelError, UsageError
+from contrapose.experiment.folder import claim, let_go
 from contrapose.experiment.measuring import Setting, train_and_evaluate
 from contrapose.experiment.results import Results
 from contrapose.experiment.trials import Measure, Trial, TrialListener, TrialResult, Trials
 from contrapose.ledger import Entry, Ledger
+from contrapose.paths import expanded
 
 
 class Experiment(ABC):
@@ -59,6 +61,7 @@ def run_experiment(experiment: Experiment, out: str | Path, listener: TrialListe
     """
     listener = listener or TrialListener()
     identity = experiment.identity()
+    is_new = not expanded(out).exists()
     folder = claim(out, experiment.kind, identity)
 
     def measure(trial: Trial, at_work: Path) -> TrialResult:
@@ -68,7 +71,12 @@ def run_experiment(experiment: Experiment, out: str | Path, listener: TrialListe
         return experiment.measure(trial, at_work, listener)
 
     trials = Trials(folder, experiment=experiment.kind)
-    entries = experiment.run_trials(trials, measure, listener)
+    try:
+        entries = experiment.run_trials(trials, measure, listener)
+    except (UsageError, DataError, ModelError):
+        if is_new:
+            let_go(folder)
+        raise
     results = experiment.results(folder, trials.ledger, entries)
     results.write()
     return results

@@ -16,17 +16,25 @@ from typing import Any, cast
 
 from contrapose.errors import UsageError
 from contrapose.experiment.checking import check_methods, check_model, check_setting
-from contrapose.experiment.clients_table import FederationSummary, summary_of
+from contrapose.experiment.clients_table import summary_of
 from contrapose.experiment.compare import HEADER, explanation, in_words, main_rows
 from contrapose.experiment.comparison_table import by_method, comparison_table
 from contrapose.experiment.experiment import Experiment
+from contrapose.experiment.federation_words import (
+    CENTRAL,
+    FEDERATED,
+    clients_table,
+    folder_of,
+    gains_in_words,
+    gains_table,
+    sent_in_words,
+)
 from contrapose.experiment.measuring import KEPT, UNTRAINED, Setting, run_in, train_and_evaluate, trial_result
 from contrapose.experiment.results import Results, ResultTable, facts_of
 from contrapose.experiment.trials import Trial, TrialListener, TrialResult
 from contrapose.ledger import Entry, Ledger
 from contrapose.protocols.federated import Federated
 
-FEDERATED, CENTRAL = "federated", "central"
 LABEL_FREE = "label-free"
 #: Evaluations of a run, each after whole rounds.
 EVALUATIONS = 4
@@ -85,7 +93,7 @@ class Federation(Experiment):
         return {**shared, "parts": list(self.parts)}
 
     def trials(self) -> list[Trial]:
-        """The federated run first: what is refused, too few rows for the clients, is refused before any training."""
+        """The federated run first: too few rows for its clients are then refused before anything is measured."""
         runs = [
             self.setting.trial(
                 {"method": name, "seed": seed},
@@ -94,7 +102,7 @@ class Federation(Experiment):
             for seed in range(self.seeds)
             for name in (FEDERATED, CENTRAL)
         ]
-        return [*([self.setting.start()] if self.setting.data else []), *runs]
+        return [*runs, *([self.setting.start()] if self.setting.data else [])]
 
     def measure(self, trial: Trial, folder: Path, listener: TrialListener) -> TrialResult:
         """Train in the experiment's own folder, where the model stays, and measure."""
@@ -128,7 +136,7 @@ class Federation(Experiment):
         gains = {
             name: [entry.body["facts"].get("gain") for entry in groups[name]] for name in (FEDERATED, CENTRAL)
         }
-        tables, said = [_gains_table(gains, folder)], [_in_words(gains)]
+        tables, said = [gains_table(gains, folder)], [gains_in_words(gains)]
         if self.setting.data:
             ordered = {name: groups[name] for name in (UNTRAINED, CENTRAL, FEDERATED)}
             table = comparison_table(ledger, ordered, CENTRAL)
@@ -136,7 +144,7 @@ class Federation(Experiment):
                 ResultTable(title="By labels", header=HEADER, rows=main_rows(table), note=explanation(table))
             )
             said += in_words(table)
-        tables.append(_clients_table(who))
+        tables.append(clients_table(who))
         weights = run.model_folder / "model.safetensors"
         sent = 2 * self.protocol.per_round * weights.stat().st_size if weights.exists() else 0
         failed = {name: [_why_failed(entry) for entry in each] for name, each in groups.items()}
@@ -152,7 +160,7 @@ class Federation(Experiment):
                 f"each, {self.rounds * self.steps_of_round} in all; the central run has as many",
                 f"clients differ by {who.heterogeneity:.2f}: that share of the rows would have to change its topic "
                 "for all clients to be alike",
-                *_sent_in_words(sent),
+                *sent_in_words(sent),
             ),
             tables=tables,
             warnings=[
@@ -177,65 +185,9 @@ class Federation(Experiment):
         )
 
 
-def folder_of(folder: Path, name: str, seed: int) -> Path:
-    """The run folder of one of the two; that of seed 0 has the plain name."""
-    return folder / (name if seed == 0 else f"{name}-seed-{seed}")
-
-
-def _sent_in_words(sent: int) -> list[str]:
-    """Nothing where a run that diverged left no model whose size is known."""
-    if not sent:
-        return []
-    return [f"over a network, a round would send {sent / 1e6:,.0f} MB: the weights to each client, and back"]
-
-
 def _why_failed(entry: Entry) -> str:
     """Why the training diverged; '' where it did not."""
     return str(entry.body["facts"].get("failed") or "")
-
-
-def _mean(gains: Sequence[float | None]) -> float | None:
-    known = [gain for gain in gains if gain is not None]
-    return sum(known) / len(known) if known and len(known) == len(gains) else None
-
-
-def _gains_table(gains: Mapping[str, Sequence[float | None]], folder: Path) -> ResultTable:
-    rows = [["the pretrained model", "0.0000", ""]]
-    for name in (CENTRAL, FEDERATED):
-        mean = _mean(gains[name])
-        shown = "not measured" if mean is None else f"{mean:+.4f}"
-        rows.append([name, shown, str(folder_of(folder, name, 0) / "model")])
-    return ResultTable(
-        header=("model", "expected gain without labels", "its folder"),
-        rows=rows,
-        note="The gain is over the pretrained model, on the same held-out text of all clients; the best checkpoint of "
-        "each run, after a whole round.",
-    )
-
-
-def _in_words(gains: Mapping[str, Sequence[float | None]]) -> str:
-    central, federated = _mean(gains[CENTRAL]), _mean(gains[FEDERATED])
-    if central is None or federated is None:
-        return "without labels nothing was measured: a run diverged, the text is too short, or criterion=none was given"
-    return (
-        f"without labels: the federated run gained {federated:+.4f} over the pretrained model, the central one "
-        f"{central:+.4f}"
-    )
-
-
-def _clients_table(who: FederationSummary) -> ResultTable:
-    rows = [
-        [f"client {client.client}", f"{client.rows:,}", f"{client.share:.1%}", str(client.rounds), client.main_topics,
-         ", ".join(client.words)]
-        for client in who.clients
-    ]  # fmt: skip
-    return ResultTable(
-        title="Clients",
-        header=("client", "rows", "share", "rounds", "topics", "words"),
-        rows=rows,
-        note="Topics with a fifth of the client's rows or more; words that lie in more of its texts than in the "
-        "others'. Rounds and rows are those of seed 0.",
-    )
 
 
 def _json_of(name: str, entries: Sequence[Entry], folder: Path) -> dict[str, Any]:

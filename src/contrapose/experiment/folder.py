@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from contrapose.errors import CorruptFile, StorageError, UsageError
+from contrapose.errors import ContraposeError, CorruptFile, StorageError, UsageError
 from contrapose.foreign import cannot_be_read, read_json_object
 from contrapose.paths import expanded
-from contrapose.storage.durable import write_json
+from contrapose.storage.durable import remove_tree, write_json
 from contrapose.storage.locks import turn
 from contrapose.storage.syscalls import reporting
 from contrapose.train.claim import make_folder
@@ -56,6 +57,13 @@ def claim(folder: str | Path, kind: str, identity: Mapping[str, Any]) -> Path:
                 "it, or another --out"
             )
     return folder
+
+
+def let_go(folder: Path) -> None:
+    """Remove an experiment's folder in which nothing was done, so that a refused one leaves none behind."""
+    with suppress(ContraposeError, OSError):
+        if _nothing_done(folder) and not any(folder.rglob("run.json")):
+            remove_tree(folder)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from contrapose.experiment.compare import interval_shown, mean_and_deviation
 from contrapose.experiment.comparison_table import ComparisonTable, comparison_table
 from contrapose.experiment.experiment import Experiment
 from contrapose.experiment.measuring import Setting
-from contrapose.experiment.recipes import (
+from contrapose.experiment.published_recipe import (
     CORPUS,
     CORPUS_ADDRESS,
     CORPUS_ROWS,

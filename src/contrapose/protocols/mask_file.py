@@ -40,13 +40,17 @@ def read_mask(given: str, shapes: Mapping[str, torch.Size]) -> dict[str, Tensor]
     try:
         masks = load(file.read_bytes())
     except Exception as error:  # safetensors has errors of its own for a damaged file
-        raise UsageError(f"the mask in {file} cannot be read ({type(error).__name__}: {error})") from None
+        raise UsageError(
+            f"the mask in {file} cannot be read ({type(error).__name__}: {error}): give a folder that "
+            "`contrapose sparsify` wrote"
+        ) from None
     if not masks:
-        raise UsageError(f"the mask in {file} is empty")
+        raise UsageError(f"the mask in {file} is empty: give a folder that `contrapose sparsify` wrote")
     for name, mask in masks.items():
         if name not in shapes:
             raise UsageError(
-                f"the mask in {file} is of another model: this one has no matrix '{name}' that can be masked"
+                f"the mask in {file} is of another model: this one has no matrix '{name}' that can be masked. Train "
+                "the model that the mask was made for"
             )
         if mask.dtype != torch.bool or mask.shape != shapes[name]:
             raise UsageError(

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +20,12 @@ from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor, nn
 
 from contrapose.encoder.encoder import Encoder
-from contrapose.errors import CorruptCheckpoint, StorageError
+from contrapose.errors import ContraposeError, CorruptCheckpoint, StorageError
 from contrapose.listening import Listener
 from contrapose.maths.importance import ImportanceSums, Reduction
 from contrapose.protocols.masked import ENCODER, MEASURES, maskable
-from contrapose.storage.durable import verify_tree, write_tree
+from contrapose.storage.durable import remove_tree, verify_tree, write_tree
+from contrapose.storage.staging import locked_folder
 from contrapose.train.batches import Batches
 from contrapose.train.chunks import CPU_GROUPS, GPU_GROUPS
 from contrapose.train.inspecting import gradient_of_measure
@@ -31,6 +34,8 @@ from contrapose.train.step import StepPlan, tokenize
 
 #: Of a stopped process, so much work is done again at most.
 SECONDS_BETWEEN_SAVES = 15.0
+#: The tree in the folder of the scores.
+KEPT = "sums"
 _SUMS, _STATE = "sums.safetensors", "state.json"
 
 
@@ -45,12 +50,31 @@ class ScoringPlan:
     reduction: Reduction = "abs_mean"
 
 
+@contextmanager
+def scores_in(folder: Path) -> Iterator[Path]:
+    """The folder, locked, in which scores are kept on the way. It is gone at the end, and at an error too unless it
+    holds scores that the next process goes on with. Raises RunLocked and StorageError.
+    """
+    lock, is_new = locked_folder(folder)
+    try:
+        yield folder
+    except BaseException:
+        if is_new and not (folder / KEPT).exists():
+            with suppress(ContraposeError, OSError):
+                remove_tree(folder)
+        raise
+    else:
+        remove_tree(folder)
+    finally:
+        lock.release()
+
+
 def score_weights(
     encoder: Encoder, batches: Batches, plan: ScoringPlan, folder: Path, listener: Listener
 ) -> ImportanceSums:
     """|theta g| of alignment and uniformity over the first batches, for every matrix of the pretrained model.
 
-    folder: where the sums are kept on the way, as the tree ``sums``. The encoder is left as it was, in its mode too.
+    folder: where the sums are kept on the way, as the tree :data:`KEPT`. The encoder is left as it was, mode too.
     """
     modules = nn.ModuleDict({"encoder": encoder})
     tables = {
@@ -69,7 +93,7 @@ def score_weights(
         "batch_size": batches.batch_size,
         "views": [part.name for part in batches.text_parts],
     }
-    kept = folder / "sums"
+    kept = folder / KEPT
     done = _continued(kept, about, sums, encoder.device)
     if done:
         listener.notice(f"going on with the scores of {done} of {plan.num_batches} batches in {folder}")

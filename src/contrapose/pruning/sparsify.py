@@ -6,18 +6,15 @@ or not at all, with the mask (``mask.safetensors``) and the record of how it was
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 
 from contrapose.data.corpus import Corpus, build_corpus
-from contrapose.encoder.card import model_card
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.views import require_dropout
 from contrapose.errors import UsageError
@@ -25,20 +22,18 @@ from contrapose.evaluate.suite import Evaluation, evaluate
 from contrapose.listening import Progress, listener_of
 from contrapose.maths.importance import Reduction, Scope, keep_masks
 from contrapose.paths import expanded
-from contrapose.protocols.mask_file import MASK_NAME
 from contrapose.protocols.masked import ENCODER, scored
 from contrapose.pruning.effect import Effect, effects_on_held_out, effects_on_tasks, in_sentence, look
-from contrapose.pruning.scoring import ScoringPlan, score_weights
+from contrapose.pruning.scoring import ScoringPlan, score_weights, scores_in
+from contrapose.pruning.sparse_folder import counts_of, left_alone, write
 from contrapose.seeds import derive
 from contrapose.selection.criterion import LabelFree
 from contrapose.selection.held_out import evaluated_rows, texts_and_probes
-from contrapose.selection.label_free import FEWEST_TEXTS, Judgement
-from contrapose.storage.durable import RunLock, remove_tree
+from contrapose.selection.label_free import FEWEST_TEXTS
 from contrapose.text.catalogue import AUTO, text_parts_for
 from contrapose.train.batches import Batches
+from contrapose.train.claim import refuse_a_file
 
-#: The record beside the mask.
-RECORD_NAME = "sparsity.json"
 #: Rows kept from scoring, to compare before and after on.
 HELD_OUT_ROWS = 1_000
 
@@ -94,11 +89,10 @@ def sparsify(
     if not 0 < rate < 1:
         raise UsageError(f"--rate {rate:g}: give a share of the weights between 0 and 1, such as 0.02")
     folder = expanded(str(out))
-    if folder.exists() and not force and (not folder.is_dir() or any(folder.iterdir())):
+    refuse_a_file(folder)
+    if folder.exists() and not force and any(folder.iterdir()):
         raise UsageError(f"{folder} is there already: give another --out, or --force to replace it")
-    work = folder.with_name(f"{folder.name}.scoring")
-    _make(work)
-    with RunLock(work):
+    with scores_in(scoring_folder(out)) as work:
         with listener.task("loading the model"):
             encoder = Encoder.load(str(model), head="none", dropout=dropout).to(device).eval()
         start = encoder.fingerprint()
@@ -151,7 +145,7 @@ def sparsify(
             "rate": rate,
             "scope": scope,
             "reduction": reduction,
-            **_counts(masks),
+            **counts_of(masks),
             "scored_on": {
                 "files": [str(name) for name in ([corpus] if isinstance(corpus, str | Path) else corpus)],
                 "corpus_fingerprint": text.fingerprint,
@@ -163,7 +157,7 @@ def sparsify(
                 "precision": precision,
             },
             "left_out": {
-                "biases, norms and tables": _left_alone(encoder, masks),
+                "biases, norms and tables": left_alone(encoder, masks),
                 "matrices without a gradient": unreached,
             },
             "start_fingerprint": start,
@@ -171,8 +165,7 @@ def sparsify(
             "verdict": verdict,
             "effects": [effect.to_json() for effect in effects],
         }
-        _write(encoder, folder, masks, record, judgement)
-    remove_tree(work)
+        write(encoder, folder, masks, record)
     return Sparsified(
         folder=folder,
         record=record,
@@ -183,11 +176,10 @@ def sparsify(
     )
 
 
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot make the folder {folder}: {error.strerror}") from None
+def scoring_folder(out: str | Path) -> Path:
+    """Where the scores for the model ``out`` are kept until it is written."""
+    folder = expanded(str(out))
+    return folder.with_name(f"{folder.name}.scoring")
 
 
 def _batches(corpus: Corpus, batch_size: int, seed: int) -> tuple[Batches, Any]:
@@ -206,46 +198,3 @@ def _hold(encoder: Encoder, masks: dict[str, Tensor]) -> None:
     with torch.no_grad():
         for name, mask in masks.items():
             weights[name.removeprefix(ENCODER)].masked_fill_(~mask, 0.0)
-
-
-def _counts(masks: dict[str, Tensor]) -> dict[str, Any]:
-    zeroed = {name.removeprefix(ENCODER): int((~mask).sum()) for name, mask in masks.items()}
-    return {
-        "weights": sum(mask.numel() for mask in masks.values()),
-        "zeroed": sum(zeroed.values()),
-        "matrices": len(masks),
-        "zeroed_by_matrix": zeroed,
-    }
-
-
-def _left_alone(encoder: Encoder, masks: dict[str, Tensor]) -> int:
-    """How many weights of the encoder no mask is about."""
-    every: int = sum(weight.numel() for weight in encoder.backbone.parameters())
-    return every - sum(mask.numel() for mask in masks.values())
-
-
-def _write(
-    encoder: Encoder,
-    folder: Path,
-    masks: dict[str, Tensor],
-    record: dict[str, Any],
-    judgement: Judgement | None,
-) -> None:
-    numbers = [
-        {
-            "measured": f"{effect['task']} {effect['metric']}",
-            "before": effect["before"],
-            "after": effect["after"],
-        }
-        for effect in record["effects"]
-    ]
-    summary = {name: value for name, value in record.items() if name not in ("effects", "zeroed_by_matrix")}
-    card = model_card(
-        encoder, summary, numbers=numbers, fingerprint=record["fingerprint"], outcome=record["verdict"]
-    )
-    tensors = {name.removeprefix(ENCODER): mask.cpu().contiguous() for name, mask in masks.items()}
-    beside = {
-        MASK_NAME: tensors_to_bytes(tensors),
-        RECORD_NAME: (json.dumps(record, indent=2) + "\n").encode(),
-    }
-    encoder.save(folder, card, provenance={"sparsity": summary}, beside=beside)
