@@ -102,3 +102,55 @@ def test_a_rule_asks_for_a_name_that_is_there_and_a_sentence(
             what_it_does_not_go_with_is_there_and_has_a_reason(Case(path))
     else:
         what_it_does_not_go_with_is_there_and_has_a_reason(Case(path))
+
+
+QUEUE = {"pool_queue_size": 64}
+ATTRACT = {"false_negatives": "attract"}
+
+
+@pytest.mark.parametrize(
+    ("method", "part", "refused", "reason"),
+    [
+        ("hncse-hnm", "federated", {"pool": "queue", **QUEUE}, "one client's text would be parents"),
+        ("hncse", "federated", {"pool": "batch+queue", **QUEUE}, "one client's text would be parents"),
+        ("focal-infonce", "cluster-filter", ATTRACT, "enters as a square"),
+        ("ifnd", "mixed-positive", ATTRACT, "is a mixture"),
+        ("core-tuning", "cluster-filter", ATTRACT, "has a focal weight"),
+    ],
+)
+def test_what_a_part_excludes_may_depend_on_its_hyperparameters(
+    method: str, part: str, refused: dict[str, object], reason: str
+) -> None:
+    recipe(method, [part])
+    with pytest.raises(UsageError, match=f"does not go with .*{reason}") as told:
+        recipe(method, [part], refused)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("pool", ["queue", "batch+queue"])
+def test_a_queue_for_parents_goes_with_every_other_protocol(pool: str) -> None:
+    for protocol in ("masked", "continual"):
+        recipe("hncse-hnm", [protocol], {"pool": pool, **QUEUE})
+
+
+@pytest.mark.parametrize(
+    ("method", "protocol"),
+    [
+        *(
+            (method, protocol)
+            for method in ("debcse", "cards", "ifnd")
+            for protocol in ("federated", "continual")
+        ),
+        ("twins", "federated"),
+        ("esimcse", "federated"),
+    ],
+)
+def test_what_looks_at_all_text_is_refused_where_a_step_may_see_a_share(method: str, protocol: str) -> None:
+    recipe(method)
+    with pytest.raises(UsageError, match=f"the training protocol '{protocol}' does not go with"):
+        recipe(method, [protocol])
+
+
+def test_views_that_are_asked_for_are_looked_at_with_a_protocol() -> None:
+    with pytest.raises(UsageError, match="another client's text"):
+        recipe("simcse", ["federated"], views="propensity-pairs")

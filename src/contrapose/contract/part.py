@@ -42,8 +42,9 @@ class Part(nn.Module):
     idea: ClassVar[str]
     #: Whether its columns hold the row's own text on purpose: then even a row alone has negatives.
     has_own_text: ClassVar[bool] = False
-    #: What it does not go with: the name of a method, part, text part or protocol -> why, in one sentence.
-    excludes: ClassVar[Mapping[str, str]] = {}
+    #: What it does not go with: the name of a method, part, text part or protocol -> why, in one sentence. It may
+    #: depend on hyperparameters: then ``__init__`` sets it.
+    excludes: Mapping[str, str] = {}
 
     def __init__(self) -> None:
         super().__init__()

@@ -15,8 +15,9 @@ Early clusters are poor, so few rows are believed at first. What becomes of F(i)
                  mean_i 1/(1 + |F(i)|) sum_{j in F(i)} (c_ii - c_ij) / t
 
 Rows are known by their number, columns from elsewhere (a queue, retrieved texts) by their text, where it is the first
-text of a row. Mixtures have no text, and stay. With ``attract``, columns from elsewhere are struck out all the same. No
-gradient enters the choice. A text is never its own false negative, and the positive always stays.
+text of a row. Mixtures have no text, and stay. With ``attract``, columns from elsewhere are struck out all the same,
+and what does not pull the row's own positive by c_ii / t is refused. No gradient enters the choice. A text is never its
+own false negative, and the positive always stays.
 
 Chen et al. 2022, "Incremental False Negative Detection for Contrastive Learning", ICLR;
 https://arxiv.org/abs/2106.03719
@@ -44,6 +45,16 @@ SAMPLED_ROWS = 100_000
 #: A clustering has this share of the clusters of the finer one before it.
 COARSER = 4
 UNKNOWN = -1
+#: Attraction adds cosines over the temperature to a loss that takes the row's own positive off in that way.
+ANOTHER_PULL = (
+    "With false_negatives=attract further positives are pulled as InfoNCE pulls the row's own, and here "
+)
+NOT_ATTRACTED_WITH: Mapping[str, str] = {
+    "focal-infonce": ANOTHER_PULL + "that one enters as a square.",
+    "core-tuning": ANOTHER_PULL + "that one has a focal weight.",
+    "mixed-positive": ANOTHER_PULL + "that one is a mixture.",
+    "hard-positive-mixup": ANOTHER_PULL + "that one is a mixture.",
+}
 
 
 def default_clusters(num_rows: int) -> int:
@@ -107,6 +118,8 @@ class ClusterFilter(Part):
         self.num_clusters, self.num_clusterings = num_clusters, num_clusterings
         self._seed, self._text_ids_N, self._row_of_text_N = 0, torch.empty(0), torch.empty(0)
         self._make_room(0)
+        if false_negatives == "attract":
+            self.excludes = NOT_ATTRACTED_WITH
 
     def _make_room(self, num_rows: int) -> None:
         shape = (self.num_clusterings, num_rows)
@@ -206,8 +219,8 @@ class ClusterFilter(Part):
         known_N, rows_N = (each.to(text_ids.device) for each in (self._text_ids_N, self._row_of_text_N))
         if len(known_N) == 0:
             return torch.full_like(text_ids, UNKNOWN)
-        place = torch.searchsorted(known_N, text_ids).clamp(max=len(known_N) - 1)
-        return rows_N[place].masked_fill(known_N[place] != text_ids, UNKNOWN)
+        nearest = torch.searchsorted(known_N, text_ids).clamp(max=len(known_N) - 1)
+        return rows_N[nearest].masked_fill(known_N[nearest] != text_ids, UNKNOWN)
 
     def _alike(self, views: Views, columns: Tensor) -> Tensor:
         """(B, C): another row's text, in the same cluster as row i, and both are accepted."""

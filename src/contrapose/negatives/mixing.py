@@ -97,6 +97,11 @@ class MixedNegatives(Part):
         self.alpha, self.alpha_beta = alpha, alpha_beta
         self.detach_negatives, self.raw_vectors = detach_negatives, raw_vectors
         self.queue = Queue(width=width, queue_size=pool_queue_size)
+        if "queue" in pool:
+            self.excludes = {
+                "federated": f"With pool={pool} the vectors of one client's text would be parents of the next one's "
+                "negatives."
+            }
 
     def columns(self, views: Views) -> Iterator[Columns]:
         pool_PD, allowed_BP = self._parents(views)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from contrapose.config import Frozen
 from contrapose.contract import Method, Needs, Part, TextPart, TrainingProtocol
-from contrapose.objectives.exclusions import Record, refuse_exclusions
+from contrapose.objectives.exclusions import Record, exclusion_among, refuse_exclusions
 from contrapose.objectives.hyperparameters import hyperparameters_of, values_for
 from contrapose.objectives.objective import Objective
 from contrapose.text.catalogue import AUTO, text_parts_for, text_parts_named
@@ -42,9 +42,13 @@ class ConfiguredMethod:
         return Objective(
             equation,
             values_for(hyperparameters_of(equation), values),
-            [_instance(part, values, width=width) for part in self.parts],
+            self._parts(width),
             self.method.needs,
         )
+
+    def _parts(self, width: int) -> list[Part]:
+        values = self.hyperparameters.model_dump()
+        return [_instance(part, values, width=width) for part in self.parts]
 
     def text_parts(
         self,
@@ -60,16 +64,22 @@ class ConfiguredMethod:
         values = self.hyperparameters.model_dump()
         chosen = text_parts_for(self.views, columns, self.method.text_parts)
         # Where nobody chose views, the columns of the data did, so that this is the first place where they are known.
-        records: tuple[Record, ...] = (self.method, *self.parts, *chosen, self.protocol_class)
-        refuse_exclusions(records, f"method '{self.method.name}'")
+        refuse_exclusions(self._records(chosen), f"method '{self.method.name}'")
         return tuple(_instance(part, values, max_words=max_words, token_ids=token_ids) for part in chosen)
+
+    def _records(self, texts: Sequence[type[TextPart]]) -> tuple[Record, ...]:
+        """All that may exclude one another; parts that are made, since that may depend on their hyperparameters."""
+        return (self.method, *self._parts(width=1), *texts, self.protocol_class)
 
     def try_texts_and_protocol(self) -> None:
         """Make the protocol, and the text parts as far as they are chosen before the data is known. Raises ValueError
-        where numbers contradict one another."""
+        where numbers contradict one another, or make parts of which one excludes the other."""
         self.protocol()
-        for part in text_parts_named(self.views, self.method.text_parts):
+        texts = text_parts_named(self.views, self.method.text_parts)
+        for part in texts:
             _instance(part, self.hyperparameters.model_dump(), max_words=1, token_ids=None)
+        if (refused := exclusion_among(self._records(texts))) is not None:
+            raise ValueError(str(refused))
 
     def protocol(self) -> TrainingProtocol:
         """How steps follow one another: a new one, without its state yet."""

@@ -13,8 +13,8 @@ from itertools import combinations
 from contrapose.contract import Method, Part, TextPart, TrainingProtocol
 from contrapose.errors import UsageError
 
-#: What may exclude, and be excluded: anything with a name.
-Record = Method | type[Part] | type[TextPart] | type[TrainingProtocol]
+#: What may exclude, and be excluded: anything with a name. A part that is made may exclude more than its class.
+Record = Method | Part | type[Part] | type[TextPart] | type[TrainingProtocol]
 
 
 @dataclass(frozen=True)
@@ -69,17 +69,13 @@ def excluded_by(records: Sequence[Record], others: Sequence[Record]) -> Mapping[
 
 
 def _views_of(record: Record) -> frozenset[str]:
-    return (
-        frozenset(record.gives)
-        if not isinstance(record, Method) and issubclass(record, TextPart)
-        else frozenset()
-    )
+    return frozenset(record.gives if isinstance(record, type) and issubclass(record, TextPart) else ())
 
 
 def _in_words(record: Record) -> str:
     if isinstance(record, Method):
         return f"the method '{record.name}'"
-    if issubclass(record, TextPart):
-        return f"the views '{record.name}'"
-    kind = "part" if issubclass(record, Part) else "training protocol"
+    if isinstance(record, Part) or issubclass(record, Part):
+        return f"the part '{record.name}'"
+    kind = "views" if issubclass(record, TextPart) else "training protocol"
     return f"the {kind} '{record.name}'"

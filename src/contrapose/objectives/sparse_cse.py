@@ -25,10 +25,11 @@ METHOD = Method(
     objective=simcse,
     protocol="masked",
     departures=(
-        "A reconstruction: the paper was read in its abstract only, and no code was published. The score is the "
-        "first-order Taylor importance, |theta g|.",
-        "The paper's share of masked weights is not known to us: 2% is our choice, from the range of 1% to 5%.",
-        "With rewind, the learning rate goes on as scheduled. For a whole training from the pretrained weights under a "
-        "mask, give mask_file what contrapose sparsify wrote.",
+        "a reconstruction: the paper was read in its abstract only, and no code was published; the score is the "
+        "first-order Taylor importance, |theta g|",
+        "the paper's share of masked weights is not known to us: 2% is our choice, from the range of 1% to 5%",
+        "with rewind, the learning rate goes on as scheduled; for a whole training from the pretrained weights under a "
+        "mask, give mask_file what contrapose sparsify wrote",
+        "repeats of the anchor's text are struck out of its negatives",
     ),
 )

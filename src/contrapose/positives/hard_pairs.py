@@ -14,7 +14,7 @@ Fine-Tuning", NeurIPS; https://arxiv.org/abs/2102.06605
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -38,7 +38,7 @@ class HardPositivePairs(Part):
 
     name = "hard-positive-mixup"
     idea = "The positive is mixed with the hardest negative, by a share that is drawn (Core-tuning)."
-    excludes: ClassVar[Mapping[str, str]] = {
+    excludes: Mapping[str, str] = {
         "mixed-positive": "Both replace the row's positive by a mixture, and a row is compared with one positive.",
     }
 

@@ -33,6 +33,7 @@ class Continual(TrainingProtocol):
         "not come.",
         "propensity-pairs": "Its positives and negatives are sampled from the whole corpus, so that a step would learn "
         "from text whose turn has not come.",
+        "cluster-filter": "Clusters are made of the whole corpus, text whose turn has not come among it.",
     }
     #: An earlier model that is to follow the tasks must be a copy.
     defaults: ClassVar[Mapping[str, Any]] = {"previous": "self"}

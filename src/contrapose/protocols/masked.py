@@ -181,13 +181,13 @@ def maskable(weights: Mapping[str, Tensor], lookup_tables: frozenset[str]) -> li
 
 def scored(sums: ImportanceSums, scope: Scope) -> dict[str, Tensor]:
     """The scores of the weights that both measures reach. Raises UsageError where a gradient was not finite."""
-    found = scores({measure: sums.importance(measure) for measure in MEASURES}, scope)
-    if bad := [name for name, score in found.items() if not bool(torch.isfinite(score).all())]:
+    by_weight = scores({measure: sums.importance(measure) for measure in MEASURES}, scope)
+    if bad := [name for name, score in by_weight.items() if not bool(torch.isfinite(score).all())]:
         raise UsageError(
             f"the scores of {bad[0]} are not finite, so no weight can be chosen by them: the gradient of alignment or "
             "uniformity was not. Try --precision fp32, or a lower --learning-rate"
         )
-    return found
+    return by_weight
 
 
 def _buffer(name: str) -> str:

@@ -76,7 +76,7 @@ def negative_weights(
 
 def length_weights(num_words: Sequence[int], candidates_NK: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Rows (Q,) -> (Q, K): one over the share of candidates, of all rows, that differ as much in length. Their mean
-    over all differences that occur is 1."""
+    over all candidates is 1."""
     words_N = np.asarray(num_words, dtype=np.int64)
 
     def difference(rows_Q: np.ndarray) -> np.ndarray:

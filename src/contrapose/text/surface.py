@@ -54,9 +54,9 @@ def surface_similarity(grams: Grams, rows_Q: np.ndarray, others_QK: np.ndarray) 
             continue
         others = others_K[there]
         theirs = np.concatenate([grams.grams[grams.starts[n] : grams.starts[n + 1]] for n in others])
-        place = np.minimum(np.searchsorted(own, theirs), len(own) - 1)
+        nearest = np.minimum(np.searchsorted(own, theirs), len(own) - 1)
         ends = np.cumsum(sizes_N[others])
-        common = np.add.reduceat(own[place] == theirs, ends - sizes_N[others], dtype=np.int64)
+        common = np.add.reduceat(own[nearest] == theirs, ends - sizes_N[others], dtype=np.int64)
         similarity_QK[query, there] = common / (len(own) + sizes_N[others] - common)
     return similarity_QK
 

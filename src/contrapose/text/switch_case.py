@@ -75,6 +75,22 @@ def change_of_pieces(before: Sequence[int], after: Sequence[int]) -> str:
     return "regrouping"
 
 
+def refuse_uncased(token_ids: TokenIds, option: str, instead: str) -> None:
+    """Raise UsageError for a tokenizer that does not tell capitals apart.
+
+    option: what was asked for; instead: what to do without a cased model, a clause.
+
+    >>> refuse_uncased(lambda texts: [[len(text)] for text in texts], "--views switch-case", "take --views crop")
+    Traceback (most recent call last):
+    contrapose.errors.UsageError: --views switch-case does nothing with this model: its tokenizer makes no difference...
+    """
+    if token_ids(["Paris Is Here"]) == token_ids(["paris is here"]):
+        raise UsageError(
+            f"{option} does nothing with this model: its tokenizer makes no difference between 'Paris' and 'paris'; "
+            f"take a cased model, or {instead}"
+        )
+
+
 class SwitchCase(TextPart):
     """Anchor and positive are the row's text, of which the positive (or as ``switch_view`` says) has words switched."""
 
@@ -108,12 +124,11 @@ class SwitchCase(TextPart):
         """Refuses a tokenizer that does not tell capitals apart, and text without any."""
         if self._token_ids is None:
             return
-        if self._token_ids(["Paris Is Here"]) == self._token_ids(["paris is here"]):
-            raise UsageError(
-                "--views switch-case does nothing with this model: its tokenizer makes no difference between 'Paris' "
-                "and 'paris'; take a cased model, or leave the switching out: --views dropout, or --views retrieved "
-                "for dropout views with retrieved negatives"
-            )
+        refuse_uncased(
+            self._token_ids,
+            "--views switch-case",
+            "leave the switching out: --views retrieved keeps the retrieved negatives with dropout views",
+        )
         tried = rows_N[np.unique(np.linspace(0, len(rows_N) - 1, TRIED).astype(np.int64))]
         texts, *_ = corpus.take(tried).values()
         if not self._changed(texts, 1.0).any():

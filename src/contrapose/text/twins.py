@@ -15,11 +15,10 @@ import numpy as np
 from pydantic import Field
 
 from contrapose.contract import TextPart, TextRows
-from contrapose.errors import UsageError
 from contrapose.seeds import numpy_generator
 from contrapose.text.deletion import DeletionRate, delete_words
 from contrapose.text.repetition import RepetitionRate, repeat_words
-from contrapose.text.switch_case import SwitchCase, SwitchProbability, TokenIds
+from contrapose.text.switch_case import SwitchCase, SwitchProbability, TokenIds, refuse_uncased
 
 
 class Twins(TextPart):
@@ -55,13 +54,8 @@ class Twins(TextPart):
 
     def check(self, corpus: TextRows, rows_N: np.ndarray) -> None:
         """Refuses to switch the case of words for a tokenizer that does not tell capitals apart."""
-        if self.fraternal != "switch-case" or self._token_ids is None:
-            return
-        if self._token_ids(["Paris Is Here"]) == self._token_ids(["paris is here"]):
-            raise UsageError(
-                "fraternal=switch-case does nothing with this model: its tokenizer makes no difference between 'Paris' "
-                "and 'paris'; take a cased model, or --set fraternal=repetition or deletion"
-            )
+        if self.fraternal == "switch-case" and self._token_ids is not None:
+            refuse_uncased(self._token_ids, "fraternal=switch-case", "--set fraternal=repetition or deletion")
 
     def texts(
         self, rows: Sequence[int], columns: Mapping[str, list[str]], *, seed: int, step: int
