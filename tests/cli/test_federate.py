@@ -121,6 +121,7 @@ def test_with_labels_the_models_are_compared_by_them_too(
     [
         (("--clients", 60), "378 rows to train on are too few for 60 clients of at least 8 rows"),
         (("--clients-per-round", 4), "clients_per_round=4 is more than there are clients (3)"),
+        (("--alpha", 0), "--alpha 0: give a number above 0"),
         (("--set", "steps=5"), "the steps follow from --rounds"),
         (("--with", "queue"), "vectors of one client's text to the next"),
         (("--averaging", "median"), "--averaging"),

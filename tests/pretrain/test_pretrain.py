@@ -15,6 +15,7 @@ from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.token_networks import MaskedLanguageModel
 from contrapose.errors import ModelError, ResumeRefused, UsageError
 from contrapose.train.api import Run
+from contrapose.train.run_folder import read_record
 from tests.pretrain.runs import pretrain_tiny
 from tests.tiny import SENTENCES
 from tests.train.runs import Killed, Place, Witness, outcome, run_tiny, step_rows
@@ -105,10 +106,13 @@ def test_a_run_that_is_killed_and_goes_on_leaves_the_same_bytes(
 def test_a_finished_run_goes_on_to_more_steps(place: Place, tmp_path: Path) -> None:
     out = tmp_path / "run"
     pretrain_tiny(place, out)
-    longer = pretrain_tiny(place, out, resume=True, steps=10, warmup_steps=4)
+    longer = pretrain_tiny(place, out, resume=True, steps=10)
     assert longer.summary["steps"] == 10
+    assert read_record(out)["settings"]["training"]["warmup_steps"] == 4, "as it was begun"
+    with pytest.raises(ResumeRefused, match=r"warmup_steps was 4 and is 5"):
+        pretrain_tiny(place, out, resume=True, steps=10, warmup_steps=5)
     with pytest.raises(ResumeRefused, match=r"mask_rate was 0\.15 and is 0\.3"):
-        pretrain_tiny(place, out, resume=True, steps=10, warmup_steps=4, mask_rate=0.3)
+        pretrain_tiny(place, out, resume=True, steps=10, mask_rate=0.3)
 
 
 def test_a_new_encoder_of_a_given_size_is_drawn_and_learns(place: Place, tmp_path: Path) -> None:

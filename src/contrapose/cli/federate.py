@@ -20,6 +20,7 @@ from contrapose.cli.experiment_options import (
 )
 from contrapose.cli.options import Json, Model, Quiet, examples, one_of, split_words
 from contrapose.cli.settings_options import takes_settings
+from contrapose.errors import UsageError
 from contrapose.hints import YOUR_PAIRS, command
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ def federate(
     from contrapose.cli.trials_view import run_and_show
     from contrapose.experiment.federation import Federation
 
+    if not alpha > 0:
+        raise UsageError(f"--alpha {alpha:g}: give a number above 0, such as 0.3")
     wanted = Federation(
         setting=setting_of(corpus, {"model": model}, tasks if data else "", data, "test"),
         rounds=rounds,

@@ -85,7 +85,7 @@ def settings_from(options: Mapping[str, Any], *, resume: bool) -> PretrainSettin
             for key in ("steps", "epochs"):
                 base.get("training", {}).pop(key, None)
         return resolve(merge(base, tables), where=f"{begun} and options")
-    return resolve(tables)
+    return resolve(tables, resume=resume)
 
 
 def run_and_tell(settings: PretrainSettings, *, resume: bool, quiet: bool, as_json: bool) -> None:

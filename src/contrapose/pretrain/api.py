@@ -41,7 +41,7 @@ def pretrain(
     paths = [corpus] if isinstance(corpus, str | Path) else list(corpus)
     plain = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
     tables = nested({"corpus": tuple(str(path) for path in paths), "out": out, **plain})
-    return pretrain_with(resolve(tables), resume=resume, listener=listener)
+    return pretrain_with(resolve(tables, resume=resume), resume=resume, listener=listener)
 
 
 def pretrain_with(

@@ -10,8 +10,11 @@ from typing import Any
 
 from contrapose.config import validate
 from contrapose.errors import UsageError, nearest
+from contrapose.paths import expanded
 from contrapose.pretrain.settings import KEYS, PretrainSettings
 from contrapose.train.configuration import require_folder_and_corpus
+from contrapose.train.preflight import has_record
+from contrapose.train.run_folder import read_record
 
 
 def nested(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,7 +38,19 @@ def nested(options: Mapping[str, Any]) -> dict[str, Any]:
     return tables
 
 
-def resolve(tables: Mapping[str, Any], where: str = "options") -> PretrainSettings:
+def resolve(tables: Mapping[str, Any], where: str = "options", *, resume: bool = False) -> PretrainSettings:
     """Settings from tables. Raises UsageError, in one line for each mistake."""
     require_folder_and_corpus(tables)
-    return validate(PretrainSettings, tables, where=where)
+    return validate(PretrainSettings, _with_its_warmup(tables) if resume else tables, where=where)
+
+
+def _with_its_warmup(tables: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Where a run goes on and nobody gives a warm-up, it is the one that the run was begun with.
+
+    The default depends on the steps, so a longer run would else have another one, and be refused for it.
+    """
+    folder, training = expanded(str(tables["out"])), tables.get("training", {})
+    if "warmup_steps" in training or not has_record(folder):
+        return tables
+    begun = read_record(folder)["settings"].get("training", {}).get("warmup_steps")
+    return tables if begun is None else {**tables, "training": {**training, "warmup_steps": begun}}
