@@ -149,6 +149,6 @@ def test_the_same_command_goes_on_and_another_blend_does_not(place: Place, tmp_p
 
 def test_the_record_says_that_it_is_a_reconstruction() -> None:
     (shown,) = describe("sparse-cse")
-    assert shown["departures"][0].startswith("A reconstruction")
+    assert shown["departures"][0].startswith("a reconstruction")
     assert shown["parts"] == ["simcse", "masked"]
     assert recipe("sparse-cse").protocol_class.name == "masked"

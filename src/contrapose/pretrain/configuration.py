@@ -13,8 +13,6 @@ from contrapose.errors import UsageError, nearest
 from contrapose.paths import expanded
 from contrapose.pretrain.settings import KEYS, PretrainSettings
 from contrapose.train.configuration import require_folder_and_corpus
-from contrapose.train.preflight import has_record
-from contrapose.train.run_folder import read_record
 
 
 def nested(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,6 +47,9 @@ def _with_its_warmup(tables: Mapping[str, Any]) -> Mapping[str, Any]:
 
     The default depends on the steps, so a longer run would else have another one, and be refused for it.
     """
+    from contrapose.train.preflight import has_record  # imported here: help and wrong options load no numpy
+    from contrapose.train.run_folder import read_record
+
     folder, training = expanded(str(tables["out"])), tables.get("training", {})
     if "warmup_steps" in training or not has_record(folder):
         return tables
