@@ -67,7 +67,7 @@ docs: $(STAMP)  ## rebuild the pages that are made from the code, and the site f
 bench: $(STAMP)  ## speed, as ratios against named rivals in the same run
 	@$(BIN)/python -m benchmarks.speed
 
-# DATA: a folder with senteval/ and corpora/general/wiki.txt.gz; about nine hours of two cores, in as many pieces as you like.
+# DATA: a folder with senteval/ and corpora/general/wiki.txt.gz; some eight hours of two cores, in as many pieces as you like.
 DATA ?= data
 METHODS := runs/methods
 methods-table: $(STAMP)  ## every method from a start that no contrast has trained: docs/methods-measured.md (hours; resumable)

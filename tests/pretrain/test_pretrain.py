@@ -115,6 +115,14 @@ def test_a_finished_run_goes_on_to_more_steps(place: Place, tmp_path: Path) -> N
         pretrain_tiny(place, out, resume=True, steps=10, mask_rate=0.3)
 
 
+def test_a_warm_up_that_nobody_gave_fits_the_run(place: Place, tmp_path: Path) -> None:
+    run = pretrain_tiny(place, tmp_path / "run", steps=None, epochs=1)
+    steps = run.summary["steps"]
+    assert steps < 100
+    assert read_record(run.folder)["settings"]["training"]["warmup_steps"] == steps // 2
+    assert step_rows(run.folder)[0]["learning_rate"] < step_rows(run.folder)[steps // 2]["learning_rate"]
+
+
 def test_a_new_encoder_of_a_given_size_is_drawn_and_learns(place: Place, tmp_path: Path) -> None:
     run = pretrain_tiny(
         place, tmp_path / "new", layers=1, width=16, heads=2, vocabulary=str(place.model), steps=40

@@ -16,6 +16,27 @@ Model = Annotated[
         help="minilm, a model folder, a run folder, or a hub name.", metavar="MODEL", show_default=False
     ),
 ]
+#: The panel of a verb's help with the options of a run's folder.
+RUN = "Run"
+Corpus = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Text: files, folders or globs of .txt .jsonl .csv .tsv .parquet, each also .gz; - is standard input.",
+        metavar="CORPUS...",
+        show_default=False,
+    ),
+]
+RunFolder = Annotated[
+    str | None,
+    typer.Option(
+        help="The run's folder: it gets the model, metrics, checkpoints.",
+        rich_help_panel=RUN,
+        show_default=False,
+    ),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on from the newest checkpoint in --out.", rich_help_panel=RUN)
+]
 Json = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON, and nothing else, to standard output.")
 ]

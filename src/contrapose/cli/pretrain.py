@@ -5,13 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from contrapose.cli import console
 from contrapose.cli.failures import PARTIAL
-from contrapose.cli.options import Json, Quiet, examples
+from contrapose.cli.options import Corpus, Json, Quiet, Resume, RunFolder, examples
 from contrapose.cli.run_view import time_line
 from contrapose.cli.settings_options import takes_settings
 from contrapose.hints import command
@@ -29,32 +29,15 @@ EXAMPLES = examples(
     "contrapose pretrain notes.txt --layers 4 --width 256 --out runs/small --epochs 3",
     "contrapose pretrain --out runs/domain --resume",
 )
-RUN = "Run"
 
 
 @takes_settings(
     *(key for keys in KEYS.values() for key in keys), after="corpus", sections=sections, panels=True,
 )  # fmt: skip
 def pretrain(
-    corpus: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Text: files, folders or globs of .txt .jsonl .csv .tsv .parquet, each also .gz; - is standard input.",
-            metavar="CORPUS...",
-            show_default=False,
-        ),
-    ] = None,
-    out: Annotated[
-        str | None,
-        typer.Option(
-            help="The run's folder: it gets the model, metrics, checkpoints.",
-            rich_help_panel=RUN,
-            show_default=False,
-        ),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the newest checkpoint in --out.", rich_help_panel=RUN)
-    ] = False,
+    corpus: Corpus = None,
+    out: RunFolder = None,
+    resume: Resume = False,
     quiet: Quiet = False,
     json: Json = False,
     **given: Any,

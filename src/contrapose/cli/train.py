@@ -10,7 +10,7 @@ import typer
 
 from contrapose.cli import console, run_view
 from contrapose.cli.failures import PARTIAL
-from contrapose.cli.options import Json, Quiet, examples
+from contrapose.cli.options import RUN, Corpus, Json, Quiet, Resume, RunFolder, examples
 from contrapose.cli.settings_options import takes_settings
 from contrapose.errors import UsageError
 from contrapose.experiment.published_recipe import PublishedRecipe, departures
@@ -30,20 +30,10 @@ EXAMPLES = examples(
     "contrapose train --out runs/notes --resume",
 )
 
-#: The panel of what is no setting of the run's own.
-RUN = "Run"
-
 
 @takes_settings(after="corpus", panels=True)
 def train(
-    corpus: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Text: files, folders or globs of .txt .jsonl .csv .tsv .parquet, each also .gz; - is standard input.",
-            metavar="CORPUS...",
-            show_default=False,
-        ),
-    ] = None,
+    corpus: Corpus = None,
     recipe: Annotated[
         str | None,
         typer.Option(
@@ -53,17 +43,8 @@ def train(
             show_default=False,
         ),
     ] = None,
-    out: Annotated[
-        str | None,
-        typer.Option(
-            help="The run's folder: it gets the model, metrics, checkpoints.",
-            rich_help_panel=RUN,
-            show_default=False,
-        ),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the newest checkpoint in --out.", rich_help_panel=RUN)
-    ] = False,
+    out: RunFolder = None,
+    resume: Resume = False,
     config: Annotated[
         str | None,
         typer.Option(

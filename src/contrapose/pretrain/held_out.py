@@ -16,7 +16,6 @@ from contrapose.objectives.objective import Objective
 from contrapose.pretrain.step import PART
 from contrapose.seeds import torch_generator
 from contrapose.selection.budget import EvaluationCost
-from contrapose.selection.label_free import Judgement
 
 #: Texts per forward pass; it fits any machine, and changes no result.
 TEXTS_PER_PASS = 32
@@ -84,6 +83,3 @@ class HeldOutWords:
             "masked_accuracy": right / hidden_words,
             "hidden_words": float(hidden_words),
         }
-
-    def judge(self, encoder: Encoder, precision: str, *, brief: bool = False) -> Judgement | None:
-        raise NotImplementedError("a language model is not judged as a sentence encoder")

@@ -15,7 +15,7 @@ from contrapose.encoder.scratch import new_encoder
 from contrapose.listening import Listener
 from contrapose.objectives.catalogue import recipe
 from contrapose.pretrain.held_out import HeldOutWords
-from contrapose.pretrain.settings import PretrainSettings
+from contrapose.pretrain.settings import PretrainSettings, with_fitting_warmup
 from contrapose.pretrain.step import PART, forward_backward
 from contrapose.selection.budget import EvaluationPlan
 from contrapose.train.batches import Batches
@@ -25,6 +25,7 @@ from contrapose.train.optimizer import make_optimizer
 from contrapose.train.preflight import Cleared
 from contrapose.train.progress import Progress
 from contrapose.train.session import Session
+from contrapose.train.settings import steps_of
 from contrapose.train.step import StepPlan
 from contrapose.train.track import MetricsLog
 
@@ -75,7 +76,8 @@ def prepare(
         seed=training.seed,
         mask_repeats=False,
     )
-    num_steps = num_steps_of(settings, len(rows))
+    settings = with_fitting_warmup(settings, steps_of(settings, len(rows)))
+    training, num_steps = settings.training, num_steps_of(settings, len(rows))
     objective = made.build(width=encoder.width)
     objective.attach(
         Supplies(
@@ -133,7 +135,8 @@ def prepare(
         refreshed_texts=None,
         modules=modules,
         optimizer=make_optimizer(trainable(modules), training),
-        criterion=words,
+        monitor=words,
+        criterion=None,
         plan=StepPlan(
             seed=training.seed,
             max_length=training.max_length,

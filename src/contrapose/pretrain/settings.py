@@ -144,7 +144,7 @@ class PretrainingSettings(TrainingSettings):
         Field(
             ge=0,
             description="steps in which the learning rate rises to its highest",
-            json_schema_extra={"default": f"{WARMUP_STEPS}, or half of fewer --steps"},
+            json_schema_extra={"default": f"{WARMUP_STEPS}, or half of fewer steps"},
         ),
     ] = WARMUP_STEPS
 
@@ -232,3 +232,11 @@ def sections() -> dict[str, type[BaseModel]]:
         "saving": SavingSettings,
     }
     return models
+
+
+def with_fitting_warmup(settings: PretrainSettings, num_steps: int) -> PretrainSettings:
+    """Where nobody gave a warm-up or a number of steps: they are known once the corpus is read."""
+    if "warmup_steps" in settings.training.model_fields_set:
+        return settings
+    warmup = {"warmup_steps": min(WARMUP_STEPS, num_steps // 2)}
+    return settings.model_copy(update={"training": settings.training.model_copy(update=warmup)})

@@ -58,8 +58,8 @@ STSB_DEV = Measure(
 )
 
 
-class Criterion(Protocol):
-    """Higher is better. Everything is measured against the encoder that the run began with."""
+class Monitor(Protocol):
+    """What is measured along a run; higher is better. The first look is at the model that the run began with."""
 
     name: str
     about: str
@@ -75,6 +75,10 @@ class Criterion(Protocol):
 
     def measure(self, encoder: Encoder, precision: str, *, brief: bool = False) -> dict[str, float]:
         """Its parts by name, ``score`` among them; only that one means anything where the look is ``brief``."""
+
+
+class Criterion(Monitor, Protocol):
+    """A monitor that chooses: it also says whether an encoder is better than the one that the run began with."""
 
     def judge(self, encoder: Encoder, precision: str, *, brief: bool = False) -> Judgement | None:
         """Does this encoder help, against the pretrained model, row by row? None for a collapsed one."""

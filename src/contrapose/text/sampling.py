@@ -50,8 +50,7 @@ def positive_weights(
     array([2., 5., 0.])
     """
     with np.errstate(invalid="ignore"):
-        weight_QK = np.clip(further * b_QK / np.maximum(a_QK, floor), 1 / limit, limit)
-        return np.where(b_QK >= bands.positive, weight_QK, 0.0)
+        return np.where(b_QK >= bands.positive, _clipped_ratio(b_QK, a_QK, floor, limit, further), 0.0)
 
 
 def negative_weights(
@@ -70,8 +69,16 @@ def negative_weights(
     array([1., 0., 0.])
     """
     with np.errstate(invalid="ignore"):
-        weight_QK = np.clip(further * a_QK / np.maximum(b_QK, floor), 1 / limit, limit)
-        return np.where((b_QK >= bands.low) & (b_QK < bands.high) & (a_QK < 1), weight_QK, 0.0)
+        in_band_QK = (b_QK >= bands.low) & (b_QK < bands.high) & (a_QK < 1)
+        return np.where(in_band_QK, _clipped_ratio(a_QK, b_QK, floor, limit, further), 0.0)
+
+
+def _clipped_ratio(
+    wanted_QK: np.ndarray, propensity_QK: np.ndarray, floor: float, limit: float, further: np.ndarray | float
+) -> np.ndarray:
+    """The weight by inverse propensity; the clip keeps one candidate from taking every draw."""
+    ratio_QK: np.ndarray = np.clip(further * wanted_QK / np.maximum(propensity_QK, floor), 1 / limit, limit)
+    return ratio_QK
 
 
 def length_weights(num_words: Sequence[int], candidates_NK: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:

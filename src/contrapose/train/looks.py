@@ -8,7 +8,7 @@ from typing import Any
 from contrapose.encoder.encoder import Encoder
 from contrapose.listening import Listener
 from contrapose.selection.budget import EvaluationPlan
-from contrapose.selection.criterion import Criterion
+from contrapose.selection.criterion import Criterion, Monitor
 from contrapose.selection.held_out import evaluations_of_run
 from contrapose.train.batches import Batches
 from contrapose.train.settings import RunSettings
@@ -29,15 +29,15 @@ def plan_evaluations(
 
 
 def evaluate_pretrained(
-    criterion: Criterion | None, looks: EvaluationPlan, encoder: Encoder, listener: Listener, *, bf16: bool
+    monitor: Monitor | None, looks: EvaluationPlan, encoder: Encoder, listener: Listener, *, bf16: bool
 ) -> float:
     """Measure the model as it is before the first step, the baseline of all that follows; the seconds it took."""
-    if criterion is None:
+    if monitor is None:
         return 0.0
-    criterion.keep(looks.rows)
+    monitor.keep(looks.rows)
     with listener.task("evaluating the pretrained model"), encoder.in_mode(training=False):
         began = time.perf_counter()
-        criterion.begin(encoder, "bf16" if bf16 else "fp32")
+        monitor.begin(encoder, "bf16" if bf16 else "fp32")
         return time.perf_counter() - began
 
 

@@ -2,7 +2,7 @@
 
     for each step:  take the batch of that number -> loss and gradients -> finite? -> optimizer -> parts remember
     where due:      save, and show the whole corpus to the parts that ask for it, gradients to the protocol that does
-    now and then:   measure the criterion, keep the best, save a checkpoint, stop where asked
+    now and then:   look at the encoder, keep the best, save a checkpoint, stop where asked
 
 Batches, dropout masks and mixtures are pure functions of (seed, step), so going on from a checkpoint gives the bits of
 a run that was never stopped.
@@ -166,12 +166,12 @@ def _log(session: Session, row: dict[str, Any], began: float) -> None:
 
 
 def _evaluate(session: Session) -> bool:
-    """Measure the criterion; True where it is a new best. Every process measures, so all decide alike."""
-    progress, criterion = session.progress, session.criterion
-    if criterion is None:
+    """Look at the encoder; True where it is a new best. Every process measures, so all decide alike."""
+    progress, monitor = session.progress, session.monitor
+    if monitor is None:
         return False
     with session.encoder.in_mode(training=False), session.timed("looking"):
-        scores = criterion.measure(session.encoder, session.precision)
+        scores = monitor.measure(session.encoder, session.precision)
     if progress.step == 0:
         progress.start_score = scores["score"]
     counts = progress.step > 0 and session.protocol.may_export()
@@ -184,7 +184,7 @@ def _evaluate(session: Session) -> bool:
     patience = session.settings.selection.patience
     progress.stopped_early = patience is not None and progress.evaluations_since_best >= patience
     if session.processes.is_first:
-        session.metrics.write({"step": progress.step, "criterion": criterion.name, "evaluation": scores})
+        session.metrics.write({"step": progress.step, "criterion": monitor.name, "evaluation": scores})
     session.listener.evaluated(progress.step, scores, improved)
     return improved or progress.stopped_early
 

@@ -147,6 +147,7 @@ def prepare(
         protocol=protocol,
         modules=modules,
         optimizer=make_optimizer(trainable(modules), settings.training),
+        monitor=criterion,
         criterion=criterion,
         plan=StepPlan(
             seed=settings.training.seed,

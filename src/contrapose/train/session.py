@@ -20,7 +20,7 @@ from contrapose.listening import Listener
 from contrapose.objectives.configured import ConfiguredMethod
 from contrapose.objectives.objective import Objective
 from contrapose.selection.budget import EvaluationPlan
-from contrapose.selection.criterion import Criterion
+from contrapose.selection.criterion import Criterion, Monitor
 from contrapose.train import checkpoint as checkpoints
 from contrapose.train.batches import Batches
 from contrapose.train.distributed import ProcessGroup
@@ -49,6 +49,9 @@ class Session:
     protocol: TrainingProtocol
     modules: nn.ModuleDict
     optimizer: torch.optim.AdamW
+    #: What is measured along the run.
+    monitor: Monitor | None
+    #: The same where it also chooses the checkpoint and judges the model.
     criterion: Criterion | None
     plan: StepPlan
     #: What text parts learn of the corpus between steps; None where none does.
