@@ -62,19 +62,24 @@ def judged(arm: Mapping[str, Any], claims: tuple[Claim, ...] = CLAIMS) -> Iterat
 
 
 def verdict(change: Mapping[str, float], *, lower: bool = False) -> str:
-    """A difference beside its interval, in words; the correction for many comparisons counts.
+    """A difference beside its interval, in words; the correction for many comparisons counts. One seed judges nothing:
+    its own luck is not in the interval.
 
-    >>> verdict({"difference": 1.0, "low": 0.5, "high": 1.5, "p_corrected": 0.01})
+    >>> verdict({"difference": 1.0, "low": 0.5, "high": 1.5, "p_corrected": 0.01, "seeds": 3})
     'holds here (+1.00 [+0.50, +1.50])'
-    >>> verdict({"difference": 0.2, "low": -0.5, "high": 0.9, "p_corrected": 1.0})
+    >>> verdict({"difference": 0.2, "low": -0.5, "high": 0.9, "p_corrected": 1.0, "seeds": 3})
     'cannot be judged: its direction is as claimed, and chance explains it (+0.20 [-0.50, +0.90])'
+    >>> verdict({"difference": 1.0, "low": 0.5, "high": 1.5, "p_corrected": 0.01, "seeds": 1})
+    'cannot be judged with one seed: its direction is as claimed (+1.00 [+0.50, +1.50])'
     """
     numbers = f"({change['difference']:+.2f} [{change['low']:+.2f}, {change['high']:+.2f}])"
     as_claimed = change["difference"] < 0 if lower else change["difference"] > 0
+    direction = "as claimed" if as_claimed else "the other one"
+    if change["seeds"] == 1:
+        return f"cannot be judged with one seed: its direction is {direction} {numbers}"
     clear = change["p_corrected"] <= 0.05 and not change["low"] <= 0 <= change["high"]
     if clear:
         return f"{'holds here' if as_claimed else 'does not hold here'} {numbers}"
-    direction = "as claimed" if as_claimed else "the other one"
     return f"cannot be judged: its direction is {direction}, and chance explains it {numbers}"
 
 

@@ -220,6 +220,7 @@ def _over_seeds(row: ComparisonRow, baseline: ComparisonRow) -> dict[str, dict[s
             "high": round(float(high), 3),
             "p_corrected": round(p_value, 5),
             "words": "",
+            "seeds": len(each),
         }
     return differences
 
@@ -227,7 +228,9 @@ def _over_seeds(row: ComparisonRow, baseline: ComparisonRow) -> dict[str, dict[s
 def _change(change: Any) -> dict[str, Any]:
     test = change.change
     numbers = {name: round(getattr(test, name), 3) for name in ("difference", "low", "high")}
-    return {**numbers, "p_corrected": round(change.p_corrected, 5), "words": change.words}
+    seeds = min(test.seeds)
+    words = f"{change.words} on these rows, with one seed" if seeds == 1 else change.words
+    return {**numbers, "p_corrected": round(change.p_corrected, 5), "words": words, "seeds": seeds}
 
 
 def _mean_of_years(row: ComparisonRow) -> float | None:

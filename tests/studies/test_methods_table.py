@@ -145,10 +145,11 @@ def test_without_results_the_page_says_so() -> None:
 
 
 def test_a_claim_holds_only_where_the_interval_and_the_corrected_p_value_say_so() -> None:
-    clear = {"difference": -1.0, "low": -1.5, "high": -0.5, "p_corrected": 0.01}
+    clear = {"difference": -1.0, "low": -1.5, "high": -0.5, "p_corrected": 0.01, "seeds": 3}
     assert verdict(clear).startswith("does not hold here")
     assert verdict(clear, lower=True).startswith("holds here")
     assert verdict({**clear, "p_corrected": 0.2}).startswith("cannot be judged")
+    assert verdict({**clear, "seeds": 1}, lower=True).startswith("cannot be judged with one seed")
     pairs = [{"method": "hncse", "beside": "hncse-pm", **clear}]
     said = {claim.words: words for claim, words in judged({"rows": [], "pairs": pairs, "main": "mean"})}
     assert list(said) == ["hard negative mixing adds to positive"]
