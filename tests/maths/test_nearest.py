@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contrapose.maths import nearest as module
+from contrapose.maths import exact_search as module
 from contrapose.maths.k_means import k_means
 from contrapose.maths.nearest import nearest, nearest_others
 

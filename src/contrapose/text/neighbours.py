@@ -15,8 +15,7 @@ from pydantic import Field
 
 from contrapose.contract import TextRows, first_texts
 from contrapose.errors import MissingExtra, UsageError
-from contrapose.maths.candidates import among_candidates
-from contrapose.maths.nearest import Nearest, nearest
+from contrapose.maths.nearest import Nearest, among_candidates, nearest
 from contrapose.seeds import derive
 from contrapose.text.identity import text_hashes
 
