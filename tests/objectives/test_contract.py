@@ -101,3 +101,22 @@ def test_what_a_part_is_follows_from_the_verbs_it_overrides() -> None:
     assert Both.verbs() == {"columns", "observe", "terms"}
     assert Both.role() == "negative source, regularizer"
     assert Part.verbs() == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("companion", "words"),
+    [
+        (Companion(name="teacher", source="big-model"), "teacher: big-model, frozen"),
+        (Companion(name="teacher", vectors="clip.npy"), "teacher: the vectors of clip.npy"),
+        (
+            Companion(name="slow", momentum=0.99),
+            "slow: the model that the run begins with, following the trained weights by 0.01 a step",
+        ),
+        (
+            Companion(name="round", source="self"),
+            "round: a copy of the model, renewed where the protocol says so",
+        ),
+    ],
+)
+def test_a_companion_says_who_it_is(companion: Companion, words: str) -> None:
+    assert companion.about == words

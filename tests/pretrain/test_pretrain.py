@@ -15,7 +15,7 @@ from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.token_networks import MaskedLanguageModel
 from contrapose.errors import ModelError, ResumeRefused, UsageError
 from contrapose.train.api import Run
-from contrapose.train.run_folder import read_record
+from contrapose.train.run_folder import open_run, read_record
 from tests.pretrain.runs import pretrain_tiny
 from tests.tiny import SENTENCES
 from tests.train.runs import Killed, Place, Witness, outcome, run_tiny, step_rows
@@ -113,6 +113,13 @@ def test_a_finished_run_goes_on_to_more_steps(place: Place, tmp_path: Path) -> N
         pretrain_tiny(place, out, resume=True, steps=10, warmup_steps=5)
     with pytest.raises(ResumeRefused, match=r"mask_rate was 0\.15 and is 0\.3"):
         pretrain_tiny(place, out, resume=True, steps=10, mask_rate=0.3)
+
+
+def test_its_folder_has_no_report_and_says_what_has(run: Run) -> None:
+    with pytest.raises(
+        UsageError, match=r"contrapose pretrain.*summary\.json.*contrapose train .*--model \S*/model"
+    ):
+        open_run(run.folder)
 
 
 def test_a_warm_up_that_nobody_gave_fits_the_run(place: Place, tmp_path: Path) -> None:

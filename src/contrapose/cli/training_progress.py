@@ -119,7 +119,7 @@ def _contrast_lines(facts: Mapping[str, Any]) -> list[str]:
         f"{facts['rows']:,} rows to train on, {facts['held_out']:,} held out; views: {facts['views']}; "
         f"{facts['device']}, {facts['precision']}"
     )
-    lines += [str(line) for line in facts.get("of_views", ())]
+    lines += [str(line) for name in ("of_views", "companions") for line in facts.get(name, ())]
     if "view_cosine" in facts:
         lines.append(
             f"two dropout views of a text have a mean cosine of {facts['view_cosine']:.4f} (1 would teach nothing)"

@@ -54,6 +54,25 @@ class Companion:
                 f"companion '{self.name}': only what starts as the trained model fits its head (through_head)"
             )
 
+    @property
+    def about(self) -> str:
+        """Who it is, for the person who starts a run.
+
+        >>> Companion(name="teacher").about
+        'teacher: the model that the run begins with, frozen'
+        """
+        if self.vectors is not None:
+            return f"{self.name}: the vectors of {self.vectors}"
+        own = {"start": "the model that the run begins with", "self": "a copy of the model"}
+        moves = (
+            "frozen"
+            if self.momentum is None
+            else f"following the trained weights by {1 - self.momentum:g} a step"
+        )
+        if self.source == "self" and self.momentum is None:
+            moves = "renewed where the protocol says so"
+        return f"{self.name}: {own.get(self.source, self.source)}, {moves}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Network:

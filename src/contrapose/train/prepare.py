@@ -101,6 +101,7 @@ def prepare(
         "precision": "bf16" if bf16 else "fp32",
         "account": corpus.statistics.lines(),
         "temperature": getattr(made.hyperparameters, "temperature", None),
+        "companions": [companion.about for companion in objective.needs.companions],
         "of_views": [line for part in text_parts for line in part.facts()],
         **_measured_views(encoder, batches, settings),
     }

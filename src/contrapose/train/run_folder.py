@@ -14,7 +14,7 @@ from contrapose.config import read_toml, validate
 from contrapose.data.text import printable
 from contrapose.errors import ContraposeError, CorruptFile, UsageError
 from contrapose.foreign import cannot_be_read, parse_json_object, read_json_object
-from contrapose.hints import command
+from contrapose.hints import YOUR_TEXT, command
 from contrapose.storage import syscalls
 
 if TYPE_CHECKING:
@@ -56,6 +56,12 @@ def open_run(folder: Path) -> RunFolder:
         raise UsageError(
             f"{shown} is not the folder of a run: it holds none of {', '.join(MARKS)}. "
             "Give what `contrapose train --out` names"
+        )
+    if (folder / RECORD).exists() and "method" not in read_record(folder)["settings"]:
+        raise UsageError(
+            f"{shown} is a run of `contrapose pretrain`, which has no report: its numbers are in {SUMMARY} and "
+            f"{METRICS}. Train from its model, and give that run: "
+            f"{command('train', YOUR_TEXT, model=folder / MODEL, out=f'{shown}-contrast')}"
         )
     missing = next((name for name in (SUMMARY, MODEL) if not (folder / name).exists()), None)
     if missing is not None:
