@@ -5,7 +5,7 @@
     halves      the first half of a text's words to the second, where texts have eight words or more
 
 Each asks what a user will ask: find what belongs to this. Words differ between the two sides, so meaning has to do the
-work. How far each tells help from harm was measured over labelled domains, see experiment/reliability.py.
+work. How far each tells help from harm was measured over labelled domains, see the study `selection`.
 """
 
 from __future__ import annotations
