@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from studies.reading import (
@@ -23,8 +24,10 @@ from studies.runs import Planned, Setup
 from studies.study import AllRows, Findings, Marks, Panel, Study, TrialRow
 
 BASELINE = "simcse"
-#: Variant -> options. SimCSE is each idea with nothing of it left.
-VARIANTS: Mapping[str, Mapping[str, Any]] = {
+#: Variant -> options of its runs.
+Variants = Mapping[str, Mapping[str, Any]]
+#: SimCSE is each idea with nothing of it left.
+VARIANTS: Variants = {
     BASELINE: {"method": "simcse"},
     "focal-infonce": {"method": "focal-infonce"},
     "focal-infonce, positives only": {"method": "focal-infonce", "modulate_negative": False},
@@ -41,17 +44,33 @@ HALVES = {
 
 
 def plan(setup: Setup) -> list[Planned]:
-    """Every variant with every seed; all variants of a seed first, so that half of the work is a whole table."""
+    """Every variant with every seed."""
+    return runs_of(VARIANTS, setup)
+
+
+def runs_of(variants: Variants, setup: Setup) -> list[Planned]:
+    """All variants of a seed first, so that half of the work is a whole table."""
     return setup.runs(
         ({"variant": variant, "seed": seed}, {**options, "seed": seed})
         for seed in range(setup.seeds)
-        for variant, options in VARIANTS.items()
+        for variant, options in variants.items()
     )
 
 
 def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
-    """Every variant beside SimCSE, which is each idea with nothing of it left; seed by seed."""
-    noise, by_variant, pretrained = noise_paired(studies), _by_variant(rows), pretrained_score(rows)
+    """Every variant beside SimCSE, and the whole of an idea beside its better half."""
+    beside, noise, by_variant = (
+        beside_simcse(VARIANTS, rows, studies),
+        noise_paired(studies),
+        _by_variant(VARIANTS, rows),
+    )
+    halves = [line for whole in HALVES if (line := _halves(by_variant, whole, noise))]
+    return replace(beside, words=(*beside.words, *halves))
+
+
+def beside_simcse(variants: Variants, rows: Sequence[TrialRow], studies: AllRows) -> Findings:
+    """Every variant beside SimCSE, seed by seed."""
+    noise, by_variant, pretrained = noise_paired(studies), _by_variant(variants, rows), pretrained_score(rows)
     table, words = [], [noise_alone(studies).words, noise.words]
     for variant, runs in by_variant.items():
         beside = paired(runs, by_variant.get(BASELINE, [])) if variant != BASELINE else None
@@ -59,14 +78,19 @@ def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
         table.append((variant, str(len(runs)), *score_cells(runs, pretrained), last))
         if beside:
             words.append(f"{variant} beside SimCSE: {_difference(beside, noise, len(by_variant) - 1)}.")
-    words += [line for whole in HALVES if (line := _halves(by_variant, whole, noise))]
     header = ("variant", "seeds", *SCORES, "beside SimCSE, same seeds")
     return Findings(words=tuple(words), header=header, table=tuple(table))
 
 
 def figure(rows: Sequence[TrialRow], studies: AllRows) -> list[Panel]:
+    """All variants, run by run."""
+    return panels_of(VARIANTS, rows, studies)
+
+
+def panels_of(variants: Variants, rows: Sequence[TrialRow], studies: AllRows) -> list[Panel]:
     """Left: the score of every run; right: its difference to SimCSE with the same seed, and what chance explains."""
-    by_variant, names = _by_variant(rows), list(_by_variant(rows))
+    by_variant = _by_variant(variants, rows)
+    names = list(by_variant)
     baseline = by_variant.get(BASELINE, [])
     scores = [Marks(name, [(score(row), at) for row in by_variant[name]]) for at, name in enumerate(names)]
     beside = [
@@ -92,8 +116,8 @@ def figure(rows: Sequence[TrialRow], studies: AllRows) -> list[Panel]:
     ]
 
 
-def _by_variant(rows: Sequence[TrialRow]) -> dict[str, list[TrialRow]]:
-    by_variant = {variant: with_factors(trained(rows), variant=variant) for variant in VARIANTS}
+def _by_variant(variants: Variants, rows: Sequence[TrialRow]) -> dict[str, list[TrialRow]]:
+    by_variant = {variant: with_factors(trained(rows), variant=variant) for variant in variants}
     return {variant: runs for variant, runs in by_variant.items() if runs}
 
 

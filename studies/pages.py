@@ -18,6 +18,7 @@ from studies import (
     divergence,
     dynamics,
     gradients,
+    ingredients,
     mixing,
     scale,
     selection,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _MODULES = (
     ablation,
+    ingredients,
     sensitivity,
     dynamics,
     gradients,

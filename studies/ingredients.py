@@ -1,0 +1,61 @@
+"""ingredients: of a method that ends below SimCSE, which ingredient is it?
+
+Every method that harmed by more than its spread in the table of methods (docs/methods-measured.md) is taken apart: each
+of its ingredients alone on SimCSE, or the method with one of them changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from studies.ablation import BASELINE, Variants, beside_simcse, panels_of, runs_of
+from studies.runs import Planned, Setup
+from studies.study import AllRows, Findings, Panel, Study, TrialRow
+
+VARIANTS: Variants = {
+    BASELINE: {"method": "simcse"},
+    "debcse": {"method": "debcse"},
+    "debcse, its negatives alone": {"method": "debcse", "positive_quantile": 1.0},
+    "core-tuning": {"method": "core-tuning"},
+    "core-tuning, its hard positives alone": {"method": "simcse", "parts": ("hard-positive-mixup",)},
+    "core-tuning, its hard negatives alone": {"method": "simcse", "parts": ("hard-negative-mixup",)},
+    "debiased": {"method": "debiased"},
+    "debiased, a tenth of the share": {"method": "debiased", "false_negative_share": 0.0001},
+    "debiased, ten times the share": {"method": "debiased", "false_negative_share": 0.01},
+    "fedrcl": {"method": "fedrcl"},
+    "fedrcl, a tenth of the penalty": {"method": "fedrcl", "relaxation_weight": 0.01},
+    "fedrcl, the last layer alone": {"method": "fedrcl", "relaxation_layers": ()},
+    "kdmcse": {"method": "kdmcse"},
+    "kdmcse, its filter alone": {"method": "simcse", "parts": ("teacher-filter",)},
+    "kdmcse, its distillation alone": {
+        "method": "simcse",
+        "parts": ("teacher-distillation",),
+        "angular_margin": 0.0,
+    },
+    "kdmcse, no angular margin": {"method": "kdmcse", "angular_margin": 0.0},
+    "kdmcse, minilm as the teacher": {"method": "kdmcse", "teacher": "minilm"},
+}
+
+
+def plan(setup: Setup) -> list[Planned]:
+    """Every variant with every seed."""
+    return runs_of(VARIANTS, setup)
+
+
+def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
+    """Every variant beside SimCSE, seed by seed."""
+    return beside_simcse(VARIANTS, rows, studies)
+
+
+def figure(rows: Sequence[TrialRow], studies: AllRows) -> list[Panel]:
+    """All variants, run by run."""
+    return panels_of(VARIANTS, rows, studies)
+
+
+STUDY = Study(
+    name="ingredients",
+    question="Of a method that ends below SimCSE, which ingredient is it?",
+    plan=plan,
+    answer=answer,
+    figure=figure,
+)
