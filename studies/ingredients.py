@@ -34,6 +34,16 @@ VARIANTS: Variants = {
     },
     "kdmcse, no angular margin": {"method": "kdmcse", "angular_margin": 0.0},
     "kdmcse, minilm as the teacher": {"method": "kdmcse", "teacher": "minilm"},
+    "pnr": {"method": "pnr"},
+    "pnr, its pseudo-negatives alone": {"method": "simcse", "parts": ("pseudo-negatives",)},
+    "pnr, its targets alone": {"method": "simcse", "parts": ("previous-targets",)},
+    "pnr, minilm as the earlier model": {"method": "pnr", "previous": "minilm"},
+    "diffcse": {"method": "diffcse", "generator": "start"},
+    "diffcse, the discriminator without weight": {
+        "method": "diffcse",
+        "generator": "start",
+        "replaced_weight": 0.0,
+    },
 }
 
 
