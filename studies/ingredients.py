@@ -7,10 +7,18 @@ of its ingredients alone on SimCSE, or the method with one of them changed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from contrapose.experiment.trials import Trial, TrialResult
 from studies.ablation import BASELINE, Variants, beside_simcse, panels_of, runs_of
 from studies.runs import Planned, Setup
 from studies.study import AllRows, Findings, Panel, Study, TrialRow
+
+if TYPE_CHECKING:
+    from contrapose.listening import Listener
 
 VARIANTS: Variants = {
     BASELINE: {"method": "simcse"},
@@ -48,13 +56,27 @@ VARIANTS: Variants = {
 
 
 def plan(setup: Setup) -> list[Planned]:
-    """Every variant with every seed."""
-    return runs_of(VARIANTS, setup)
+    """Every variant with every seed; what the start cannot serve is recorded with the reason."""
+    return [replace(each, measure=partial(_measured, each)) for each in runs_of(VARIANTS, setup)]
+
+
+def _measured(planned: Planned, trial: Trial, folder: Path, listener: Listener | None) -> TrialResult:
+    from contrapose.errors import ModelError, UsageError
+
+    try:
+        return planned.measure(trial, folder, listener)
+    except (UsageError, ModelError) as error:
+        return TrialResult(facts={"refused": str(error)})
 
 
 def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
-    """Every variant beside SimCSE, seed by seed."""
-    return beside_simcse(VARIANTS, rows, studies)
+    """Every variant beside SimCSE, seed by seed; and what could not be run."""
+    beside = beside_simcse(VARIANTS, rows, studies)
+    refused = {
+        row["factors"]["variant"]: row["facts"]["refused"] for row in rows if "refused" in row["facts"]
+    }
+    not_run = [f"{variant} could not be run: {reason}." for variant, reason in refused.items()]
+    return replace(beside, words=(*beside.words, *not_run))
 
 
 def figure(rows: Sequence[TrialRow], studies: AllRows) -> list[Panel]:
