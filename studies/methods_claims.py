@@ -69,6 +69,8 @@ def verdict(change: Mapping[str, float], *, lower: bool = False) -> str:
     'holds here (+1.00 [+0.50, +1.50])'
     >>> verdict({"difference": 0.2, "low": -0.5, "high": 0.9, "p_corrected": 1.0, "seeds": 3})
     'cannot be judged: its direction is as claimed, and chance explains it (+0.20 [-0.50, +0.90])'
+    >>> verdict({"difference": 1.0, "low": 0.5, "high": 1.5, "p_corrected": 0.2, "seeds": 2})
+    'cannot be judged yet: its direction is as claimed, 2 seeds of so many methods are too few (+1.00 [+0.50, +1.50])'
     >>> verdict({"difference": 1.0, "low": 0.5, "high": 1.5, "p_corrected": 0.01, "seeds": 1})
     'cannot be judged with one seed: its direction is as claimed (+1.00 [+0.50, +1.50])'
     """
@@ -77,9 +79,13 @@ def verdict(change: Mapping[str, float], *, lower: bool = False) -> str:
     direction = "as claimed" if as_claimed else "the other one"
     if change["seeds"] == 1:
         return f"cannot be judged with one seed: its direction is {direction} {numbers}"
-    clear = change["p_corrected"] <= 0.05 and not change["low"] <= 0 <= change["high"]
-    if clear:
-        return f"{'holds here' if as_claimed else 'does not hold here'} {numbers}"
+    if not change["low"] <= 0 <= change["high"]:
+        if change["p_corrected"] <= 0.05:
+            return f"{'holds here' if as_claimed else 'does not hold here'} {numbers}"
+        open_yet = (
+            f"its direction is {direction}, but {change['seeds']} seeds say too little among so many methods"
+        )
+        return f"cannot be judged yet: {open_yet} {numbers}"
     return f"cannot be judged: its direction is {direction}, and chance explains it {numbers}"
 
 
