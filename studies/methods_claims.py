@@ -82,10 +82,8 @@ def verdict(change: Mapping[str, float], *, lower: bool = False) -> str:
     if not change["low"] <= 0 <= change["high"]:
         if change["p_corrected"] <= 0.05:
             return f"{'holds here' if as_claimed else 'does not hold here'} {numbers}"
-        open_yet = (
-            f"its direction is {direction}, but {change['seeds']} seeds say too little among so many methods"
-        )
-        return f"cannot be judged yet: {open_yet} {numbers}"
+        few = f"{change['seeds']} seeds of so many methods are too few"
+        return f"cannot be judged yet: its direction is {direction}, {few} {numbers}"
     return f"cannot be judged: its direction is {direction}, and chance explains it {numbers}"
 
 
