@@ -18,20 +18,17 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from benchmarks.data import data_folder, own_corpus
 from contrapose.errors import ContraposeError
 from contrapose.objectives.catalogue import all_methods, recipe
+from studies.methods_plan import FITTED
 
 BASELINE = "simcse"
 ROWS, WIDTH = 64, 384
 LOSS_CALLS, LOSS_ROUNDS, STEPS, WARM_UP, STEP_ROUNDS = 10, 7, 6, 3, 3
-#: What a method needs beside its defaults: the usual tokenizers make no difference between cases, and a generator must
-#: have the words of the model.
-FITTED: Mapping[str, Mapping[str, Any]] = {"cards": {"views": "retrieved"}, "diffcse": {"generator": "start"}}
 
 
 def main() -> None:

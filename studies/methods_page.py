@@ -68,6 +68,8 @@ def figure(report: Mapping[str, Any]) -> list[Panel]:
     panels = []
     for start in report["starts"].values():
         names = [row["method"] for row in _sorted(start["arms"]["paper"]) if row["method"] != "simcse"]
+        if not names:
+            continue
         marks = []
         for arm in start["arms"].values():
             by_name = {row["method"]: row["differences"].get(arm["main"]) for row in arm["rows"]}
@@ -121,6 +123,9 @@ def _start(start: Mapping[str, Any]) -> Iterator[str]:
     yield f"## From `{start['model']}`"
     if start["untrained"]:
         yield from ("", _untrained(start["untrained"]))
+    if not any(table["rows"] for table in start["arms"].values()):
+        yield from ("", "Not measured yet.")
+        return
     for arm, table in start["arms"].items():
         if not table["rows"]:
             continue

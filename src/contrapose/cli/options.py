@@ -18,7 +18,7 @@ Model = Annotated[
 ]
 #: The panel of a verb's help with the options of a run's folder.
 RUN = "Run"
-Corpus = Annotated[
+RunCorpus = Annotated[
     list[str] | None,
     typer.Argument(
         help="Text: files, folders or globs of .txt .jsonl .csv .tsv .parquet, each also .gz; - is standard input.",

@@ -11,7 +11,7 @@ import typer
 
 from contrapose.cli import console
 from contrapose.cli.failures import PARTIAL
-from contrapose.cli.options import Corpus, Json, Quiet, Resume, RunFolder, examples
+from contrapose.cli.options import Json, Quiet, Resume, RunCorpus, RunFolder, examples
 from contrapose.cli.run_view import time_line
 from contrapose.cli.settings_options import takes_settings
 from contrapose.hints import command
@@ -35,7 +35,7 @@ EXAMPLES = examples(
     *(key for keys in KEYS.values() for key in keys), after="corpus", sections=sections, panels=True,
 )  # fmt: skip
 def pretrain(
-    corpus: Corpus = None,
+    corpus: RunCorpus = None,
     out: RunFolder = None,
     resume: Resume = False,
     quiet: Quiet = False,

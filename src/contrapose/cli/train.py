@@ -10,7 +10,7 @@ import typer
 
 from contrapose.cli import console, run_view
 from contrapose.cli.failures import PARTIAL
-from contrapose.cli.options import RUN, Corpus, Json, Quiet, Resume, RunFolder, examples
+from contrapose.cli.options import RUN, Json, Quiet, Resume, RunCorpus, RunFolder, examples
 from contrapose.cli.settings_options import takes_settings
 from contrapose.errors import UsageError
 from contrapose.experiment.published_recipe import PublishedRecipe, departures
@@ -33,7 +33,7 @@ EXAMPLES = examples(
 
 @takes_settings(after="corpus", panels=True)
 def train(
-    corpus: Corpus = None,
+    corpus: RunCorpus = None,
     recipe: Annotated[
         str | None,
         typer.Option(

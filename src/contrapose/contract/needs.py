@@ -64,14 +64,11 @@ class Companion:
         if self.vectors is not None:
             return f"{self.name}: the vectors of {self.vectors}"
         own = {"start": "the model that the run begins with", "self": "a copy of the model"}
-        moves = (
-            "frozen"
-            if self.momentum is None
-            else f"following the trained weights by {1 - self.momentum:g} a step"
-        )
-        if self.source == "self" and self.momentum is None:
-            moves = "renewed where the protocol says so"
-        return f"{self.name}: {own.get(self.source, self.source)}, {moves}"
+        if self.momentum is not None:
+            changes = f"following the trained weights by {1 - self.momentum:g} a step"
+        else:
+            changes = "renewed where the protocol says so" if self.source == "self" else "frozen"
+        return f"{self.name}: {own.get(self.source, self.source)}, {changes}"
 
 
 @dataclass(frozen=True, kw_only=True)

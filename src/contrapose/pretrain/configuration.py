@@ -12,7 +12,7 @@ from contrapose.config import validate
 from contrapose.errors import UsageError, nearest
 from contrapose.paths import expanded
 from contrapose.pretrain.settings import KEYS, PretrainSettings
-from contrapose.train.configuration import require_folder_and_corpus
+from contrapose.train.configuration import require_folder_and_corpus, tables_of
 
 
 def nested(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -21,19 +21,15 @@ def nested(options: Mapping[str, Any]) -> dict[str, Any]:
     >>> nested({"steps": 10, "layers": 2, "mask_rate": None, "out": "runs/a"})
     {'training': {'steps': 10}, 'scratch': {'layers': 2}, 'out': 'runs/a'}
     """
-    tables: dict[str, Any] = {}
-    for name, value in options.items():
-        if value is None:
-            continue
-        if name == "out":
-            tables["out"] = str(value)
-            continue
-        section = next((section for section, keys in KEYS.items() if name in keys), None)
-        if section is None:
-            known = [key for keys in KEYS.values() for key in keys]
-            raise UsageError(f"unknown option '{name}'{nearest(name, known)} Known: {', '.join(known)}")
-        tables.setdefault(section, {})[name] = value
-    return tables
+    return tables_of(options, _keys_of)
+
+
+def _keys_of(name: str) -> tuple[str, ...]:
+    section = next((section for section, keys in KEYS.items() if name in keys), None)
+    if section is None:
+        known = [key for keys in KEYS.values() for key in keys]
+        raise UsageError(f"unknown option '{name}'{nearest(name, known)} Known: {', '.join(known)}")
+    return (section, name)
 
 
 def resolve(tables: Mapping[str, Any], where: str = "options", *, resume: bool = False) -> PretrainSettings:

@@ -131,6 +131,15 @@ class ScratchSettings(Frozen):
         return self.heads or max(1, (self.width or 0) // 32)
 
 
+def fitting_warmup(num_steps: int) -> int:
+    """The default warm-up of a run of so many steps.
+
+    >>> fitting_warmup(1_000), fitting_warmup(12)
+    (100, 6)
+    """
+    return min(WARMUP_STEPS, num_steps // 2)
+
+
 class PretrainingSettings(TrainingSettings):
     """[training]: that of a training run, with other defaults."""
 
@@ -153,7 +162,7 @@ class PretrainingSettings(TrainingSettings):
     def _shorter_warmup(cls, values: Any) -> Any:
         steps = values.get("steps") if isinstance(values, Mapping) else None
         if isinstance(steps, int) and "warmup_steps" not in values:
-            return {**values, "warmup_steps": min(WARMUP_STEPS, steps // 2)}
+            return {**values, "warmup_steps": fitting_warmup(steps)}
         return values
 
 
@@ -238,5 +247,5 @@ def with_fitting_warmup(settings: PretrainSettings, num_steps: int) -> PretrainS
     """Where nobody gave a warm-up or a number of steps: they are known once the corpus is read."""
     if "warmup_steps" in settings.training.model_fields_set:
         return settings
-    warmup = {"warmup_steps": min(WARMUP_STEPS, num_steps // 2)}
-    return settings.model_copy(update={"training": settings.training.model_copy(update=warmup)})
+    training = settings.training.model_copy(update={"warmup_steps": fitting_warmup(num_steps)})
+    return settings.model_copy(update={"training": training})

@@ -5,7 +5,7 @@ No torch here: a wrong option is refused before anything heavy is imported.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from contrapose.config import merge, parse_value, validate
@@ -37,6 +37,11 @@ def nested(options: Mapping[str, Any]) -> dict[str, Any]:
     >>> nested({"steps": 10, "margin": 0.3, "seed": None, "data.min_words": 3})
     {'training': {'steps': 10}, 'method': {'hyperparameters': {'margin': 0.3}}, 'data': {'min_words': 3}}
     """
+    return tables_of(options, _keys_of)
+
+
+def tables_of(options: Mapping[str, Any], keys_of: Callable[[str], tuple[str, ...]]) -> dict[str, Any]:
+    """Flat options as tables, without those that are None. keys_of: option -> the keys under which it stands."""
     tables: dict[str, Any] = {}
     for name, value in options.items():
         if value is None:
@@ -44,18 +49,21 @@ def nested(options: Mapping[str, Any]) -> dict[str, Any]:
         if name == "out":
             tables["out"] = str(value)
             continue
-        if "." in name:
-            section, key = name.split(".", 1)
-            if section not in SECTIONS:
-                raise UsageError(f"unknown section '{section}' in '{name}'{nearest(section, list(SECTIONS))}")
-            keys = (section, *key.split("."))
-        else:
-            keys = section_of(name) or ("method", "hyperparameters", name)
+        *above, key = keys_of(name)
         table = tables
-        for part in keys[:-1]:
-            table = table.setdefault(part, {})
-        table[keys[-1]] = value
+        for each in above:
+            table = table.setdefault(each, {})
+        table[key] = value
     return tables
+
+
+def _keys_of(name: str) -> tuple[str, ...]:
+    if "." not in name:
+        return section_of(name) or ("method", "hyperparameters", name)
+    section, key = name.split(".", 1)
+    if section not in SECTIONS:
+        raise UsageError(f"unknown section '{section}' in '{name}'{nearest(section, list(SECTIONS))}")
+    return (section, *key.split("."))
 
 
 def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
