@@ -73,7 +73,7 @@ METHODS := runs/methods
 methods-table: $(STAMP)  ## every method from a start that no contrast has trained: docs/methods-measured.md (hours; resumable)
 	@test -d $(METHODS)/start/model || $(BIN)/contrapose pretrain $(DATA)/corpora/general/wiki.txt.gz --steps 200 --out $(METHODS)/start
 	@$(BIN)/python -m studies.methods_table --wiki $(DATA)/corpora/general/wiki.txt.gz --senteval $(DATA)/senteval --start $(METHODS)/start/model --out $(METHODS)
-	@$(BIN)/python -m studies.methods_table --out $(METHODS) --summary docs/results/methods.json
+	@$(BIN)/python -m studies.methods_table --out $(METHODS) --summary docs/results/methods.jsonl
 
 clean:  ## remove the environment and everything generated
 	@rm -rf $(VENV) build dist site .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -22,14 +22,14 @@ from benchmarks.quality import read, table, transfer_table  # noqa: E402
 
 from contrapose.markdown_table import markdown_table  # noqa: E402
 from contrapose.testing import all_rules  # noqa: E402
-from studies import methods_page  # noqa: E402
+from studies import methods_page, methods_summary  # noqa: E402
 from studies.drawing import svg  # noqa: E402
 from studies.pages import FIGURES, PAGE, render, study_named  # noqa: E402
 
 RESULTS = ROOT / "docs/results"
 STUDIES = ROOT / "studies/results"
 #: What `make methods-table` measured.
-MEASURED = RESULTS / "methods.json"
+MEASURED = RESULTS / "methods.jsonl"
 
 
 def pages() -> dict[Path, str]:
@@ -49,8 +49,9 @@ def pages() -> dict[Path, str]:
         },
     }
     written = {ROOT / "docs" / name: text for name, text in method_pages.method_pages().items()}
+    costs = RESULTS / "overhead.json"
     written[ROOT / "docs" / methods_page.PAGE] = methods_page.page(
-        methods_page.read(MEASURED), methods_page.read(RESULTS / "overhead.json")
+        methods_summary.read(MEASURED), json.loads(costs.read_text("utf-8")) if costs.exists() else None
     )
     written[ROOT / "docs" / PAGE] = render(STUDIES, drawn=False)[PAGE]
     written[ROOT / "docs/tutorial.ipynb"] = notebook.from_page((ROOT / "docs/tutorial.md").read_text("utf-8"))
@@ -100,7 +101,7 @@ def speed_table(path: Path) -> str:
 def draw_figures() -> None:
     """Write what is drawn by matplotlib. What is compared are the pages: figures differ between its versions."""
     drawn = {name: content for name, content in render(STUDIES).items() if name.startswith(FIGURES)}
-    if (measured := methods_page.read(MEASURED)) is not None:
+    if (measured := methods_summary.read(MEASURED)) is not None:
         drawn[methods_page.FIGURE] = svg(methods_page.figure(measured))
     for name, content in drawn.items():
         path = ROOT / "docs" / name

@@ -13,7 +13,7 @@ from fields import fields_table
 from prose import markdown
 
 from contrapose.markdown_table import markdown_table
-from studies import methods_page
+from studies import methods_page, methods_summary
 
 ROOT = Path(__file__).resolve().parent.parent
 METHODS = "methods"
@@ -210,7 +210,7 @@ def _notes(name: str) -> dict[str, str]:
 
 def _measured(name: str) -> list[str]:
     """What ``make methods-table`` measured of the method; nothing where it was not run."""
-    report = methods_page.read(ROOT / "docs/results/methods.json")
+    report = methods_summary.read(ROOT / "docs/results/methods.jsonl")
     said = methods_page.measured_of(report, name)
     if report is None or not said:
         return []

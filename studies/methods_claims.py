@@ -61,30 +61,29 @@ def judged(arm: Mapping[str, Any], claims: tuple[Claim, ...] = CLAIMS) -> Iterat
             yield claim, verdict(change, lower=claim.lower)
 
 
-def verdict(change: Mapping[str, float], *, lower: bool = False) -> str:
-    """A difference beside its interval, in words; the correction for many comparisons counts. One seed judges nothing:
-    its own luck is not in the interval.
+def verdict(change: Mapping[str, Any], *, lower: bool = False) -> str:
+    """A difference beside its interval, in words; the correction for many comparisons counts. One seed judges nothing
+    where no other methods tell how far seeds scatter (``seed_error`` is None): its own luck is not in the interval.
 
-    >>> verdict({"difference": 1.0, "low": 0.5, "high": 1.5, "p_corrected": 0.01, "seeds": 3})
+    >>> verdict({"difference": 1.0, "low": 0.5, "high": 1.5, "p_corrected": 0.01, "seed_error": 0.1})
     'holds here (+1.00 [+0.50, +1.50])'
-    >>> verdict({"difference": 0.2, "low": -0.5, "high": 0.9, "p_corrected": 1.0, "seeds": 3})
+    >>> verdict({"difference": 0.2, "low": -0.5, "high": 0.9, "p_corrected": 1.0, "seed_error": 0.1})
     'cannot be judged: its direction is as claimed, and chance explains it (+0.20 [-0.50, +0.90])'
-    >>> verdict({"difference": 1.0, "low": 0.5, "high": 1.5, "p_corrected": 0.2, "seeds": 2})
-    'cannot be judged yet: its direction is as claimed, 2 seeds of so many methods are too few (+1.00 [+0.50, +1.50])'
-    >>> verdict({"difference": 1.0, "low": 0.5, "high": 1.5, "p_corrected": 0.01, "seeds": 1})
+    >>> verdict({"difference": 1.0, "low": 0.5, "high": 1.5, "p_corrected": 0.2, "seed_error": 0.1})
+    'cannot be judged: its direction is as claimed, and among so many it may be chance (+1.00 [+0.50, +1.50])'
+    >>> verdict({"difference": 1.0, "low": 0.5, "high": 1.5, "p_corrected": 0.01, "seed_error": None})
     'cannot be judged with one seed: its direction is as claimed (+1.00 [+0.50, +1.50])'
     """
     numbers = f"({change['difference']:+.2f} [{change['low']:+.2f}, {change['high']:+.2f}])"
     as_claimed = change["difference"] < 0 if lower else change["difference"] > 0
-    direction = "as claimed" if as_claimed else "the other one"
-    if change["seeds"] == 1:
-        return f"cannot be judged with one seed: its direction is {direction} {numbers}"
-    if not change["low"] <= 0 <= change["high"]:
-        if change["p_corrected"] <= 0.05:
-            return f"{'holds here' if as_claimed else 'does not hold here'} {numbers}"
-        few = f"{change['seeds']} seeds of so many methods are too few"
-        return f"cannot be judged yet: its direction is {direction}, {few} {numbers}"
-    return f"cannot be judged: its direction is {direction}, and chance explains it {numbers}"
+    direction = f"its direction is {'as claimed' if as_claimed else 'the other one'}"
+    if change["seed_error"] is None:
+        return f"cannot be judged with one seed: {direction} {numbers}"
+    if change["low"] <= 0 <= change["high"]:
+        return f"cannot be judged: {direction}, and chance explains it {numbers}"
+    if change["p_corrected"] > 0.05:
+        return f"cannot be judged: {direction}, and among so many it may be chance {numbers}"
+    return f"{'holds here' if as_claimed else 'does not hold here'} {numbers}"
 
 
 def _change(arm: Mapping[str, Any], claim: Claim) -> Mapping[str, float] | None:

@@ -1,14 +1,13 @@
-"""docs/methods-measured.md: the table of methods as a page, made from docs/results/methods.json."""
+"""docs/methods-measured.md: the table of methods as a page, made from docs/results/methods.jsonl."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from contrapose.markdown_table import markdown_table
 from studies.methods_claims import judged
+from studies.methods_summary import YEARS
 from studies.study import Marks, Panel
 
 PAGE, FIGURE = "methods-measured.md", "figures/methods-measured.svg"
@@ -20,20 +19,11 @@ COLUMNS = {
     "geometry": "alignment",
     "geometry uniformity": "uniformity",
 }
-YEARS = ("STS12", "STS13", "STS14", "STS15", "STS16")
 TRANSFER = "mean, senteval-transfer-fast"
 ARMS = {
     "paper": "with each paper's hyperparameters",
     "chosen": "with the best of four settings, chosen on STS-B's development split",
 }
-
-
-def read(path: Path) -> dict[str, Any] | None:
-    """What ``make methods-table`` wrote; None where it was not run yet."""
-    if not path.exists():
-        return None
-    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return report
 
 
 def page(report: Mapping[str, Any] | None, overhead: Mapping[str, Any] | None = None) -> str:
@@ -52,8 +42,10 @@ def page(report: Mapping[str, Any] | None, overhead: Mapping[str, Any] | None = 
         f"A run trains {one['steps']} steps of {one['batch_size']} sentences of Wikipedia. Its last step is judged:",
         "nothing is chosen along the way, and nothing is blended with the start. Mean ± standard deviation over seeds.",
         "The difference to SimCSE is that of equal seeds, which draw the same sentences; its 95% interval is over test",
-        "rows and seeds. It is called clear where the interval leaves out zero and so does the p-value, corrected for",
-        "all methods (Holm). Transfer is of seed 0 alone.",
+        "rows and seeds. How far seeds scatter is learned from all methods together, each drawn towards the others",
+        "(moderated variances, Smyth 2004), since two or three seeds alone say little about it. A difference is called",
+        "clear where the interval leaves out zero and so does the p-value, corrected for all methods (Holm).",
+        "Transfer is of seed 0 alone.",
         f"Measured {report['date']}, torch {one['versions'].get('torch', '?')}.",
         "",
         f"![Differences to SimCSE]({FIGURE})",

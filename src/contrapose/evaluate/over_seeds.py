@@ -15,6 +15,9 @@ Seeds are not paired by default: with three of them, the two lost degrees of fre
 Where runs of one seed draw the same sentences in the same order, ``paired_seeds`` takes what they share out:
 
     seeds    t(n - 1) s_d / sqrt(n), s_d: sample standard deviation of the n differences of equal seeds
+
+Of many methods with few seeds each, ``noise`` says how far such differences scatter in general
+(evaluate/seed_noise.py): s_d and its degrees of freedom are then the moderated ones, which one seed has too.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ import numpy as np
 
 from contrapose.errors import UsageError
 from contrapose.evaluate.per_example import PerExampleScores, mean_resampled
+from contrapose.evaluate.seed_noise import SharedNoise
 from contrapose.evaluate.statistics import percentiles
 from contrapose.seeds import numpy_generator
 
@@ -58,7 +62,7 @@ class MethodChange:
     """From the baseline to another method, in points. seeds: how many of each; rows: test rows, of all tasks together.
 
     seed_error, row_error: the standard errors that the two sources of noise bring; ``seed_error`` is None where both
-    methods have one seed, and then is not in the interval.
+    methods have one seed and no others tell of its luck; then it is not in the interval. noise: what others told.
     """
 
     difference: float
@@ -70,10 +74,13 @@ class MethodChange:
     rows: int
     seed_error: float | None
     row_error: float
+    noise: SharedNoise | None = None
 
     @property
     def caution(self) -> str:
         """What the interval does not hold, or ""."""
+        if self.noise is not None:
+            return ""
         alone = [
             name for name, count in zip(("the baseline", "the method"), self.seeds, strict=True) if count == 1
         ]
@@ -110,15 +117,17 @@ def compare_methods(
     resamples: int | None = None,
     seed: int = 0,
     paired_seeds: bool = False,
+    noise: SharedNoise | None = None,
 ) -> MethodChange:
     """Is ``other`` better than ``baseline``, over their seeds and over the test rows?
 
     One item per seed: the scores of one task, or of several tasks (always in the same order), whose mean is compared.
     paired_seeds: the items of both are in the order of the same seeds, which are compared one by one. Otherwise the
-    numbers of seeds may differ; an encoder without training has one, and no luck of its own. Of several methods
-    compared at once correct the p-values with :func:`contrapose.evaluate.statistics.holm`; what a change says in words
-    is :func:`contrapose.evaluate.statistics.in_words`. Raises :class:`UsageError` where rows differ or a method has no
-    seed.
+    numbers of seeds may differ; an encoder without training has one, and no luck of its own. noise: of paired seeds,
+    what other methods tell about the scatter of such differences, in points (:mod:`contrapose.evaluate.seed_noise`).
+    Of several methods compared at once correct the p-values with :func:`contrapose.evaluate.statistics.holm`; what a
+    change says in words is :func:`contrapose.evaluate.statistics.in_words`. Raises :class:`UsageError` where rows
+    differ or a method has no seed.
 
     >>> task = lambda share: PerExampleScores("mean", (np.arange(100) < share).astype(float))
     >>> change = compare_methods([task(50), task(52), task(51)], [task(80), task(81), task(79)])
@@ -140,7 +149,7 @@ def compare_methods(
     )
     by_rows = rows_after - rows_before
     by_rows -= by_rows.mean()
-    error, freedom = _paired(means[1] - means[0]) if paired_seeds else _welch(*means)
+    error, freedom = _paired(means[1] - means[0], noise) if paired_seeds else _welch(*means)
     drawn = np.tile(by_rows, SEED_DRAWS) + difference
     if error:
         drawn += error * numpy_generator(seed, "over-seeds").standard_t(freedom, len(drawn))
@@ -156,6 +165,7 @@ def compare_methods(
         rows=sum(map(len, before[0])),
         seed_error=error,
         row_error=float(by_rows.std()),
+        noise=noise if paired_seeds else None,
     )
 
 
@@ -170,8 +180,10 @@ def _welch(first: np.ndarray, second: np.ndarray) -> tuple[float | None, float]:
     return math.sqrt(variance), variance**2 / sum(share**2 / freedom for share, freedom in shares)
 
 
-def _paired(differences: np.ndarray) -> tuple[float | None, float]:
-    """Standard error of the mean of the differences, and its degrees of freedom; (None, 0) of one seed."""
+def _paired(differences: np.ndarray, noise: SharedNoise | None) -> tuple[float | None, float]:
+    """Standard error of the mean of the differences, and its degrees of freedom; (None, 0) of one seed alone."""
+    if noise is not None:
+        return noise.moderated(differences)
     if len(differences) < 2:
         return None, 0.0
     return float(differences.std(ddof=1)) / math.sqrt(len(differences)), len(differences) - 1.0

@@ -2,7 +2,8 @@
 
     mean ± s      over seeds, s the sample standard deviation
     interval      of the mean: test rows resampled, and Student's t for the seeds
-    difference    to the baseline, on the same rows, both noises in its interval (evaluate/over_seeds.py)
+    difference    to the baseline, on the same rows, both noises in its interval (evaluate/over_seeds.py); where equal
+                  seeds are compared, the noise of seeds is learned from all methods (evaluate/seed_noise.py)
     p, corrected  Holm: on the main column over all rows; on the other columns over all rows and columns together
 
 A best number alone is never shown: what is within the noise is called so.
@@ -20,6 +21,7 @@ import numpy as np
 from contrapose.errors import UsageError
 from contrapose.evaluate.over_seeds import MethodChange, Spread, compare_methods, spread
 from contrapose.evaluate.per_example import PerExampleScores, mean_resampled
+from contrapose.evaluate.seed_noise import shared_noise
 from contrapose.evaluate.statistics import holm, in_words, percentiles
 from contrapose.experiment.measuring import mean_of
 from contrapose.ledger import Entry, Ledger
@@ -30,6 +32,8 @@ MEAN = "mean"
 LEVEL = 0.95
 #: Draws of the seeds' noise for each draw of rows.
 SEED_DRAWS = 20
+#: The per-example scores of each seed, of one task or several.
+Seeds = Sequence[Sequence[PerExampleScores]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +94,7 @@ class ComparisonRow:
     values: Mapping[str, tuple[float | None, ...]]
     spreads: Mapping[str, Spread]
     intervals: Mapping[str, tuple[float, float]]
-    per_example: Mapping[str, Sequence[Sequence[PerExampleScores]]] = field(default_factory=dict, repr=False)
+    per_example: Mapping[str, Seeds] = field(default_factory=dict, repr=False)
     changes: Mapping[str, Difference] = field(default_factory=dict)
 
 
@@ -195,12 +199,13 @@ def _differences(
 ) -> dict[str, dict[str, Difference]]:
     """name -> column -> difference to the baseline."""
     before = next((row.per_example for row in rows if row.name == baseline), {})
-    changes = {
-        (row.name, column): _compared(before[column], row.per_example[column], paired_seeds=paired_seeds)
-        for column in columns
-        for row in rows
-        if row.name != baseline and before.get(column) and row.per_example[column]
-    }
+    others = [row for row in rows if row.name != baseline]
+    changes: dict[tuple[str, str], MethodChange] = {}
+    for column in columns:
+        after = {row.name: row.per_example[column] for row in others if row.per_example[column]}
+        if seeds := before.get(column):
+            compared = _paired(seeds, after) if paired_seeds else _unpaired(seeds, after)
+            changes |= {(name, column): change for name, change in compared.items()}
     differences: dict[str, dict[str, Difference]] = {}
     for family in ([key for key in changes if key[1] == main], [key for key in changes if key[1] != main]):
         for key, corrected in zip(family, holm([changes[key].p_value for key in family]), strict=True):
@@ -208,19 +213,30 @@ def _differences(
     return differences
 
 
-def _compared(
-    before: Sequence[Sequence[PerExampleScores]],
-    after: Sequence[Sequence[PerExampleScores]],
-    *,
-    paired_seeds: bool,
-) -> MethodChange:
-    both = min(len(before), len(after)) if paired_seeds else None
-    return compare_methods(before[:both], after[:both], level=LEVEL, paired_seeds=paired_seeds)
+def _unpaired(before: Seeds, after: Mapping[str, Seeds]) -> dict[str, MethodChange]:
+    return {name: compare_methods(before, seeds, level=LEVEL) for name, seeds in after.items()}
 
 
-def interval_over_seeds(
-    seeds: Sequence[Sequence[PerExampleScores]], *, level: float = LEVEL
-) -> tuple[float, float]:
+def _paired(before: Seeds, after: Mapping[str, Seeds]) -> dict[str, MethodChange]:
+    """Equal seeds compared, as many as both have."""
+    values = [_value(tasks) for tasks in before]
+    noise = shared_noise(
+        [_value(tasks) - value for tasks, value in zip(seeds, values, strict=False)]
+        for seeds in after.values()
+    )
+
+    def compared(seeds: Seeds) -> MethodChange:
+        both = min(len(before), len(seeds))
+        return compare_methods(before[:both], seeds[:both], level=LEVEL, paired_seeds=True, noise=noise)
+
+    return {name: compared(seeds) for name, seeds in after.items()}
+
+
+def _value(tasks: Sequence[PerExampleScores]) -> float:
+    return float(np.mean([task.value() for task in tasks]))
+
+
+def interval_over_seeds(seeds: Seeds, *, level: float = LEVEL) -> tuple[float, float]:
     """Of the mean over seeds (and over the tasks of each): rows resampled for all seeds alike, a t for the seeds.
 
     >>> rows = lambda share: [PerExampleScores("mean", (np.arange(100) < share).astype(float))]
@@ -228,7 +244,7 @@ def interval_over_seeds(
     >>> 35 < low < 50 < high < 65
     True
     """
-    values = np.array([np.mean([task.value() for task in tasks]) for tasks in seeds])
+    values = np.array([_value(tasks) for tasks in seeds])
     resamples = min(task.resamples for tasks in seeds for task in tasks)
     by_rows = np.mean([mean_resampled(tasks, resamples=resamples) for tasks in seeds], axis=0)
     drawn = np.tile(by_rows - by_rows.mean(), SEED_DRAWS) + values.mean()
