@@ -52,6 +52,10 @@ VARIANTS: Variants = {
         "generator": "start",
         "replaced_weight": 0.0,
     },
+    "promptbert": {"method": "promptbert"},
+    "promptbert, its template's bias left in": {"method": "promptbert", "remove_template_bias": False},
+    "simcse-mlm": {"method": "simcse-mlm"},
+    "simcse-mlm, a tenth of its weight": {"method": "simcse-mlm", "mlm_weight": 0.01},
 }
 
 
