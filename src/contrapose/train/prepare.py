@@ -68,6 +68,7 @@ def prepare(
     num_steps = num_steps_of(settings, len(rows))
     protocol = made.protocol()
     protocol.run = _outline(encoder, corpus, num_steps, settings.training.batch_size)
+    protocol.check_rows(len(rows))
     check_steps_together(protocol, settings, num_steps)
     labels = read_labels(corpus) if objective.needs.labels else None
     text_parts = made.text_parts(
