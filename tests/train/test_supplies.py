@@ -162,7 +162,9 @@ def test_networks_that_cannot_be_used_are_refused_before_training(
 def test_layers_and_companions_that_are_not_there_are_refused_before_training(
     refused: Any, tmp_path: Path
 ) -> None:
-    assert refused(UsageError, method=NEEDY, layer=-4).startswith("layer=-4 asks for a layer 3 below the last")
+    assert refused(UsageError, method=NEEDY, layer=-4).startswith(
+        "layer=-4 asks for a layer 3 below the last"
+    )
     said = refused(UsageError, method="sscl", num_layers=9)
     assert said.startswith("num_layers=9 asks for a layer 9 below the last, and '")
     assert "has 2 layers in all" in said

@@ -62,7 +62,7 @@ class Federated(TrainingProtocol):
         *,
         clients: Annotated[int, Field(ge=1, le=10_000, description="clients that share the text")] = 10,
         clients_per_round: Annotated[
-            int | None, Field(ge=1, description="clients drawn for a round; None: all of them")
+            int | None, Field(ge=1, description="clients drawn for a round; none: all of them")
         ] = None,
         local_steps: Annotated[
             int, Field(ge=1, description="steps of a client in a round, before the average is taken")

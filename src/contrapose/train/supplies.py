@@ -130,7 +130,8 @@ def _check_layers(needs: Needs, settings: RunSettings, encoder: Encoder) -> None
         asking = [
             f"{name}={given}"
             for name, given in settings.method.hyperparameters.items()
-            if "layer" in name and (given in (below, deepest) or (isinstance(given, tuple) and deepest in given))
+            if "layer" in name
+            and (given in (below, deepest) or (isinstance(given, tuple) and deepest in given))
         ]
         raise UsageError(
             f"{' and '.join(asking) or 'the method'} asks for a layer {below} below the last, and '{encoder.name}' has "
