@@ -11,7 +11,7 @@ from contrapose.markdown_table import markdown_table
 
 
 def fields_table(title: str, fields: Mapping[str, Any]) -> list[str]:
-    """Every field of a model of pydantic in a line; ``title`` stands above their names. In words where there is none."""
+    """Every field of a model of pydantic in a line, ``title`` above their names; a sentence where there are none."""
     if not fields:
         return [f"No {title}s."]
     rows = [

@@ -90,8 +90,8 @@ def overview(described: list[dict[str, Any]]) -> str:
         "# Methods and their hyperparameters",
         "",
         "A method is an equation and the parts that it is made of. Any part can be added to any method that does not",
-        "have it yet, unless it says what it does not go with: `--with mixed-negatives --set k=5`. `contrapose methods`",
-        "and `contrapose methods --parts` print what stands here, which is made from the code by `make docs`.",
+        "have it yet, unless it says what it does not go with: `--with mixed-negatives --set k=5`. What stands here is",
+        "made from the code by `make docs`, and printed by `contrapose methods` and `contrapose methods --parts`.",
         "",
         methods_table(METHODS),
         "",
@@ -102,7 +102,7 @@ def overview(described: list[dict[str, Any]]) -> str:
     ]
     lines += [
         "",
-        "A text part makes the texts of the views: `--views` takes one by its name, or several with commas between them.",
+        "A text part makes the texts of the views: `--views` takes one by its name, or several with commas between.",
         "A method that names text parts has them by itself; any other reads one text twice, or the columns of pairs.",
         "",
         *markdown_table(
@@ -141,7 +141,8 @@ ABOUT_PICTURE = (
     "anchor, a column what it is compared with, and the colour the gradient of the loss by their cosine. Sentences 0",
     "and 1 mean nearly the same, 2 and 3 are alike, 4 and 5 are one text. Of a further term the cosines are drawn that",
     "a small step against its gradient would change. Vectors and whatever is needed beside are toys; the temperature",
-    "is 0.15, since at 0.05 all but the hardest negatives would be too faint to be seen.",
+    "is 0.15, since at 0.05 all but the hardest negatives would be too faint to be seen. The deepest colour is the",
+    "strongest pair of each picture, and of each further term: depths are not compared between pictures.",
 )
 
 

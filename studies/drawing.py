@@ -90,6 +90,9 @@ def _draw(axes: Axes, panel: Panel) -> None:
             "markersize": 5,
         }
         style["linestyle"] = "-" if marks.joined else ""
+        if marks.joined:  # equal lines lie on each other: the lower ones are wider, and are seen
+            style["linewidth"] = 1.4 + 1.2 * (len(panel.marks) - 1 - number)
+            style["markersize"] = 4 + 1.5 * (len(panel.marks) - 1 - number)
         if points and len(points[0]) > 2:
             middle: Any = x if panel.y_names else y
             bars = [

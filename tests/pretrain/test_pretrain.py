@@ -13,7 +13,7 @@ import torch
 
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.token_networks import MaskedLanguageModel
-from contrapose.errors import ModelError, ResumeRefused, UsageError
+from contrapose.errors import ResumeRefused, UsageError
 from contrapose.train.api import Run
 from contrapose.train.run_folder import open_run, read_record
 from tests.pretrain.runs import pretrain_tiny

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from contrapose.contract import Tokens, Views
 from contrapose.encoder.encoder import Encoder
+from contrapose.errors import UsageError
 from contrapose.objectives.catalogue import recipe
 from contrapose.regularizers.mlm import MaskedLanguageModelling
 from contrapose.testing.toys import LENGTH, MASK, supplies, tokens

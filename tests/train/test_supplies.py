@@ -221,8 +221,8 @@ def test_a_file_of_vectors_that_does_not_fit_is_refused_before_training(refused:
     assert "100 vectors" in refused(UsageError, teacher_vectors=str(few), **given)
     missing = str(tmp_path / "no.npy")
     assert refused(UsageError, teacher_vectors=missing, **given) == (
-        f"--set teacher_vectors={missing}: there is no such file; give a .npy, .safetensors or .parquet with one vector "
-        "per row"
+        f"--set teacher_vectors={missing}: there is no such file; give a .npy, .safetensors or .parquet with one "
+        "vector per row"
     )
     assert "are read from .npy" in refused(UsageError, teacher_vectors=str(tmp_path / "v.txt"), **given)
     whole_numbers = write_vectors(tmp_path / "whole.npy", np.ones((120, 3), dtype=np.int64))

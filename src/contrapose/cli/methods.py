@@ -37,10 +37,8 @@ def methods(
     from contrapose.objectives.protocol_of_run import all_protocols
     from contrapose.text.catalogue import all_text_parts
 
-    if parts:
-        shown = describe_parts(name)
-    else:
-        shown = describe() if name is None else describe(name)
+    named = () if name is None else (name,)
+    shown = describe_parts(*named) if parts else describe(*named)
     if json:
         console.show_json(shown)
     elif parts:

@@ -22,7 +22,7 @@ from contrapose.seeds import seeded
 
 
 class NoLanguageHead(UsageError):
-    """A model that can be read, asked to fill in words: its folder holds an encoder alone, without the head for that."""
+    """A model that is asked to fill in words, and whose folder holds an encoder alone, without the head for that."""
 
 
 class Loaded(NamedTuple):

@@ -13,8 +13,8 @@ from contrapose.objectives.protocol_of_run import all_protocols
 from contrapose.text.catalogue import all_text_parts
 
 
-def describe_parts(name: str | None = None) -> list[dict[str, Any]]:
-    """Every part, text part and protocol, or those of one name: what each does, takes and does not go with.
+def describe_parts(*names: str) -> list[dict[str, Any]]:
+    """Every part, text part and protocol, or those that are named: what each does, takes and does not go with.
 
     ``gives``: the views that a text part makes; of the others none.
 
@@ -30,7 +30,11 @@ def describe_parts(name: str | None = None) -> list[dict[str, Any]]:
         ("text part", "--views"): all_text_parts(),
         ("protocol", "--with"): all_protocols(),
     }
-    described = [
+    known = [name for catalogue in catalogues.values() for name in catalogue]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"unknown part '{name}'{nearest(name, known)} Known: {', '.join(known)}")
+    return [
         {
             "name": each.name,
             "role": role or each.role(),
@@ -47,9 +51,5 @@ def describe_parts(name: str | None = None) -> list[dict[str, Any]]:
         }
         for (role, option), catalogue in catalogues.items()
         for each in catalogue.values()
-        if name in (None, each.name)
+        if not names or each.name in names
     ]
-    if not described:
-        known = [part for catalogue in catalogues.values() for part in catalogue]
-        raise UsageError(f"unknown part '{name}'{nearest(str(name), known)} Known: {', '.join(known)}")
-    return described

@@ -70,8 +70,8 @@ class MixedPositive(Part):
             Field(
                 ge=0,
                 le=1,
-                description="how far the hardest negative's cosine may lie below the positive's, as a share of it, in a "
-                "near row",
+                description="how far the hardest negative's cosine may lie below the positive's in a near row, as a "
+                "share of the positive's",
             ),
         ] = 0.1,
         columns: Annotated[

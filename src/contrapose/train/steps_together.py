@@ -23,8 +23,8 @@ def check_steps_together(protocol: TrainingProtocol, settings: RunSettings, num_
         )
     if (every := settings.selection.eval_every) is not None and every % together:
         raise UsageError(
-            f"{one}, and a run is evaluated after whole {called}s: --eval-every must be a multiple of {together}, and is "
-            f"{every}"
+            f"{one}, and a run is evaluated after whole {called}s: --eval-every must be a multiple of {together}, "
+            f"and is {every}"
         )
 
 
