@@ -129,7 +129,7 @@ def _scored(method: str) -> tuple[Loss, Views]:
 
 
 def _with_needs(views: Views, meaning: Tensor, objective: Objective) -> Views:
-    """What is needed beside, as toys; companions say what the texts mean, an earlier model nearly what this one says."""
+    """What is needed beside, as toys; companions say what texts mean, an earlier model nearly what this one says."""
     given = beside(views, objective.needs)
     said = {}
     random = torch.Generator().manual_seed(SEED + 2)
