@@ -107,7 +107,7 @@ def panels_of(variants: Variants, rows: Sequence[TrialRow], studies: AllRows) ->
             line=pretrained_score(rows),
         ),
         Panel(
-            x="difference to SimCSE, same seed (grey: chance, for one seed)",
+            x="beside SimCSE, same seed (grey: chance, one seed)",
             y="",
             marks=beside,
             y_names=names,

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from studies.study import Marks, Panel
+from studies.study import Panel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,19 +76,6 @@ def needs_legend(panel: Panel) -> bool:
     }
 
 
-def _lies_on(upper: Marks, lower: Marks) -> bool:
-    """Whether a line that is drawn later hides another, which must be wider to be seen.
-
-    >>> _lies_on(Marks("b", [(1, 2.0), (2, 3.0)]), Marks("a", [(1, 2.001), (2, 3.0)]))
-    True
-    """
-    return len(upper.points) == len(lower.points) and all(
-        one == other
-        or (None not in (*one, *other) and math.isclose(one[1] or 0, other[1] or 0, rel_tol=0.01))
-        for one, other in zip(upper.points, lower.points, strict=True)
-    )
-
-
 def _draw(axes: Axes, panel: Panel) -> None:
     if not any(None not in point for marks in panel.marks for point in marks.points):
         axes.text(0.5, 0.5, "not run yet", ha="center", va="center", transform=axes.transAxes)
@@ -103,7 +90,8 @@ def _draw(axes: Axes, panel: Panel) -> None:
             "markersize": 5,
         }
         style["linestyle"] = "-" if marks.joined else ""
-        if marks.joined and (upper := sum(_lies_on(each, marks) for each in panel.marks[number + 1 :])):
+        if marks.joined and (upper := sum(each.points == marks.points for each in panel.marks[number + 1 :])):
+            # Equal lines lie on each other: the lower one is wider, so that it is seen.
             style |= {"linewidth": 1.5 + 2.5 * upper, "markersize": 5 + 3 * upper}
         if points and len(points[0]) > 2:
             middle: Any = x if panel.y_names else y
