@@ -90,6 +90,23 @@ def test_the_paired_spread_is_the_residual_of_the_two_way_table() -> None:
     assert 0.42 < noise.sd < 0.58
 
 
+def test_each_corpus_has_its_own_luck_of_a_seed() -> None:
+    """Seed 1 draws good sentences from one corpus and bad ones from the other: no noise between runs of one corpus."""
+    rows = [
+        row(80 + effect + luck[seed], seed=seed, variant=name, corpus=corpus)
+        for corpus, luck in {"large": (0.0, 5.0), "small": (0.0, -5.0)}.items()
+        for name, effect in {"a": 0.0, "b": 1.0}.items()
+        for seed in (0, 1)
+    ]
+    noise = noise_paired({"ablation": rows})
+    assert (noise.sd, noise.df) == (pytest.approx(0, abs=1e-9), 2)
+    # A corpus with one setting has no pairs and adds nothing.
+    assert (
+        noise_paired({"ablation": [*rows, *(row(9.0 * seed, seed=seed, corpus="b") for seed in (0, 1))]})
+        == noise
+    )
+
+
 def test_only_equal_seeds_are_compared() -> None:
     first = [row(80.0, seed=0), row(90.0, seed=1)]
     assert paired(first, [row(89.0, seed=1), row(70.0, seed=2)]) == (1.0, 1)
