@@ -142,7 +142,7 @@ def section(study: Study, studies: AllRows, start: str = "") -> list[str]:
 def _rows_for(study: Study, studies: AllRows) -> Sequence[TrialRow]:
     """The rows that a study answers from; of all studies where it reads those of others."""
     if not study.reads_others:
-        return studies.get(study.name, ())
+        return study.usable(studies.get(study.name, ()))
     return list({str(row["key"]): row for rows in studies.values() for row in rows}.values())
 
 

@@ -194,6 +194,21 @@ def test_dynamics_names_what_diverged_and_what_was_harmed() -> None:
     assert {line[-1] for line in answer.table} == {"diverged, stopped", "harmed", "finished"}
 
 
+def test_the_share_of_a_mixing_run_is_that_of_the_rows_that_are_mixed() -> None:
+    """Half of the rows near, and a mean of 0.2 over all rows: 0.4 in the near ones."""
+    plain, mixed = row(80.0, gap_threshold=None), row(81.0, gap_threshold=0.6)
+    mixed["facts"]["curve"] = {"share_near": [0.5], "share_over": [0.0], "mixing_share": [0.2]}
+    said = mixing.answer([plain, mixed], {}).words[-1]
+    assert "(50.0% of the rows near, the negative's mean share in them 0.40)" in said
+
+
+def test_dynamics_says_by_how_much_a_curve_changes_and_that_it_is_one_seed() -> None:
+    run = row(80.0, method="simcse", setting="usual")
+    run["facts"]["curve"] = {"step": [1, 2], "alignment": [0.15, 0.175]}
+    said = dynamics.answer([run], {}).words[0]
+    assert "alignment, of which less is better, changes along the run by +0.025 with simcse: one seed" in said
+
+
 def test_mixing_says_closer_only_where_the_interval_leaves_out_zero() -> None:
     cell = {
         "near_mode": "similarity",
