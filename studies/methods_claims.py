@@ -91,12 +91,13 @@ def unlike_rates(arm: Mapping[str, Any], method: str, beside: str = "simcse") ->
 
     >>> rows = [{"method": "simcse", "learning_rate": 3e-5}, {"method": "diffcse", "learning_rate": 7e-6}]
     >>> unlike_rates({"rows": rows}, "diffcse")
-    'trained with a learning rate of 7e-06, simcse with 3e-05'
+    'trained with a learning rate of 7e-06, SimCSE with 3e-05'
     """
     rates = {row["method"]: row["learning_rate"] for row in arm["rows"]}
     if rates.get(method) == rates.get(beside):
         return ""
-    return f"trained with a learning rate of {rates[method]:g}, {beside} with {rates[beside]:g}"
+    other = "SimCSE" if beside == "simcse" else beside
+    return f"trained with a learning rate of {rates[method]:g}, {other} with {rates[beside]:g}"
 
 
 def numbers(change: Mapping[str, Any], digits: int = 2) -> str:

@@ -11,7 +11,15 @@ from studies.methods_figure import FIGURE
 from studies.methods_plan import SETTINGS
 from studies.methods_settings import LEARNING_RATE, without_recipe
 from studies.methods_summary import YEARS
-from studies.methods_tables import COLUMNS, costs, digits_of, geometry_table, methods_table, spread
+from studies.methods_tables import (
+    COLUMNS,
+    costs,
+    digits_of,
+    geometry_table,
+    is_reconstruction,
+    methods_table,
+    spread,
+)
 
 PAGE = "methods-measured.md"
 ARMS = {"paper": "with each paper's hyperparameters", "chosen": "with the best of four settings"}
@@ -111,7 +119,7 @@ def _start(start: Mapping[str, Any]) -> Iterator[str]:
         return
     for arm, table in start["arms"].items():
         if table["rows"] or table["choices"]:
-            yield from ("", f"### {ARMS[arm].capitalize()}", "", _about(arm, table))
+            yield from ("", f"### {_sentence(ARMS[arm])}", "", _about(arm, table))
         if table["rows"]:
             yield from ("", *methods_table(table, tuned=arm == TUNED))
         left_out = [f"- `{name}`: {reason}" for name, reason in table["refused"].items()]
@@ -138,7 +146,7 @@ def _about(arm: str, table: Mapping[str, Any]) -> str:
         if counts[rate, temperature]
     )
     return (
-        f"Of each method the best on STS-B's development split, by seed 0, of these learning rates and temperatures: "
+        f"Of each method the best on STS-B's development split, by seed 0, of these learning rates and temperatures (t): "
         f"{settings}. Chosen so far: {chosen or 'none'}."
     )
 
@@ -156,7 +164,8 @@ def _claims(start: Mapping[str, Any]) -> Iterator[str]:
     for claim in claims:
         arms = [f"{ARMS[arm]}: {of_arm[claim]}" for arm, of_arm in said.items() if claim in of_arm]
         arms += [f"{ARMS[arm]}: not measured yet" for arm in start["arms"] if claim not in said.get(arm, {})]
-        yield f"- {claim.words} ({claim.source}): {'; '.join(arms)}."
+        source = f"{claim.source}; a reconstruction here" if is_reconstruction(claim.method) else claim.source
+        yield f"- {_sentence(claim.words)} ({source}). {_sentence('; '.join(arms))}."
 
 
 def _untrained(values: Mapping[str, Any]) -> str:
@@ -169,6 +178,10 @@ def _untrained(values: Mapping[str, Any]) -> str:
         if all(values.get(name) is not None for name in names)
     ]
     return f"Before training: {', '.join(said)}."
+
+
+def _sentence(words: str) -> str:
+    return words[0].upper() + words[1:]
 
 
 def _count(number: int, what: str) -> str:

@@ -1,8 +1,8 @@
 """The table of methods: the runs it is made of, and how each is measured.
 
     start     the model that all runs of a ledger begin with: OUT/NAME/trials.jsonl
-    arm       "paper": the paper's learning rate and hyperparameters for BERT-base; of methods whose
-              papers give none for it, the method's defaults and one learning rate;
+    arm       "paper": the paper's learning rate and hyperparameters for BERT-base; of methods whose papers give none
+              for it, the method's defaults and one learning rate;
               "chosen": the best of :data:`SETTINGS` on STS-B's development split, the same four for every method
 
 Every run trains :data:`STEPS` steps of :data:`BATCH_SIZE` sentences, and its last step is judged. The sentences are the

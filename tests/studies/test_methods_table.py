@@ -142,7 +142,7 @@ def test_the_summary_has_means_differences_and_reasons(start: Start, tmp_path: P
     assert "| [`focal-infonce`](methods/focal-infonce.md) | 2 |" in written
     assert "- `diffcse`: " in written
     said = next(line for line in written.splitlines() if line.startswith("- Focal-InfoNCE is above SimCSE"))
-    assert "with each paper's hyperparameters: " in said
+    assert "With each paper's hyperparameters: " in said
     assert "with the best of four settings: " in said
     assert "### What the papers claim, after 2 steps" in written
     assert "### Focal-InfoNCE beside SimCSE: alignment and uniformity" in written
@@ -222,7 +222,7 @@ def test_an_arm_judges_no_claim_about_methods_that_it_trained_with_unlike_rates(
     unlike = arm(clear, simcse=3e-5, diffcse=7e-6)
     (words,) = judged(unlike).values()
     assert words.startswith(
-        "cannot be judged: trained with a learning rate of 7e-06, simcse with 3e-05 (-9.00"
+        "cannot be judged: trained with a learning rate of 7e-06, SimCSE with 3e-05 (-9.00"
     )
     (words,) = judged(unlike, tuned=True).values()
     assert words.startswith("does not hold here")
