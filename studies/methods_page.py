@@ -146,8 +146,8 @@ def _about(arm: str, table: Mapping[str, Any]) -> str:
         if counts[rate, temperature]
     )
     return (
-        f"Of each method the best on STS-B's development split, by seed 0, of these learning rates and temperatures (t): "
-        f"{settings}. Chosen so far: {chosen or 'none'}."
+        f"Of each method the best on STS-B's development split, by seed 0, of these learning rates and temperatures "
+        f"(t): {settings}. Chosen so far: {chosen or 'none'}."
     )
 
 
