@@ -198,6 +198,7 @@ def loss(
     made = recipe(method, parts, hyperparameters)
     given = check_needs(method, made.needs, anchor, views or {})
     batch = Views.pair(anchor, positive, negatives, seed=seed).with_views(**given)
+    made.refuse_ignored(batch.by_name)
     objective = made.build(width=anchor.shape[1])
     widths = {
         model.name: given[key_of(model.reads[0], model.name)].shape[1] for model in made.needs.companions
