@@ -144,11 +144,10 @@ class Views:
         anchor, positive, other = (self.text_ids.get(view) for view in ("anchor", "positive", name))
         if anchor is None or positive is None or other is None:
             return None
-        same_BB = (anchor[:, None] == other[None, :]) | (positive[:, None] == other[None, :])
-        # Two rows of one anchor: what is a positive of either is no negative of the other. So with two of one positive.
-        if name == "positive":
-            return same_BB | (anchor[:, None] == anchor[None, :])
-        return same_BB | (positive[:, None] == positive[None, :]) if name == "anchor" else same_BB
+        same_BB = self.own_text(other)
+        # Positives of one anchor are no negatives of either row, and no more are anchors of one positive.
+        partner = {"anchor": positive, "positive": anchor}.get(name)
+        return same_BB if partner is None else same_BB | (partner[:, None] == partner[None, :])
 
     def own_text(self, text_ids: Tensor) -> Tensor:
         """(B, C) bool: the column's text is the row's anchor or positive; False where texts are not known.
@@ -166,8 +165,8 @@ class Views:
         return None if self.labels is None else self.labels[:, None] == self.labels[None, :]
 
     def ruled_out(self) -> Tensor:
-        """(B, B) bool: row j's positive is no negative of row i, and no part of one. It is the row's own, it repeats the
-        row's text where texts are known, or a filter struck it out."""
+        """(B, B) bool: row j's positive is no negative of row i, and no part of one. It is the row's own, it repeats
+        the row's text where texts are known, or a filter struck it out."""
         ruled_out_BB = torch.eye(self.num_rows, dtype=torch.bool, device=self.anchor.device)
         for further_BB in (self.repeats_anchor("positive"), self.struck_out):
             if further_BB is not None:

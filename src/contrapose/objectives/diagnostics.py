@@ -16,8 +16,8 @@ def diagnostics(views: Views, outcome: Outcome) -> dict[str, Tensor]:
     positive_cosine, hardest_negative_cosine   means over rows, from the raw cosines
     accuracy            share of rows whose positive has the largest logit
     entropy             of the softmax over columns, in nats, mean over rows
-    hardest_share       share of the softmax over the negatives that the hardest holds, mean over rows; with InfoNCE this
-                        is its share of the gradient into the negatives
+    hardest_share       share of the softmax over the negatives that the hardest holds, mean over rows; with InfoNCE
+                        this is its share of the negatives' gradient
     alignment           mean squared distance of unit anchor and unit positive
     uniformity          log mean exp(-2 squared distance) over pairs of different anchors
     mean_cosine         mean cosine of different anchors: near 1, the encoder says the same of everything

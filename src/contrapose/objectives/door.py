@@ -66,8 +66,8 @@ def check_needs(method: str, needs: Needs, anchor: Tensor, views: Mapping[str, A
     for key, like in expected.items():
         if widths[key] != widths[like]:
             raise UsageError(
-                f"{key} has {widths[key]} numbers a row, and {like} {widths[like]}: the method compares the two, so they "
-                "must be equal"
+                f"{key} has {widths[key]} numbers a row, and {like} {widths[like]}: the method compares the two, so "
+                "they must be equal"
             )
     return dict(views)
 
