@@ -82,6 +82,9 @@ def pretraining_steps(model: Path, processes: ProcessGroup) -> dict[str, torch.T
     encoder = Encoder.load(folder, dropout=0.0, head="none").train()
     objective = recipe("simcse", ["mlm"], {"mlm_weight": 1.0, "mlm_rate": 0.3}).build(width=32)
     head = OwnLanguageModel.of(encoder, folder, head="start")
+    frequent = encoder.token_ids([" ".join(batch_of(16).texts["anchor"])])[0][1:-1]
+    with torch.no_grad():  # so that something is filled in right
+        head.network.get_output_embeddings().bias[max(frequent, key=frequent.count)] += 10.0
     objective.attach(Supplies(width=32, networks={"language_model": head}))
     modules = module_tree(encoder, objective)
     plan = StepPlan(seed=0, max_length=16, processes=processes)
