@@ -118,8 +118,7 @@ def accuracy(filled_in_2: Tensor) -> Tensor:
     >>> accuracy(torch.tensor([3, 4])), accuracy(torch.tensor([0, 0]))
     (tensor(0.7500), tensor(0.))
     """
-    right, hidden = filled_in_2
-    return right / hidden.clamp(min=1)
+    return filled_in_2[0] / filled_in_2[1].clamp(min=1)
 
 
 PART = MaskedLanguageModelling
