@@ -64,7 +64,7 @@ class Measuring:
             # What another error caused, or what came after the first step, may pass: the trial is run again.
             if not self.may_refuse or error.__cause__ is not None or _metrics(folder):
                 raise
-            return TrialResult(facts={"refused": str(error)})
+            return TrialResult(facts={"refused": self._without_places(str(error))})
         evaluation, after_ND = self.judged(run.encoder)
         facts = {
             **{name: run.summary[name] for name in KEPT},
@@ -74,6 +74,11 @@ class Measuring:
             "curve": curve(run.metrics),
         }
         return trial_result(evaluation, facts)
+
+    def _without_places(self, words: str) -> str:
+        """A row names the model, and not where it lies."""
+        model = self.setting.model
+        return words.replace(model, Path(model).name)
 
     @cached_property
     def pretrained(self) -> tuple[Evaluation, np.ndarray]:

@@ -36,7 +36,8 @@ def test_every_variant_belongs_to_a_method_that_is_run_whole() -> None:
 
 def measuring_with(*, may_refuse: bool) -> Measuring:
     """One that has looked at the pretrained model already."""
-    made = Measuring(Setting(corpus=("text.txt",)), (), may_refuse=may_refuse)
+    setting = Setting(corpus=("text.txt",), model="/somewhere/tiny")
+    made = Measuring(setting, (), may_refuse=may_refuse)
     made.__dict__["pretrained"] = (None, np.zeros((1, 2)))
     return made
 
@@ -53,8 +54,8 @@ def test_only_what_the_model_cannot_serve_is_recorded_as_refused(
 
         monkeypatch.setattr(measuring, "run_of", run_of)
 
-    failing(ModelError("no masked-language head"))
-    assert made.measure(trial, tmp_path).facts == {"refused": "no masked-language head"}
+    failing(ModelError("/somewhere/tiny has no masked-language head"))
+    assert made.measure(trial, tmp_path).facts == {"refused": "tiny has no masked-language head"}
     with pytest.raises(ModelError):
         measuring_with(may_refuse=False).measure(trial, tmp_path)
     passing = ModelError("cannot load: the connection was cut")
