@@ -35,8 +35,6 @@ def test_every_study_that_was_run_has_its_figure() -> None:
     assert len(run) > 5
     drawn = {path.stem.removeprefix("study-") for path in (ROOT / "docs/figures").glob("study-*.svg")}
     assert {name for name in drawn if name in STUDIES} == set(run)
-    missing = [name for name in run if not (ROOT / f"docs/figures/study-{name}.svg").is_file()]
-    assert missing == []
 
 
 def test_links_between_pages_lead_somewhere() -> None:
