@@ -11,6 +11,7 @@ from torch import nn
 
 from contrapose.contract import RunOutline
 from contrapose.data.corpus import Corpus
+from contrapose.encoder.by_length import groups_on
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.views import require_dropout, view_cosine
 from contrapose.errors import UsageError
@@ -20,7 +21,6 @@ from contrapose.objectives.configured import ConfiguredMethod
 from contrapose.selection.criterion import choose_criterion
 from contrapose.train.batches import Batches
 from contrapose.train.beginning import begin, num_steps_of, read_corpus, write_or_restore
-from contrapose.train.chunks import CPU_GROUPS, GPU_GROUPS
 from contrapose.train.labels import check_label_column, read_labels
 from contrapose.train.looks import evaluate_pretrained, facts_of_looks, plan_evaluations
 from contrapose.train.modules import module_tree, trainable
@@ -135,7 +135,6 @@ def prepare(
         looks = replace(looks, rows=min(looks.rows, before))
     looking = evaluate_pretrained(criterion, looks, encoder, listener, bf16=bf16)
     facts |= facts_of_looks(criterion, looks, num_steps)
-    groups = settings.training.length_groups or (CPU_GROUPS if device.type == "cpu" else GPU_GROUPS)
     session = Session(
         settings=settings,
         recipe=made,
@@ -153,7 +152,7 @@ def prepare(
         plan=StepPlan(
             seed=settings.training.seed,
             max_length=settings.training.max_length,
-            num_groups=groups,
+            num_groups=settings.training.length_groups or groups_on(device),
             chunk_size=settings.training.chunk_size,
             bf16=bf16,
             processes=processes,

@@ -18,12 +18,12 @@ import torch
 from torch import Tensor, nn
 
 from contrapose.contract import Loss, Needs, Views, key_of
+from contrapose.encoder.by_length import length_groups
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.templates import ids_of_views, without_bias
 from contrapose.seeds import seeded
 from contrapose.train.batch_tokens import tokens_of_batch
 from contrapose.train.batches import Batch
-from contrapose.train.chunks import length_groups
 from contrapose.train.companions import Companions, CompanionTexts
 from contrapose.train.distributed import ProcessGroup
 from contrapose.train.dropout import SeededDropout
