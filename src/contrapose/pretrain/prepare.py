@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
@@ -27,6 +26,7 @@ from contrapose.train.progress import Progress
 from contrapose.train.session import Session
 from contrapose.train.settings import steps_of
 from contrapose.train.step import StepPlan
+from contrapose.train.timings import Timings
 from contrapose.train.track import MetricsLog
 
 #: Steps between two looks at held-out text, where a run is longer than that.
@@ -48,10 +48,15 @@ class EveryColumn(TextPart):
 
 
 def prepare(
-    settings: PretrainSettings, cleared: Cleared, *, resume: bool, listener: Listener, stack: ExitStack
+    settings: PretrainSettings,
+    cleared: Cleared,
+    *,
+    began: float,
+    resume: bool,
+    listener: Listener,
+    stack: ExitStack,
 ) -> Session:
     """Check everything, build the corpus, load or draw encoder and head, and go back to the newest checkpoint."""
-    began = time.perf_counter()
     begun = begin(settings, cleared, resume=resume, listener=listener, stack=stack)
     training, masking, scratch = settings.training, settings.masking, settings.scratch.asked_for
     made = recipe(
@@ -151,13 +156,14 @@ def prepare(
         metrics=MetricsLog(
             begun.folder, tensorboard=settings.saving.tensorboard and begun.processes.is_first
         ),
+        timings=Timings(begun.folder, began=began, writes=begun.processes.is_first),
         processes=begun.processes,
         progress=Progress(),
         facts=facts,
         forward_backward=forward_backward,
     )
     write_or_restore(session, {}, begun, resume=resume)
-    session.tell_preparation(began, 0.0)
+    session.timings.prepared(session.progress.step, looking=0.0)
     return session
 
 

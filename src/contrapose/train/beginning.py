@@ -22,7 +22,8 @@ from contrapose.train.launch import launched
 from contrapose.train.preflight import Cleared, has_record
 from contrapose.train.records import lengthen, write_down
 from contrapose.train.resume import check_settings
-from contrapose.train.session import Session, restore_latest_checkpoint
+from contrapose.train.saving import restore_latest
+from contrapose.train.session import Session
 from contrapose.train.settings import RunSettings, run_folder, steps_of
 
 
@@ -91,7 +92,7 @@ def write_or_restore(session: Session, beside: Mapping[str, str], begun: Begun, 
     if first:
         write_down(session, beside, goes_on=begun.goes_on)
     if resume:
-        restore_latest_checkpoint(session)
+        restore_latest(session)
     if begun.goes_on and first:
         lengthen(session)
 

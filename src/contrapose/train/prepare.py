@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -35,6 +34,7 @@ from contrapose.train.settings import RunSettings, run_folder
 from contrapose.train.step import StepPlan
 from contrapose.train.steps_together import after_whole_ones, check_steps_together
 from contrapose.train.supplies import check_views, load_beside, supply
+from contrapose.train.timings import Timings
 from contrapose.train.track import MetricsLog
 
 #: Texts that the cosine between two views is measured on before the first step.
@@ -44,14 +44,19 @@ IDENTICAL_VIEWS = 0.99999
 
 
 def prepare(
-    settings: RunSettings, cleared: Cleared, *, resume: bool, listener: Listener, stack: ExitStack
+    settings: RunSettings,
+    cleared: Cleared,
+    *,
+    began: float,
+    resume: bool,
+    listener: Listener,
+    stack: ExitStack,
 ) -> Session:
     """Check everything, build the corpus, load the encoder, and go back to the newest checkpoint where resuming.
 
-    cleared: what :func:`contrapose.train.preflight.preflight` found. What must be released at the end (the run's lock,
+    cleared: what :func:`contrapose.train.preflight.preflight` found; began: when the call for the run came. What must be released at the end (the run's lock,
     the process group) is pushed on ``stack``.
     """
-    began = time.perf_counter()
     method = settings.method
     made = recipe(method.name, method.parts, method.hyperparameters, views=settings.data.views)
     if resume:
@@ -166,12 +171,13 @@ def prepare(
         looks=looks,
         listener=listener,
         metrics=MetricsLog(folder, tensorboard=settings.saving.tensorboard and processes.is_first),
+        timings=Timings(folder, began=began, writes=processes.is_first),
         processes=processes,
         progress=Progress(),
         facts=facts,
     )
     write_or_restore(session, beside.fingerprints, begun, resume=resume)
-    session.tell_preparation(began, looking)
+    session.timings.prepared(session.progress.step, looking=looking)
     return session
 
 
