@@ -1,7 +1,8 @@
 """What a run writes down and tells: ``metrics.jsonl`` always, TensorBoard where asked, a listener for people.
 
 ``metrics.jsonl`` holds no times, so a resumed run writes the bytes of an uninterrupted one; times go to
-``timings.jsonl`` (``timings.py``). A number that is not finite is written as "NaN" or "Infinity": never hidden, and still JSON.
+``timings.jsonl`` (``timings.py``). A number that is not finite is written as "NaN" or "Infinity": never hidden, and
+still JSON.
 """
 
 from __future__ import annotations
