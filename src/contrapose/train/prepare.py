@@ -88,7 +88,9 @@ def prepare(
     )
     texts = _texts(preparation, settings, held_out)
     measured = _measured_views(encoder, texts.batches, settings)
-    check_views(objective.needs, texts.batches.at(0).view_names)
+    names = texts.batches.at(0).view_names
+    check_views(objective.needs, names)
+    made.refuse_ignored(names)
     model = _model(preparation, settings, objective, protocol, beside, texts)
     looks = _looks(begun, settings, model, texts, num_steps)
     facts = {

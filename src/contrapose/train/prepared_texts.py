@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,7 @@ def attach_prepared(
 ) -> dict[str, dict[str, np.ndarray]]:
     """Prepare text parts that ask for it, unless that was done, and hand every one its arrays; those by its name."""
     folder, corpus, rows_N = preparation.folder, preparation.corpus, preparation.rows_N
+    encoder, precision = preparation.encoder, preparation.precision
     processes, listener = preparation.processes, preparation.listener
     for part in text_parts:
         part.check(corpus, rows_N)
@@ -88,13 +90,10 @@ def attach_prepared(
                 what = f"text part '{part.name}'"
                 if _overrides(part, "refresh"):
                     path = folder / "cache" / "vectors.npy"
-                    with row_vectors(
-                        preparation.encoder,
-                        corpus,
-                        rows_N,
-                        path,
-                        precision=preparation.precision,
-                        listener=listener,
+                    with (
+                        row_vectors(encoder, corpus, rows_N, path, precision=precision, listener=listener)
+                        if part.looks_at_vectors
+                        else nullcontext(np.empty((len(rows_N), 0), dtype=np.float32))
                     ) as vectors_ND:
                         arrays = _checked(what, part.refresh(corpus, rows_N, vectors_ND))
                 else:
