@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import socket
+from datetime import timedelta
+from typing import Any
 
 import pytest
+import torch.distributed as dist
 
 from contrapose.errors import UsageError
 from contrapose.train.distributed import ProcessGroup
@@ -81,3 +84,15 @@ def test_others_that_cannot_be_found_are_an_error_that_names_the_place(
             UsageError, match=rf"process 0 of 2 cannot join the others at 127\.0\.0\.1:{port}: "
         ):
             ProcessGroup.join()
+
+
+def test_processes_wait_for_one_another_longer_than_a_corpus_takes_to_encode(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr(dist, "init_process_group", lambda *_, **options: asked.update(options))
+    monkeypatch.setattr(dist, "get_rank", lambda: 1)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    announce(monkeypatch)
+    assert ProcessGroup.join() == ProcessGroup(rank=1, size=2)
+    assert asked["timeout"] >= timedelta(hours=12)

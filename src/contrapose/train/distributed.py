@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -19,6 +20,10 @@ from torch import Tensor
 from contrapose.data.text import printable
 from contrapose.errors import UsageError
 from contrapose.train.launch import launched
+
+#: How long a process waits for the others. The first encodes and searches a whole corpus while they do, which may take
+#: longer than torch's 30 minutes; where a process has died, torchrun ends all of them at once.
+PATIENCE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,8 @@ class ProcessGroup:
             return cls()
         if not dist.is_initialized():
             try:
-                dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+                backend = "nccl" if torch.cuda.is_available() else "gloo"
+                dist.init_process_group(backend, timeout=PATIENCE)
             except (ValueError, RuntimeError, OSError) as error:
                 address = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
                 raise UsageError(
