@@ -197,7 +197,9 @@ class Builder:
             f"{self._unlabelled:,} without a label in column '{self._settings.label_column}'"
             if self._unlabelled
             else "",
-            f"{self._too_short:,} blank or shorter than {words} words" if self._too_short else "",
+            f"{self._too_short:,} {'blank' if words == 1 else f'shorter than {words} words'}"
+            if self._too_short
+            else "",
             f"{self._too_long:,} longer than {characters:,} characters" if self._too_long else "",
             f"{self.quarantine.bad:,} unreadable" if self.quarantine.bad else "",
         ]
