@@ -13,7 +13,7 @@ import pytest
 from contrapose.config import read_toml
 from contrapose.errors import CorruptCheckpoint, CorruptFile, ResumeRefused, UsageError
 from contrapose.selection.budget import EvaluationPlan
-from contrapose.selection.held_out import evaluations_of_run
+from contrapose.selection.cost_of_looks import evaluations_of_run
 from contrapose.storage.durable import MANIFEST_NAME, write_tree
 from contrapose.train.checkpoint import folder_of, load, steps_saved
 from contrapose.train.progress import Progress
@@ -345,7 +345,7 @@ def test_a_lengthened_run_is_scored_on_the_held_out_rows_that_it_began_with(
         planned.append(40 + num_steps)
         return replace(evaluations_of_run(*given, num_steps=num_steps, **named), rows=40 + num_steps)
 
-    monkeypatch.setattr("contrapose.train.looks.evaluations_of_run", more_rows_for_longer_runs)
+    monkeypatch.setattr("contrapose.train.prepare.evaluations_of_run", more_rows_for_longer_runs)
     options: dict[str, Any] = {"corpus": corpus, "criterion": "label-free"}
     run = run_tiny(place, tmp_path / "run", steps=6, **options)
     assert "on 46 held-out texts" in run.summary["criterion_about"]

@@ -17,12 +17,13 @@ from contrapose.errors import UsageError
 from contrapose.listening import Listener
 from contrapose.objectives.catalogue import recipe
 from contrapose.objectives.configured import ConfiguredMethod
+from contrapose.selection.cost_of_looks import evaluations_of_run
 from contrapose.selection.criterion import choose_criterion
 from contrapose.train.batches import Batches
 from contrapose.train.beginning import begin, num_steps_of, read_corpus, write_or_restore
 from contrapose.train.chunks import CPU_GROUPS, GPU_GROUPS
 from contrapose.train.labels import check_label_column, read_labels
-from contrapose.train.looks import evaluate_pretrained, facts_of_looks, plan_evaluations
+from contrapose.train.looks import evaluate_pretrained, facts_of_looks
 from contrapose.train.modules import module_tree, trainable
 from contrapose.train.optimizer import make_optimizer
 from contrapose.train.preflight import Cleared
@@ -128,7 +129,14 @@ def prepare(
     protocol.attach(trainable(modules), torch.from_numpy(rows), seed=settings.training.seed)
     protocol.to(device)
     criterion = choose_criterion(settings.selection, corpus, held_out, listener)
-    looks = plan_evaluations(settings, criterion, encoder, batches, num_steps)
+    looks = evaluations_of_run(
+        settings.selection,
+        criterion,
+        encoder,
+        (text for view in batches.at(0).texts.values() for text in view),
+        max_length=settings.training.max_length,
+        num_steps=num_steps,
+    )
     looks = after_whole_ones(looks, protocol)
     if begun.goes_on and (before := looked_at_before(folder)) is not None:
         # A longer run may afford more rows, but scores of other rows are not those of the steps that were done.
