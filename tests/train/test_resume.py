@@ -500,3 +500,41 @@ def test_a_method_in_a_file_goes_on_as_it_was_and_not_when_the_file_changed(
     (cut / "cache" / "corpus" / "corpus.json").unlink()  # refused before anything is loaded
     with pytest.raises(ResumeRefused, match="the file of the method changed"):
         run_tiny(place, cut, resume=True, method=str(method))
+
+
+def test_a_run_goes_on_in_the_precision_that_auto_meant_when_it_began(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another machine may compute in another one: weights of half a run in each would be no run's."""
+
+    def computes_in_bf16(native: bool) -> None:
+        monkeypatch.setattr("contrapose.train.environment.computes_in_bf16", lambda device: native)
+
+    auto: dict[str, Any] = {"precision": "auto"}
+    computes_in_bf16(True)
+    whole = run_tiny(place, tmp_path / "whole", **auto)
+    assert (whole.summary["precision"], read_record(whole.folder)["precision"]) == ("bf16", "bf16")
+    folder = tmp_path / "run"
+    with pytest.raises(Killed):
+        run_tiny(place, folder, listener=Witness(kill_at=8), **auto)
+    computes_in_bf16(False)
+    with pytest.raises(
+        ResumeRefused, match=r"begun in bf16, and here --precision auto means fp32.*--precision bf16"
+    ):
+        run_tiny(place, folder, resume=True, **auto)
+    with pytest.raises(ResumeRefused, match=r"training\.precision was 'auto' and is 'fp32'"):
+        run_tiny(place, folder, resume=True, precision="fp32")
+    run_tiny(place, folder, resume=True, precision="bf16")
+    assert outcome(folder)["model"] == outcome(whole.folder)["model"]
+
+
+def test_a_run_whose_record_does_not_say_its_precision_goes_on_as_before(
+    place: Place, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(Killed):
+        run_tiny(place, folder, listener=Witness(kill_at=8))
+    record = read_record(folder)
+    assert record.pop("precision") == "fp32"
+    (folder / "run.json").write_text(json.dumps(record))
+    assert run_tiny(place, folder, resume=True).summary["steps"] == 12

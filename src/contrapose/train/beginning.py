@@ -21,7 +21,7 @@ from contrapose.train.environment import pick_device, pick_precision
 from contrapose.train.launch import launched
 from contrapose.train.preflight import Cleared, has_record
 from contrapose.train.records import lengthen, write_down
-from contrapose.train.resume import check_settings
+from contrapose.train.resume import check_precision, check_settings
 from contrapose.train.session import Session, restore_latest_checkpoint
 from contrapose.train.settings import RunSettings, run_folder, steps_of
 
@@ -40,22 +40,23 @@ class Begun:
 def begin(
     settings: RunSettings, cleared: Cleared, *, resume: bool, listener: Listener, stack: ExitStack
 ) -> Begun:
-    """Join the other processes, claim the folder, compare the settings with those of the start where a run goes on.
+    """Choose the device, join the others, claim the folder, compare the settings with the start's where a run goes on.
 
     What must be released at the end (the run's lock, the process group) is pushed on ``stack``.
     """
     folder = run_folder(settings)
-    processes = _join(listener)
+    device = pick_device(settings.training.device, launched().local_rank)
+    processes = _join(device, listener)
     stack.callback(processes.leave)
     processes.rows(settings.training.batch_size)
     if processes.is_first:
         claim(folder, resume=resume, stack=stack)
     processes.wait()
     goes_on = resume and has_record(folder)
+    bf16 = pick_precision(settings.training.precision, device)
     if goes_on:
         check_settings(folder, settings, complete=True)
-    device = pick_device(settings.training.device, processes)
-    bf16 = pick_precision(settings.training.precision, device)
+        check_precision(folder, "bf16" if bf16 else "fp32")
     if goes_on and processes.is_first:
         make_good(folder, settings, cleared, listener)
     return Begun(folder=folder, processes=processes, goes_on=goes_on, device=device, bf16=bf16)
@@ -96,9 +97,9 @@ def write_or_restore(session: Session, beside: Mapping[str, str], begun: Begun, 
         lengthen(session)
 
 
-def _join(listener: Listener) -> ProcessGroup:
+def _join(device: torch.device, listener: Listener) -> ProcessGroup:
     others = launched().size - 1
     if not others:
-        return ProcessGroup.join()
+        return ProcessGroup.join(device.type)
     with listener.task(f"waiting for the other {others} processes"):
-        return ProcessGroup.join()
+        return ProcessGroup.join(device.type)
