@@ -136,7 +136,7 @@ def _row(
 
 
 def _skip(session: Session, problem: str) -> None:
-    """The weights, the optimizer and the queues have not seen this step; say so, and give up after too many."""
+    """Nothing was learnt or remembered from this step; say so, and give up after too many in a row."""
     progress = session.progress
     session.listener.notice(f"step {progress.step} was skipped: {problem}")
     counter = SkipCounter(
