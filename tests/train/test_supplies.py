@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import torch
 
 from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
+from contrapose.encoder.frozen import FrozenNetwork
+from contrapose.encoder.token_networks import ConditionedEncoder, MaskedLanguageModel
 from contrapose.errors import ContraposeError, ModelError, ResumeRefused, UsageError
 from contrapose.train.checkpoint import load, steps_saved
 from contrapose.train.vectors_file import read_vectors
@@ -109,6 +112,35 @@ def test_diffcse_goes_on_to_the_same_bytes_with_its_discriminator(place: Place, 
     assert not torch.equal(trained, before["encoder.layer.0.output.dense.weight"])
     assert any(key.startswith("head.4.") for key in state(one.folder, 12, "encoder")), "the head is mlp-bn"
     assert not any("discriminator" in path.name for path in one.model_folder.rglob("*"))
+
+
+def test_networks_compute_in_the_precision_of_the_run(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed_in: set[torch.dtype] = set()
+    calls = {MaskedLanguageModel: MaskedLanguageModel.forward, ConditionedEncoder: ConditionedEncoder.forward}
+    for kind, forward in calls.items():
+
+        def watched(network: Any, *inputs: Any, forward: Any = forward) -> torch.Tensor:
+            linear = next(each for each in _modules(network) if isinstance(each, torch.nn.Linear))
+            hook = linear.register_forward_hook(lambda *seen: computed_in.add(seen[-1].dtype))
+            given: torch.Tensor = forward(network, *inputs)
+            hook.remove()
+            return given
+
+        monkeypatch.setattr(kind, "forward", watched)
+    options: dict[str, Any] = {"method": "diffcse", "generator": str(place.masked_lm), "steps": 2}
+    for precision, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        computed_in.clear()
+        run = run_tiny(place, tmp_path / precision, precision=precision, **options)
+        assert computed_in == {dtype}
+        assert all(np.isfinite(row["loss_replaced_tokens"]) for row in step_rows(run.folder))
+
+
+def _modules(network: torch.nn.Module) -> Iterator[torch.nn.Module]:
+    """With those of a frozen network, which torch does not count."""
+    for each in network.modules():
+        yield from each.network.modules() if isinstance(each, FrozenNetwork) else (each,)
 
 
 def test_a_head_that_is_asked_for_goes_before_the_method_s(place: Place, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from contrapose.encoder.fingerprint import hash_of
 from contrapose.encoder.frozen import FrozenNetwork
 from contrapose.encoder.opening import open_model
 from contrapose.errors import ModelError
+from contrapose.maths.similarity import at_least_fp32
 
 
 class MaskedLanguageModel(nn.Module):
@@ -25,28 +26,33 @@ class MaskedLanguageModel(nn.Module):
 
     mask_token_id    what stands for a hidden token
     vocabulary_size  of the tokenizer
+    bf16             whether it computes in bf16, as the encoder that is trained
     """
 
-    def __init__(self, network: nn.Module, tokenizer: Any, name: str, *, trainable: bool = False) -> None:
+    def __init__(
+        self, network: nn.Module, tokenizer: Any, name: str, *, trainable: bool = False, bf16: bool = False
+    ) -> None:
         super().__init__()
         if tokenizer.mask_token_id is None:
             raise ModelError(f"the tokenizer of '{name}' has no mask token: it is no masked language model's")
         self.network = network if trainable else FrozenNetwork(network)
         self.tokenizer = tokenizer
         self.name = name
+        self.bf16 = bf16
         self.mask_token_id = int(tokenizer.mask_token_id)
         self.vocabulary_size = len(tokenizer)
 
     @classmethod
-    def load(cls, model: str | Path, *, trainable: bool = False) -> MaskedLanguageModel:
+    def load(cls, model: str | Path, *, trainable: bool = False, bf16: bool = False) -> MaskedLanguageModel:
         """Raises what :meth:`Encoder.load` raises, and ModelError for a folder without a language-modelling head."""
         opened = open_model(model)
         network, tokenizer = load_masked_language_model(opened.layout.backbone, opened.source.name)
-        return cls(network, tokenizer, opened.source.name, trainable=trainable)
+        return cls(network, tokenizer, opened.source.name, trainable=trainable, bf16=bf16)
 
     def forward(self, ids_NT: Tensor, attention_NT: Tensor) -> Tensor:
         """(N, T, vocabulary) logits."""
-        logits_NTV: Tensor = self.network(input_ids=ids_NT, attention_mask=attention_NT.long()).logits
+        with torch.autocast(ids_NT.device.type, torch.bfloat16, enabled=self.bf16):
+            logits_NTV: Tensor = self.network(input_ids=ids_NT, attention_mask=attention_NT.long()).logits
         return logits_NTV
 
     def fingerprint(self) -> str:
@@ -59,11 +65,12 @@ class ConditionedEncoder(nn.Module):
     """The body of an encoder that is given a vector beside the tokens, in place of the first input embedding.
 
     The vector takes the place of the whole embedding of the first token, after positions, norm and dropout, so it must
-    be as wide as the body.
+    be as wide as the body. It computes in bf16 as the encoder that is trained does; what it gives is fp32.
     """
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, *, bf16: bool = False) -> None:
         super().__init__()
+        self.bf16 = bf16
         if not isinstance(getattr(encoder.backbone, "embeddings", None), nn.Module):
             raise ModelError(
                 f"'{encoder.name}' ({encoder.backbone.config.model_type}) keeps its embeddings where they cannot be "
@@ -80,8 +87,8 @@ class ConditionedEncoder(nn.Module):
 
         hook = self.body.embeddings.register_forward_hook(conditioned)
         try:
-            output = self.body(input_ids=ids_NT, attention_mask=attention_NT.long())
+            with torch.autocast(ids_NT.device.type, torch.bfloat16, enabled=self.bf16):
+                output = self.body(input_ids=ids_NT, attention_mask=attention_NT.long())
         finally:
             hook.remove()
-        states_NTD: Tensor = output.last_hidden_state
-        return states_NTD
+        return at_least_fp32(output.last_hidden_state)

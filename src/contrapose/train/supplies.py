@@ -174,16 +174,17 @@ def _network(network: Network, settings: RunSettings, encoder: Encoder) -> nn.Mo
     if network.kind == "own-language-model":
         return own_language_model(network, settings, encoder)
     source = settings.encoder.model if network.source == "start" else network.source
+    bf16 = pick_precision(settings.training.precision, encoder.device)
     try:
         if network.kind == "discriminator":
             own_revision = settings.encoder.revision if network.source == "start" else None
             body = Encoder.load(source, head="none", dropout=settings.encoder.dropout, revision=own_revision)
             if body.device.type == "cpu" and body.dropout_probability() > 0:
                 body.use_attention("eager")
-            made: nn.Module = ConditionedEncoder(body)
+            made: nn.Module = ConditionedEncoder(body, bf16=bf16)
             made.requires_grad_(network.trainable).train(network.trainable)
         else:
-            made = MaskedLanguageModel.load(source, trainable=network.trainable)
+            made = MaskedLanguageModel.load(source, trainable=network.trainable, bf16=bf16)
     except ContraposeError as error:
         raise type(error)(
             f"the {network.name} that the method needs cannot be loaded: {str(error).rstrip('.')}. "
