@@ -15,6 +15,7 @@ from contrapose.encoder.encoder import Encoder
 from contrapose.experiment import continuing
 from contrapose.experiment.continuing import Continuation
 from contrapose.experiment.measuring import Setting
+from contrapose.train import loop
 from contrapose.train.run_folder import read_record
 from tests.cli.conftest import Command
 from tests.experiment.small import write_senteval
@@ -104,7 +105,9 @@ def test_no_run_sees_the_rows_that_judge_it(whole: Path, folder_of_texts: Path) 
     assert trained_on[0] == trained_on[1]
     assert trained_on[0] < everything
     assert len(everything - trained_on[0]) == 42
-    assert not (whole / "text" / "0" / "training.jsonl").exists(), "nobody is trained on the earlier text"
+    assert [len(list(whole.glob(f"text/{number}/training-*.jsonl"))) for number in (0, 1)] == [0, 1], (
+        "nobody is trained on the earlier text"
+    )
 
 
 def test_several_texts_are_learnt_one_after_the_other_and_labelled_tasks_are_measured(
@@ -155,6 +158,25 @@ def test_a_killed_continuation_goes_on_in_the_middle_of_a_run(
     monkeypatch.undo()
     assert contrapose(*arguments, "--out", cut).code == 0
     assert [row["values"] for row in rows(cut)] == [row["values"] for row in rows(whole)]
+
+
+def test_a_model_that_diverged_is_neither_advised_nor_named(
+    contrapose: Command, arguments: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finite = loop.what_is_not_finite
+
+    def of_pnr_nothing_is(result: Any, *rest: Any) -> str:
+        return "the loss is not finite" if len(result.loss.terms) > 1 else finite(result, *rest)
+
+    monkeypatch.setattr(loop, "what_is_not_finite", of_pnr_nothing_is)
+    done = contrapose(*arguments, "--set", "max_skipped=1", "--out", tmp_path / "out", "--json")
+    assert done.code == 0, done.err
+    assert ["failed" in row["facts"] for row in rows(tmp_path / "out")] == [False, True, False]
+    assert done.json["model"] is None
+    assert "medical: pnr diverged" in " ".join(done.json["verdicts"])
+    assert not any("Use the model of pnr" in line for line in done.json["verdicts"])
+    shown = contrapose(*arguments, "--set", "max_skipped=1", "--out", tmp_path / "out")
+    assert (shown.code, "contrapose search" in shown.err) == (0, False), shown.err
 
 
 @pytest.mark.parametrize(

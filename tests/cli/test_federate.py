@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from contrapose.experiment.federation import CLIENT_OPTIONS
+from contrapose.protocols.federated import Federated
 from contrapose.train import loop
 from tests.cli.conftest import Command
 from tests.experiment.small import write_senteval
@@ -93,6 +96,8 @@ def test_the_same_command_goes_on_after_a_kill_and_ends_with_the_same_model(
             contrapose(*arguments, "--set", "save_every=1")
     assert steps == [1, 2, 3]
     assert not (out / "trials.jsonl").exists()
+    longer = contrapose(*arguments, "--set", "save_every=1", "--rounds", 3)
+    assert (longer.code, "rounds: 2 there, 3 now" in longer.err) == (2, True), longer.err
     done = contrapose(*arguments, "--set", "save_every=1", "--json")
     assert (done.code, done.err) == (0, "")
     assert done.json["clients"] == result(finished)["clients"]
@@ -123,6 +128,13 @@ def test_with_labels_the_models_are_compared_by_them_too(
         (("--clients-per-round", 4), "clients_per_round=4 is more than there are clients (3)"),
         (("--alpha", 0), "--alpha 0: give a number above 0"),
         (("--set", "steps=5"), "the steps follow from --rounds"),
+        (("--set", "training.steps=5"), "the steps follow from --rounds"),
+        (("--set", "clients=9"), "--set clients: there is --clients"),
+        (("--set", "dirichlet_alpha=9"), "--set dirichlet_alpha: there is --alpha"),
+        (("--set", "local_steps=9"), "there is --local-steps"),
+        (("--set", "patience=1"), "--set patience: a run that stops early"),
+        (("--set", "parts=queue"), "--set parts: there is --with"),
+        (("--set", "margim=1"), "unknown key 'margim'"),
         (("--with", "queue"), "vectors of one client's text to the next"),
         (("--averaging", "median"), "--averaging"),
         (("--method", "simcce"), "unknown method"),
@@ -135,6 +147,12 @@ def test_what_cannot_be_is_refused_before_any_training(
     assert (done.code, words in " ".join(done.err.split())) == (2, True), done.err
     assert not (tmp_path / "out").exists()
     assert not list((tmp_path / "out").glob("*/checkpoints/*"))
+
+
+def test_every_hyperparameter_of_the_protocol_has_an_option_of_its_own(contrapose: Command) -> None:
+    assert set(CLIENT_OPTIONS) == set(inspect.signature(Federated.__init__).parameters) - {"self"}
+    shown = contrapose("federate", "--help").out
+    assert all(option in shown for option in CLIENT_OPTIONS.values())
 
 
 def test_runs_that_diverge_are_told_and_the_clients_are_shown_all_the_same(

@@ -31,6 +31,15 @@ def test_what_was_refused_before_its_first_trial_may_be_asked_for_otherwise(tmp_
         claim(tmp_path, "compare", {"batch_size": 512})
 
 
+def test_a_run_that_was_begun_and_stopped_keeps_the_folder_for_its_experiment(tmp_path: Path) -> None:
+    claim(tmp_path, "federate", {"rounds": 4})
+    (tmp_path / "federated").mkdir()
+    (tmp_path / "federated" / "run.json").write_text("{}")
+    with pytest.raises(UsageError, match="rounds: 4 there, 6 now"):
+        claim(tmp_path, "federate", {"rounds": 6})
+    assert claim(tmp_path, "federate", {"rounds": 4}) == tmp_path
+
+
 def _claimed(folder: Path, steps: int, trial: bool) -> None:
     """As an experiment does: the folder, then a trial's folder, then whether the experiment's is still the same."""
     claim(folder, "compare", {"steps": steps})

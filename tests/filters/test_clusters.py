@@ -302,3 +302,74 @@ def test_more_clusters_than_rows_to_train_on_are_refused_by_number() -> None:
     recipe("ifnd", (), {"num_clusters": 100}).build(width=WIDTH).attach(
         Supplies(width=WIDTH, num_rows=120, num_training_rows=100)
     )
+
+
+@pytest.mark.parametrize("part", ["mixed-negatives", "hard-negative-mixup", "positive-mixtures"])
+def test_what_is_struck_out_of_the_batch_does_not_come_back_as_a_mixture(part: str) -> None:
+    made = objective("simcse", "cluster-filter", part, num_clusters=1, accepted_share=1.0)
+    ours = made(batch())
+    assert set(ours.outcome.table.origins) > {"batch"}
+    assert not ours.outcome.table.negative_BC.any()
+    assert ours.total.item() == 0.0
+    first = made(batch(step=0)).outcome.table
+    assert first.negative_BC.any(0).all(), "before any row is believed, mixtures count too"
+
+
+@pytest.mark.parametrize(
+    ("part", "origin"), [("anchor-negatives", "anchors"), ("pseudo-negatives", "previous")]
+)
+def test_further_vectors_of_the_batch_s_texts_are_filtered_as_the_batch_is(part: str, origin: str) -> None:
+    views = batch()
+    texts = TEXT_IDS[views.row_ids]
+    further = {"anchor@pooled": views.anchor, "positive@previous": views.positive}
+    views = replace(views.with_views(**further), text_ids={"anchor": texts, "positive": texts})
+    made = objective("simcse", "cluster-filter", part, accepted_share=1.0)
+    table = made(views).outcome.table
+    in_batch, beside = (table.negative_BC[:, table.origins[name]] for name in ("batch", origin))
+    assert torch.equal(beside, in_batch)
+    own = torch.eye(ROWS, dtype=torch.bool)
+    assert (~in_batch & ~own).any(), "nothing is tested"
+
+
+def test_the_own_inner_vector_stays_where_the_text_is_a_copy_of_an_earlier_row() -> None:
+    """A text is known by its first row, which is then another one than the row itself."""
+    views = batch()
+    assert views.row_ids is not None
+    copied = TEXT_IDS.clone()
+    copied[views.row_ids[2]] = copied[0]
+    texts = copied[views.row_ids]
+    inner = {"anchor@-2": views.anchor + 0.1, "positive@-2": views.positive + 0.1}
+    views = replace(views.with_views(**inner), text_ids={"anchor": texts, "positive": texts})
+    own = torch.eye(ROWS, dtype=torch.bool)
+    for scope in ("all", "own"):
+        made = objective(
+            "sscl", "cluster-filter", num_layers=1, num_clusters=1, accepted_share=1.0, scope=scope
+        )
+        made.attach(
+            Supplies(width=WIDTH, num_rows=CORPUS, num_training_rows=CORPUS, text_ids_N=copied, seed=1)
+        )
+        made.refresh(0, torch.arange(CORPUS), corpus())
+        table = made(views).outcome.table
+        for view in ("anchor", "positive"):
+            kept = table.valid_BC[:, table.origins[f"layer-2_{view}"]]
+            assert torch.equal(kept, own if scope == "all" else kept | True)
+
+
+def test_more_clusters_than_rows_that_centroids_are_made_of_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(clusters, "SAMPLED_ROWS", 20)
+    assert default_clusters(CORPUS) == 5
+    with pytest.raises(UsageError, match="num_clusters is 21, and the centroids are made of 20 rows"):
+        objective(num_clusters=21, refreshed=False)
+    objective(num_clusters=20)
+    monkeypatch.undo()
+    assert default_clusters(10**12) == clusters.SAMPLED_ROWS // 4
+
+
+@pytest.mark.parametrize("other", ["dcl", "simcse"])
+def test_attraction_is_refused_where_it_would_not_be_the_mean_over_the_positives(other: str) -> None:
+    parts = ["cluster-filter", "mixed-negatives"] if other == "simcse" else ["cluster-filter"]
+    recipe(other, parts)
+    with pytest.raises(UsageError, match="false_negatives=attract"):
+        recipe(other, parts, {"false_negatives": "attract"})

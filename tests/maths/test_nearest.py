@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,17 @@ def test_more_equals_at_the_edge_than_candidates_are_kept_still_come_by_number()
     rows = torch.cat([torch.eye(3)[1:2].repeat(200, 1), torch.eye(3)[:1].repeat(200, 1)])
     near = nearest(torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1.0, 1.0, 0.0]]), rows, 5)
     assert near.rows_QK.tolist() == [[200, 201, 202, 203, 204], [0, 1, 2, 3, 4], [0, 1, 2, 3, 4]]
+
+
+def test_many_equals_at_the_edge_cost_no_second_copy_of_the_rows() -> None:
+    rows = torch.randn(2_000, 256, generator=torch.Generator().manual_seed(0))
+    rows[:40] = rows[0]
+    tracemalloc.start()
+    near = nearest(rows[:1], rows, 5)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert near.rows_QK.tolist() == [[0, 1, 2, 3, 4]]
+    assert peak < rows.nbytes / 2
 
 
 def test_decimals_make_near_scores_equal() -> None:

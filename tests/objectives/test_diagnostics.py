@@ -29,7 +29,7 @@ def test_closed_form_for_orthonormal_rows() -> None:
             "struck_out": 0.0,
             "columns_batch": 3.0,
             "hardest_negative_cosine": 0.0,
-            "hardest_gradient": 1 / 3,
+            "hardest_share": 1 / 3,
             "alignment": 0.0,
             "uniformity": -4.0,
             "mean_cosine": 0.0,
@@ -53,7 +53,7 @@ def test_equals_the_loops() -> None:
     assert stats["mean_cosine"] == pytest.approx(sum(cosines) / 30)
     assert stats["uniformity"] == pytest.approx(math.log(sum(math.exp(-4 + 4 * c) for c in cosines) / 30))
     shares = [[math.exp((n - max(row)) / 0.05) for n in row] for row in others]
-    assert stats["hardest_gradient"] == pytest.approx(sum(max(row) / sum(row) for row in shares) / 6)
+    assert stats["hardest_share"] == pytest.approx(sum(max(row) / sum(row) for row in shares) / 6)
 
 
 def test_collapse_shows() -> None:
@@ -67,7 +67,7 @@ def test_collapse_shows() -> None:
 def test_what_one_row_cannot_tell_is_not_a_number() -> None:
     stats = measured(Views.pair(torch.ones(1, 3), torch.ones(1, 3)))
     undefined = {name for name, value in stats.items() if math.isnan(value)}
-    assert undefined == {"hardest_negative_cosine", "hardest_gradient", "uniformity", "mean_cosine"}
+    assert undefined == {"hardest_negative_cosine", "hardest_share", "uniformity", "mean_cosine"}
 
 
 def test_struck_out_columns_are_counted_and_not_measured() -> None:

@@ -50,3 +50,59 @@ def test_negatives_may_be_one_several_or_none() -> None:
     as_list = contrapose.loss("simcse", EYE, EYE, [EYE, -EYE]).total
     assert torch.equal(as_list, contrapose.loss("simcse", EYE, EYE, several).total)
     assert torch.isfinite(contrapose.loss("simcse", EYE, EYE, []).total)
+
+
+WIDER = torch.ones(3, 4)
+INNER = {f"{view}@-{layer}": EYE for view in ("anchor", "positive") for layer in (2, 3)}
+TWINS = {"fraternal": EYE, **{f"{view}@innate": WIDER for view in ("anchor", "positive", "fraternal")}}
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "words"),
+    [
+        ("sscl", {**INNER, "positive@-3": WIDER}, "positive@-3 has 4 numbers a row, and anchor 3"),
+        ("twins", {**TWINS, "fraternal": WIDER}, "fraternal has 4 numbers a row, and anchor 3"),
+        ("twins", {**TWINS, "positive@innate": EYE}, "positive@innate has 3 .*, and anchor@innate 4"),
+        ("esimcse", {"anchor@momentum": WIDER}, "anchor@momentum has 4 numbers a row, and anchor 3"),
+        ("sscl", {**INNER, "anchr@-2": EYE}, "would ignore the view 'anchr@-2'. Did you mean 'anchor@-2'?"),
+        ("simcse", {"anchr@-2": EYE}, "would ignore the view 'anchr@-2'.*reads no further views"),
+        ("simcse", {"positive": EYE}, "would ignore the view 'positive'.*arguments of their own"),
+        ("simcse", {"negative_1": EYE}, "would ignore the view 'negative_1'"),
+    ],
+)
+def test_views_that_do_not_fit_or_would_be_ignored_are_named(
+    method: str, given: dict[str, torch.Tensor], words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        contrapose.loss(method, EYE, EYE, views=given)
+
+
+def test_views_that_fit_are_taken() -> None:
+    for method, given in (("sscl", INNER), ("twins", TWINS), ("esimcse", {"anchor@momentum": EYE})):
+        assert contrapose.loss(method, EYE, EYE, views=given).total.isfinite(), method
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "words"),
+    [
+        (
+            "ifnd",
+            {"accepted_share": 1.0, "num_clusters": 1},
+            "needs the corpus that its rows are from beside vectors",
+        ),
+        ("promptbert", {}, "needs texts inside a template beside vectors"),
+        ("simcse-mlm", {}, "needs tokens and networks beside vectors"),
+    ],
+)
+def test_what_vectors_cannot_hold_is_refused(method: str, given: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        contrapose.loss(method, EYE, EYE, **given)
+
+
+def test_a_weight_for_given_negatives_is_refused_where_there_are_none() -> None:
+    with pytest.raises(UsageError, match=r"hard_negative_weight=5 would be ignored.*give negatives"):
+        contrapose.loss("simcse", EYE, EYE, hard_negative_weight=5)
+    with pytest.raises(UsageError, match="hard_negative_weight=5 would be ignored"):
+        contrapose.loss("twins", EYE, EYE, views=TWINS, hard_negative_weight=5)
+    assert contrapose.loss("simcse", EYE, EYE, EYE.flip(0), hard_negative_weight=5).total.isfinite()
+    assert contrapose.loss("simcse", EYE, EYE, hard_negative_weight=0).total.isfinite()

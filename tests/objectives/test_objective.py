@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -10,9 +10,13 @@ from torch import Tensor, nn
 
 from contrapose.contract import Columns, Companion, Needs, Part, ScoreTable, Supplies, Views
 from contrapose.errors import UsageError
+from contrapose.negatives.hard_pairs import HardNegativePairs
+from contrapose.negatives.mixing import MixedNegatives
+from contrapose.negatives.positive_mixtures import PositiveMixtures
 from contrapose.negatives.queue import Queue
 from contrapose.objectives.objective import Objective
 from contrapose.objectives.simcse import simcse
+from contrapose.positives.hard_pairs import HardPositivePairs
 from contrapose.positives.mixing import MixedPositive
 
 
@@ -171,3 +175,89 @@ def test_a_queue_saved_by_the_first_version_is_taken_up() -> None:
     assert int(parts[1].num_seen) == 9
     assert parts[1].text_ids_M.tolist() == [4, 5, 6]
     assert set(old) == {"sources.0.vectors_MD", "sources.0.text_ids_M", "sources.0.num_seen"}
+
+
+#: Every row but the last has two false negatives; the last one is left a single negative.
+STRUCK = torch.tensor(
+    [
+        [0, 1, 1, 0, 0, 0],
+        [0, 0, 1, 1, 0, 0],
+        [1, 0, 0, 0, 1, 0],
+        [0, 1, 0, 0, 0, 1],
+        [1, 0, 0, 1, 0, 0],
+        [1, 1, 1, 1, 0, 0],
+    ],
+    dtype=torch.bool,
+)
+
+
+class Sieve(Part):
+    """Strikes fixed pairs of rows out of the batch."""
+
+    name, idea = "sieve", "These are no negatives."
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[list[str]] = []
+
+    def filter(self, views: Views, table: ScoreTable) -> ScoreTable:
+        self.asked.append(list(table.origins))
+        struck_BC = torch.zeros_like(table.valid_BC)
+        struck_BC[:, table.origins["batch"]] = STRUCK[: views.num_rows, : views.num_rows]
+        self.report(sieved=struck_BC.sum())
+        return table.without(struck_BC)
+
+
+MIXERS: list[Callable[[], Part]] = [
+    lambda: MixedNegatives(width=4, k=4, pairs="all"),
+    lambda: MixedNegatives(width=4, k=2, num_mixtures=3, raw_vectors=True),
+    HardNegativePairs,
+    HardPositivePairs,
+    lambda: PositiveMixtures(detach_mixture=False),
+    lambda: PositiveMixtures(detach_mixture=False, mixture_scope="all", mixed_anchors=True),
+    lambda: MixedPositive(columns="own", near_mode="fixed", near_weight=0.5, gap_threshold=1.0),
+]
+
+
+def pushed(mixer: Part, step: int) -> Tensor:
+    """(B, B) bool: whether the loss of row i moves the positive of row j."""
+    random = torch.Generator().manual_seed(step)
+    anchor, noise = torch.randn(2, 6, 4, generator=random, dtype=torch.float64)
+    positive = (anchor + 0.5 + noise).requires_grad_()
+    objective = Objective(simcse, {"temperature": 0.5}, [mixer, Sieve()])
+    loss_B = objective(Views.pair(anchor, positive, step=step)).outcome.loss_B
+    gradients = [torch.autograd.grad(loss, positive, retain_graph=True)[0] for loss in loss_B]
+    return torch.stack(gradients).abs().sum(-1) > 0
+
+
+@pytest.mark.parametrize("mixer", MIXERS)
+@pytest.mark.parametrize("step", range(3))
+def test_a_row_does_not_move_what_a_filter_struck_out_for_it_as_a_part_of_a_mixture_either(
+    mixer: Callable[[], Part], step: int
+) -> None:
+    moved_BB = pushed(mixer(), step)
+    assert not moved_BB[STRUCK].any()
+    assert moved_BB[~STRUCK].float().mean() > 0.5, "nothing is tested"
+
+
+@pytest.mark.parametrize("mixer", MIXERS)
+def test_without_the_filters_word_every_mixture_would_hold_what_was_struck_out(
+    mixer: Callable[[], Part], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check above can fail."""
+    monkeypatch.setattr(Objective, "_after_filters", lambda self, views: views)
+    assert any(pushed(mixer(), step)[STRUCK].any() for step in range(3))
+
+
+def test_filters_are_asked_first_only_where_another_part_could_mix_and_never_change_the_views_of_a_step() -> (
+    None
+):
+    alone, beside = Sieve(), Sieve()
+    views = Views.pair(torch.eye(6), torch.eye(6))
+    plain = Objective(simcse, {}, [alone, Penalty()])(views)
+    assert alone.asked == [["batch"]]
+    assert torch.equal(plain.outcome.table.valid_BC, ~STRUCK)
+    more = Objective(simcse, {}, [MixedNegatives(width=6, k=2), beside])(views)
+    assert beside.asked == [["batch"], ["batch", "mixed"]]
+    assert more.stats["sieved"] == STRUCK.sum()
+    assert views.struck_out is None

@@ -207,5 +207,7 @@ def test_an_earlier_model_of_another_width_is_named() -> None:
     with pytest.raises(UsageError, match="needs the view 'anchor@previous'"):
         loss("pnr", **vectors, views=beside)
     wider = {f"{view}@{PREVIOUS}": torch.ones(3, 4) for view in VIEWS}
-    with pytest.raises(UsageError, match="anchor@previous has 4 numbers a row, and anchor 3"):
+    with pytest.raises(UsageError, match="anchor@previous has 4 numbers a row, and anchor@pooled 3"):
         loss("pnr", **vectors, views={**beside, **wider})
+    pooled = {f"{view}@pooled": torch.rand(3, 4) for view in VIEWS}
+    assert loss("pnr", **vectors, views={**pooled, **wider}).total.isfinite(), "a head made 3 numbers of 4"

@@ -178,3 +178,14 @@ def test_a_small_temperature_does_not_overflow() -> None:
 def test_what_makes_no_sense_is_refused_by_name(method: str, given: dict[str, Any], named: str) -> None:
     with pytest.raises(UsageError, match=named):
         recipe(method, (), given)
+
+
+@pytest.mark.parametrize("method", ["debiased", "hcl"])
+def test_a_row_without_negatives_has_no_loss_however_far_its_positive_is(method: str) -> None:
+    for positive in ([-1.0, 0.01], [1.0, 0.0], [-1.0, 0.0]):
+        anchor, other = torch.tensor([[1.0, 0.0]]), torch.tensor([positive])
+        anchor.requires_grad_(), other.requires_grad_()
+        total = loss(method, anchor, other, temperature=0.005).total
+        assert total.item() == 0.0
+        for gradient in torch.autograd.grad(total, [anchor, other]):
+            assert torch.equal(gradient, torch.zeros(1, 2))

@@ -35,7 +35,7 @@ def shares(views: Views, **numbers: Any) -> torch.Tensor:
     """The share of the hardest negative in each row, recovered from the mixed vectors' own parts."""
     mixer = MixedPositive(**numbers)
     cosine_BB = unit(views.anchor) @ unit(views.positive).T
-    return mixer._shares(cosine_BB, views.positive, views.repeats_anchor("positive"))[0]
+    return mixer._shares(cosine_BB, views.positive, views.ruled_out())[0]
 
 
 @few

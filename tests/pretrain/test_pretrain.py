@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from contrapose.cli.main import main
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.token_networks import MaskedLanguageModel
 from contrapose.errors import ModelError, ResumeRefused, UsageError
@@ -213,7 +214,27 @@ def test_a_tokenizer_without_a_mask_token_is_refused(place: Place, tmp_path: Pat
     assert not (tmp_path / "run").exists()
 
 
-def test_the_folder_of_a_training_run_is_not_gone_on_with(place: Place, tmp_path: Path) -> None:
-    run_tiny(place, tmp_path / "run", steps=2)
-    with pytest.raises(UsageError, match="holds a run of `contrapose train`"):
-        pretrain_tiny(place, tmp_path / "run", resume=True)
+@pytest.mark.parametrize("by_folder", [True, False])
+@pytest.mark.parametrize(
+    ("mine", "other"), [("pretrain", "train"), ("train", "pretrain")], ids=["pretrain", "train"]
+)
+def test_the_folder_of_the_other_verb_s_run_is_not_gone_on_with(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str], mine: str, other: str, by_folder: bool
+) -> None:
+    {"train": run_tiny, "pretrain": pretrain_tiny}[other](place, tmp_path / "run", steps=2)
+    before = outcome(tmp_path / "run")
+    corpus = [] if by_folder else [str(place.sentences)]
+    assert main([mine, *corpus, "--out", str(tmp_path / "run"), "--resume"]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"holds a run of `contrapose {other}`: continue it with that" in said
+    assert outcome(tmp_path / "run") == before
+
+
+def test_a_damaged_configuration_is_told_in_a_sentence(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = pretrain_tiny(place, tmp_path / "run", steps=2)
+    config = run.folder / "config.toml"
+    config.write_text(f'out = "{run.folder}"\ntraining = 3\n[data]\ncorpus = ["{place.sentences}"]\n')
+    assert main(["pretrain", "--out", str(run.folder), "--resume", "--steps", "4"]) == 2
+    assert "'training' must be a table" in " ".join(capsys.readouterr().err.split())

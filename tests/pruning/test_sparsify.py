@@ -279,3 +279,15 @@ def test_two_at_once_in_one_folder_are_refused(model: Path, corpus: Path, tmp_pa
     work(out).mkdir()
     with RunLock(work(out)), pytest.raises(RunLocked):
         sparsify(model, corpus, out, **OPTIONS)
+
+
+def test_a_folder_of_that_name_that_is_somebody_s_own_is_refused_and_left_alone(
+    model: Path, corpus: Path, tmp_path: Path
+) -> None:
+    mine = work(tmp_path / "sparse") / "corpus" / "thesis.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("years of work")
+    with pytest.raises(UsageError, match=r"sparse\.scoring is not a folder of scores"):
+        sparsify(model, corpus, tmp_path / "sparse", **OPTIONS)
+    assert mine.read_text() == "years of work"
+    assert [path.name for path in work(tmp_path / "sparse").iterdir()] == ["corpus"]

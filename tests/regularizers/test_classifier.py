@@ -103,5 +103,5 @@ def test_the_weights_follow_the_seed() -> None:
 def test_what_makes_no_sense_is_refused() -> None:
     with pytest.raises(UsageError, match="leaves the encoder nothing to learn from"):
         recipe("simcse", ["classifier"], {"mixed_rows": False, "detach_originals": True})
-    with pytest.raises(UsageError, match="needs tokens, labels or networks"):
+    with pytest.raises(UsageError, match="needs labels beside vectors"):
         loss("simcse", torch.eye(3), torch.eye(3), parts=["classifier"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from contrapose.evaluate.statistics import paired_test
-from contrapose.selection.continued import TextVerdict, continuation_in_words, most_said
+from contrapose.selection.continued import DIVERGED, TextVerdict, continuation_in_words, most_said
 from contrapose.selection.label_free import HARMS, HELPS, MEASURES, UNCLEAR, Judgement
 
 EARLIER, NEW = "code (earlier)", "medical"
@@ -18,11 +18,17 @@ ADVICE = {
 }
 
 
+#: Of a method that diverged with its only seed.
+NONE = ("", "")
+
+
 def lines(pnr: tuple[str, str], plain: tuple[str, str], between: str = "no clear change") -> list[str]:
     verdicts = {
-        method: dict(
-            zip((EARLIER, NEW), ([TextVerdict(word=word, changed="it fell")] for word in told), strict=True)
-        )
+        method: {
+            text: [TextVerdict(word=word, changed="it fell")]
+            for text, word in zip((EARLIER, NEW), told, strict=True)
+            if word
+        }
         for method, told in (("pnr", pnr), ("simcse", plain))
     }
     return continuation_in_words(
@@ -34,6 +40,7 @@ def lines(pnr: tuple[str, str], plain: tuple[str, str], between: str = "no clear
             EARLIER: {"pnr": "no clear change", "simcse": "worse"},
             NEW: {"pnr": "better", "simcse": "better"},
         },
+        seeds=1,
     )
 
 
@@ -42,6 +49,35 @@ def lines(pnr: tuple[str, str], plain: tuple[str, str], between: str = "no clear
 def test_what_shows_harm_anywhere_is_never_advised(pnr: tuple[str, str], plain: tuple[str, str]) -> None:
     told = lines(pnr, plain)
     assert told[-2].startswith(ADVICE[HARMS not in pnr, HARMS not in plain])
+
+
+@pytest.mark.parametrize(
+    ("pnr", "plain", "advice"),
+    [
+        (NONE, (UNCLEAR, HELPS), "Use the model of plain training: pnr diverged"),
+        (NONE, (HARMS, HELPS), "Keep the model as it was for what it serves now: pnr diverged, and plain"),
+        ((UNCLEAR, HELPS), NONE, "Use the model of pnr: plain training diverged"),
+        ((UNCLEAR, HARMS), NONE, "Keep the model as it was"),
+        (NONE, NONE, "Keep the model as it was"),
+    ],
+)
+def test_a_method_that_diverged_is_told_as_such_and_never_advised(
+    pnr: tuple[str, str], plain: tuple[str, str], advice: str
+) -> None:
+    told = lines(pnr, plain)
+    assert told[-2].startswith(advice)
+    for method, words in (("pnr", pnr), ("plain training", plain)):
+        said = [f"{method} diverged" in line for line in told[:2]]
+        assert said == [words == NONE] * 2
+        ranked = [f"after {method}" in line for line in told]
+        assert any(ranked) == (words != NONE), "a rank is told of a model that there is, and of no other"
+    assert not any("difference between pnr and plain" in line for line in told)
+
+
+def test_a_seed_without_a_verdict_has_diverged() -> None:
+    helps = TextVerdict(word=HELPS)
+    assert most_said([helps, helps], 3) == TextVerdict(word=DIVERGED, changed="1 of 3 seeds")
+    assert most_said([], 1) == TextVerdict(word=DIVERGED)
 
 
 def test_each_text_and_method_has_its_sentence() -> None:
@@ -61,9 +97,8 @@ def test_each_text_and_method_has_its_sentence() -> None:
 
 def test_seeds_that_disagree_make_nothing_sure() -> None:
     harms, helps = TextVerdict(word=HARMS, changed="x"), TextVerdict(word=HELPS)
-    assert most_said([harms, harms, helps]) == harms
-    assert most_said([harms, helps]).word == UNCLEAR
-    assert most_said([]).word == UNCLEAR
+    assert most_said([harms, harms, helps], 3) == harms
+    assert most_said([harms, helps], 2).word == UNCLEAR
 
 
 def test_a_verdict_says_what_clearly_moved_and_nothing_of_what_did_not() -> None:

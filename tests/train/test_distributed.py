@@ -108,7 +108,8 @@ def test_two_processes_pretrain_as_one(place: Place, out: Path) -> None:
     first, second = (load((out / f"pretraining-rank-{rank}.safetensors").read_bytes()) for rank in (0, 1))
     alone = pretraining_steps(place.model, ProcessGroup())
     assert first.keys() == second.keys() == alone.keys()
-    assert {key.split()[0] for key in alone} == {"loss", "gradient", "weight"}
+    assert {key.split()[0] for key in alone} == {"loss", "accuracy", "gradient", "weight"}
+    assert any(alone[key] > 0 for key in alone if key.startswith("accuracy"))
     for key, expected in alone.items():
         assert torch.equal(first[key], second[key]), f"{key} differs between the processes"
         if key.startswith("weight"):
@@ -132,6 +133,10 @@ def test_a_batch_that_cannot_be_split_is_refused_in_every_process(out: Path) -> 
 
 def test_what_one_process_says_all_know(out: Path) -> None:
     assert [json.loads((out / f"flags-{rank}").read_text()) for rank in (0, 1)] == [[True, False, 0.1]] * 2
+
+
+def test_all_processes_save_or_none_however_late_one_of_them_looks(out: Path) -> None:
+    assert [json.loads((out / f"late-{rank}").read_text()) for rank in (0, 1)] == [True, True]
 
 
 def test_a_run_with_prepared_and_refreshed_texts_and_a_protocol_is_that_of_one_process(

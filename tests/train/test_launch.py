@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import socket
+from datetime import timedelta
+from typing import Any
 
 import pytest
+import torch.distributed as dist
 
 from contrapose.errors import UsageError
 from contrapose.train.distributed import ProcessGroup
@@ -110,3 +113,15 @@ def test_a_run_on_the_cpu_of_a_machine_with_a_gpu_asks_for_the_cpu(monkeypatch: 
     assert str(pick_device("auto", 0)) == str(pick_device("cuda", 0)) == "cuda:0"
     with pytest.raises(UsageError, match=r"process 1 of this machine \(LOCAL_RANK\), and torch sees 1 GPU"):
         pick_device("auto", 1)
+
+
+def test_processes_wait_for_one_another_longer_than_a_corpus_takes_to_encode(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr(dist, "init_process_group", lambda *_, **options: asked.update(options))
+    monkeypatch.setattr(dist, "get_rank", lambda: 1)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    announce(monkeypatch)
+    assert ProcessGroup.join() == ProcessGroup(rank=1, size=2)
+    assert asked["timeout"] >= timedelta(hours=12)

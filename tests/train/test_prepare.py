@@ -44,6 +44,7 @@ def test_a_second_process_is_refused_by_the_name_of_the_first(place: Place, tmp_
         {"device": "tpu"},
         {"device": "meta"},
         {"margin": 0.3},
+        {"method": "simcse", "hard_negative_weight": 5.0},
     ],
     ids=str,
 )

@@ -12,7 +12,7 @@ from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import UsageError
 from contrapose.maths.nearest import nearest_others
-from contrapose.train import prefetcher, refreshing
+from contrapose.train import prefetcher, prepared_texts, refreshing
 from contrapose.train.checkpoint import load, steps_saved
 from contrapose.train.session import Session
 from tests.tiny import tiny_roberta
@@ -58,6 +58,22 @@ def test_neighbours_are_searched_again_with_the_weights_of_then_and_kept_until_t
     assert not np.array_equal(renewed[0], prepared(whole))
     assert all(np.array_equal(renewed[0], other) for other in renewed)
     assert not np.array_equal(saved_neighbours(whole, 2 * EVERY + 1), renewed[0])
+
+
+def test_a_corpus_whose_neighbours_nobody_looks_at_is_not_encoded_for_them(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def encoded(*_: Any, **__: Any) -> None:
+        raise AssertionError("the corpus was encoded")
+
+    monkeypatch.setattr(prepared_texts, "row_vectors", encoded)
+    run = run_tiny(
+        place, tmp_path / "run", method="simcse", views="retrieved", retrieved_by="random", steps=2
+    )
+    assert prepared(run.folder).shape[1] == 0
+    assert all(row["retrieved_at_random"] == 1 for row in step_rows(run.folder))
+    with pytest.raises(AssertionError, match="the corpus was encoded"):
+        run_tiny(place, tmp_path / "other", method="simcse", views="retrieved", neighbours=6, steps=2)
 
 
 def test_negatives_of_a_step_are_the_neighbours_of_the_last_search(

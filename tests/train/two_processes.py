@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -22,6 +24,7 @@ from contrapose.objectives.catalogue import recipe
 from contrapose.pretrain.step import forward_backward as hide_words
 from contrapose.protocols.masked import Masked
 from contrapose.storage.durable import write_bytes
+from contrapose.train import loop
 from contrapose.train.api import train
 from contrapose.train.distributed import ProcessGroup
 from contrapose.train.inspecting import gradient_of_measure
@@ -74,11 +77,14 @@ def three_steps(
 
 
 def pretraining_steps(model: Path, processes: ProcessGroup) -> dict[str, torch.Tensor]:
-    """Losses, first gradients and final weights of three steps of masked language modelling."""
+    """Losses, accuracies, first gradients and final weights of three steps of masked language modelling."""
     folder = model.parent / "masked-lm"
     encoder = Encoder.load(folder, dropout=0.0, head="none").train()
     objective = recipe("simcse", ["mlm"], {"mlm_weight": 1.0, "mlm_rate": 0.3}).build(width=32)
     head = OwnLanguageModel.of(encoder, folder, head="start")
+    frequent = encoder.token_ids([" ".join(batch_of(16).texts["anchor"])])[0][1:-1]
+    with torch.no_grad():  # so that something is filled in right
+        head.network.get_output_embeddings().bias[max(frequent, key=frequent.count)] += 10.0
     objective.attach(Supplies(width=32, networks={"language_model": head}))
     modules = module_tree(encoder, objective)
     plan = StepPlan(seed=0, max_length=16, processes=processes)
@@ -88,6 +94,7 @@ def pretraining_steps(model: Path, processes: ProcessGroup) -> dict[str, torch.T
         optimizer.zero_grad()
         result = hide_words(encoder, objective, tokenize(encoder, batch_of(16, step=step), plan), plan)
         measured[f"loss {step}"] = result.loss.total.detach()
+        measured[f"accuracy {step}"] = result.loss.stats["mlm_accuracy"]
         if step == 0:
             measured |= {f"gradient {key}": value for key, value in gradients(modules).items()}
         optimizer.step()
@@ -117,6 +124,29 @@ def mask_of_two_batches(model: Path, processes: ProcessGroup) -> dict[str, torch
     return {f"mask {name}": mask for name, mask in masked.masks().items()}
 
 
+def saved_though_late(out: Path, processes: ProcessGroup) -> bool:
+    """Whether this process takes part in saving where the second one comes when the first would long have written."""
+    folder, saved = out / f"late-{processes.size}", []
+
+    def save(session: Any) -> None:
+        saved.append(session.progress.step)
+        if processes.is_first:
+            (folder / "step-00000004").mkdir(parents=True)
+
+    session: Any = SimpleNamespace(
+        progress=SimpleNamespace(step=4),
+        processes=processes,
+        checkpoints=folder,
+        encoder=SimpleNamespace(device=torch.device("cpu")),
+    )
+    if not processes.is_first:
+        time.sleep(1.0)
+    with patch.object(loop, "save", save):
+        loop.save_once(session)
+        loop.save_once(session)
+    return saved == [4]
+
+
 def main() -> None:
     from safetensors.torch import save
 
@@ -140,6 +170,8 @@ def main() -> None:
         processes.of_first(0.1 + processes.rank, torch.device("cpu")),
     ]
     (Path(job["out"]) / f"flags-{processes.rank}").write_text(json.dumps(flags))
+    late = saved_though_late(Path(job["out"]), processes)
+    (Path(job["out"]) / f"late-{processes.rank}").write_text(json.dumps(late))
     processes.wait()
     for name, options in job["runs"].items():
         with patch.object(ProcessGroup, "leave"):  # a group that was left is not joined again

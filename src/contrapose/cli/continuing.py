@@ -67,9 +67,10 @@ def continuing(
 ) -> None:
     """Go on with new text without forgetting the earlier: by pnr, beside plain training and no training.
 
-    A tenth of each text, 1,000 rows at most, is held out of all training; on these rows, and on labelled tasks where
-    --data are given, every model is compared with the one that it was before. Every run lies in the folder and can be
-    used. A killed or interrupted continuation goes on with the same command, and what is done is not repeated.
+    A tenth of each new text, 1,000 rows at most, is held out of all training; on these rows, on up to 1,000 of the
+    earlier text, and on labelled tasks where --data are given, every model is compared with the one that it was before.
+    Every run lies in the folder and can be used. A killed or interrupted continuation goes on with the same command,
+    and what is done is not repeated.
     """
     from contrapose.cli.trials_view import run_and_show
     from contrapose.experiment.continuing import Continuation
@@ -94,9 +95,13 @@ def continuing(
 def _suggest(asked: Continuation, results: Results) -> None:
     """Use the model; or be surer: more seeds, labelled tasks."""
     model, setting = results.json["model"], asked.setting
-    hints = [command("search", model, asked.corpora[-1], "what you look for", about="the model of pnr")]
-    if not setting.data:
-        hints.append(command("evaluate", model, data=[YOUR_DATA], about="labelled tasks say more"))
+    hints = []
+    if model is not None:
+        hints.append(
+            command("search", model, asked.corpora[-1], "what you look for", about="the model of pnr")
+        )
+        if not setting.data:
+            hints.append(command("evaluate", model, data=[YOUR_DATA], about="labelled tasks say more"))
     if asked.seeds == 1:
         again = {"earlier": list(asked.earlier), "seeds": 3, "data": list(setting.data)}
         again |= {"tasks": ",".join(setting.tasks) or None, "out": results.folder, **_training(asked)}

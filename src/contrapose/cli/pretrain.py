@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -15,6 +14,7 @@ from contrapose.cli.options import Json, Quiet, Resume, RunCorpus, RunFolder, ex
 from contrapose.cli.run_view import time_line
 from contrapose.cli.settings_options import takes_settings
 from contrapose.hints import command
+from contrapose.paths import expanded
 from contrapose.pretrain.configuration import nested, resolve
 from contrapose.pretrain.settings import KEYS, sections
 
@@ -57,16 +57,15 @@ def pretrain(
 
 def settings_from(options: Mapping[str, Any], *, resume: bool) -> PretrainSettings:
     """A run that is resumed by its folder alone takes the configuration that it was begun with."""
-    from contrapose.config import merge, read_toml
+    from contrapose.config import merge
+    from contrapose.train.configuration import read_tables, without_rivals
+    from contrapose.train.run_folder import refuse_another_verb
 
     tables = nested(options)
     out = options["out"]
-    if resume and out and not options["corpus"] and (begun := Path(out, "config.toml")).is_file():
-        base = read_toml(begun)
-        given = tables.get("training", {})
-        if "steps" in given or "epochs" in given:
-            for key in ("steps", "epochs"):
-                base.get("training", {}).pop(key, None)
+    if resume and out and not options["corpus"] and (begun := expanded(out) / "config.toml").is_file():
+        refuse_another_verb(begun.parent, "pretrain")
+        base = without_rivals(read_tables(begun, KEYS), tables)
         return resolve(merge(base, tables), where=f"{begun} and options")
     return resolve(tables, resume=resume)
 

@@ -59,7 +59,10 @@ def sparsify(
         ),
     ] = "abs_mean",
     sentences: Annotated[
-        int, typer.Option(min=2, help="Sentences that are scored on, at most, in full batches.")
+        int,
+        typer.Option(
+            min=2, help="Sentences that are scored on, at most, in full batches; one batch at least."
+        ),
     ] = 10_000,
     batch_size: Annotated[int, typer.Option(min=2, help="Sentences that uniformity is taken over.")] = 64,
     max_length: Annotated[int, typer.Option(min=3, help="Tokens kept of a sentence while scoring.")] = 32,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -92,42 +91,31 @@ def settings_from(
     A run that is resumed by its folder alone takes the configuration that it was begun with.
     """
     from contrapose.config import merge
-    from contrapose.train.configuration import nested, parse_assignments, resolve
+    from contrapose.train.configuration import (
+        nested,
+        parse_assignments,
+        read_tables,
+        resolve,
+        without_rivals,
+    )
+    from contrapose.train.run_folder import refuse_another_verb
+    from contrapose.train.settings import SECTIONS
 
     out = flags["out"] or (recipe.preset(dev_data=False)["out"] if recipe is not None else "")
-    begun = Path(out, "config.toml")
-    if resume and config is None and out and not flags["corpus"] and begun.is_file():
+    by_folder = resume and config is None and out and not flags["corpus"]
+    if by_folder and (begun := expanded(out) / "config.toml").is_file():
+        refuse_another_verb(begun.parent, "train")
         config = str(begun)
     try:
         options = merge(nested(flags), nested(parse_assignments(assignments)))
     except (TypeError, AttributeError):
         raise UsageError(f"--set: these contradict each other: {', '.join(assignments)}") from None
-    base = _without_rivals(_tables(config), options) if config is not None else {}
+    base = without_rivals(read_tables(config, SECTIONS), options) if config is not None else {}
     if recipe is not None:
         above = merge(base, options)
         dev_data = above.get("selection", {}).get("dev_data") is not None
-        base = merge(_without_rivals(nested(recipe.preset(dev_data=dev_data)), above), base)
+        base = merge(without_rivals(nested(recipe.preset(dev_data=dev_data)), above), base)
     return resolve(base, options, where=f"{config} and options" if config else "options")
-
-
-def _tables(config: str) -> dict[str, Any]:
-    from contrapose.config import read_toml
-    from contrapose.train.settings import SECTIONS
-
-    tables = read_toml(expanded(config))
-    for section in SECTIONS:
-        if not isinstance(tables.get(section, {}), dict):
-            raise UsageError(f"{config}: '{section}' must be a table: write [{section}] above its keys")
-    return tables
-
-
-def _without_rivals(base: dict[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Steps and epochs say the same thing twice: one that is given as an option replaces the other in the file."""
-    given = options.get("training", {})
-    if "steps" not in given and "epochs" not in given:
-        return base
-    kept = {key: value for key, value in base.get("training", {}).items() if key not in ("steps", "epochs")}
-    return {**base, "training": kept}
 
 
 def run_and_tell(settings: RunSettings, *, resume: bool, quiet: bool, as_json: bool) -> None:

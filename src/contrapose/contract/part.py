@@ -65,7 +65,11 @@ class Part(nn.Module):
         return ()
 
     def filter(self, views: Views, table: ScoreTable) -> ScoreTable:
-        """Strike out or weigh any column but the positive: ``table.without(...)``, ``table.weighted(...)``."""
+        """Strike out or weigh any column but the positive: ``table.without(...)``, ``table.weighted(...)``.
+
+        Where another part makes columns or views, it is asked twice. First the table holds the batch's columns and the
+        given negatives alone, so that what is struck out there is not mixed into a negative (``Views.struck_out``).
+        """
         return table
 
     def terms(self, views: Views) -> Mapping[str, Tensor]:

@@ -44,6 +44,7 @@ class TextPart(ABC):
                                   gives anchor and positive, those are the columns of the data, or one text twice
     fewest_columns, most_columns  how many columns of text it takes; None: any number
     refresh_every                 steps between two calls of ``refresh``; None: only before the first
+    looks_at_vectors              whether ``refresh`` looks at the vectors; where not, the corpus is not encoded for it
 
     >>> class Shout(TextPart):
     ...     name, idea = "shout", "The same text in capitals."
@@ -69,6 +70,7 @@ class TextPart(ABC):
     )
 
     refresh_every: int | None = None
+    looks_at_vectors: bool = True
 
     def check(self, corpus: TextRows, rows_N: np.ndarray) -> None:  # noqa: B027 - most parts take any corpus
         """Raise UsageError, in one sentence, for a corpus or a tokenizer that the part can do nothing with. Called
@@ -91,7 +93,8 @@ class TextPart(ABC):
     ) -> Mapping[str, np.ndarray]:
         """In place of :meth:`prepare`, for a part that looks at the vectors of the corpus: arrays by name.
 
-        vectors_ND: (N, D) float32 of the first text of each of ``rows_N``, not normalized, mapped from a file.
+        vectors_ND: (N, D) float32 of the first text of each of ``rows_N``, not normalized, mapped from a file; (N, 0)
+        where the part does not look at them.
 
         Called with the vectors of the pretrained model before the first batch, and with those of the model as it is
         then before the batch of every later step that ``refresh_every`` divides; shapes and types stay the same. What

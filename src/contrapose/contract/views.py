@@ -68,6 +68,8 @@ class Views:
                ``own_positive`` where a mixer gives each row a positive that is not the others' negative; and what the
                method needs beside, see the grammar above.
     text_ids   name -> (B,) int64, equal numbers for equal texts. Columns that repeat the anchor are struck out.
+    struck_out (B, B) bool: a filter left row j's positive out of the negatives of row i, so no part mixes it into one;
+               None where no part filters, or none could mix. The objective asks the filters before it asks the others.
     row_ids    (B,) int64, the row of the corpus.
     labels     (B,) int64, the class of the row, where the method needs it.
     tokens     name -> the token ids of this process's rows, where the method needs them.
@@ -76,6 +78,7 @@ class Views:
 
     by_name: Mapping[str, Tensor]
     text_ids: Mapping[str, Tensor] = field(default_factory=dict)
+    struck_out: Tensor | None = None
     row_ids: Tensor | None = None
     labels: Tensor | None = None
     tokens: Mapping[str, Tokens] = field(default_factory=dict)
@@ -141,20 +144,37 @@ class Views:
         anchor, positive, other = (self.text_ids.get(view) for view in ("anchor", "positive", name))
         if anchor is None or positive is None or other is None:
             return None
-        same_BB = (anchor[:, None] == other[None, :]) | (positive[:, None] == other[None, :])
-        # Two rows of one anchor: what is a positive of either is no negative of the other.
-        return same_BB | (anchor[:, None] == anchor[None, :]) if name == "positive" else same_BB
+        same_BB = self.own_text(other)
+        # Positives of one anchor are no negatives of either row, and no more are anchors of one positive.
+        partner = {"anchor": positive, "positive": anchor}.get(name)
+        return same_BB if partner is None else same_BB | (partner[:, None] == partner[None, :])
+
+    def own_text(self, text_ids: Tensor) -> Tensor:
+        """(B, C) bool: the column's text is the row's anchor or positive; False where texts are not known.
+
+        text_ids: of columns that all rows share (C,), or of each row (B, C).
+        """
+        own_BC = torch.zeros(self.num_rows, text_ids.shape[-1], dtype=torch.bool, device=text_ids.device)
+        for view in ("anchor", "positive"):
+            if (ids_B := self.text_ids.get(view)) is not None:
+                own_BC = own_BC | (ids_B[:, None] == text_ids)
+        return own_BC
 
     def same_class(self) -> Tensor | None:
         """(B, B) bool: rows i and j have one label. None without labels."""
         return None if self.labels is None else self.labels[:, None] == self.labels[None, :]
 
+    def ruled_out(self) -> Tensor:
+        """(B, B) bool: row j's positive is no negative of row i, and no part of one. It is the row's own, it repeats
+        the row's text where texts are known, or a filter struck it out."""
+        ruled_out_BB = torch.eye(self.num_rows, dtype=torch.bool, device=self.anchor.device)
+        for further_BB in (self.repeats_anchor("positive"), self.struck_out):
+            if further_BB is not None:
+                ruled_out_BB = ruled_out_BB | further_BB
+        return ruled_out_BB
+
     def may_be_negative(self) -> Tensor:
-        """(B, B) bool: row j's positive may be a negative of row i. It is another row, and of another text and another
-        class where those are known."""
-        rows_B = torch.arange(self.num_rows, device=self.anchor.device)
-        negative_BB = rows_B[:, None] != rows_B[None, :]
-        for excluded_BB in (self.repeats_anchor("positive"), self.same_class()):
-            if excluded_BB is not None:
-                negative_BB = negative_BB & ~excluded_BB
-        return negative_BB
+        """(B, B) bool: row j's positive may be a negative of row i. It is not ruled out, and of another class where
+        those are known."""
+        same_BB = self.same_class()
+        return ~self.ruled_out() if same_BB is None else ~(self.ruled_out() | same_BB)

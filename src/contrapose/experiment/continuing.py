@@ -176,6 +176,7 @@ class Continuation(Experiment):
                 name: {each: _in_words(to_before, each, f"{name}: {FOUND}") for each in (PNR, PLAIN)}
                 for name in self.names
             },
+            seeds=self.seeds,
         )
         model = folder / run_folder(len(self.corpora), PNR, 0) / "model"
         return Results(
@@ -199,7 +200,7 @@ class Continuation(Experiment):
                 "folder": str(folder),
                 "setting": self.identity(),
                 "trials": len(entries),
-                "model": str(model),
+                "model": str(model) if model.exists() else None,
                 "texts": per_text(to_before, to_plain, self.names, verdicts),
                 "verdicts": conclusions,
             },

@@ -34,10 +34,30 @@ from contrapose.experiment.results import Results, ResultTable, facts_of
 from contrapose.experiment.trials import Trial, TrialListener, TrialResult
 from contrapose.ledger import Entry, Ledger
 from contrapose.protocols.federated import Federated
+from contrapose.train.configuration import nested
 
 LABEL_FREE = "label-free"
 #: Evaluations of a run, each after whole rounds.
 EVALUATIONS = 4
+#: Where what is not set for both runs lies in the configuration, and why not.
+NOT_OF_BOTH_RUNS = {
+    ("training", "steps"): "the steps follow from --rounds and --local-steps",
+    ("training", "epochs"): "the steps follow from --rounds and --local-steps",
+    (
+        "selection",
+        "patience",
+    ): "a run that stops early has fewer steps than the other, and both must have as many",
+    ("method", "parts"): "there is --with",
+}
+#: Hyperparameter of the protocol -> its option.
+CLIENT_OPTIONS = {
+    "clients": "--clients",
+    "clients_per_round": "--clients-per-round",
+    "local_steps": "--local-steps",
+    "topics": "--topics",
+    "dirichlet_alpha": "--alpha",
+    "averaging": "--averaging",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,17 +78,15 @@ class Federation(Experiment):
         return {**self.setting.identity, **own, "rounds": self.rounds, "options": dict(self.options)}
 
     def check(self) -> list[str]:
-        for name in ("steps", "epochs", "parts", "with"):
-            if name in self.options:
-                raise UsageError(
-                    f"--set {name}: "
-                    + (
-                        "there is --with"
-                        if name in ("parts", "with")
-                        else "the steps follow from --rounds and --local-steps"
-                    )
-                )
-        check_methods(self.setting, [self.method], self.options_of(FEDERATED))
+        given = nested(self.options)
+        for (section, key), why in NOT_OF_BOTH_RUNS.items():
+            if key in given.get(section, {}):
+                raise UsageError(f"--set {key}: {why}")
+        for name in given.get("method", {}).get("hyperparameters", {}):
+            if name in CLIENT_OPTIONS:
+                raise UsageError(f"--set {name}: there is {CLIENT_OPTIONS[name]}")
+        for run in (FEDERATED, CENTRAL):
+            check_methods(self.setting, [self.method], self.options_of(run))
         check_setting(self.setting)
         check_model(self.setting)
         return []

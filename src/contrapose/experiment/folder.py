@@ -25,8 +25,8 @@ RESULTS = ("results.md", "results.json")
 def claim(folder: str | Path, kind: str, identity: Mapping[str, Any]) -> Path:
     """Make ``folder`` this experiment's, or find that it is already; the folder.
 
-    identity: what may not change between calls. Several processes may call this at once. While no trial is begun, the
-    folder may become another experiment's: who begins a trial asks again, with the trial's folder locked. Raises
+    identity: what may not change between calls. Several processes may call this at once. While no trial and no run is
+    begun, the folder may become another experiment's: who begins a trial asks again, with its folder locked. Raises
     :class:`UsageError` for a folder of another experiment, naming what differs.
 
     >>> import tempfile
@@ -62,7 +62,7 @@ def claim(folder: str | Path, kind: str, identity: Mapping[str, Any]) -> Path:
 def let_go(folder: Path) -> None:
     """Remove an experiment's folder in which nothing was done, so that a refused one leaves none behind."""
     with suppress(ContraposeError, OSError):
-        if _nothing_done(folder) and not any(folder.rglob("run.json")):
+        if _nothing_done(folder):
             remove_tree(folder)
 
 
@@ -80,8 +80,10 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _nothing_done(folder: Path) -> bool:
-    """No trial is finished and none is in progress: what was refused at its first trial may be asked for otherwise."""
-    return not (folder / "trials.jsonl").exists() and not list(folder.glob("work/*/run.lock"))
+    """No trial is finished, none is in progress, and no run was begun, which would be gone on with: what was refused
+    at its first trial may be asked for otherwise."""
+    begun = (folder / "trials.jsonl").exists() or any(folder.glob("work/*/run.lock"))
+    return not begun and not any(folder.rglob("run.json"))
 
 
 def _refuse_foreign(folder: Path) -> None:

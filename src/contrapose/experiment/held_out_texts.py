@@ -1,7 +1,7 @@
 """A kind of text in two: what is trained on, and lines that no run sees, by which models are judged without labels.
 
-FOLDER/corpus/         the text as it was read: clean, distinct, counted
-FOLDER/training.jsonl  its rows without those that are held out
+FOLDER/corpus/                     the text as it was read: clean, distinct, counted
+FOLDER/training-FINGERPRINT.jsonl  the rows of the corpus of that fingerprint without those that are held out
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ def held_out_text(
                 f"{name} has {len(texts)} texts to judge by ({share}), too few or too short: {FEWEST_TEXTS} are "
                 f"needed, {FEWEST_PAIRS} of them of {MIN_WORDS} words or more, or with a title. Give more text"
             )
-        path = folder / "training.jsonl" if is_trained_on else None
+        # Named after its corpus: the folder may hold what an earlier reading, of other files or by other rules, left.
+        path = folder / f"training-{corpus.fingerprint[:16]}.jsonl" if is_trained_on else None
         if path is not None and not path.exists():
             with atomic_file(path) as file:
                 file.writelines(_lines(corpus, training))

@@ -15,9 +15,9 @@ Early clusters are poor, so few rows are believed at first. What becomes of F(i)
                  mean_i 1/(1 + |F(i)|) sum_{j in F(i)} (c_ii - c_ij) / t
 
 Rows are known by their number, columns from elsewhere (a queue, retrieved texts) by their text, where it is the first
-text of a row. Mixtures have no text, and stay. With ``attract``, columns from elsewhere are struck out all the same,
-and what does not pull the row's own positive by c_ii / t is refused. No gradient enters the choice. A text is never its
-own false negative, and the positive always stays.
+text of a row. What is struck out of the batch enters no mixture. With ``attract``, columns from elsewhere are struck
+out all the same, and what does not pull the row's own positive by c_ii / t is refused, as are mixtures of negatives. No
+gradient enters the choice. A text is never its own false negative, and the positive always stays.
 
 Chen et al. 2022, "Incremental False Negative Detection for Contrastive Learning", ICLR;
 https://arxiv.org/abs/2106.03719
@@ -49,21 +49,24 @@ UNKNOWN = -1
 ANOTHER_PULL = (
     "With false_negatives=attract further positives are pulled as InfoNCE pulls the row's own, and here "
 )
+MIXED = "With false_negatives=attract texts of one cluster are positives, and here they would be mixed into negatives."
 NOT_ATTRACTED_WITH: Mapping[str, str] = {
     "focal-infonce": ANOTHER_PULL + "that one enters as a square.",
+    "dcl": ANOTHER_PULL + "that one is not in the denominator, where further ones would stay and be pushed.",
     "core-tuning": ANOTHER_PULL + "that one has a focal weight.",
     "mixed-positive": ANOTHER_PULL + "that one is a mixture.",
     "hard-positive-mixup": ANOTHER_PULL + "that one is a mixture.",
+    **dict.fromkeys(("mixed-negatives", "hard-negative-mixup", "positive-mixtures"), MIXED),
 }
 
 
 def default_clusters(num_rows: int) -> int:
-    """4 sqrt(N), and at least four rows for each cluster: 120 of 1,000 rows, 4,000 of a million.
+    """4 sqrt(N), and at least four rows of the sample for each cluster: 126 of 1,000 rows, 4,000 of a million.
 
     >>> default_clusters(1_000), default_clusters(1_000_000), default_clusters(12)
     (126, 4000, 3)
     """
-    return max(1, min(round(4 * math.sqrt(num_rows)), num_rows // 4))
+    return max(1, min(round(4 * math.sqrt(num_rows)), min(num_rows, SAMPLED_ROWS) // 4))
 
 
 class ClusterFilter(Part):
@@ -128,12 +131,13 @@ class ClusterFilter(Part):
         self.register_buffer("ranks_GN", torch.ones(shape))
 
     def attach(self, supplies: Supplies) -> None:
-        """Make room for a label per row. Raises UsageError where there are fewer rows than clusters."""
-        rows = supplies.num_training_rows
-        if rows is not None and self.num_clusters is not None and self.num_clusters > rows:
+        """Make room for a label per row. Raises UsageError where there are more clusters than rows to make them of."""
+        rows = min(supplies.num_training_rows or SAMPLED_ROWS, SAMPLED_ROWS)
+        if self.num_clusters is not None and self.num_clusters > rows:
+            there = "the corpus has" if rows < SAMPLED_ROWS else "the centroids are made of"
             raise UsageError(
-                f"num_clusters is {self.num_clusters:,}, and the corpus has {rows:,} rows to train on: each cluster "
-                f"needs a row at least, so give more text, or --set num_clusters={default_clusters(rows)}"
+                f"num_clusters is {self.num_clusters:,}, and {there} {rows:,} rows to train on: each cluster needs a "
+                f"row at least, so choose {rows:,} or fewer, for example --set num_clusters={default_clusters(rows)}"
             )
         self._seed = supplies.seed
         self._make_room(supplies.num_rows or 0)
@@ -172,8 +176,8 @@ class ClusterFilter(Part):
 
     def filter(self, views: Views, table: ScoreTable) -> ScoreTable:
         alike_BC = torch.zeros_like(table.valid_BC)
-        for origin, rows in self._rows_of_columns(views, table):
-            alike_BC[:, table.origins[origin]] = self._alike(views, rows)
+        for origin, alike in self._alike_by_origin(views, table):
+            alike_BC[:, table.origins[origin]] = alike
         alike_BC &= table.negative_BC
         self.report(
             false_negatives=alike_BC.sum(1).float().mean(),
@@ -202,13 +206,14 @@ class ClusterFilter(Part):
         done = 1.0 if not views.num_steps else views.step / views.num_steps
         return self.accepted_share * done
 
-    def _rows_of_columns(self, views: Views, table: ScoreTable) -> Iterator[tuple[str, Tensor]]:
-        """(origin, rows of the corpus) of the columns whose texts are known: shared (C,), or of each row (B, C)."""
+    def _alike_by_origin(self, views: Views, table: ScoreTable) -> Iterator[tuple[str, Tensor]]:
+        """(origin, which of its columns are alike) where their rows are known, by number or by text."""
         if views.row_ids is not None:
-            yield "batch", self._known(views.row_ids)
+            yield "batch", self._alike(views, self._known(views.row_ids))
         for origin, text_ids in table.text_ids.items():
             if origin != "batch":
-                yield origin, self._rows_of_texts(text_ids)
+                # A text's first row may be another than the row itself: its own inner vectors stay all the same.
+                yield origin, self._alike(views, self._rows_of_texts(text_ids)) & ~views.own_text(text_ids)
 
     def _known(self, row_ids: Tensor) -> Tensor:
         row_ids = row_ids.to(self.clusters_GN.device)

@@ -127,6 +127,7 @@ class ContraposeLoss(nn.Module):
     def _views(self, embeddings: list[Tensor], columns: list[dict[str, Any]]) -> Views:
         anchor, positive, *negatives = (embedding.float() for embedding in embeddings)
         views = Views.pair(anchor, positive, negatives, seed=self.seed, step=int(self.num_steps))
+        self.recipe.refuse_ignored(views.by_name)
         if self.mask_repeats and all("input_ids" in column for column in columns):
             hashes = [text_hashes(column["input_ids"], column.get("attention_mask")) for column in columns]
             hashes = hashes * 2 if len(hashes) == 1 else hashes

@@ -43,10 +43,12 @@ def debiased_loss(
     def log_sum(scores_BC: Tensor) -> Tensor:
         return (scores_BC + weight_BC).masked_fill(~table.negative_BC, lowest).logsumexp(1)
 
-    # A weighted mean: of exp(s), with weights exp(hardness s). Where there is no negative, it is multiplied by 0.
+    # A weighted mean: of exp(s), with weights exp(hardness s).
     log_mean_B = log_sum((1 + hardness) * scaled_BC) - log_sum(hardness * scaled_BC)
     count_B = (weight_BC.exp() * table.negative_BC).sum(1)
     positive_B = scaled_BC.gather(1, table.positive_B[:, None]).squeeze(1)
+    # Where there is no negative, it is multiplied by 0, and must be no larger than the positive: exp(-400) would be 0.
+    log_mean_B = torch.where(table.negative_BC.any(1), log_mean_B, positive_B.detach())
     # exp(20) is far from the end of fp32, but exp(100), at a temperature of 0.01, is beyond it.
     largest_B = torch.maximum(positive_B, log_mean_B).detach()
     positive_exp_B, mean_B = (positive_B - largest_B).exp(), (log_mean_B - largest_B).exp()

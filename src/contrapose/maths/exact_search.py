@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import warnings
+from hashlib import blake2b
 from typing import Any, Literal
 
 import numpy as np
@@ -94,7 +95,9 @@ class ExactSearch:
         rows = (
             row for tile in tiles(len(self.rows_ND), ROW_TILE) for row in self.rows_ND[tile].cpu().numpy()
         )
-        copied = [first.setdefault(row.tobytes(), number) for number, row in enumerate(rows)]
+        # Digests, since the rows themselves would be a second copy of the corpus.
+        digests = (blake2b(row.tobytes(), digest_size=16).digest() for row in rows)
+        copied = [first.setdefault(digest, number) for number, digest in enumerate(digests)]
         first_N = torch.tensor(copied, device=self.rows_ND.device)
         parts = []
         for block in tiles(len(crowded), max(1, CELLS // len(self.rows_ND))):

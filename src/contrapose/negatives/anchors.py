@@ -33,7 +33,8 @@ class AnchorNegatives(Part):
         valid_BB = ~torch.eye(views.num_rows, dtype=torch.bool, device=views.anchor.device)
         if (repeats_BB := views.repeats_anchor("anchor")) is not None:
             valid_BB &= ~repeats_BB
-        yield Columns(origin="anchors", vectors=views.anchor, valid=valid_BB)
+        texts_B = views.text_ids.get("anchor")
+        yield Columns(origin="anchors", vectors=views.anchor, valid=valid_BB, text_ids=texts_B)
 
 
 PART = AnchorNegatives

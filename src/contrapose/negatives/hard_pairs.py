@@ -4,8 +4,8 @@
 
 a are the unit anchors, u the unit positives. The column is seen by row i alone, and it is harder than u_p(i), since it
 lies nearer to the anchor. Partner and share are drawn anew for every step, from seed and step. The gradient enters
-both vectors, unless ``detach_hard_negative`` makes the mixture a constant. Texts that repeat the row's, and rows of its
-class where labels are known, are no partners; a row that has none gets no column.
+both vectors, unless ``detach_hard_negative`` makes the mixture a constant. Texts that repeat the row's, what a filter
+strikes out, and rows of its class where labels are known, are no partners; a row that has none gets no column.
 
 Zhang et al. 2021, "Unleashing the Power of Contrastive Self-Supervised Visual Models via Contrast-Regularized
 Fine-Tuning", NeurIPS; https://arxiv.org/abs/2102.06605

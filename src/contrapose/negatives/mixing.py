@@ -1,6 +1,7 @@
 """Hard negative mixing (HNCSE-HNM): pairs of a row's hardest negatives make synthetic, harder ones.
 
-    T_i   = the k vectors u of the pool with the largest cos(a_i, u), the row's own positive left out
+    T_i   = the k vectors u of the pool with the largest cos(a_i, u), without the row's own positive and what filters
+            strike out of the batch
     g_ip  = alpha u_x + (1 - alpha) u_y          x, y two different members of T_i;  p = 1 .. num_mixtures
     columns of row i: cos(a_i, g_ip)             u are unit vectors
 
@@ -11,6 +12,9 @@ their Gram matrix G_i,
 
 so memory is O(B k (D + num_mixtures)) instead of O(B num_mixtures D), with the same values and gradients. Choosing
 the parents has no gradient; the cosines have one, into anchors and parents alike, unless ``detach_negatives``.
+
+Filters judge the batch's columns before they are mixed. Of a queue's vectors repeats of the row's text are no parents;
+what a filter would strike out there may be one.
 
 ``raw_vectors`` is the published code's way: z in place of u, so that the longer parent weighs more. W then holds
 alpha |z_x| and (1 - alpha) |z_y|; the rest is the same.
@@ -136,10 +140,8 @@ class MixedNegatives(Part):
         vectors, allowed = [], []
         unit_BD = unit(views.positive)
         if "batch" in self.pool:
-            own_BB = torch.eye(views.num_rows, dtype=torch.bool, device=views.anchor.device)
-            repeats_BB = views.repeats_anchor("positive")
             vectors.append(unit_BD)
-            allowed.append(~own_BB if repeats_BB is None else ~(own_BB | repeats_BB))
+            allowed.append(~views.ruled_out())
         if "queue" in self.pool:
             vectors.append(self.queue.vectors_MD[: self.queue.num_filled].to(unit_BD, copy=True))
             allowed.append(~self.queue.repeats(views))

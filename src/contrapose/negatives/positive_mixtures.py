@@ -5,7 +5,9 @@
 
 In a trained batch random negatives are far away and push with almost nothing; a mixture stays near, so that the
 gradient does not fade. No gradient enters the mixture (``detach_mixture``): with one, the row's own positive would be
-pushed away as a part of it. A mixture that holds the row's text, or a repeat of it, in its larger part is struck out.
+pushed away as a part of it. The other row is of another text, and none that a filter strikes out; a row without such a
+one has no mixture. With scope="all" a mixture of another row is struck out where either of its two parts is the row's
+text, a repeat of it, or struck out by a filter.
 
 ``mixed_anchors`` adds the other side: mixtures of anchors, in the anchor's place, against all positives (B further
 columns). ``raw_vectors`` mixes z in place of u. Both, with scope="all", are the published code's way.
@@ -61,11 +63,11 @@ class PositiveMixtures(Part):
         self.detach_mixture, self.raw_vectors = detach_mixture, raw_vectors
 
     def columns(self, views: Views) -> Iterator[Columns]:
-        same_BB = _same_text(views)
-        partner_B, has_partner_B = self._partners(views, ~same_BB)
+        ruled_out_BB = views.ruled_out()
+        partner_B, has_partner_B = self._partners(views, ~ruled_out_BB)
         mixture_BD = self._mixture(views.positive, partner_B)
-        # Row i sees the mixture of row j where neither part of it says what row i says; its own, where it has one.
-        others_BB = ~same_BB & ~same_BB[:, partner_B] & has_partner_B[None, :]
+        # Row i sees the mixture of row j where neither part of it is ruled out for row i; its own, where it has one.
+        others_BB = ~ruled_out_BB & ~ruled_out_BB[:, partner_B] & has_partner_B[None, :]
         visible_BB = others_BB | torch.diag(has_partner_B)
         if self.scope == "own":
             yield Columns(origin="mixtures", vectors=mixture_BD[:, None, :], valid=has_partner_B[:, None])
@@ -73,7 +75,7 @@ class PositiveMixtures(Part):
             yield Columns(origin="mixtures", vectors=mixture_BD, valid=visible_BB)
         if self.mixed_anchors:
             cosine_BB = cosine_table(self._mixture(views.anchor, partner_B), views.positive)
-            beside_BB = ~same_BB & ~same_BB[partner_B] & has_partner_B[:, None]
+            beside_BB = ~ruled_out_BB & ~ruled_out_BB[partner_B] & has_partner_B[:, None]
             own_BB = torch.diag(has_partner_B)
             yield Columns(origin="mixed_anchors", cosines=cosine_BB, valid=beside_BB | own_BB)
 
@@ -96,13 +98,6 @@ class PositiveMixtures(Part):
         # The row whose number among the allowed ones was drawn.
         is_chosen_BB = allowed_BB & (allowed_BB.cumsum(1) == chosen_B[:, None] + 1)
         return is_chosen_BB.int().argmax(1), num_allowed_B > 0
-
-
-def _same_text(views: Views) -> Tensor:
-    """(B, B) bool: the row itself, and rows whose text repeats its own."""
-    own_BB = torch.eye(views.num_rows, dtype=torch.bool, device=views.anchor.device)
-    repeats_BB = views.repeats_anchor("positive")
-    return own_BB if repeats_BB is None else own_BB | repeats_BB
 
 
 PART = PositiveMixtures

@@ -54,7 +54,8 @@ class PseudoNegatives(Part):
             valid_BB = valid_BB & ~repeats_BB
         counted = cosine_BB.detach()[valid_BB]
         self.report(pseudo_negative_cosine=counted.mean() if len(counted) else no_rows())
-        yield Columns(origin=PREVIOUS, cosines=cosine_BB, valid=valid_BB)
+        texts_B = views.text_ids.get("positive")
+        yield Columns(origin=PREVIOUS, cosines=cosine_BB, valid=valid_BB, text_ids=texts_B)
 
 
 PART = PseudoNegatives

@@ -68,11 +68,7 @@ class Queue(Part):
     def repeats(self, views: Views) -> Tensor:
         """(B, filled) bool: the queued text is the row's anchor or positive."""
         queued_M = self.text_ids_M[: self.num_filled]
-        repeats = torch.zeros(views.num_rows, len(queued_M), dtype=torch.bool, device=queued_M.device)
-        for name in ("anchor", "positive"):
-            if (texts_B := views.text_ids.get(name)) is not None:
-                repeats = repeats | (texts_B[:, None] == queued_M[None, :])
-        return repeats & (queued_M != UNKNOWN_TEXT)
+        return views.own_text(queued_M) & (queued_M != UNKNOWN_TEXT)
 
     def observe(self, views: Views) -> None:
         self.remember(views.positive, views.text_ids.get("positive"))

@@ -198,14 +198,14 @@ def loss(
     made = recipe(method, parts, hyperparameters)
     given = check_needs(method, made.needs, anchor, views or {})
     batch = Views.pair(anchor, positive, negatives, seed=seed).with_views(**given)
-    objective = made.build(width=anchor.shape[1])
+    made.refuse_ignored(batch.by_name)
+    width = anchor.shape[1]
+    objective = made.build(width)
     widths = {
         model.name: given[key_of(model.reads[0], model.name)].shape[1] for model in made.needs.companions
     }
     pooled = given.get(key_of("anchor", "pooled"), anchor)
-    objective.attach(
-        Supplies(width=anchor.shape[1], pooled_width=pooled.shape[1], companion_widths=widths, seed=seed)
-    )
+    objective.attach(Supplies(width=width, pooled_width=pooled.shape[1], companion_widths=widths, seed=seed))
     return cast("Loss", objective.to(anchor.device)(batch))
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from contrapose.config import Frozen
 from contrapose.contract import Method, Needs, Part, TextPart, TrainingProtocol
+from contrapose.errors import UsageError
 from contrapose.objectives.exclusions import Record, exclusion_among, refuse_exclusions
 from contrapose.objectives.hyperparameters import hyperparameters_of, values_for
 from contrapose.objectives.objective import Objective
@@ -80,6 +81,15 @@ class ConfiguredMethod:
             _instance(part, self.hyperparameters.model_dump(), max_words=1, token_ids=None)
         if (refused := exclusion_among(self._records(texts))) is not None:
             raise ValueError(str(refused))
+
+    def refuse_ignored(self, views: Iterable[str]) -> None:
+        """Raise UsageError for a hyperparameter that would be ignored in batches of these views."""
+        weight = getattr(self.hyperparameters, "hard_negative_weight", 0)
+        if weight and not any(view.startswith("negative_") for view in views):
+            raise UsageError(
+                f"method '{self.method.name}': hard_negative_weight={weight:g} would be ignored, since it is for given "
+                "negatives, and there are none. Leave it out, or give negatives (a third column, --views retrieved)"
+            )
 
     def protocol(self) -> TrainingProtocol:
         """How steps follow one another: a new one, without its state yet."""

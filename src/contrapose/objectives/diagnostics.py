@@ -16,7 +16,8 @@ def diagnostics(views: Views, outcome: Outcome) -> dict[str, Tensor]:
     positive_cosine, hardest_negative_cosine   means over rows, from the raw cosines
     accuracy            share of rows whose positive has the largest logit
     entropy             of the softmax over columns, in nats, mean over rows
-    hardest_gradient    share of the negatives' gradient that falls on the hardest column, mean over rows
+    hardest_share       share of the softmax over the negatives that the hardest holds, mean over rows; with InfoNCE
+                        this is its share of the negatives' gradient
     alignment           mean squared distance of unit anchor and unit positive
     uniformity          log mean exp(-2 squared distance) over pairs of different anchors
     mean_cosine         mean cosine of different anchors: near 1, the encoder says the same of everything
@@ -41,7 +42,7 @@ def diagnostics(views: Views, outcome: Outcome) -> dict[str, Tensor]:
     hardest_B = table.cosine_BC.masked_fill(~negative_BC, -torch.inf).max(1).values
     has_negative_B = torch.isfinite(hardest_B)
     stats["hardest_negative_cosine"] = _mean(hardest_B, has_negative_B)
-    stats["hardest_gradient"] = _mean(negatives_BC.max(1).values / total_B, has_negative_B & (total_B > 0))
+    stats["hardest_share"] = _mean(negatives_BC.max(1).values / total_B, has_negative_B & (total_B > 0))
     return stats | {
         "alignment": alignment(views.anchor, views.positive),
         "uniformity": uniformity(views.anchor),

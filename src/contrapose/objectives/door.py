@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from contrapose.contract import Needs, key_of
-from contrapose.errors import UsageError
+from contrapose.errors import UsageError, nearest
 
 
 def check_vectors(anchor: Any, positive: Any, negatives: Any = None) -> None:
@@ -39,37 +39,66 @@ def check_vectors(anchor: Any, positive: Any, negatives: Any = None) -> None:
 
 
 def check_needs(method: str, needs: Needs, anchor: Tensor, views: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The further views that a method is given, checked; UsageError names the first that it needs and has not."""
-    if needs.tokens or needs.labels or needs.networks:
+    """The further views that a method is given, checked; UsageError names the first that it needs and has not, one that
+    it would ignore, and one of another width than what it is compared with."""
+    if beyond := _beyond_vectors(needs):
         raise UsageError(
-            f"method '{method}' needs tokens, labels or networks beside vectors: train with it (contrapose train), or "
-            "call its Objective on Views that hold them"
+            f"method '{method}' needs {beyond} beside vectors: train with it (contrapose train), or call its Objective "
+            "on Views that hold them"
         )
-    texts = [
-        text for text in needs.texts if not text.startswith("negative_")
-    ]  # those have a way of their own
-    sources: list[tuple[str, str | int]] = [
-        *((view, layer) for layer in needs.layers for view in ("anchor", "positive")),
-        *((view, "pooled") for view in ("anchor", "positive") if needs.pooled),
-        *((view, model.name) for model in needs.companions for view in model.reads),
-    ]
-    for key in (*texts, *(key_of(view, source) for view, source in sources)):
+    expected = _like(needs)
+    for key in expected:
         if key not in views:
             raise UsageError(
                 f"method '{method}' needs the view '{key}': give it as views={{'{key}': tensor of {len(anchor)} rows}}"
             )
     for key, vectors in views.items():
+        if key not in expected:
+            known = f"It reads {', '.join(expected)}" if expected else "It reads no further views"
+            raise UsageError(
+                f"method '{method}' would ignore the view '{key}'{nearest(key, list(expected))} {known}; anchor, "
+                "positive and negatives are arguments of their own"
+            )
         _check_one(key, vectors)
         if len(vectors) != len(anchor):
             raise UsageError(f"{key} has {len(vectors)} rows, and anchor {len(anchor)}: they must be equal")
-    for model in needs.companions:
-        for key in (key_of(view, model.name) for view in model.reads if model.same_width):
-            if views[key].shape[1] != anchor.shape[1]:
-                raise UsageError(
-                    f"{key} has {views[key].shape[1]} numbers a row, and anchor {anchor.shape[1]}: the method compares "
-                    "the two, so they must be equal"
-                )
+    widths = {"anchor": anchor.shape[1], **{key: vectors.shape[1] for key, vectors in views.items()}}
+    for key, like in expected.items():
+        if widths[key] != widths[like]:
+            raise UsageError(
+                f"{key} has {widths[key]} numbers a row, and {like} {widths[like]}: the method compares the two, so "
+                "they must be equal"
+            )
     return dict(views)
+
+
+def _beyond_vectors(needs: Needs) -> str:
+    """What no vectors hold, in words; empty where they are enough."""
+    needed = {
+        "tokens": needs.tokens,
+        "labels": needs.labels,
+        "networks": needs.networks,
+        "the corpus that its rows are from": needs.row_texts,
+        "texts inside a template": needs.template,
+    }
+    return " and ".join(words for words, is_needed in needed.items() if is_needed)
+
+
+def _like(needs: Needs) -> dict[str, str]:
+    """Each view that is needed beside anchor, positive and negatives -> the one whose width it must have."""
+    both = ("anchor", "positive")
+    # Negatives have a way of their own.
+    like = {text: "anchor" for text in needs.texts if not text.startswith("negative_")}
+    like |= {key_of(view, layer): "anchor" for layer in needs.layers for view in both}
+    pooled = key_of("anchor", "pooled")
+    if needs.pooled:
+        like |= {key_of(view, "pooled"): pooled for view in both}
+    for model in needs.companions:
+        keys = [key_of(view, model.name) for view in model.reads]
+        # What has passed the head is compared with what has, and what has not with what has not.
+        compared = pooled if needs.pooled and not model.through_head else "anchor"
+        like |= dict.fromkeys(keys, compared if model.same_width else keys[0])
+    return like
 
 
 def _check_one(name: str, vectors: Any, shape: tuple[int, ...] | None = None) -> None:

@@ -9,6 +9,10 @@ sampling. The nearest negatives are also those that most often mean the same, so
 is taken off as in ``debiased``. b = 0 is ``debiased``, and r = 0 beside it SimCSE. The weights carry a gradient, as in
 the published code.
 
+The share of 0.01 has no source, and no experiment chose it over the 0.001 of ``debiased``. As that one it is below the
+code's 0.1, which is for ten classes of pictures. The weights raise the mean of exp(c/t), so that at one share fewer
+rows are bounded than in ``debiased``.
+
 Robinson, Chuang, Sra, Jegelka 2021, "Contrastive Learning with Hard Negative Samples", ICLR, equations 4 and 5;
 https://arxiv.org/abs/2010.04592
 """

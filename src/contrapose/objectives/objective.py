@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from operator import or_
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from contrapose.contract import Equation, Loss, Needs, Part, Supplies, Views
@@ -50,6 +52,7 @@ class Objective(nn.Module):
         Changes no state."""
         for part in self._parts:
             part.statistics = {}
+        views = self._after_filters(views)
         extra = [columns for part in self._parts for columns in part.columns(views)]
         scored = views
         for part in self._parts:
@@ -73,6 +76,19 @@ class Objective(nn.Module):
         return Loss(
             total=_sum(terms.values()), terms=terms, stats=stats, outcome=outcome, shares=frozenset(shares)
         )
+
+    @torch.no_grad()
+    def _after_filters(self, views: Views) -> Views:
+        """The views, with what the filters strike out of the batch's columns, before another part can mix that."""
+        filters = [part for part in self._parts if "filter" in part.verbs()]
+        makers = [part for part in self._parts if part.verbs() & {"columns", "views"}]
+        if not any(maker is not other for maker in makers for other in filters):
+            return views
+        whole = table = in_batch_table(views)
+        for part in filters:
+            table = part.filter(views, table)
+        struck_BC = whole.valid_BC & ~table.valid_BC
+        return replace(views, struck_out=struck_BC[:, whole.origins["batch"]])
 
     def observe(self, views: Views) -> None:
         """Let the parts remember an accepted step."""

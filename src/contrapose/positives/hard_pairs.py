@@ -4,8 +4,9 @@
 
 u are the unit positives, c the cosines of anchors with them. The row's own column is hp_i; the columns of other rows
 keep their u_j, so u_h(i) stays a negative. Shares are drawn anew for every step, from seed and step. The gradient
-enters both vectors, unless ``detach_hard_positive`` makes the negative a constant. Texts that repeat the row's, and
-rows of its class where labels are known, are no negatives; a row that has none keeps its positive.
+enters both vectors, unless ``detach_hard_positive`` makes the negative a constant. Texts that repeat the row's, what a
+filter strikes out, and rows of its class where labels are known, are no negatives; a row that has none keeps its
+positive.
 
 Zhang et al. 2021, "Unleashing the Power of Contrastive Self-Supervised Visual Models via Contrast-Regularized
 Fine-Tuning", NeurIPS; https://arxiv.org/abs/2102.06605

@@ -6,6 +6,8 @@
     far:  otherwise                        l_i = 0
     s_i   = (1 - l_i) u_i + l_i u_h(i)     u are unit vectors; gradient into both, none through l_i and h(i)
 
+Repeats of the row's text, and what a filter strikes out, are no negatives here.
+
 near_mode  ``similarity``: l = d2 / (d1 + d2);  ``fixed``: l = near_weight (0.2);  ``search``: one angle for the batch,
            (1 - l, l) proportional to (cos phi, sin phi), the best of ``search_angles`` in [0, pi/2] by
            J = mean_i (c'_ii - mean_{j != i} c'_ij)/t + mean_i rank_i  (smallest: the published objective; a column
@@ -106,9 +108,7 @@ class MixedPositive(Part):
         unit_BD = unit(views.positive)
         with torch.no_grad():
             cosine_BB = cosine_table(views.anchor, unit_BD)
-            share_B, hardest_B, stats = self._shares(
-                cosine_BB, views.positive, views.repeats_anchor("positive")
-            )
+            share_B, hardest_B, stats = self._shares(cosine_BB, views.positive, views.ruled_out())
         vectors_BD = at_least_fp32(views.positive) if self.raw_vectors else unit_BD
         mixed_BD = torch.lerp(vectors_BD, take_rows(vectors_BD, hardest_B), share_B[:, None])
         # Rows that are not mixed keep their own vector to the bit, so that "nothing near" is exactly SimCSE.
@@ -118,11 +118,9 @@ class MixedPositive(Part):
         return views.with_views(**{name: mixed_BD})
 
     def _shares(
-        self, cosine_BB: Tensor, positive_BD: Tensor, repeats_BB: Tensor | None
+        self, cosine_BB: Tensor, positive_BD: Tensor, excluded_BB: Tensor
     ) -> tuple[Tensor, Tensor, Mapping[str, Tensor]]:
         """The share of the hardest negative in each row (B,), which negative that is (B,), and the log's statistics."""
-        own_BB = torch.eye(len(cosine_BB), dtype=torch.bool, device=cosine_BB.device)
-        excluded_BB = own_BB if repeats_BB is None else own_BB | repeats_BB
         positive_B = cosine_BB.diagonal()
         negative_B, hardest_B = cosine_BB.masked_fill(excluded_BB, -torch.inf).max(dim=1)
         has_negative_B = torch.isfinite(negative_B)

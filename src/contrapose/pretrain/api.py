@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contrapose.errors import UsageError
 from contrapose.pretrain.configuration import nested, resolve
 from contrapose.pretrain.settings import PretrainSettings
 from contrapose.train.api import Run, stoppable
+from contrapose.train.settings import run_folder
 
 if TYPE_CHECKING:
     from contrapose.listening import Listener
@@ -56,9 +56,10 @@ def pretrain_with(
 
 def _pretrain(settings: PretrainSettings, *, resume: bool, listener: Listener) -> Run:
     from contrapose.train.preflight import preflight
+    from contrapose.train.run_folder import refuse_another_verb
 
     began = time.perf_counter()
-    _refuse_a_training_run(settings)
+    refuse_another_verb(run_folder(settings), "pretrain")
     cleared = preflight(settings, resume=resume, notice=listener.notice)  # before torch is imported
     from contrapose.pretrain.finish import finish
     from contrapose.pretrain.prepare import prepare
@@ -70,15 +71,3 @@ def _pretrain(settings: PretrainSettings, *, resume: bool, listener: Listener) -
         loop.run(session)
         finish(session, began)
         return Run(session.folder)
-
-
-def _refuse_a_training_run(settings: PretrainSettings) -> None:
-    from contrapose.train.preflight import has_record
-    from contrapose.train.run_folder import read_record
-    from contrapose.train.settings import run_folder
-
-    folder = run_folder(settings)
-    if has_record(folder) and "method" in read_record(folder)["settings"]:
-        raise UsageError(
-            f"{folder} holds a run of `contrapose train`: continue it with that, or choose another --out"
-        )

@@ -1,7 +1,7 @@
 """One step of masked language modelling: hide words, read the texts, ask for the words, send the gradient back.
 
 Nothing is gathered: each process has its own rows' share of the mean over the hidden words of the whole batch, and the
-gradients of the shares are added up.
+gradients of the shares are added up, as are the words that were filled in right.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from contrapose.contract import Part, Views
+from contrapose.contract import Views
 from contrapose.encoder.encoder import Encoder
 from contrapose.objectives.objective import Objective
+from contrapose.regularizers.mlm import MaskedLanguageModelling, accuracy
 from contrapose.train.batch_tokens import tokens_of_batch
 from contrapose.train.dropout import SeededDropout
 from contrapose.train.gradients import sparse_lookups
@@ -50,7 +51,7 @@ def forward_backward(
 ) -> HiddenWordsResult:
     """Loss and gradients of one batch. The objective's equation is not asked: its part is the whole loss."""
     batch, processes = tokenized.batch, plan.processes
-    part = cast("Part", objective.parts[PART])
+    part = cast("MaskedLanguageModelling", objective.parts[PART])
     views = Views(
         by_name={},
         row_ids=batch.row_ids,
@@ -66,4 +67,5 @@ def forward_backward(
     trained = [*encoder.backbone.parameters(), *objective.parameters()]
     processes.sum_gradients(parameter for parameter in trained if parameter.requires_grad)
     total = processes.sum(share)
-    return HiddenWordsResult(HiddenWords(total, {"mlm": total}, dict(part.statistics)), views)
+    told = {**part.statistics, "mlm_accuracy": accuracy(processes.sum(part.filled_in_2))}
+    return HiddenWordsResult(HiddenWords(total, {"mlm": total}, told), views)

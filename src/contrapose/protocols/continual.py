@@ -4,8 +4,9 @@
     before task k > 1:  companions that are copies (``previous=self``) take the weights as they are now
 
 So with ``pnr`` each task is learnt against the model that the task before it made; what a first task is learnt against
-is the pretrained model. Whatever it is called with, every step sees one corpus only. In the order in which they are
-given, corpora are tasks; where a task begins is the same whatever the run's length becomes later.
+is the pretrained model. Every batch is of one corpus only. A queue (``--with queue``, ``pool=queue``) is not emptied
+where a task begins, so at first it still holds vectors of the corpus before. In the order in which they are given,
+corpora are tasks; where a task begins is the same whatever the run's length becomes later.
 
 Cha, Cho, Moon 2024, https://arxiv.org/abs/2306.05101, in whose code every task is a run with an optimizer of its own.
 """

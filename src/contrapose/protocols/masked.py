@@ -41,7 +41,12 @@ ScoreReduction = Annotated[
     Reduction, Field(description="gradients of batches: their mean's size, or the mean of their sizes")
 ]
 ScoreSentences = Annotated[
-    int, Field(ge=2, le=10_000_000, description="sentences that weights are scored on")
+    int,
+    Field(
+        ge=2,
+        le=10_000_000,
+        description="sentences that weights are scored on, at most, in full batches; one batch at least",
+    ),
 ]
 
 

@@ -20,11 +20,12 @@ from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor, nn
 
 from contrapose.encoder.encoder import Encoder
-from contrapose.errors import ContraposeError, CorruptCheckpoint, StorageError
+from contrapose.errors import ContraposeError, CorruptCheckpoint, StorageError, UsageError
 from contrapose.listening import Listener
 from contrapose.maths.importance import ImportanceSums, Reduction
 from contrapose.protocols.masked import ENCODER, MEASURES, maskable
-from contrapose.storage.durable import remove_tree, verify_tree, write_tree
+from contrapose.storage.durable import remove_tree, verify_tree, write_json, write_tree
+from contrapose.storage.locks import LOCK_NAME
 from contrapose.storage.staging import locked_folder
 from contrapose.train.batches import Batches
 from contrapose.train.chunks import CPU_GROUPS, GPU_GROUPS
@@ -37,6 +38,8 @@ SECONDS_BETWEEN_SAVES = 15.0
 #: The tree in the folder of the scores.
 KEPT = "sums"
 _SUMS, _STATE = "sums.safetensors", "state.json"
+#: Written before all else: a folder without it is not ours to delete.
+_MARK = "scoring.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +56,13 @@ class ScoringPlan:
 @contextmanager
 def scores_in(folder: Path) -> Iterator[Path]:
     """The folder, locked, in which scores are kept on the way. It is gone at the end, and at an error too unless it
-    holds scores that the next process goes on with. Raises RunLocked and StorageError.
+    holds scores that the next process goes on with. Raises RunLocked, StorageError, and UsageError for a folder that
+    was not made for this.
     """
+    _refuse_foreign(folder)
     lock, is_new = locked_folder(folder)
     try:
+        write_json(folder / _MARK, {"made_by": "contrapose sparsify"})
         yield folder
     except BaseException:
         if is_new and not (folder / KEPT).exists():
@@ -67,6 +73,17 @@ def scores_in(folder: Path) -> Iterator[Path]:
         remove_tree(folder)
     finally:
         lock.release()
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Raise UsageError where what lies there would be deleted at the end and is not from here."""
+    if not folder.is_dir() or (folder / _MARK).exists():
+        return
+    if any(path.name != LOCK_NAME for path in folder.iterdir()):
+        raise UsageError(
+            f"{folder} is not a folder of scores, and scores would be kept there and deleted at the end: move it away, "
+            "or choose another --out"
+        )
 
 
 def score_weights(

@@ -78,7 +78,8 @@ def sparsify(
     """Zero the ``rate`` of the weights that contribute least to alignment and uniformity; see maths/importance.py.
 
     model      minilm, a model's folder or a hub name; its matrices are masked, nothing else of it
-    corpus     text to score on: up to ``sentences`` of it, in full batches. Rows are held out first, to compare on.
+    corpus     text to score on: up to ``sentences`` of it, in full batches, one at least. Rows are held out first, to
+               compare on.
     out        the folder of the new model; beside it, OUT.scoring holds the scores until it is written
     data       folders of labelled tasks, for the effect on ``tasks``
 

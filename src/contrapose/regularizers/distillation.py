@@ -7,8 +7,8 @@
     p1, p2 = tanh(W h + b) of the anchor and the positive before the train-only head
     q      = tanh(V z + c) of the teacher's vector z of the row;        Delta_ij = |1 - cos(z_i, z_j)|
 
-Both heads are trained and left behind when the encoder is exported. No gradient enters the teacher. Rows of one text
-are no negatives of each other.
+Both heads are trained and left behind when the encoder is exported. No gradient enters the teacher. The teacher reads
+anchors; one that says what the row's anchor or positive says is no negative of the row.
 
 Nguyen et al. 2024 (KDMCSE, L_inter), https://arxiv.org/abs/2403.17486
 """
@@ -82,7 +82,7 @@ class TeacherDistillation(Part):
         return {"distillation": self.weight * (losses[0] + losses[1]) / 2}
 
     def _contrast(self, text_BS: Tensor, teacher_BS: Tensor, share_BB: Tensor, views: Views) -> Tensor:
-        repeats_BB = views.repeats_anchor("positive")
+        repeats_BB = views.repeats_anchor("anchor")
         columns = Columns(
             origin="teacher", vectors=teacher_BS, valid=None if repeats_BB is None else ~repeats_BB
         )

@@ -11,7 +11,8 @@ Gao et al. 2021, "SimCSE: Simple Contrastive Learning of Sentence Embeddings", E
 helps transfer and costs similarity); https://arxiv.org/abs/2104.08821
 
 Each process hides the words that one process would hide, and its term is its share of the mean over the whole batch.
-The published code averages the means of the processes instead.
+The published code averages the means of the processes instead. ``mlm_accuracy`` in the log is of the first process's
+rows; in pretraining, of all.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ class MaskedLanguageModelling(Part):
     idea = "Beside the contrast, the encoder goes on filling in hidden words, as a language model (SimCSE with MLM)."
 
     language_model: nn.Module
+    #: Of the latest loss, in this process's rows: how many words were filled in right, and how many were hidden.
+    filled_in_2: Tensor
 
     def __init__(
         self,
@@ -86,9 +89,9 @@ class MaskedLanguageModelling(Part):
         with seeded(views.seed, "mlm", "dropout", views.step, first_row, device=ids_RT.device):
             logits_MV = self.language_model(hidden_RT, attention_RT, chosen_RT)
         words_M = ids_RT[chosen_RT]
-        self.report(
-            mlm_accuracy=(logits_MV.detach().argmax(-1) == words_M).sum() / max(1, len(words_M)),
-        )
+        right = (logits_MV.detach().argmax(-1) == words_M).sum()
+        self.filled_in_2 = torch.stack([right, right.new_tensor(len(words_M))])
+        self.report(mlm_accuracy=accuracy(self.filled_in_2))
         summed = F.cross_entropy(at_least_fp32(logits_MV), words_M, reduction="sum")
         return {"mlm": self.weight * summed / max(1, num_hidden)}
 
@@ -107,6 +110,15 @@ class MaskedLanguageModelling(Part):
         chosen_RT = chosen_BT[own]
         hidden_RT = hide(tokens.ids_RT, chosen_RT, draws_4BT[1:, own], mask_id, vocabulary_size)
         return hidden_RT, chosen_RT, int(chosen_BT.sum())
+
+
+def accuracy(filled_in_2: Tensor) -> Tensor:
+    """The share of the hidden words that was filled in right; 0 where none was hidden.
+
+    >>> accuracy(torch.tensor([3, 4])), accuracy(torch.tensor([0, 0]))
+    (tensor(0.7500), tensor(0.))
+    """
+    return filled_in_2[0] / filled_in_2[1].clamp(min=1)
 
 
 PART = MaskedLanguageModelling

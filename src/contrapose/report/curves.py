@@ -20,10 +20,12 @@ FIRST = (
     "mean_cosine",
     "accuracy",
     "entropy",
-    "hardest_gradient",
+    "hardest_share",
     "grad_norm",
     "learning_rate",
 )
+#: What a number is called in the rows of older runs -> its name now.
+RENAMED = {"hardest_gradient": "hardest_share"}
 #: The prefix of what the criterion measured on held-out rows.
 CRITERION = "criterion "
 #: Points that a curve is drawn with; longer ones are averaged in equal stretches.
@@ -42,9 +44,9 @@ def curves_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Curve, ...]:
             numbers = {name: value for name, value in row.items() if name not in ("step", "evaluation")}
         for name, value in numbers.items():
             if (finite := finite_number(value)) is not None:
-                points.setdefault(name, []).append((int(row["step"]), finite))
+                points.setdefault(RENAMED.get(name, name), []).append((int(row["step"]), finite))
             elif value in ("NaN", "Infinity", "-Infinity"):
-                not_finite[name] += 1
+                not_finite[RENAMED.get(name, name)] += 1
     others = sorted(set(points) - set(FIRST), key=lambda name: (name.startswith(CRITERION), name))
     curves = []
     for name in (*(name for name in FIRST if name in points), *others):

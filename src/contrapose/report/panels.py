@@ -45,7 +45,7 @@ PANELS = (
 
 #: Statistic -> its bounds, for those without a panel of their own.
 _BOUNDS: dict[str, Bounds] = {
-    "hardest_gradient": SHARE,
+    "hardest_share": SHARE,
     "mixing_share": SHARE,
     "entropy": NOT_NEGATIVE,
     "grad_norm": NOT_NEGATIVE,

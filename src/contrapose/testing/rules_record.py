@@ -92,22 +92,22 @@ def the_defaults_can_be_given_in_full(case: Case) -> None:
     must(given == defaults, f"{given} in place of {defaults}")
 
 
-def needs_tokens(case: Case) -> bool:
+def needs_more_than_vectors(case: Case) -> bool:
     needs = checked(case).needs
-    return bool(needs.tokens or needs.labels or needs.networks)
+    return bool(needs.tokens or needs.labels or needs.networks or needs.row_texts or needs.template)
 
 
 def it_takes_plain_tensors_and_given_negatives(case: Case) -> None:
     """It works on tensors of any width, and the negatives of triplets are further columns of every row. What needs
-    tokens says so."""
+    more than vectors, such as tokens, says so."""
     anchor, positive, negative = torch.randn(3, 4, 3, generator=torch.Generator().manual_seed(0)).unbind()
-    if needs_tokens(case):
+    if needs_more_than_vectors(case):
         try:
             loss(case.method, anchor, positive, parts=case.parts, **case.numbers)
         except UsageError as error:
-            must("needs tokens" in str(error), f"refused in other words: {error}")
+            must("beside vectors" in str(error), f"refused in other words: {error}")
         else:
-            raise AssertionError("it needs tokens, and vectors alone are accepted")
+            raise AssertionError("it needs more than vectors, and vectors alone are accepted")
         return
     pair = Views.pair(anchor, positive)
     given = beside(pair, checked(case).needs).by_name

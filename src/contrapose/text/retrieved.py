@@ -76,6 +76,7 @@ class RetrievedNegatives(TextPart):
         self.retrieved_by, self.ceiling = retrieved_by, similarity_ceiling
         self.neighbours_by = neighbours_by
         self.refresh_every = refresh_neighbours or None
+        self.looks_at_vectors = retrieved_by != "random"
 
     def check(self, corpus: TextRows, rows_N: np.ndarray) -> None:
         wanted = 1 if self.retrieved_by == "random" else self.num_neighbours

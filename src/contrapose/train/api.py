@@ -156,8 +156,10 @@ def stoppable(settings: RunSettings) -> Iterator[None]:
 
 def _train(settings: RunSettings, *, resume: bool, listener: Listener) -> Run:
     from contrapose.train.preflight import preflight
+    from contrapose.train.run_folder import refuse_another_verb
 
     began = time.perf_counter()
+    refuse_another_verb(run_folder(settings), "train")
     cleared = preflight(settings, resume=resume, notice=listener.notice)  # before torch is imported
     from contrapose.train import loop
     from contrapose.train.finish import finish

@@ -5,11 +5,13 @@ No torch here: a wrong option is refused before anything heavy is imported.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from contrapose.config import merge, parse_value, validate
+from contrapose.config import merge, parse_value, read_toml, validate
 from contrapose.errors import UsageError, nearest
+from contrapose.paths import expanded
 from contrapose.train.settings import SECTIONS, RunSettings
 
 _RENAMED = {"method": ("method", "name"), "with": ("method", "parts"), "parts": ("method", "parts")}
@@ -64,6 +66,28 @@ def _keys_of(name: str) -> tuple[str, ...]:
     if section not in SECTIONS:
         raise UsageError(f"unknown section '{section}' in '{name}'{nearest(section, list(SECTIONS))}")
     return (section, *key.split("."))
+
+
+def read_tables(config: str | Path, sections: Iterable[str]) -> dict[str, Any]:
+    """The tables of a configuration file. Raises UsageError where one of ``sections`` is no table."""
+    tables = read_toml(expanded(config))
+    for section in sections:
+        if not isinstance(tables.get(section, {}), dict):
+            raise UsageError(f"{config}: '{section}' must be a table: write [{section}] above its keys")
+    return tables
+
+
+def without_rivals(base: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Steps and epochs say the same thing twice: one that is given as an option replaces the other in the file.
+
+    >>> without_rivals({"training": {"epochs": 2, "seed": 1}}, {"training": {"steps": 5}})
+    {'training': {'seed': 1}}
+    """
+    given = options.get("training", {})
+    if "steps" not in given and "epochs" not in given:
+        return dict(base)
+    kept = {key: value for key, value in base.get("training", {}).items() if key not in ("steps", "epochs")}
+    return {**base, "training": kept}
 
 
 def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:

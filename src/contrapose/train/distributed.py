@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -20,6 +21,10 @@ from torch import Tensor
 from contrapose.data.text import printable
 from contrapose.errors import ProcessLost, UsageError
 from contrapose.train.launch import launched
+
+#: How long a process waits for the others. The first encodes and searches a whole corpus while they do, which may take
+#: longer than torch's 30 minutes; where a process has died, torchrun ends all of them at once.
+PATIENCE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class ProcessGroup:
             return cls()
         if not dist.is_initialized():
             try:
-                dist.init_process_group("nccl" if device == "cuda" else "gloo")
+                dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=PATIENCE)
             except (ValueError, RuntimeError, OSError) as error:
                 address = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
                 raise UsageError(

@@ -200,7 +200,11 @@ def _set_mode(session: Session) -> None:
 
 def save_once(session: Session) -> None:
     """Write a checkpoint of this step, unless there is one already, or nothing that could be lost."""
-    if session.progress.step not in (0, *checkpoints.steps_saved(session.checkpoints)[-1:]):
+    progress, processes = session.progress, session.processes
+    saved = checkpoints.steps_saved(session.checkpoints)[-1:]
+    # The first process alone decides: another that looks later would find what the first has just written.
+    due = processes.is_first and progress.step not in (0, *saved)
+    if processes.any(due, session.encoder.device):
         save(session)
 
 

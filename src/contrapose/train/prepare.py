@@ -106,7 +106,9 @@ def prepare(
         "of_views": [line for part in text_parts for line in part.facts()],
         **_measured_views(encoder, batches, settings),
     }
-    check_views(objective.needs, batches.at(0).view_names)
+    names = batches.at(0).view_names
+    check_views(objective.needs, names)
+    made.refuse_ignored(names)
     num_classes = None if labels is None else len(labels.names)
     companions = supply(objective, beside, encoder, corpus, rows, settings.training.seed, num_classes)
     take_prepared(

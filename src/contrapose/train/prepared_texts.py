@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,10 @@ def attach_prepared(
                 what = f"text part '{part.name}'"
                 if _overrides(part, "refresh"):
                     path = folder / "cache" / "vectors.npy"
-                    with row_vectors(
-                        encoder, corpus, rows_N, path, precision=precision, listener=listener
+                    with (
+                        row_vectors(encoder, corpus, rows_N, path, precision=precision, listener=listener)
+                        if part.looks_at_vectors
+                        else nullcontext(np.empty((len(rows_N), 0), dtype=np.float32))
                     ) as vectors_ND:
                         arrays = _checked(what, part.refresh(corpus, rows_N, vectors_ND))
                 else:

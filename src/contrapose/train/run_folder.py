@@ -57,7 +57,7 @@ def open_run(folder: Path) -> RunFolder:
             f"{shown} is not the folder of a run: it holds none of {', '.join(MARKS)}. "
             "Give what `contrapose train --out` names"
         )
-    if (folder / RECORD).exists() and "method" not in read_record(folder)["settings"]:
+    if (folder / RECORD).exists() and begun_by(folder) == "pretrain":
         raise UsageError(
             f"{shown} is a run of `contrapose pretrain`, which has no report: its numbers are in {SUMMARY} and "
             f"{METRICS}. Train from its model, and give that run: "
@@ -79,6 +79,19 @@ def open_run(folder: Path) -> RunFolder:
         rows=tuple(rows),
         notes=tuple(notes),
     )
+
+
+def begun_by(folder: Path) -> str:
+    """The verb that began the run in ``folder``: train or pretrain. CorruptFile where its record is not readable."""
+    return "train" if "method" in read_record(folder)["settings"] else "pretrain"
+
+
+def refuse_another_verb(folder: Path, verb: str) -> None:
+    """Raise UsageError where the run in ``folder`` was begun by another verb, whose settings mean nothing to this."""
+    if (folder / RECORD).exists() and (other := begun_by(folder)) != verb:
+        raise UsageError(
+            f"{folder} holds a run of `contrapose {other}`: continue it with that, or choose another --out"
+        )
 
 
 def read_record(folder: Path) -> dict[str, Any]:
