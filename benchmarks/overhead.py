@@ -3,7 +3,8 @@
     python -m benchmarks.overhead [--model FOLDER] [--corpus FILE] [--methods A,B] [--results FILE]
 
 loss    forward and backward of the loss on 64 vectors of 384 numbers, with all that the method needs supplied as toys
-step    a step of a training run: both views, further texts, other models, loss, backward, optimizer
+step    a step of a training run: both views, further texts, other models, loss, backward, optimizer; not what a method
+        does before the run or every so many steps, such as a search for neighbours
 
 Both are medians over rounds of the ratio to SimCSE, which takes its turn in each round. A model serves only some
 methods; the others are named with the reason.
@@ -17,6 +18,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -24,7 +26,7 @@ import torch
 from benchmarks.data import data_folder, own_corpus
 from contrapose.errors import ContraposeError
 from contrapose.objectives.catalogue import all_methods, recipe
-from studies.methods_plan import FITTED
+from studies.methods_settings import FITTED
 
 BASELINE = "simcse"
 ROWS, WIDTH = 64, 384
@@ -59,7 +61,7 @@ def loss_ratios(names: Sequence[str], rounds: int = LOSS_ROUNDS) -> dict[str, fl
     """Method -> seconds of its loss as a multiple of SimCSE's."""
     losses = {name: loss_of(name) for name in {BASELINE, *names}}
     return _ratios(
-        names, {name: lambda call=call: _seconds(call, LOSS_CALLS) for name, call in losses.items()}, rounds
+        names, {name: partial(_seconds, call, LOSS_CALLS) for name, call in losses.items()}, rounds
     )
 
 
@@ -96,11 +98,12 @@ def step_ratios(
         except ContraposeError as error:
             reasons[name] = str(error)
     served = [name for name in names if name not in reasons]
-    calls = {
-        name: lambda name=name: statistics.median(step_seconds(name, model, corpus)[WARM_UP:])
-        for name in {BASELINE, *served}
-    }
+    calls = {name: partial(_usual_step, name, model, corpus) for name in {BASELINE, *served}}
     return _ratios(served, calls, rounds), reasons
+
+
+def _usual_step(name: str, model: str, corpus: str) -> float:
+    return statistics.median(step_seconds(name, model, corpus)[WARM_UP:])
 
 
 def step_seconds(name: str, model: str, corpus: str, steps: int = WARM_UP + STEPS) -> list[float]:
@@ -120,7 +123,7 @@ def _ratios(names: Sequence[str], calls: Mapping[str, Callable[[], float]], roun
     """The median over rounds of each call's seconds as a multiple of the baseline's in that round."""
     ratios: dict[str, list[float]] = {name: [] for name in names}
     for number in range(rounds):
-        order = list(calls) if number % 2 == 0 else list(reversed(calls))
+        order = list(calls) if number % 2 == 0 else list(calls)[::-1]
         seconds = {name: calls[name]() for name in order}
         for name in names:
             ratios[name].append(seconds[name] / seconds[BASELINE])

@@ -154,7 +154,8 @@ def _table(rows: Sequence[dict[str, Any]], title: str, mean: str, columns: Seque
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for (_, method, _, _, end), row in newest.items():
         groups.setdefault((method, end), []).append(row)
-    order = [START, *METHODS.split(",")]
+    # The start, the five, then any other method as it came.
+    order = list(dict.fromkeys([START, *METHODS.split(","), *(method for method, _ in groups)]))
     for (method, end), runs in sorted(
         groups.items(), key=lambda group: (order.index(group[0][0]), group[0][1])
     ):

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 if TYPE_CHECKING:
-    from contrapose.evaluate.logistic import Recipe
+    from contrapose.evaluate.logistic import ClassifierTraining
 
 BATCH_SIZE, MAX_LENGTH = 64, 32
 Step = Callable[[int], None]
@@ -43,7 +43,7 @@ def plain_step(batches: Sequence[Sequence[str]]) -> Step:
         texts = batches[number]
         logits = embed(texts) @ embed(texts).T / 0.05
         optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(logits, torch.arange(len(texts))).backward()
+        torch.nn.functional.cross_entropy(logits, torch.arange(len(texts))).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
 
@@ -111,7 +111,12 @@ def encode_in_file_order(encoder: Any, texts: list[str]) -> None:
 
 
 def one_classifier(
-    x: np.ndarray, y: np.ndarray, aside_x: np.ndarray, aside_y: np.ndarray, decay: float, recipe: Recipe
+    x: np.ndarray,
+    y: np.ndarray,
+    aside_x: np.ndarray,
+    aside_y: np.ndarray,
+    decay: float,
+    training: ClassifierTraining,
 ) -> Callable[[np.ndarray], np.ndarray]:
     """One logistic regression as one writes it: a Linear, autograd, Adam, stopped by the rows set aside.
 
@@ -122,11 +127,11 @@ def one_classifier(
     optimizer = torch.optim.Adam(model.parameters(), weight_decay=decay)
     loss_of = torch.nn.CrossEntropyLoss()
     best, best_accuracy, waited = model, -1.0, 0
-    for _ in range(0, recipe.max_epochs + 1, recipe.epoch_size):
-        for _ in range(recipe.epoch_size):
+    for _ in range(0, training.max_epochs + 1, training.epoch_size):
+        for _ in range(training.epoch_size):
             order = torch.randperm(len(inputs))
-            for start in range(0, len(order), recipe.batch_size):
-                rows = order[start : start + recipe.batch_size]
+            for start in range(0, len(order), training.batch_size):
+                rows = order[start : start + training.batch_size]
                 optimizer.zero_grad()
                 loss_of(model(inputs[rows]), labels[rows]).backward()
                 optimizer.step()
@@ -134,7 +139,7 @@ def one_classifier(
             accuracy = float((model(aside).argmax(dim=1) == answers).float().mean())
         if accuracy > best_accuracy:
             best, best_accuracy = copy.deepcopy(model), accuracy
-        elif waited >= recipe.tenacity:
+        elif waited >= training.tenacity:
             break
         else:
             waited += 1

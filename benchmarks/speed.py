@@ -76,7 +76,7 @@ def run(given: argparse.Namespace) -> None:
     if given.profile:
         print(profile(given.corpus))
         return
-    report = {
+    report: dict[str, Any] = {
         "machine": _machine(),
         "text": Path(given.corpus).name,
         "training": training(given.corpus, given.steps),
@@ -123,7 +123,7 @@ def training(corpus: str, steps: int, rounds: int = ROUNDS) -> dict[str, Any]:
 
 def methods_beside_before(corpus: str, steps: int, before: str, rounds: int = ROUNDS) -> dict[str, Any]:
     """Of each method that an earlier checkout has too: its speed beside that one's, in turns."""
-    result = {}
+    result: dict[str, Any] = {}
     for method in ("simcse", "focal-infonce", "hncse-pm", "hncse-hnm", "hncse"):
         ratios = []
         for number in range(rounds):

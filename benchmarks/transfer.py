@@ -180,7 +180,7 @@ class OneAfterTheOther:
         self.trainings += 1
         labels_N = self.task.data.labels_N
         return one_classifier(
-            self.x_ND[learn], labels_N[learn], self.x_ND[aside], labels_N[aside], decay, PROTOCOL.recipe
+            self.x_ND[learn], labels_N[learn], self.x_ND[aside], labels_N[aside], decay, PROTOCOL.training
         )
 
     def _right(self, predict: Any, rows: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from benchmarks.quality import read, table, transfer_table  # noqa: E402
 
 from contrapose.markdown_table import markdown_table  # noqa: E402
 from contrapose.testing import all_rules  # noqa: E402
-from studies import methods_page, methods_summary  # noqa: E402
+from studies import methods_figure, methods_page, methods_summary  # noqa: E402
 from studies.drawing import svg  # noqa: E402
 from studies.pages import FIGURES, PAGE, render, study_named  # noqa: E402
 
@@ -102,7 +102,7 @@ def draw_figures() -> None:
     """Write what is drawn by matplotlib. What is compared are the pages: figures differ between its versions."""
     drawn = {name: content for name, content in render(STUDIES).items() if name.startswith(FIGURES)}
     if (measured := methods_summary.read(MEASURED)) is not None:
-        drawn[methods_page.FIGURE] = svg(methods_page.figure(measured))
+        drawn[methods_figure.FIGURE] = svg(methods_figure.figure(measured))
     for name, content in drawn.items():
         path = ROOT / "docs" / name
         path.parent.mkdir(exist_ok=True)

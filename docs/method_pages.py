@@ -214,9 +214,8 @@ def _measured(name: str) -> list[str]:
     said = methods_page.measured_of(report, name)
     if report is None or not said:
         return []
-    about = (
-        f"Measured {report['date']} by `make methods-table`; [all methods, and how](../methods-measured.md)."
-    )
+    when = methods_page.when(report)
+    about = f"Measured {when} by `make methods-table`; [all methods, and how](../methods-measured.md)."
     return [*said, "", about]
 
 

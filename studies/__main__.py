@@ -58,7 +58,10 @@ def study(
     ] = "runs/studies",
     model: Annotated[str, typer.Option(help="The pretrained model.")] = "minilm",
     steps: Annotated[int, typer.Option(help="Steps of each run.", min=1)] = 60,
-    seeds: Annotated[int, typer.Option(help="Seeds of the ablation, which measures their noise.", min=1)] = 2,
+    seeds: Annotated[
+        int,
+        typer.Option(help="Seeds of ablation, ingredients and scale.", min=1),
+    ] = 2,
     batch_size: Annotated[int, typer.Option(help="Rows per step.", min=2)] = 64,
     learning_rate: Annotated[float, typer.Option(help="Where a study does not vary it.")] = 2e-5,
     quiet: Quiet = False,

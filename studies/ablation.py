@@ -48,13 +48,14 @@ def plan(setup: Setup) -> list[Planned]:
     return runs_of(VARIANTS, setup)
 
 
-def runs_of(variants: Variants, setup: Setup) -> list[Planned]:
+def runs_of(variants: Variants, setup: Setup, *, may_refuse: bool = False) -> list[Planned]:
     """All variants of a seed first, so that half of the work is a whole table."""
-    return setup.runs(
+    wanted = [
         ({"variant": variant, "seed": seed}, {**options, "seed": seed})
         for seed in range(setup.seeds)
         for variant, options in variants.items()
-    )
+    ]
+    return setup.runs(wanted, may_refuse=may_refuse)
 
 
 def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
@@ -80,6 +81,22 @@ def beside_simcse(variants: Variants, rows: Sequence[TrialRow], studies: AllRows
             words.append(f"{variant} beside SimCSE: {_difference(beside, noise, len(by_variant) - 1)}.")
     header = ("variant", "seeds", *SCORES, "beside SimCSE, same seeds")
     return Findings(words=tuple(words), header=header, table=tuple(table))
+
+
+def beside_wholes(
+    variants: Variants, whole_of: Mapping[str, str], rows: Sequence[TrialRow], studies: AllRows
+) -> list[str]:
+    """Every variant beside the whole method that it is a part of, seed by seed; of those that both were run."""
+    noise, by_variant = noise_paired(studies), _by_variant(variants, rows)
+    pairs = {
+        (variant, whole): difference
+        for variant, whole in whole_of.items()
+        if (difference := paired(by_variant.get(variant, []), by_variant.get(whole, [])))
+    }
+    return [
+        f"{variant} beside {whole}, same seeds: {_difference(difference, noise, len(pairs))}."
+        for (variant, whole), difference in pairs.items()
+    ]
 
 
 def figure(rows: Sequence[TrialRow], studies: AllRows) -> list[Panel]:

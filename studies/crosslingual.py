@@ -57,7 +57,9 @@ def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
         "The pretrained model is an English one: it was never taught other languages, and what it knows of them comes "
         "from names, numbers and shared word pieces. Training here saw English sentences only.",
         *(_changes(row, tasks) for row in runs),
-        "One seed each; the intervals are those of the test pairs.",
+        "One seed each; the intervals are those of the test pairs. Each of the "
+        f"{len(tasks)} tasks has its own 95% interval, uncorrected for their number: of tasks that nothing changed, "
+        "one in twenty would seem to rise or to fall.",
     )
     header = ("task", "pretrained", *(row["factors"]["method"] for row in runs))
     return Findings(words=words, header=header, table=tuple(table))
@@ -113,7 +115,8 @@ def _changes(row: TrialRow, tasks: Sequence[str]) -> str:
             rose, fell = sum(gain["low"] > 0 for gain in of_kind), sum(gain["high"] < 0 for gain in of_kind)
             mean = sum(gain["difference"] for gain in of_kind) / len(of_kind)
             parts.append(
-                f"of {len(of_kind)} {kind} tasks {rose} rose and {fell} fell clearly (mean change {mean:+.2f})"
+                f"of {len(of_kind)} {kind} tasks {rose} rose and {fell} fell beyond their own interval (mean change "
+                f"{mean:+.2f})"
             )
     return f"{row['factors']['method']}: {'; '.join(parts)}."
 

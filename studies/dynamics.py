@@ -142,12 +142,12 @@ def _trends(usual: Sequence[TrialRow]) -> list[str]:
     words = []
     for name in ("alignment", "uniformity"):
         spans = {row["factors"]["method"]: values for row in usual if (values := _curve(row, name))}
-        better = [method for method, values in spans.items() if values[-1] < values[0]]
-        worse = [method for method, values in spans.items() if values[-1] > values[0]]
-        parts = [f"gets better with {', '.join(better)}"] if better else []
-        parts += [f"gets worse with {', '.join(worse)}"] if worse else []
-        if parts:
-            words.append(f"With the usual hyperparameters {name} {' and '.join(parts)}.")
+        changes = [f"{values[-1] - values[0]:+.3f} with {method}" for method, values in spans.items()]
+        if changes:
+            words.append(
+                f"With the usual hyperparameters {name}, of which less is better, changes along the run by "
+                f"{', '.join(changes)}: one seed each, whose luck is in it."
+            )
     return words
 
 

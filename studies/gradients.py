@@ -80,7 +80,7 @@ def shares_of(batches: Sequence[Views], *, method: str, **hyperparameters: Any) 
 
 
 def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
-    """The easy half and the hardest tenth, for every weighting."""
+    """The easy half and the hardest tenth, for every weighting, beside what they would hold evenly spread."""
     shares = _shares(rows)
     table = tuple(
         (name, _percent(sum(tenths[:5])), _percent(tenths[-1]), _percent(tenths[0]))
@@ -97,7 +97,12 @@ def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
                 after = sum(tenths[:5])
                 way = "less" if after < before else "more"
                 words.append(f"{name}: {_percent(after)}, {way} than with SimCSE.")
-        words.append("Evenly spread, half of the negatives would hold 50%.")
+        sizes = tenths_of(_looks(rows)[-1]["options"]["batch_size"] - 1)
+        words.append(
+            f"Evenly spread, the easy half ({sum(sizes[:5])} of a row's {sum(sizes)} negatives) would hold "
+            f"{_percent(sum(sizes[:5]) / sum(sizes))}, and the hardest tenth ({sizes[-1]} of them) "
+            f"{_percent(sizes[-1] / sum(sizes))}."
+        )
     header = ("weighting", "easy half", "hardest tenth", "easiest tenth")
     return Findings(words=tuple(words), header=header, table=table)
 
@@ -118,8 +123,21 @@ def figure(rows: Sequence[TrialRow], studies: AllRows) -> list[Panel]:
     ]
 
 
+def tenths_of(negatives: int) -> list[int]:
+    """How many negatives each tenth has, the easiest first: as torch.tensor_split, the larger tenths first.
+
+    >>> tenths_of(63)
+    [7, 7, 7, 6, 6, 6, 6, 6, 6, 6]
+    """
+    return [negatives // TENTHS + (tenth < negatives % TENTHS) for tenth in range(TENTHS)]
+
+
+def _looks(rows: Sequence[TrialRow]) -> list[TrialRow]:
+    return with_factors(rows, look="gradients")
+
+
 def _shares(rows: Sequence[TrialRow]) -> Mapping[str, Sequence[float]]:
-    looks = with_factors(rows, look="gradients")
+    looks = _looks(rows)
     shares: Mapping[str, Sequence[float]] = looks[-1]["facts"]["shares"] if looks else {}
     return shares
 

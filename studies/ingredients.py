@@ -1,24 +1,18 @@
 """ingredients: of a method that ends below SimCSE, which ingredient is it?
 
 Every method that harmed by more than its spread in the table of methods (docs/methods-measured.md) is taken apart: each
-of its ingredients alone on SimCSE, or the method with one of them changed.
+of its ingredients alone on SimCSE, or the method with one of them changed. All run at the study's learning rate;
+DiffCSE and PromptBERT, whose papers give a lower one, at theirs besides: in so few steps it is the first suspect.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from contrapose.experiment.trials import Trial, TrialResult
-from studies.ablation import BASELINE, Variants, beside_simcse, panels_of, runs_of
+from studies.ablation import BASELINE, Variants, beside_simcse, beside_wholes, panels_of, runs_of
 from studies.runs import Planned, Setup
 from studies.study import AllRows, Findings, Panel, Study, TrialRow
-
-if TYPE_CHECKING:
-    from contrapose.listening import Listener
 
 VARIANTS: Variants = {
     BASELINE: {"method": "simcse"},
@@ -52,35 +46,37 @@ VARIANTS: Variants = {
         "generator": "start",
         "replaced_weight": 0.0,
     },
+    "diffcse, its paper's learning rate": {
+        "method": "diffcse",
+        "generator": "start",
+        "learning_rate": 7e-6,
+    },
     "promptbert": {"method": "promptbert"},
+    "promptbert, its paper's learning rate": {"method": "promptbert", "learning_rate": 1e-5},
     "promptbert, its template's bias left in": {"method": "promptbert", "remove_template_bias": False},
     "simcse-mlm": {"method": "simcse-mlm"},
     "simcse-mlm, a tenth of its weight": {"method": "simcse-mlm", "mlm_weight": 0.01},
 }
 
 
+#: Variant -> the whole method that it is a part of, or a change of.
+WHOLE_OF = {name: name.partition(", ")[0] for name in VARIANTS if ", " in name}
+
+
 def plan(setup: Setup) -> list[Planned]:
     """Every variant with every seed; what the start cannot serve is recorded with the reason."""
-    return [replace(each, measure=partial(_measured, each)) for each in runs_of(VARIANTS, setup)]
-
-
-def _measured(planned: Planned, trial: Trial, folder: Path, listener: Listener | None) -> TrialResult:
-    from contrapose.errors import ModelError, UsageError
-
-    try:
-        return planned.measure(trial, folder, listener)
-    except (UsageError, ModelError) as error:
-        return TrialResult(facts={"refused": str(error)})
+    return runs_of(VARIANTS, setup, may_refuse=True)
 
 
 def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
-    """Every variant beside SimCSE, seed by seed; and what could not be run."""
+    """Every variant beside SimCSE, and beside its whole method; and what could not be run."""
     beside = beside_simcse(VARIANTS, rows, studies)
     refused = {
         row["factors"]["variant"]: row["facts"]["refused"] for row in rows if "refused" in row["facts"]
     }
     not_run = [f"{variant} could not be run: {reason}." for variant, reason in refused.items()]
-    return replace(beside, words=(*beside.words, *not_run))
+    of_wholes = beside_wholes(VARIANTS, WHOLE_OF, rows, studies)
+    return replace(beside, words=(*beside.words, *of_wholes, *not_run))
 
 
 def figure(rows: Sequence[TrialRow], studies: AllRows) -> list[Panel]:

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contrapose.errors import TrainingDiverged
+from contrapose.errors import ModelError, TrainingDiverged, UsageError
 from contrapose.experiment.measuring import UNTRAINED, Setting, run_of, trial_result
 from contrapose.experiment.trials import Trial, TrialResult
 
@@ -41,11 +41,15 @@ KEPT = ("steps", "skipped_steps", "precision", "rows", "view_cosine", "collapse_
 
 @dataclass(frozen=True)
 class Measuring:
-    """Measures encoders in one setting; what the pretrained model says is computed once."""
+    """Measures encoders in one setting; what the pretrained model says is computed once.
+
+    may_refuse: a run whose options the model cannot serve is recorded with the reason, and not an error.
+    """
 
     setting: Setting
     probe: Sequence[str]
     elsewhere: Mapping[str, str] = field(default_factory=dict)
+    may_refuse: bool = False
 
     def measure(self, trial: Trial, folder: Path, listener: Listener | None = None) -> TrialResult:
         """Train as the trial says, and judge. A run that diverges is recorded with the steps that led there."""
@@ -56,6 +60,11 @@ class Measuring:
             run = run_of(self.setting, trial, folder, listener)
         except TrainingDiverged as error:
             return TrialResult(facts={"failed": str(error), "curve": curve(_metrics(folder))})
+        except (UsageError, ModelError) as error:
+            # What another error caused, or what came after the first step, may pass: the trial is run again.
+            if not self.may_refuse or error.__cause__ is not None or _metrics(folder):
+                raise
+            return TrialResult(facts={"refused": self._without_places(str(error))})
         evaluation, after_ND = self.judged(run.encoder)
         facts = {
             **{name: run.summary[name] for name in KEPT},
@@ -65,6 +74,11 @@ class Measuring:
             "curve": curve(run.metrics),
         }
         return trial_result(evaluation, facts)
+
+    def _without_places(self, words: str) -> str:
+        """A row names the model, and not where it lies."""
+        model = self.setting.model
+        return words.replace(model, Path(model).name)
 
     @cached_property
     def pretrained(self) -> tuple[Evaluation, np.ndarray]:

@@ -1,18 +1,25 @@
-"""What the papers claim, held against the table of methods: does it hold here, not hold, or can it not be judged?"""
+"""What the papers claim, held against the table of methods: does it hold here, not hold, or can it not be judged?
+
+An arm cannot judge a claim whose two methods it trained with different learning rates: in so few steps the rate decides
+more than the method. The arm in which each method has the best of the same settings can: its rates are part of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-#: The columns in which a lower number is the better one.
-LOWER_IS_BETTER = ("geometry", "geometry uniformity")
+#: Columns whose numbers are so small that two decimals say nothing.
+GEOMETRY = ("geometry", "geometry uniformity")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """That ``method`` is better than ``beside``. column: of the table; None: its main one, the mean over STS tasks."""
+    """That ``method`` is better than ``beside``. column: of the table; None: its main one, the mean over STS tasks.
+
+    lower: the lower number is the better one; unlike: how the runs of the table differ from what the claim is about.
+    """
 
     words: str
     method: str
@@ -20,6 +27,7 @@ class Claim:
     beside: str = "simcse"
     column: str | None = None
     lower: bool = False
+    unlike: str = ""
 
 
 def _above_simcse(method: str, words: str, source: str) -> Claim:
@@ -43,7 +51,10 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(words="positive mixing adds to hard negative", method="hncse", beside="hncse-hnm", source="HNCSE 2024"),
     _above_simcse("sscl", "inner layers as negatives (SSCL) help", "Chen et al. 2023"),
     _above_simcse("diffcse", "finding replaced words (DiffCSE) helps", "Chuang et al. 2022"),
-    _above_simcse("kdmcse", "a teacher's margin and filter (KDMCSE) help", "Nguyen et al. 2024"),
+    Claim(
+        words="a teacher's margin and filter (KDMCSE) help", method="kdmcse", source="Nguyen et al. 2024",
+        unlike="its teacher here is the start",
+    ),
     _above_simcse("cards", "retrieved negatives (CARDS) help", "Wang et al. 2022"),
     _above_simcse("debcse", "sampling against bias (DebCSE) helps", "Miao et al. 2023"),
     _above_simcse("twins", "identical and fraternal twins (IFTCL) help", "Xiao et al. 2023"),
@@ -54,14 +65,52 @@ CLAIMS: tuple[Claim, ...] = (
 )  # fmt: skip
 
 
-def judged(arm: Mapping[str, Any], claims: tuple[Claim, ...] = CLAIMS) -> Iterator[tuple[Claim, str]]:
-    """Each claim whose methods were measured, with what the numbers say of it."""
+def judged(
+    arm: Mapping[str, Any], *, tuned: bool = False, claims: tuple[Claim, ...] = CLAIMS
+) -> dict[Claim, str]:
+    """Each claim whose methods were measured, with what the numbers say of it.
+
+    tuned: every method's learning rate is the best of the same few, so that unlike rates are no reason to doubt.
+    """
+    said = {}
     for claim in claims:
-        if (change := _change(arm, claim)) is not None:
-            yield claim, verdict(change, lower=claim.lower)
+        if (change := _change(arm, claim)) is None:
+            continue
+        digits = 3 if claim.column in GEOMETRY else 2
+        reason = claim.unlike or ("" if tuned else unlike_rates(arm, claim.method, claim.beside))
+        said[claim] = (
+            f"cannot be judged: {reason} {numbers(change, digits)}"
+            if reason
+            else verdict(change, lower=claim.lower, digits=digits)
+        )
+    return said
 
 
-def verdict(change: Mapping[str, Any], *, lower: bool = False) -> str:
+def unlike_rates(arm: Mapping[str, Any], method: str, beside: str = "simcse") -> str:
+    """With which learning rates the two were trained, where these differ; "" where they do not.
+
+    >>> rows = [{"method": "simcse", "learning_rate": 3e-5}, {"method": "diffcse", "learning_rate": 7e-6}]
+    >>> unlike_rates({"rows": rows}, "diffcse")
+    'trained with a learning rate of 7e-06, SimCSE with 3e-05'
+    """
+    rates = {row["method"]: row["learning_rate"] for row in arm["rows"]}
+    if rates.get(method) == rates.get(beside):
+        return ""
+    other = "SimCSE" if beside == "simcse" else beside
+    return f"trained with a learning rate of {rates[method]:g}, {other} with {rates[beside]:g}"
+
+
+def numbers(change: Mapping[str, Any], digits: int = 2) -> str:
+    """A difference and its interval, in brackets.
+
+    >>> numbers({"difference": 0.004, "low": 0.001, "high": 0.007}, 3)
+    '(+0.004 [+0.001, +0.007])'
+    """
+    difference, low, high = (f"{change[name]:+.{digits}f}" for name in ("difference", "low", "high"))
+    return f"({difference} [{low}, {high}])"
+
+
+def verdict(change: Mapping[str, Any], *, lower: bool = False, digits: int = 2) -> str:
     """A difference beside its interval, in words; the correction for many comparisons counts. One seed judges nothing
     where no other methods tell how far seeds scatter (``seed_error`` is None): its own luck is not in the interval.
 
@@ -74,16 +123,16 @@ def verdict(change: Mapping[str, Any], *, lower: bool = False) -> str:
     >>> verdict({"difference": 1.0, "low": 0.5, "high": 1.5, "p_corrected": 0.01, "seed_error": None})
     'cannot be judged with one seed: its direction is as claimed (+1.00 [+0.50, +1.50])'
     """
-    numbers = f"({change['difference']:+.2f} [{change['low']:+.2f}, {change['high']:+.2f}])"
+    measured = numbers(change, digits)
     as_claimed = change["difference"] < 0 if lower else change["difference"] > 0
     direction = f"its direction is {'as claimed' if as_claimed else 'the other one'}"
     if change["seed_error"] is None:
-        return f"cannot be judged with one seed: {direction} {numbers}"
+        return f"cannot be judged with one seed: {direction} {measured}"
     if change["low"] <= 0 <= change["high"]:
-        return f"cannot be judged: {direction}, and chance explains it {numbers}"
+        return f"cannot be judged: {direction}, and chance explains it {measured}"
     if change["p_corrected"] > 0.05:
-        return f"cannot be judged: {direction}, and among so many it may be chance {numbers}"
-    return f"{'holds here' if as_claimed else 'does not hold here'} {numbers}"
+        return f"cannot be judged: {direction}, and among so many it may be chance {measured}"
+    return f"{'holds here' if as_claimed else 'does not hold here'} {measured}"
 
 
 def _change(arm: Mapping[str, Any], claim: Claim) -> Mapping[str, float] | None:

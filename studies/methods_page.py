@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from contrapose.markdown_table import markdown_table
-from studies.methods_claims import judged
+from studies.methods_claims import CLAIMS, judged, numbers, unlike_rates
+from studies.methods_figure import FIGURE
+from studies.methods_plan import SETTINGS
+from studies.methods_settings import LEARNING_RATE, without_recipe
 from studies.methods_summary import YEARS
-from studies.study import Marks, Panel
+from studies.methods_tables import (
+    COLUMNS,
+    costs,
+    digits_of,
+    geometry_table,
+    is_reconstruction,
+    methods_table,
+    spread,
+)
 
-PAGE, FIGURE = "methods-measured.md", "figures/methods-measured.svg"
-#: Column of the summary -> what stands above it. The main one comes first, by whatever name.
-COLUMNS = {
-    "STS-B": "STS-B",
-    "SICK-R": "SICK-R",
-    "docstrings": "docstrings",
-    "geometry": "alignment",
-    "geometry uniformity": "uniformity",
-}
-TRANSFER = "mean, senteval-transfer-fast"
-ARMS = {
-    "paper": "with each paper's hyperparameters",
-    "chosen": "with the best of four settings, chosen on STS-B's development split",
-}
+PAGE = "methods-measured.md"
+ARMS = {"paper": "with each paper's hyperparameters", "chosen": "with the best of four settings"}
+#: Whose learning rates were chosen with the same effort for every method.
+TUNED = "chosen"
 
 
 def page(report: Mapping[str, Any] | None, overhead: Mapping[str, Any] | None = None) -> str:
@@ -31,58 +32,35 @@ def page(report: Mapping[str, Any] | None, overhead: Mapping[str, Any] | None = 
     lines = [
         "# All methods, measured",
         "",
-        "Every method under the same conditions: the same start, the same sentences in the same order, the same number",
-        "of steps. Made by `make methods-table` (hours; it can be stopped and given again) and `make docs`.",
+        "Every method from the same start, on the same sentences in the same order, for the same number of steps. The",
+        "learning rate and the other hyperparameters are not the same: they are each paper's, or the best of four",
+        "settings for each method. Made by `make methods-table` (hours; it can be stopped and given again) and",
+        "`make docs`.",
         "",
     ]
     if report is None:
-        return "\n".join([*lines, "Not measured yet.", *_costs(overhead)]) + "\n"
+        return "\n".join([*lines, "Not measured yet.", *costs(overhead)]) + "\n"
     one = next(iter(report["starts"].values()))
     lines += [
         f"A run trains {one['steps']} steps of {one['batch_size']} sentences of Wikipedia. Its last step is judged:",
         "nothing is chosen along the way, and nothing is blended with the start. Mean ± standard deviation over seeds.",
         "The difference to SimCSE is that of equal seeds, which draw the same sentences; its 95% interval is over test",
-        "rows and seeds. How far seeds scatter is learned from all methods together, each drawn towards the others",
-        "(moderated variances, Smyth 2004), since two or three seeds alone say little about it. A difference is called",
-        "clear where the interval leaves out zero and so does the p-value, corrected for all methods (Holm).",
-        "Transfer is of seed 0 alone.",
-        f"Measured {report['date']}, torch {one['versions'].get('torch', '?')}.",
+        "rows and seeds, that of alignment and uniformity over seeds alone. How far seeds scatter is learned from all",
+        "methods together, each drawn towards the others (moderated variances, Smyth 2004), since two or three seeds",
+        "alone say little about it. A difference is called clear where the interval leaves out zero and the p-value,",
+        "corrected for all methods (Holm), is at most 0.05. Transfer is of seed 0 alone.",
+        f"Measured {when(report)}, {_versions(report)}.",
+        "",
+        "A reconstruction is a method whose own formulas or code could not be had, or that was made for pictures: what",
+        "is said of it here is said of the reconstruction. `cards` runs without its switch-case views, since the",
+        "tokenizer of the starts knows no case. The generator of `diffcse`, the teacher of `kdmcse` and the earlier",
+        "model of `pnr` are the start itself.",
         "",
         f"![Differences to SimCSE]({FIGURE})",
     ]
     for start in report["starts"].values():
         lines += ["", *_start(start)]
-    return "\n".join([*lines, *_costs(overhead)]) + "\n"
-
-
-def figure(report: Mapping[str, Any]) -> list[Panel]:
-    """One panel for each start: the difference of every method to SimCSE, with its interval."""
-    panels = []
-    for start in report["starts"].values():
-        names = [row["method"] for row in _sorted(start["arms"]["paper"]) if row["method"] != "simcse"]
-        if not names:
-            continue
-        marks = []
-        for arm in start["arms"].values():
-            by_name = {row["method"]: row["differences"].get(arm["main"]) for row in arm["rows"]}
-            points = [
-                (change["difference"], at, change["low"], change["high"])
-                for at, name in enumerate(names)
-                if (change := by_name.get(name))
-            ]
-            marks.append(points)
-        labels = list(start["arms"])
-        panels.append(
-            Panel(
-                x="points of mean STS beside SimCSE",
-                y="",
-                title=f"from {start['model']}",
-                marks=[Marks(label, points) for label, points in zip(labels, marks, strict=True) if points],
-                y_names=names,
-                line=0.0,
-            )
-        )
-    return panels
+    return "\n".join([*lines, *costs(overhead)]) + "\n"
 
 
 def measured_of(report: Mapping[str, Any] | None, method: str) -> list[str]:
@@ -99,15 +77,36 @@ def measured_of(report: Mapping[str, Any] | None, method: str) -> list[str]:
                 lines.append(f"- From {start['model']} it cannot be trained: {table['refused'][method]}")
             for row in table["rows"]:
                 if row["method"] == method:
-                    lines.append(f"- From {start['model']}, {words}: {_said(row, table)}")
+                    lines.append(f"- From {start['model']}, {words}: {_said(row, table, arm)}")
     return lines
 
 
-def _said(row: Mapping[str, Any], table: Mapping[str, Any]) -> str:
+def when(report: Mapping[str, Any]) -> str:
+    """The first and the last day of all runs."""
+    days = sorted({day for start in report["starts"].values() for day in start["measured"]})
+    return " to ".join(dict.fromkeys((days[0], days[-1]))) if days else "never"
+
+
+def _versions(report: Mapping[str, Any]) -> str:
+    """That of torch, and of every package that runs were not measured with the same version of."""
+    found: dict[str, dict[str, None]] = {"torch": {}}
+    for start in report["starts"].values():
+        for name, versions in start["versions"].items():
+            found.setdefault(name, {}).update(dict.fromkeys(versions))
+    return ", ".join(
+        f"{name} {' and '.join(versions)}"
+        for name, versions in found.items()
+        if name == "torch" or len(versions) > 1
+    )
+
+
+def _said(row: Mapping[str, Any], table: Mapping[str, Any], arm: str) -> str:
     mean = row["values"][table["main"]]
-    said = f"mean STS {_spread(mean)} ({_seeds(mean['seeds'])})"
+    said = f"mean STS {spread(mean)} ({_count(mean['seeds'], 'seed')})"
     if (change := row["differences"].get(table["main"])) is not None:
-        said += f", beside SimCSE {_difference(change)}: {change['words']}"
+        said += f", beside SimCSE {numbers(change).strip('()')}: {change['words']}"
+        if arm != TUNED and (other := unlike_rates(table, row["method"])):
+            said += f", {other}"
     return f"{said}."
 
 
@@ -119,18 +118,54 @@ def _start(start: Mapping[str, Any]) -> Iterator[str]:
         yield from ("", "Not measured yet.")
         return
     for arm, table in start["arms"].items():
-        if not table["rows"]:
-            continue
-        yield from ("", f"### {ARMS[arm].capitalize()}", "")
-        yield from markdown_table(*_table(table))
-        if table["refused"]:
-            yield ""
-            yield from (f"- `{name}`: {reason}" for name, reason in table["refused"].items())
-        claims = list(judged(table))
-        if claims:
-            yield from ("", "What the papers claim:", "")
-            yield from (f"- {claim.words} ({claim.source}): {words}" for claim, words in claims)
+        if table["rows"] or table["choices"]:
+            yield from ("", f"### {_sentence(ARMS[arm])}", "", _about(arm, table))
+        if table["rows"]:
+            yield from ("", *methods_table(table, tuned=arm == TUNED))
+        left_out = [f"- `{name}`: {reason}" for name, reason in table["refused"].items()]
+        left_out += [f"- `{name}`: {'; '.join(seeds)}" for name, seeds in table["failed"].items()]
+        yield from ["", *left_out] if left_out else []
+    yield from _claims(start)
+    yield from geometry_table(start, ARMS)
     yield from ("", f"{start['seconds'] / 3600:.1f} hours of one process in all.")
+
+
+def _about(arm: str, table: Mapping[str, Any]) -> str:
+    """What the hyperparameters of an arm are."""
+    if arm != TUNED:
+        names = ", ".join(f"`{name}`" for name in without_recipe())
+        return (
+            f"Those for BERT-base. The papers of {names} give none for it; these methods have a learning rate of "
+            f"{LEARNING_RATE:g} and their defaults."
+        )
+    settings = "; ".join(f"{rate:g}, t {temperature:g}" for rate, temperature in SETTINGS)
+    counts = Counter(tuple(setting) for setting in table["choices"].values())
+    chosen = "; ".join(
+        f"{rate:g}, t {temperature:g} for {_count(counts[rate, temperature], 'method')}"
+        for rate, temperature in SETTINGS
+        if counts[rate, temperature]
+    )
+    return (
+        f"Of each method the best on STS-B's development split, by seed 0, of these learning rates and temperatures "
+        f"(t): {settings}. Chosen so far: {chosen or 'none'}."
+    )
+
+
+def _claims(start: Mapping[str, Any]) -> Iterator[str]:
+    """One line for each claim, with what every arm says of it."""
+    said = {arm: judged(table, tuned=arm == TUNED) for arm, table in start["arms"].items() if table["rows"]}
+    claims = [claim for claim in CLAIMS if any(claim in of_arm for of_arm in said.values())]
+    if not claims:
+        return
+    yield from ("", f"### What the papers claim, after {start['steps']} steps", "")
+    yield "A verdict depends on the learning rate and the temperature, so each is said with the settings it was found"
+    yield "by. It is about so short a training: the papers train for thousands of steps."
+    yield ""
+    for claim in claims:
+        arms = [f"{ARMS[arm]}: {of_arm[claim]}" for arm, of_arm in said.items() if claim in of_arm]
+        arms += [f"{ARMS[arm]}: not measured yet" for arm in start["arms"] if claim not in said.get(arm, {})]
+        source = f"{claim.source}; a reconstruction here" if is_reconstruction(claim.method) else claim.source
+        yield f"- {_sentence(claim.words)} ({source}). {_sentence('; '.join(arms))}."
 
 
 def _untrained(values: Mapping[str, Any]) -> str:
@@ -138,74 +173,16 @@ def _untrained(values: Mapping[str, Any]) -> str:
     means = {"mean STS": (*YEARS, "STS-B", "SICK-R"), "STS12-16": YEARS, "STS-B dev": ("dev",)}
     named = {**means, **{title: (column,) for column, title in COLUMNS.items()}}
     said = [
-        f"{title} {sum(values[name] for name in names) / len(names):.2f}"
+        f"{title} {sum(values[name] for name in names) / len(names):.{digits_of(names[0])}f}"
         for title, names in named.items()
         if all(values.get(name) is not None for name in names)
     ]
     return f"Before training: {', '.join(said)}."
 
 
-def _table(table: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    header = [
-        "method", "seeds", "learning rate", "mean STS", "beside SimCSE", "verdict", "STS12-16", *COLUMNS.values(),
-        "transfer", "first loss",
-    ]  # fmt: skip
-    rows = []
-    for row in _sorted(table):
-        change = row["differences"].get(table["main"])
-        cells = [_spread(row["values"].get(column)) for column in COLUMNS]
-        temperature = "" if row["temperature"] is None else f", t {row['temperature']:g}"
-        rows.append(
-            [
-                f"[`{row['method']}`](methods/{row['method']}.md)",
-                str(row["values"][table["main"]]["seeds"]),
-                f"{row['learning_rate']:g}{temperature}",
-                _spread(row["values"][table["main"]]),
-                _difference(change) if change else "",
-                change["words"] if change else "",
-                "–" if row["years"] is None else f"{row['years']:.2f}",
-                *cells,
-                _spread(row["values"].get(TRANSFER)),
-                f"{row['loss'][0]:.2g}" if row["loss"] else "–",
-            ]
-        )
-    return header, rows
+def _sentence(words: str) -> str:
+    return words[0].upper() + words[1:]
 
 
-def _sorted(table: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The best mean first."""
-    rows: Sequence[Mapping[str, Any]] = table["rows"]
-    return sorted(rows, key=lambda row: -row["values"][table["main"]]["mean"])
-
-
-def _costs(overhead: Mapping[str, Any] | None) -> Iterator[str]:
-    """The loss alone and the whole step of every method, as multiples of SimCSE's."""
-    if overhead is None:
-        return
-    machine = ", ".join(f"{name} {value}" for name, value in overhead["machine"].items())
-    yield from ("", "## What a step costs", "")
-    yield f"Seconds as a multiple of SimCSE's, in turns on one machine ({machine}), from {overhead['model']}: the loss"
-    yield "alone with its gradient, on 64 vectors of 384 numbers, and a whole step of training on 64 sentences"
-    yield "(`python -m benchmarks.overhead --model FOLDER`)."
-    yield ""
-    rows = [
-        (f"[`{name}`](methods/{name}.md)", f"{ratio:.2f}", f"{overhead['step'][name]:.2f}")
-        if name in overhead["step"]
-        else (f"[`{name}`](methods/{name}.md)", f"{ratio:.2f}", "–")
-        for name, ratio in overhead["loss"].items()
-    ]
-    yield from markdown_table(["method", "loss alone", "whole step"], rows, numbers=2)
-
-
-def _spread(value: Mapping[str, Any] | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value['mean']:.2f}" if value["sd"] is None else f"{value['mean']:.2f} ± {value['sd']:.2f}"
-
-
-def _difference(change: Mapping[str, float]) -> str:
-    return f"{change['difference']:+.2f} [{change['low']:+.2f}, {change['high']:+.2f}]"
-
-
-def _seeds(count: int) -> str:
-    return "1 seed" if count == 1 else f"{count} seeds"
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

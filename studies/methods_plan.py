@@ -1,8 +1,8 @@
 """The table of methods: the runs it is made of, and how each is measured.
 
     start     the model that all runs of a ledger begin with: OUT/NAME/trials.jsonl
-    arm       "paper": the paper's learning rate and hyperparameters for BERT-base, where it is about text; the defaults
-              of methods whose paper is about pictures, or gives none;
+    arm       "paper": the paper's learning rate and hyperparameters for BERT-base; of methods whose papers give none
+              for it, the method's defaults and one learning rate;
               "chosen": the best of :data:`SETTINGS` on STS-B's development split, the same four for every method
 
 Every run trains :data:`STEPS` steps of :data:`BATCH_SIZE` sentences, and its last step is judged. The sentences are the
@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from contrapose.errors import ModelError, UsageError
 from contrapose.experiment.measuring import UNTRAINED, Setting, run_of, trial_result
-from contrapose.experiment.recipes import RECIPES
 from contrapose.experiment.trials import Trial, TrialResult
 from studies.docstring_questions import DocstringQuestions
+from studies.methods_settings import paper_options, setting_of
 from studies.runs import METHODS, written
 
 if TYPE_CHECKING:
@@ -34,18 +34,9 @@ if TYPE_CHECKING:
 SENTENCES, STEPS, BATCH_SIZE = 20_000, 120, 64
 #: (learning rate, temperature): what "chosen" is chosen from, the same effort for every method.
 SETTINGS: tuple[tuple[float, float], ...] = tuple(product((3e-5, 1e-4), (0.05, 0.1)))
-#: The learning rate of methods whose paper gives none for BERT-base.
-LEARNING_RATE = 3e-5
-#: Those of papers that have no recipe here, since a run of theirs needs more than one command.
-LEARNING_RATES: Mapping[str, float] = {"diffcse": 7e-6}
-#: A method without a recipe of its own, by the methods that it is put together of.
-PARTS_OF: Mapping[str, tuple[str, ...]] = {"hncse": ("hncse-pm", "hncse-hnm")}
 PAPER, CHOSEN = "paper", "chosen"
 #: Seeds of each method; the five of :data:`studies.runs.METHODS` get more.
 SEEDS, SEEDS_OF_FIVE = 3, 5
-#: What a method needs to run from these starts: their tokenizer makes no difference between cases, and the second start
-#: is the only language model with their words.
-FITTED: Mapping[str, Mapping[str, Any]] = {"cards": {"views": "retrieved"}, "diffcse": {"generator": "start"}}
 #: What a row keeps of a run's summary.
 KEPT = ("steps", "skipped_steps", "precision", "rows", "view_cosine")
 WITHOUT_TRANSFER, ALL_TASKS = ("sts", "geometry"), ("sts", "geometry", "transfer")
@@ -102,7 +93,8 @@ class Start:
         return [self.setting(ALL_TASKS).start(), *first, *five, *more, *self.choices(), *last]
 
     def choices(self) -> list[Trial]:
-        """One seed of every setting, judged on the development split alone; the paper's own is among the others."""
+        """One seed of every setting, judged on the development split alone. A setting that is the paper's own is a run
+        of that arm, and not planned twice; DiffCSE's and PromptBERT's own learning rates are none of the settings."""
         return [trial for method in methods() for trial in self._choices_of(method)] if self.chosen else []
 
     def chosen_runs(self, entries: Mapping[str, Entry]) -> list[Trial]:
@@ -115,17 +107,18 @@ class Start:
         ]
 
     def choice(self, method: str, entries: Mapping[str, Entry]) -> dict[str, float] | None:
+        """What of :meth:`best` is not the paper's own."""
+        best = self.best(method, entries)
+        return None if best is None else _changed(method, best)
+
+    def best(self, method: str, entries: Mapping[str, Entry]) -> tuple[float, float] | None:
         """The setting with the highest development score; None where one is not measured yet, or none has a score."""
-        scores: dict[int, float] = {}
-        for number, setting in enumerate(SETTINGS):
-            trial = self._judged_on_dev(method, setting)
-            if trial.key not in entries:
-                return None
-            if (dev := entries[trial.key].body["facts"].get("dev")) is not None:
-                scores[number] = dev
-        if not scores:
+        runs = [self._judged_on_dev(method, setting) for setting in SETTINGS]
+        if not all(trial.key in entries for trial in runs):
             return None
-        return _changed(method, SETTINGS[max(scores, key=lambda number: (scores[number], -number))])
+        scores = [entries[trial.key].body["facts"].get("dev") for trial in runs]
+        known = {setting: dev for setting, dev in zip(SETTINGS, scores, strict=True) if dev is not None}
+        return max(known, key=lambda setting: known[setting]) if known else None
 
     def seeds_of(self, method: str) -> int:
         return self.seeds_of_five if method in METHODS else self.seeds
@@ -209,26 +202,10 @@ def methods() -> tuple[str, ...]:
     return (*METHODS, *(name for name in all_methods() if name not in METHODS))
 
 
-def paper_options(method: str) -> dict[str, Any]:
-    """Learning rate and hyperparameters of the paper for BERT-base; where it gives none, the method's defaults."""
-    published: dict[str, Any] = {}
-    for name in PARTS_OF.get(method, (method,)):
-        for recipe in RECIPES:
-            if recipe.name == f"{name}/bert-base":
-                published |= {"learning_rate": recipe.learning_rate, **recipe.hyperparameters}
-    rate = {"learning_rate": LEARNING_RATES.get(method, LEARNING_RATE)}
-    return {"method": method, **rate, **published, **FITTED.get(method, {})}
-
-
 def _changed(method: str, setting: tuple[float, float]) -> dict[str, float]:
     """What of a setting is not the paper's own: so that equal runs are one."""
-    from contrapose.objectives.catalogue import recipe
-
-    paper = paper_options(method)
-    usual = getattr(recipe(method).hyperparameters, "temperature", None)
-    before = {"learning_rate": paper["learning_rate"], "temperature": paper.get("temperature", usual)}
-    given = dict(zip(("learning_rate", "temperature"), setting, strict=True))
-    return {name: value for name, value in given.items() if value != before[name]}
+    named = zip(("learning_rate", "temperature"), setting, setting_of(paper_options(method)), strict=True)
+    return {name: value for name, value, own in named if value != own}
 
 
 @cache

@@ -1,26 +1,28 @@
 """What the ledgers of the table of methods hold, as plain data: one line for what is common, then one for each row.
 
-first line    {"date": ..., "starts": {name: {"model": ..., "arms": {arm: {"main": column, "rows": [], ...}}}}}
+first line    {"starts": {name: {"model": ..., "measured": [first day, last day], "arms": {arm: {"main": ..., ...}}}}}
 other lines   {"start": name, "arm": name, "row": {"method": ..., "values": ..., "differences": ...}}
 """
 
 from __future__ import annotations
 
-import datetime
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from contrapose.evaluate.seed_noise import SharedNoise, shared_noise
 from contrapose.evaluate.statistics import holm
 from contrapose.experiment.comparison_table import ComparisonRow, ComparisonTable, comparison_table
+from contrapose.experiment.differences import Difference
 from contrapose.experiment.trials import Trials
 from contrapose.ledger import Entry
 from studies.methods_plan import CHOSEN, PAPER, Start, methods
+from studies.methods_settings import setting_of
 
 BASELINE = "simcse"
+#: What claims are about besides the differences to SimCSE: (method, beside).
+PAIRS = (("hncse", "hncse-pm"), ("hncse", "hncse-hnm"))
 #: The tasks of the mean that papers give most often.
 YEARS = ("STS12", "STS13", "STS14", "STS15", "STS16")
 
@@ -38,9 +40,8 @@ def write(starts: Sequence[Start], path: Path) -> None:
         name: {**start, "arms": {arm: {**table, "rows": []} for arm, table in start["arms"].items()}}
         for name, start in whole.items()
     }
-    today = datetime.datetime.now(datetime.UTC).date().isoformat()
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps(line) for line in ({"date": today, "starts": without}, *rows)]
+    lines = [json.dumps(line) for line in ({"starts": without}, *rows)]
     path.write_text("\n".join(lines) + "\n", "utf-8")
 
 
@@ -64,29 +65,59 @@ def summary(start: Start) -> dict[str, Any]:
     for arm, groups in _arms(start, rows).items():
         known = {name: entries for name, entries in groups.items() if any(e.body["values"] for e in entries)}
         table = (
-            comparison_table(trials.ledger, known, BASELINE, paired_seeds=True) if BASELINE in known else None
+            comparison_table(trials.ledger, known, BASELINE, paired_seeds=True, pairs=PAIRS)
+            if BASELINE in known
+            else None
         )
-        refused = {
-            name: entries[0].body["facts"]["refused"]
-            for name, entries in groups.items()
-            if entries and "refused" in entries[0].body["facts"]
-        }
         arms[arm] = {
             "rows": [] if table is None else list(_rows(table, groups)),
-            "refused": refused,
+            "refused": {name: why for name, each in groups.items() if (why := _refused(each))},
+            "failed": {name: failed for name, each in groups.items() if (failed := _failed(each))},
+            "choices": {} if arm == PAPER else _choices(start, rows),
             "columns": [] if table is None else {name: list(tasks) for name, tasks in table.columns.items()},
             "main": None if table is None else table.main,
-            "pairs": [] if table is None else list(_pairs(trials, known)),
+            "pairs": [] if table is None else list(_pairs(table)),
         }
+    entries = list(rows.values())
+    days = sorted(entry.time.partition("T")[0] for entry in entries)
     return {
         "model": start.name,
         "steps": start.steps,
         "batch_size": start.batch_size,
         "untrained": None if untrained is None else _values(untrained),
         "arms": arms,
-        "versions": {} if untrained is None else untrained.body["versions"],
-        "seconds": round(sum(float(entry.body["seconds"]) for entry in rows.values())),
+        "measured": [] if not days else [days[0], days[-1]],
+        "versions": _versions(entries),
+        "seconds": round(sum(float(entry.body["seconds"]) for entry in entries)),
     }
+
+
+def _refused(entries: Sequence[Entry]) -> str | None:
+    """Why the start cannot serve a method."""
+    return next((each.body["facts"]["refused"] for each in entries if "refused" in each.body["facts"]), None)
+
+
+def _failed(entries: Sequence[Entry]) -> list[str]:
+    """The runs that diverged, a line each."""
+    return [
+        f"seed {entry.body['factors']['seed']}: {entry.body['facts']['failed']}"
+        for entry in entries
+        if "failed" in entry.body["facts"]
+    ]
+
+
+def _choices(start: Start, rows: Mapping[str, Entry]) -> dict[str, tuple[float, float]]:
+    """Method -> the setting that was chosen for it, of those whose settings are all measured."""
+    return {name: best for name in methods() if (best := start.best(name, rows)) is not None}
+
+
+def _versions(entries: Sequence[Entry]) -> dict[str, list[str]]:
+    """Package -> all versions that runs were measured with."""
+    found: dict[str, set[str]] = {}
+    for entry in entries:
+        for name, version in entry.body["versions"].items():
+            found.setdefault(name, set()).add(version)
+    return {name: sorted(versions) for name, versions in found.items()}
 
 
 def _arms(start: Start, rows: Mapping[str, Entry]) -> dict[str, dict[str, list[Entry]]]:
@@ -102,26 +133,20 @@ def _arms(start: Start, rows: Mapping[str, Entry]) -> dict[str, dict[str, list[E
             for name in methods()
             if (best := start.choice(name, rows)) is not None
         }
-    # Equal seeds are compared one by one: what was measured after a gap waits for it.
     return {
         arm: {
-            name: [rows[trial.key] for trial in takewhile(lambda trial: trial.key in rows, trials)]
+            name: measured
             for name, trials in by_name.items()
-            if trials[0].key in rows
+            if (measured := [rows[trial.key] for trial in trials if trial.key in rows])
         }
         for arm, by_name in wanted.items()
     }
 
 
-def _pairs(trials: Trials, groups: Mapping[str, Sequence[Entry]]) -> Iterator[dict[str, Any]]:
+def _pairs(table: ComparisonTable) -> Iterator[dict[str, Any]]:
     """The differences that a claim is about and that are not differences to SimCSE."""
-    for part in ("hncse-pm", "hncse-hnm"):
-        if part in groups and "hncse" in groups:
-            both = {name: groups[name] for name in (part, "hncse")}
-            table = comparison_table(trials.ledger, both, part, main_only=True, paired_seeds=True)
-            change = table.of("hncse").changes.get(table.main)
-            if change is not None:
-                yield {"method": "hncse", "beside": part, **_change(change)}
+    for (method, beside), change in table.pairs.items():
+        yield {"method": method, "beside": beside, **_change(change)}
 
 
 def _rows(table: ComparisonTable, groups: Mapping[str, Sequence[Entry]]) -> Iterator[dict[str, Any]]:
@@ -135,13 +160,13 @@ def _rows(table: ComparisonTable, groups: Mapping[str, Sequence[Entry]]) -> Iter
 
 def _numbers(row: ComparisonRow, entries: Sequence[Entry]) -> dict[str, Any]:
     """A method: what it was trained with, and its numbers."""
-    options = entries[0].body["options"]
+    rate, temperature = setting_of(entries[0].body["options"])
     losses = [entry.body["facts"]["loss"] for entry in entries if entry.body["facts"].get("loss")]
     return {
         "method": row.name,
         "seeds": list(row.seeds),
-        "learning_rate": options["learning_rate"],
-        "temperature": options.get("temperature"),
+        "learning_rate": rate,
+        "temperature": temperature,
         "loss": losses[0] if losses else None,
         "seconds": round(sum(float(entry.body["seconds"]) for entry in entries)),
         "values": {
@@ -161,12 +186,11 @@ def _over_seeds(table: ComparisonTable) -> dict[str, dict[str, dict[str, Any]]]:
     Its noise is learned from all methods, and its p-value is corrected for all of them."""
     baseline, others = table.of(table.baseline), [row for row in table.rows if row.name != table.baseline]
     found: dict[str, dict[str, dict[str, Any]]] = {}
-    for column, values in baseline.values.items():
+    for column in baseline.values:
+        before = _by_seed(baseline, column)
         differences = {
             row.name: [
-                one - other
-                for one, other in zip(row.values[column], values, strict=False)
-                if one is not None and other is not None
+                value - before[seed] for seed, value in _by_seed(row, column).items() if seed in before
             ]
             for row in others
         }
@@ -175,6 +199,13 @@ def _over_seeds(table: ComparisonTable) -> dict[str, dict[str, dict[str, Any]]]:
         if noise is not None and noise.variance:
             found[column] = _tested(differences, noise)
     return found
+
+
+def _by_seed(row: ComparisonRow, column: str) -> dict[int | None, float]:
+    """Seed -> the number of its run, where it has one."""
+    return {
+        seed: value for seed, value in zip(row.seeds, row.values[column], strict=True) if value is not None
+    }
 
 
 def _tested(differences: Mapping[str, Sequence[float]], noise: SharedNoise) -> dict[str, dict[str, Any]]:
@@ -201,16 +232,16 @@ def _tested(differences: Mapping[str, Sequence[float]], noise: SharedNoise) -> d
     }
 
 
-def _change(change: Any) -> dict[str, Any]:
+def _change(change: Difference) -> dict[str, Any]:
     test = change.change
     numbers = {name: round(getattr(test, name), 3) for name in ("difference", "low", "high")}
-    alone = test.seed_error is None
+    error = test.seed_error
     return {
         **numbers,
         "p_corrected": round(change.p_corrected, 5),
-        "words": f"{change.words} on these rows, with one seed" if alone else change.words,
+        "words": f"{change.words} on these rows, with one seed" if error is None else change.words,
         "seeds": min(test.seeds),
-        "seed_error": None if alone else round(test.seed_error, 4),
+        "seed_error": None if error is None else round(error, 4),
     }
 
 

@@ -219,11 +219,14 @@ def _of_runs(rows: Sequence[TrialRow], studies: AllRows) -> list[str]:
     words, band = [], noise_paired(studies).band(comparisons=len(mixed))
     for value, row in sorted(mixed, key=lambda pair: pair[1]["factors"]["gap_threshold"]):
         near, over, share = (curve_mean(row, name) for name in ("share_near", "share_over", "mixing_share"))
-        fired = 100 * ((near or 0.0) + (over or 0.0))
-        taken = "" if share is None else f", the negative's mean share {share:.2f}"
+        fired = (near or 0.0) + (over or 0.0)
+        # The log's mean is over all rows; the table's, and this one, over those that may be mixed.
+        taken = (
+            f", the negative's mean share in them {share / fired:.2f}" if share is not None and fired else ""
+        )
         words.append(
             f"Trained by {row['factors'].get('near_mode', SIMILARITY)} with a threshold of "
-            f"{row['factors']['gap_threshold']:g} ({fired:.1f}% of the rows near{taken}), mean STS is "
+            f"{row['factors']['gap_threshold']:g} ({100 * fired:.1f}% of the rows near{taken}), mean STS is "
             f"{points(value)}; beside SimCSE: {in_words(value - plain[0], band)}."
         )
     return words

@@ -142,7 +142,7 @@ def section(study: Study, studies: AllRows, start: str = "") -> list[str]:
 def _rows_for(study: Study, studies: AllRows) -> Sequence[TrialRow]:
     """The rows that a study answers from; of all studies where it reads those of others."""
     if not study.reads_others:
-        return studies.get(study.name, ())
+        return study.usable(studies.get(study.name, ()))
     return list({str(row["key"]): row for rows in studies.values() for row in rows}.values())
 
 
@@ -168,13 +168,15 @@ def _shared(studies: AllRows, start: str = "") -> list[str]:
             f"of {options['batch_size']} sentences at a learning rate of {options['learning_rate']:g}, cut at "
             f"{options['max_length']} tokens, {precision}, and its last step is judged. The score is the mean Spearman "
             "x 100 of the development splits of STS-B and SICK (2,000 pairs): no test split is touched, except by the "
-            "STS17 tracks of `crosslingual` and by `selection`, which has domains, recipes and labelled tasks of its "
-            "own. How far a run moved the space is measured on sentences that no run trains on.",
+            "STS17 tracks of `crosslingual`, by the domains of `scale`, each judged on its own labelled task, and by "
+            "`selection`, which has domains, recipes and labelled tasks of its own. How far a run moved the space is "
+            "measured on sentences that no run trains on.",
             "",
             f"These are short runs of a small encoder{known}. They show directions and stability; they say nothing "
             "about a million sentences from BERT.",
             "",
             f"{noise_alone(studies).words} {noise_paired(studies).words} A difference within that is called no clear "
-            "difference; where several are looked at together, the limit is widened for their number (Bonferroni).",
+            "difference; where several are looked at together, the limit is widened for their number (Bonferroni). It "
+            "is the noise of seeds, not of test pairs: all runs are judged on the same pairs.",
         ]
     return ["Nothing was run yet."]

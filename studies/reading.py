@@ -7,13 +7,16 @@ dropout:
 
 Runs of one seed draw the same sentences, so seed_j is nearly common to them and falls out of their difference. What is
 left is e: its spread comes from the settings that were run with the same seeds, as the residual of the two-way table.
-Runs on other sentences (another corpus, another size) do not share seed_j; their noise is the whole spread over seeds.
+Runs on other sentences (another corpus, another size) do not share seed_j; their noise is the whole spread over seeds,
+and each corpus has a table of its own, whose sums are added up.
 
     alone     sd^2 = sum (x_ij - mean_i)^2 / df                              df = sum over settings of (seeds - 1)
-    paired    sd^2 = sum (x_ij - mean_i - mean_j + mean)^2 / df              df = (settings - 1)(seeds - 1)
+    paired    sd^2 = sum (x_ij - mean_i - mean_j + mean)^2 / df              df = sum over corpora of
+                                                                             (settings - 1)(seeds - 1)
     band      t(1 - 0.05 / (2 m), df) sd sqrt(1/a + 1/b)                     a, b runs; m comparisons at once
 
-The pairs of sentences that runs are judged on are the same for all, so their noise is shared and not part of it.
+This is the noise of seeds, not of test pairs: all runs are judged on the same pairs, and on other pairs a difference
+between two runs would come out somewhat otherwise.
 """
 
 from __future__ import annotations
@@ -35,6 +38,8 @@ from studies.study import AllRows, TrialRow
 
 #: Right in nineteen of twenty cases.
 LEVEL = 0.95
+#: Options that, with the seed, say which sentences a run draws, and from which model.
+DRAWN_BY = ("corpus", "model", "steps", "batch_size")
 #: Fewer runs say nothing about a correlation: four of any kind lie in one order by chance in one case of twelve.
 FEWEST_RUNS = 5
 
@@ -191,9 +196,9 @@ class SeedNoise:
         if not self.df:
             return "Too few settings were run with two seeds, so the noise of the seed is unknown."
         kind = (
-            "Two runs of one seed draw the same sentences, and by chance alone their scores"
+            "Two runs of one seed draw the same sentences, and by the luck of seeds alone their scores"
             if self.paired
-            else "By chance alone the scores of two runs with different seeds, or on different sentences,"
+            else "By the luck of seeds alone the scores of two runs with different seeds, or on different sentences,"
         )
         return (
             f"{kind} differ by up to {self.band():.2f} points in 19 of 20 cases (standard deviation of one run "
@@ -203,36 +208,43 @@ class SeedNoise:
 
 def noise_alone(studies: AllRows) -> SeedNoise:
     """For runs that do not share their sentences."""
-    several = [np.array(list(by_seed.values())) for by_seed in _settings(studies) if len(by_seed) > 1]
+    settings = [by_seed for group in _settings(studies).values() for by_seed in group]
+    several = [np.array(list(by_seed.values())) for by_seed in settings if len(by_seed) > 1]
     df = sum(len(values) - 1 for values in several)
     total = sum(float(((values - values.mean()) ** 2).sum()) for values in several)
     return SeedNoise(sd=math.sqrt(total / df) if df else 0.0, df=df)
 
 
 def noise_paired(studies: AllRows) -> SeedNoise:
-    """For runs of one seed: from the seeds that most settings share."""
-    settings = [by_seed for by_seed in _settings(studies) if len(by_seed) > 1]
-    seeds = sorted(set.intersection(*(set(by_seed) for by_seed in settings))) if settings else []
-    if len(seeds) < 2 or len(settings) < 2:
-        return SeedNoise(0.0, 0, paired=True)
-    table = np.array([[by_seed[seed] for seed in seeds] for by_seed in settings])
-    residual = table - table.mean(1, keepdims=True) - table.mean(0, keepdims=True) + table.mean()
-    df = (len(settings) - 1) * (len(seeds) - 1)
-    return SeedNoise(sd=math.sqrt(float((residual**2).sum()) / df), df=df, paired=True)
+    """For runs of one seed: of each corpus, from the seeds that its settings share."""
+    total, df = 0.0, 0
+    for group in _settings(studies).values():
+        settings = [by_seed for by_seed in group if len(by_seed) > 1]
+        seeds = sorted(set.intersection(*(set(by_seed) for by_seed in settings))) if settings else []
+        if len(seeds) > 1 and len(settings) > 1:
+            table = np.array([[by_seed[seed] for seed in seeds] for by_seed in settings])
+            residual = table - table.mean(1, keepdims=True) - table.mean(0, keepdims=True) + table.mean()
+            total += float((residual**2).sum())
+            df += (len(settings) - 1) * (len(seeds) - 1)
+    return SeedNoise(sd=math.sqrt(total / df) if df else 0.0, df=df, paired=True)
 
 
-def _settings(studies: AllRows) -> list[dict[int, float]]:
-    """Seed -> score of every setting, each run once however many studies hold it.
-
-    Settings that did the same to the bit (a mixing that never fired) are one, not two.
+def _settings(studies: AllRows) -> dict[str, list[dict[int, float]]]:
+    """What the sentences of a seed depend on -> seed -> score of every setting, each run once however many studies hold
+    it. Settings that did the same to the bit (a mixing that never fired) are one, not two.
     """
-    groups: dict[str, dict[int, float]] = defaultdict(dict)
+    groups: dict[str, dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
     for value, row in scored(row for rows in studies.values() for row in rows):
-        if "seed" in row["options"]:
-            same = {name: option for name, option in row["options"].items() if name != "seed"}
-            groups[json.dumps(same, sort_keys=True)][int(row["options"]["seed"])] = value
-    distinct = {tuple(sorted(by_seed.items())): by_seed for by_seed in groups.values()}
-    return [distinct[key] for key in sorted(distinct)]
+        options = row["options"]
+        if "seed" in options:
+            same = {name: option for name, option in options.items() if name != "seed"}
+            drawn = json.dumps({name: options.get(name) for name in DRAWN_BY})
+            groups[drawn][json.dumps(same, sort_keys=True)][int(options["seed"])] = value
+    distinct = {
+        drawn: {tuple(sorted(by_seed.items())): by_seed for by_seed in settings.values()}
+        for drawn, settings in groups.items()
+    }
+    return {drawn: [settings[key] for key in sorted(settings)] for drawn, settings in distinct.items()}
 
 
 def paired(runs: Iterable[TrialRow], others: Iterable[TrialRow]) -> tuple[float, int] | None:

@@ -91,14 +91,16 @@ class Setup:
         wanted: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]],
         *,
         elsewhere: Mapping[str, str] | None = None,
+        may_refuse: bool = False,
         **setting: Any,
     ) -> list[Planned]:
         """The pretrained model, and one run for each (factors, options); ``setting`` as :meth:`setting` takes it.
 
-        elsewhere: tasks that have no split of the setting's kind -> the split that they are judged on.
+        elsewhere: tasks that have no split of the setting's kind -> the split that they are judged on; may_refuse: runs
+        that the model cannot serve are recorded as such.
         """
         shared = self.setting(**setting)
-        measure = Measuring(shared, self.probe, elsewhere or {}).measure
+        measure = Measuring(shared, self.probe, elsewhere or {}, may_refuse).measure
         trials = [shared.start(), *(shared.trial(factors, self._options(**own)) for factors, own in wanted)]
         return [Planned(trial=trial, measure=measure) for trial in trials]
 

@@ -1,8 +1,9 @@
 """scale: what does hard negative mixing bring beside SimCSE, by the size of the corpus and by its domain?
 
 Sizes are parts of the main corpus, judged on the development splits of STS. A further corpus is a domain: it is trained
-on, and judged on the labelled tasks that lie in its own folder; without any, on STS. SimCSE and HNCSE-HNM get the same
-sentences, steps and seeds, and what is looked at is their difference.
+on, and judged on the test split of the labelled tasks that lie in its own folder; without any, on STS. SimCSE and
+HNCSE-HNM get the same sentences, steps and seeds, and what is looked at is their difference. How far such differences
+scatter is that of corpora judged on the same tasks: a point of accuracy is no point of Spearman's correlation.
 """
 
 from __future__ import annotations
@@ -74,8 +75,7 @@ def _factors(corpus: str, rows: int, kind: str, judged: str) -> dict[str, Any]:
 def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
     """Sizes in order, then domains; each with the difference of the two methods over the seeds."""
     groups = _groups(rows)
-    noise = _noise(groups)
-    table, words = [], [*_what_is_fixed(rows), noise.words]
+    table, words = [], [*_what_is_fixed(rows), _noise(STS, groups).words, *_of_domains(groups)]
     for group in groups:
         value, differences = mean(group.differences), group.differences
         table.append(
@@ -91,7 +91,7 @@ def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
             )
         )
         if value is not None:
-            band = noise.band(len(differences), len(differences), len(groups))
+            band = _noise(group.judged, groups).band(len(differences), len(differences), len(groups))
             words.append(f"{group.label}: {METHOD} beside {BASELINE}: {in_words(value, band)}.")
     sizes = [(group.rows, value) for group in groups if group.kind != "domain" for value in group.differences]
     trend = correlation([size for size, _ in sizes], [value for _, value in sizes])
@@ -103,21 +103,20 @@ def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
 def figure(rows: Sequence[TrialRow], studies: AllRows) -> list[Panel]:
     """The difference of the methods: left by size, right by domain."""
     groups = _groups(rows)
-    noise = _noise(groups)
     domains = [group for group in groups if group.kind == "domain"]
     sizes = [group for group in groups if group.kind != "domain"]
     seeds = max((len(group.differences) for group in groups), default=1)
-    shared: dict[str, Any] = {"line": 0.0, "band": (0.0, noise.band(seeds, seeds, max(1, len(groups))))}
+    band = (0.0, _noise(STS, groups).band(seeds, seeds, max(1, len(groups))))
     by_size = [(group.rows, value) for group in sizes for value in group.differences]
     by_domain = [
         Marks(group.corpus, [(value, at) for value in group.differences]) for at, group in enumerate(domains)
     ]
     y = f"{METHOD} minus {BASELINE}, mean STS, dev"
-    x = f"{METHOD} minus {BASELINE}, points of the domain's own task (grey: chance)"
+    x = f"{METHOD} minus {BASELINE}, points of the domain's own task, a mark per seed"
     sizes_x = "sentences of the corpus (grey: chance)"
     return [
-        Panel(x=sizes_x, y=y, marks=[Marks("sizes", by_size)], x_scale="log", **shared),
-        Panel(x=x, y="", marks=by_domain, y_names=[group.corpus for group in domains], **shared),
+        Panel(x=sizes_x, y=y, marks=[Marks("sizes", by_size)], x_scale="log", line=0.0, band=band),
+        Panel(x=x, y="", marks=by_domain, y_names=[group.corpus for group in domains], line=0.0),
     ]
 
 
@@ -154,22 +153,32 @@ class Group:
         return self.corpus if self.kind == "domain" else f"{self.rows:,} sentences of {self.corpus}"
 
 
-def _noise(groups: Sequence[Group]) -> SeedNoise:
-    """How far differences of equal seeds scatter, pooled over the groups that have several."""
-    several = [group.differences for group in groups if len(group.differences) > 1]
+def _noise(judged: str, groups: Sequence[Group]) -> SeedNoise:
+    """How far differences of equal seeds scatter, pooled over the groups judged on these tasks that have several."""
+    several = [each for group in groups if group.judged == judged and len(each := group.differences) > 1]
     df = sum(len(values) - 1 for values in several)
     total = sum((value - sum(values) / len(values)) ** 2 for values in several for value in values)
     return SeedNoise(sd=math.sqrt(total / df / 2) if df else 0.0, df=df, paired=True)
 
 
+def _of_domains(groups: Sequence[Group]) -> list[str]:
+    if not any(group.kind == "domain" for group in groups):
+        return []
+    return ["A domain with a task of its own is judged by the scatter of its own differences over the seeds."]
+
+
+def usable(rows: Sequence[TrialRow]) -> list[TrialRow]:
+    """Those of both methods; rows of an earlier form of this study, of one method, are left out."""
+    return [row for row in rows if "judged" in row["factors"]]
+
+
 def _groups(rows: Sequence[TrialRow]) -> list[Group]:
-    """Sizes in their order, then domains; rows of an earlier form of this study, of one method, are left out."""
+    """Sizes in their order, then domains."""
     by_corpus: dict[tuple[Any, ...], list[TrialRow]] = {}
-    for row in trained(rows):
+    for row in usable(trained(rows)):
         factors = row["factors"]
-        if "judged" in factors:
-            key = (factors["kind"] == "domain", factors["rows"], factors["corpus"])
-            by_corpus.setdefault(key, []).append(row)
+        key = (factors["kind"] == "domain", factors["rows"], factors["corpus"])
+        by_corpus.setdefault(key, []).append(row)
     return [Group(by_corpus[key]) for key in sorted(by_corpus)]
 
 
@@ -192,4 +201,5 @@ STUDY = Study(
     answer=answer,
     figure=figure,
     corpora="CORPUS DOMAIN ...",
+    usable=usable,
 )

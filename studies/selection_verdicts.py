@@ -113,12 +113,16 @@ def delivered(cases: Sequence[Case]) -> list[tuple[Case | None, str]]:
 
     Chosen and judged with constants that were fitted on the other domains. The pretrained model is "no clear change".
     """
-    ends: list[tuple[Case | None, str]] = []
-    for rule, here in _rules(cases):
-        for shares in runs_of(here):
-            kept = chosen(shares, rule[0])
-            ends.append((kept, verdict_of(kept, *rule) if kept is not None else UNCLEAR))
-    return ends
+    return [
+        (kept, verdict_of(kept, *rule) if kept is not None else UNCLEAR) for _, kept, rule in _ends(cases)
+    ]
+
+
+def _ends(cases: Sequence[Case]) -> list[tuple[dict[str, Case], Case | None, tuple[float, float]]]:
+    """Each run by its shares, what of it is handed out, and the constants of the other domains that chose it."""
+    return [
+        (shares, chosen(shares, rule[0]), rule) for rule, here in _rules(cases) for shares in runs_of(here)
+    ]
 
 
 def _rules(cases: Sequence[Case]) -> list[tuple[tuple[float, float], list[Case]]]:
@@ -187,15 +191,15 @@ def rank_correlations(cases: Sequence[Case]) -> dict[str, dict[str, float]]:
 
 
 def policies(cases: Sequence[Case]) -> dict[str, list[float]]:
-    """What each way of choosing gives, run by run, in points of the labelled task."""
+    """What each way of choosing gives, run by run, in points of the labelled task; auto as :func:`delivered`."""
     gains: dict[str, list[float]] = {
         "the trained encoder": [],
         "half of it": [],
         "auto": [],
         "the best of pretrained, half and all": [],
     }
-    for shares in runs_of(cases):
-        half, whole, auto = shares["0.5"], shares["1"], chosen(shares)
+    for shares, auto, _ in _ends(cases):
+        half, whole = shares["0.5"], shares["1"]
         points = (
             whole.points,
             half.points,
@@ -208,6 +212,9 @@ def policies(cases: Sequence[Case]) -> dict[str, list[float]]:
 
 
 def kept_pretrained(cases: Sequence[Case]) -> tuple[int, int, int]:
-    """Runs in which auto keeps the pretrained model; of those where training had harmed; where it had helped."""
-    kept = [shares["1"] for shares in runs_of(cases) if chosen(shares) is None]
+    """Runs in which auto keeps the pretrained model; of those where training had harmed; where it had helped.
+
+    Chosen as in :func:`delivered`, with constants that were fitted on the other domains.
+    """
+    kept = [shares["1"] for shares, auto, _ in _ends(cases) if auto is None]
     return len(kept), sum(c.truth == HARMS for c in kept), sum(c.truth == HELPS for c in kept)

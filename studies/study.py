@@ -60,7 +60,8 @@ class Study:
     """plan: its trials, the most telling first; answer, figure: from its own rows and those of all studies.
 
     corpora, data: what its command line takes, in words; no corpora: it has texts of its own.
-    reads_others: it answers from the runs of other studies too, even where none of its own was run.
+    reads_others: it answers from the runs of other studies too, even where none of its own was run; usable: those of
+    its rows that it answers from.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Study:
     corpora: str = "CORPUS"
     data: tuple[str, ...] = field(default=("SENTEVAL",))
     reads_others: bool = False
+    usable: Callable[[Sequence[TrialRow]], Sequence[TrialRow]] = tuple
 
     @property
     def command(self) -> str:

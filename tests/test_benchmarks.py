@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from pathlib import Path
 
+import benchmarks
+import numpy as np
 import pytest
 from benchmarks import speed
 from benchmarks.data import WIKIPEDIA, data_folder, own_corpus
@@ -66,6 +70,30 @@ def test_every_rival_of_the_training_benchmark_runs(tmp_path: Path) -> None:
     assert [len(batch) for batch in batches] == [speed.BATCH_SIZE]
     assert len(set(batches[0])) == speed.BATCH_SIZE
     speed.plain_step(batches)(0)
+
+
+@pytest.mark.parametrize("name", [module.name for module in pkgutil.iter_modules(benchmarks.__path__)])
+def test_every_benchmark_can_be_imported(name: str) -> None:
+    importlib.import_module(f"benchmarks.{name}")
+
+
+def test_the_rival_of_the_transfer_benchmark_trains_as_the_protocol_says() -> None:
+    from benchmarks.transfer import PROTOCOL, OneAfterTheOther
+
+    from contrapose.evaluate.senteval_transfer import LabelledTexts
+    from contrapose.evaluate.transfer import TransferTask
+
+    labels_N = np.arange(60) % 2
+    texts = tuple(f"text {number}" for number in range(60))
+    data = LabelledTexts(
+        task="CR", first=texts, labels_N=labels_N, split=np.full(60, "all"), class_names=("0", "1"), text="",
+        folder="", fingerprint="",
+    )  # fmt: skip
+    x_ND = (np.stack([labels_N, 1 - labels_N], axis=1) + 0.01).astype(np.float32)
+    rival = OneAfterTheOther(x_ND, TransferTask(data=data, protocol=PROTOCOL), outer=1)
+    predict = rival._train(np.arange(40), np.arange(40, 50), 1e-4)
+    assert rival.trainings == 1
+    assert rival._right(predict, np.arange(50, 60)).all()
 
 
 def test_every_method_has_a_loss_whose_cost_can_be_measured() -> None:

@@ -27,10 +27,14 @@ def test_the_readme_is_read_in_one_sitting() -> None:
 
 
 def test_every_study_that_was_run_has_its_figure() -> None:
-    run = sorted(path.stem for path in (ROOT / "studies/results").glob("*.jsonl"))
-    assert run
-    missing = [name for name in run if not (ROOT / f"docs/figures/study-{name}.svg").is_file()]
-    assert missing == []
+    """Those whose rows it answers from; of others, such as an earlier form of it, the page says that it was not run."""
+    from studies.pages import STUDIES, rows_of_studies
+
+    rows = rows_of_studies(ROOT / "studies/results")
+    run = [name for name, found in rows.items() if STUDIES[name].usable(found)]
+    assert len(run) > 5
+    drawn = {path.stem.removeprefix("study-") for path in (ROOT / "docs/figures").glob("study-*.svg")}
+    assert {name for name in drawn if name in STUDIES} == set(run)
 
 
 def test_links_between_pages_lead_somewhere() -> None:

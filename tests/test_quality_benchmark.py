@@ -88,6 +88,12 @@ def test_tables_hold_the_newest_row_of_each_run_with_the_spread_over_seeds() -> 
     assert len(transfer) == 3, "no row without transfer tasks"
 
 
+def test_a_method_beyond_the_five_has_its_row_after_them() -> None:
+    rows = [row(name, 0, "last step", 70.0) for name in ("dcl", "simcse", "hncse")]
+    names = [line.split(" | ")[0] for line in table(rows).splitlines()[2:]]
+    assert names == ["| simcse", "| hncse", "| dcl"]
+
+
 def test_the_recorded_rows_hold_what_the_tables_need() -> None:
     rows = read(Path(__file__).parent.parent / "docs/results/quality.jsonl")
     assert rows

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from contrapose.encoder.encode import by_length, distinct_texts
+from contrapose.encoder.encode import distinct_texts
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.pooling import POOLINGS
 from contrapose.errors import UsageError
@@ -123,17 +123,6 @@ def test_one_text_gives_one_vector(bert: Encoder) -> None:
     assert vector.shape == (bert.width,)
     assert (vector == bert.encode(["a cat"], normalize=True)[0]).all()
     assert np.linalg.norm(vector) == pytest.approx(1)
-
-
-def test_batches_hold_every_row_once_within_the_budget() -> None:
-    lengths = np.random.default_rng(0).integers(1, 40, 300)
-    batches = list(by_length([[0] * length for length in lengths], 100))
-    assert sorted(np.concatenate(batches).tolist()) == list(range(300))
-    assert all(len(batch) * lengths[batch].max() <= 100 for batch in batches)
-    assert [lengths[batch].max() for batch in batches] == sorted(
-        (lengths[b].max() for b in batches), reverse=True
-    )
-    assert list(by_length([], 100)) == []
 
 
 def test_distinct_texts_and_rows_rebuild_the_list() -> None:

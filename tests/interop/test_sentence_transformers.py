@@ -126,6 +126,13 @@ def test_one_column_without_dropout_is_refused_with_the_remedy(still_model: Any)
         ContraposeLoss(still_model, "simcse")(features(still_model, ANCHORS), None)
 
 
+def test_a_weight_for_given_negatives_is_refused_where_the_data_have_none(still_model: Any) -> None:
+    weighted = ContraposeLoss(still_model, "simcse", hard_negative_weight=1.0)
+    with pytest.raises(UsageError, match="hard_negative_weight=1 would be ignored"):
+        weighted(features(still_model, ANCHORS, POSITIVES))
+    assert weighted(features(still_model, ANCHORS, POSITIVES, NEGATIVES)).isfinite()
+
+
 def test_the_features_are_not_changed(model: Any) -> None:
     columns = features(model, ANCHORS, POSITIVES)
     before = [dict(column) for column in columns]

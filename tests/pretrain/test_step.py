@@ -86,8 +86,8 @@ def test_what_is_not_finite_is_told(place: Place) -> None:
     head = OwnLanguageModel.of(encoder, place.masked_lm, head="start")
     plan = StepPlan(seed=0, max_length=16)
     tokenized, objective = batch(encoder, plan), ready(encoder, head)
-    assert forward_backward(encoder, objective, tokenized, plan).what_is_not_finite() == ""
+    assert forward_backward(encoder, objective, tokenized, plan).problem() == ""
     with torch.no_grad():
         encoder.backbone.encoder.layer[0].output.dense.bias[0] = float("nan")
-    words = forward_backward(encoder, objective, tokenized, plan).what_is_not_finite()
+    words = forward_backward(encoder, objective, tokenized, plan).problem()
     assert words == "the loss of the hidden words is not finite"

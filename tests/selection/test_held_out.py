@@ -12,9 +12,9 @@ import pytest
 from contrapose.encoder.encoder import Encoder
 from contrapose.selection import budget
 from contrapose.selection.held_out import weights_key
-from contrapose.train import finish
+from contrapose.train import timings as clock
 from contrapose.train.run_folder import read_rows
-from contrapose.train.track import seconds_by_part
+from contrapose.train.timings import seconds_by_part
 from tests.train.runs import Killed, Place, Witness, outcome, run_tiny, texts
 
 LOOKING: dict[str, Any] = {"criterion": "label-free", "blend": None}
@@ -162,7 +162,7 @@ def test_the_seconds_of_a_run_cover_all_of_it_and_say_what_took_them(
     place: Place, many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = iter(range(0, 10_000_000, 10))
-    monkeypatch.setattr(finish.time, "perf_counter", lambda: float(next(now)))
+    monkeypatch.setattr(clock.time, "perf_counter", lambda: float(next(now)))
     run = run_tiny(place, tmp_path / "run", corpus=many, **LOOKING)
     summary = run.summary
     parts = {name: summary[name] for name in summary if name.endswith("_seconds")}

@@ -11,15 +11,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from contrapose.errors import TrainingDiverged
 from contrapose.evaluate.seed_noise import shared_noise
 from contrapose.evaluate.statistics import holm
-from contrapose.experiment.comparison_table import ComparisonRow, ComparisonTable
-from contrapose.experiment.trials import Trials
+from contrapose.experiment.comparison_table import ComparisonRow, ComparisonTable, comparison_table
+from contrapose.experiment.trials import Trial, TrialResult, Trials
 from studies import methods_plan, methods_summary, methods_table
 from studies.docstring_questions import DocstringQuestions
 from studies.methods_claims import CLAIMS, judged, verdict
-from studies.methods_page import figure, measured_of, page
-from studies.methods_plan import CHOSEN, PAPER, SETTINGS, Start, methods, paper_options
+from studies.methods_figure import figure
+from studies.methods_page import measured_of, page
+from studies.methods_plan import CHOSEN, PAPER, SETTINGS, Start, methods
+from studies.methods_settings import paper_options
 from tests.studies.inputs import write_inputs
 
 #: SimCSE, one with a recipe of its own, and one that a start without a masked-language head cannot serve.
@@ -131,11 +134,20 @@ def test_the_summary_has_means_differences_and_reasons(start: Start, tmp_path: P
     assert difference["difference"] == pytest.approx(means[0] - means[1], abs=2e-3)
     assert difference["low"] <= difference["difference"] <= difference["high"]
     assert "diffcse" in arms[PAPER]["refused"]
+    assert set(arms[CHOSEN]["choices"]) == {"simcse", "focal-infonce"}
+    first, last = report["starts"]["tiny"]["measured"]
+    assert first <= last
 
     written = page(report)
     assert "| [`focal-infonce`](methods/focal-infonce.md) | 2 |" in written
     assert "- `diffcse`: " in written
-    assert "Focal-InfoNCE is above SimCSE (Hou and Li 2023): " in written
+    said = next(line for line in written.splitlines() if line.startswith("- Focal-InfoNCE is above SimCSE"))
+    assert "With each paper's hyperparameters: " in said
+    assert "with the best of four settings: " in said
+    assert "### What the papers claim, after 2 steps" in written
+    assert "### Focal-InfoNCE beside SimCSE: alignment and uniformity" in written
+    assert written.count(" | uniformity | -") == 2, "once for each arm"
+    assert f"Measured {first}" in written
     assert [panel.y_names for panel in figure(report)] == [["focal-infonce"]]
     assert measured_of(report, "diffcse")[0].startswith("- From tiny it cannot be trained: ")
     assert measured_of(report, "focal-infonce")[0].startswith(
@@ -193,8 +205,97 @@ def test_a_claim_holds_only_where_the_interval_and_the_corrected_p_value_say_so(
     assert verdict({**clear, "p_corrected": 0.2}).startswith("cannot be judged")
     assert verdict({**clear, "seed_error": None}, lower=True).startswith("cannot be judged with one seed")
     pairs = [{"method": "hncse", "beside": "hncse-pm", **clear}]
-    said = {claim.words: words for claim, words in judged({"rows": [], "pairs": pairs, "main": "mean"})}
-    assert list(said) == ["hard negative mixing adds to positive"]
+    said = judged({"rows": [], "pairs": pairs, "main": "mean"})
+    assert [claim.words for claim in said] == ["hard negative mixing adds to positive"]
+
+
+def arm(change: dict[str, Any], **rates: float) -> dict[str, Any]:
+    rows = [
+        {"method": name.replace("_", "-"), "learning_rate": rate, "differences": {"mean": change}}
+        for name, rate in rates.items()
+    ]
+    return {"rows": rows, "pairs": [], "main": "mean"}
+
+
+def test_an_arm_judges_no_claim_about_methods_that_it_trained_with_unlike_rates() -> None:
+    clear = {"difference": -9.0, "low": -9.5, "high": -8.5, "p_corrected": 0.01, "seed_error": 0.1}
+    unlike = arm(clear, simcse=3e-5, diffcse=7e-6)
+    (words,) = judged(unlike).values()
+    assert words.startswith(
+        "cannot be judged: trained with a learning rate of 7e-06, SimCSE with 3e-05 (-9.00"
+    )
+    (words,) = judged(unlike, tuned=True).values()
+    assert words.startswith("does not hold here")
+    (words,) = judged(arm(clear, simcse=3e-5, diffcse=3e-5)).values()
+    assert words.startswith("does not hold here")
+
+
+def test_a_teacher_that_is_the_start_judges_nothing_in_any_arm() -> None:
+    clear = {"difference": -9.0, "low": -9.5, "high": -8.5, "p_corrected": 0.01, "seed_error": 0.1}
+    for tuned in (False, True):
+        (words,) = judged(arm(clear, simcse=3e-5, kdmcse=3e-5), tuned=tuned).values()
+        assert words.startswith("cannot be judged: its teacher here is the start")
+
+
+def test_a_seed_that_diverged_moves_no_other_and_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SimCSE has 50, 60, 40 points; "bad" 50, nothing, 40: equal seeds differ by 0, and not by -10."""
+    points = {"simcse": (50, 60, 40), "bad": (50, None, 40), "lost": (None, None, None)}
+
+    def measured(trial: Trial, folder: Path) -> TrialResult:
+        value = points[trial.factors["method"]][trial.factors["seed"]]
+        if value is None:
+            raise TrainingDiverged("10 steps in a row")
+        numbers = {
+            name: {"metric": "m", "protocol": "p", "value": float(value), "rows": 100} for name in "ab"
+        }
+        return TrialResult(values=numbers, evidence={"a|m|values": (np.arange(100) < value).astype(float)})
+
+    trials = Trials(tmp_path, experiment="methods")
+    entries = trials.run(
+        [
+            Trial(factors={"method": name, "seed": seed}, options={"method": name, "seed": seed})
+            for name in points
+            for seed in range(3)
+        ],
+        measured,
+    )
+    groups = {name: [e for e in entries if e.body["factors"]["method"] == name] for name in ("simcse", "bad")}
+    table = comparison_table(trials.ledger, groups, "simcse", paired_seeds=True)
+    change = table.of("bad").changes["a"].change
+    assert (change.difference, change.seeds) == (0, (2, 2))
+    by_seed = [methods_summary._by_seed(table.of(name), "b") for name in groups]
+    assert by_seed == [{0: 50, 1: 60, 2: 40}, {0: 50, 2: 40}]
+    lost = [entry for entry in entries if entry.body["factors"]["method"] == "lost"]
+    assert methods_summary._failed(lost)[1] == "seed 1: 10 steps in a row"
+
+
+def test_further_pairs_are_of_the_family_of_the_differences_to_the_baseline(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    names = ("simcse", "one", "two", "both")
+
+    def measured(trial: Trial, folder: Path) -> TrialResult:
+        rows = random.normal(50 + names.index(trial.factors["method"]) / 9, 1, 200)
+        value = {"metric": "m", "protocol": "p", "value": float(rows.mean()), "rows": 200}
+        return TrialResult(values={"a": value}, evidence={"a|m|values": rows / 100})
+
+    trials = Trials(tmp_path, experiment="methods")
+    entries = trials.run(
+        [
+            Trial(factors={"method": name, "seed": seed}, options={"method": name, "seed": seed})
+            for name in names
+            for seed in range(2)
+        ],
+        measured,
+    )
+    groups = {name: [e for e in entries if e.body["factors"]["method"] == name] for name in names}
+    pairs = [("both", "one"), ("both", "two")]
+    table = comparison_table(trials.ledger, groups, "simcse", paired_seeds=True, pairs=pairs)
+    changes = [*(table.of(name).changes["a"] for name in names[1:]), *(table.pairs[pair] for pair in pairs)]
+    assert [each.p_corrected for each in changes] == holm([each.change.p_value for each in changes])
+    (noise,) = {each.change.noise for each in changes}
+    assert noise is not None
 
 
 def test_claims_are_about_methods_and_columns_that_there_are() -> None:

@@ -90,6 +90,23 @@ def test_the_paired_spread_is_the_residual_of_the_two_way_table() -> None:
     assert 0.42 < noise.sd < 0.58
 
 
+def test_each_corpus_has_its_own_luck_of_a_seed() -> None:
+    """Seed 1 draws good sentences from one corpus and bad ones from the other: no noise between runs of one corpus."""
+    rows = [
+        row(80 + effect + luck[seed], seed=seed, variant=name, corpus=corpus)
+        for corpus, luck in {"large": (0.0, 5.0), "small": (0.0, -5.0)}.items()
+        for name, effect in {"a": 0.0, "b": 1.0}.items()
+        for seed in (0, 1)
+    ]
+    noise = noise_paired({"ablation": rows})
+    assert (noise.sd, noise.df) == (pytest.approx(0, abs=1e-9), 2)
+    # A corpus with one setting has no pairs and adds nothing.
+    assert (
+        noise_paired({"ablation": [*rows, *(row(9.0 * seed, seed=seed, corpus="b") for seed in (0, 1))]})
+        == noise
+    )
+
+
 def test_only_equal_seeds_are_compared() -> None:
     first = [row(80.0, seed=0), row(90.0, seed=1)]
     assert paired(first, [row(89.0, seed=1), row(70.0, seed=2)]) == (1.0, 1)
@@ -175,6 +192,21 @@ def test_dynamics_names_what_diverged_and_what_was_harmed() -> None:
     assert "simcse: diverged, stopped" in extreme
     assert "hncse: harmed (-20.00)" in extreme
     assert {line[-1] for line in answer.table} == {"diverged, stopped", "harmed", "finished"}
+
+
+def test_the_share_of_a_mixing_run_is_that_of_the_rows_that_are_mixed() -> None:
+    """Half of the rows near, and a mean of 0.2 over all rows: 0.4 in the near ones."""
+    plain, mixed = row(80.0, gap_threshold=None), row(81.0, gap_threshold=0.6)
+    mixed["facts"]["curve"] = {"share_near": [0.5], "share_over": [0.0], "mixing_share": [0.2]}
+    said = mixing.answer([plain, mixed], {}).words[-1]
+    assert "(50.0% of the rows near, the negative's mean share in them 0.40)" in said
+
+
+def test_dynamics_says_by_how_much_a_curve_changes_and_that_it_is_one_seed() -> None:
+    run = row(80.0, method="simcse", setting="usual")
+    run["facts"]["curve"] = {"step": [1, 2], "alignment": [0.15, 0.175]}
+    said = dynamics.answer([run], {}).words[0]
+    assert "alignment, of which less is better, changes along the run by +0.025 with simcse: one seed" in said
 
 
 def test_mixing_says_closer_only_where_the_interval_leaves_out_zero() -> None:

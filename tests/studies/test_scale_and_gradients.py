@@ -59,9 +59,19 @@ def test_a_corpus_is_told_by_the_difference_of_equal_seeds() -> None:
     assert scale.figure(rows_of_runs(), {})[1].y_names == ["banking77"]
 
 
+def test_the_scatter_of_one_task_says_nothing_of_another() -> None:
+    """By hand: sizes +0.1, -0.1 and 0.0, 0.2, so sd of a difference 0.1414; the domain 3.0 and 3.1."""
+    groups = scale._groups(rows_of_runs())
+    of_sizes, of_domain = (scale._noise(judged, groups) for judged in (scale.STS, "banking77"))
+    assert (of_sizes.sd, of_sizes.df) == (pytest.approx(0.1), 2)
+    assert (of_domain.sd, of_domain.df) == (pytest.approx(0.05), 1)
+
+
 def test_rows_of_the_earlier_form_are_left_out_and_one_seed_claims_nothing() -> None:
     old = {**rows_of_runs()[0], "factors": {"corpus": "wiki", "kind": "all", "rows": 9}}
     assert scale.answer([old], {}).table == ()
+    assert section(scale.STUDY, {"scale": [old]})[-1] == "Not run yet."
+    assert "4 runs; " in "\n".join(section(scale.STUDY, {"scale": [old, *rows_of_runs()[:4]]}))
     one = [row for row in rows_of_runs() if row["factors"]["seed"] == 0]
     assert any("too few seeds" in words for words in scale.answer(one, {}).words)
 
@@ -97,9 +107,11 @@ def test_focal_weighting_takes_gradient_from_easy_negatives() -> None:
     focal = gradients.shares_of(views, method="focal-infonce", temperature=0.5, margin=0.3)
     assert sum(focal[:3]) != pytest.approx(sum(plain[:3]), abs=1e-3)
     shares = {"simcse": plain, "focal-infonce, margin 0.3": focal}
-    row = {"factors": {"look": "gradients"}, "facts": {"shares": shares}}
+    row = {"factors": {"look": "gradients"}, "facts": {"shares": shares}, "options": {"batch_size": 64}}
     answer = gradients.answer([row], {})
     assert [line[0] for line in answer.table] == list(shares)
+    assert "the easy half (33 of a row's 63 negatives) would hold 52.4%" in answer.words[-1]
+    assert gradients.tenths_of(63) == [len(part) for part in torch.arange(63).tensor_split(10)]
     assert len(gradients.figure([row], {})[0].marks) == 2
 
 

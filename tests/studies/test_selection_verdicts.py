@@ -68,6 +68,18 @@ def test_blending_as_chosen_without_labels_avoids_the_harm(rows: list[Mapping[st
     )
 
 
+def test_what_auto_gives_is_chosen_with_the_constants_of_the_other_domains(
+    rows: list[Mapping[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        verdicts, "DIFFUSE_GRID", (0.0, 1.0)
+    )  # so that leaving a domain out changes the choice
+    cases = verdicts.cases_of(rows)
+    ends = [kept for kept, _ in verdicts.delivered(cases)]
+    assert verdicts.policies(cases)["auto"] == [kept.points if kept else 0.0 for kept in ends]
+    assert verdicts.kept_pretrained(cases)[0] == ends.count(None)
+
+
 def test_the_answer_says_what_was_not_reached(rows: list[Mapping[str, Any]]) -> None:
     """And what was: eight of ten, but only of the models that runs hand out, the start among them."""
     words = " ".join(STUDY.answer(rows, {}).words)

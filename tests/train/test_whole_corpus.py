@@ -20,7 +20,7 @@ from contrapose.objectives.catalogue import recipe
 from contrapose.train import prefetcher
 from contrapose.train.checkpoint import load
 from contrapose.train.distributed import ProcessGroup
-from contrapose.train.prepared_texts import attach_prepared
+from contrapose.train.prepared_texts import Preparation, attach_prepared
 from tests.train.processes import start
 from tests.train.runs import Killed, Place, Witness, outcome, run_tiny
 from tests.train.whole_corpus import ALL_ROWS_FROM, MASKED_FROM
@@ -195,17 +195,17 @@ def attach(place: Place, tmp_path: Path) -> Any:
     corpus, encoder = build_corpus(place.sentences, tmp_path / "corpus"), Encoder.load(place.model)
 
     def run(rows: int, part: TextPart, listener: Listener, **hyperparameters: Any) -> None:
-        attach_prepared(
-            [part],
-            tmp_path,
-            corpus,
-            np.arange(rows),
+        preparation = Preparation(
+            folder=tmp_path,
+            corpus=corpus,
+            rows_N=np.arange(rows),
             encoder=encoder,
             precision="fp32",
             method=recipe("simcse", (), hyperparameters),
             processes=ProcessGroup(),
             listener=listener,
         )
+        attach_prepared([part], preparation)
 
     return run
 

@@ -24,7 +24,7 @@ from contrapose.objectives.catalogue import recipe
 from contrapose.pretrain.step import forward_backward as hide_words
 from contrapose.protocols.masked import Masked
 from contrapose.storage.durable import write_bytes
-from contrapose.train import loop
+from contrapose.train import saving
 from contrapose.train.api import train
 from contrapose.train.distributed import ProcessGroup
 from contrapose.train.inspecting import gradient_of_measure
@@ -141,9 +141,9 @@ def saved_though_late(out: Path, processes: ProcessGroup) -> bool:
     )
     if not processes.is_first:
         time.sleep(1.0)
-    with patch.object(loop, "save", save):
-        loop.save_once(session)
-        loop.save_once(session)
+    with patch.object(saving, "save", save):
+        saving.save_once(session)
+        saving.save_once(session)
     return saved == [4]
 
 

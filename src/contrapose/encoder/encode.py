@@ -6,12 +6,13 @@ padding is masked, and each row is computed alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from contrapose.encoder.by_length import length_batches
 from contrapose.encoder.stillness import at_rest, with_own_configs
 from contrapose.errors import UsageError
 from contrapose.listening import Progress, listener_of
@@ -56,7 +57,7 @@ def encode(
     with listener.task("encoding", len(rows), "text"), torch.inference_mode(), lower:
         for start in range(0, len(distinct), TEXTS_PER_WINDOW):
             token_ids = encoder.token_ids(distinct[start : start + TEXTS_PER_WINDOW])
-            for batch in by_length(token_ids, tokens_per_batch):
+            for batch in length_batches([len(ids) for ids in token_ids], tokens_per_batch):
                 pooled = encoder.pooled([token_ids[row] for row in batch])
                 if use_head and encoder.head is not None:
                     pooled = encoder.head(pooled).float()
@@ -82,23 +83,6 @@ def distinct_texts(texts: Sequence[str]) -> tuple[list[str], np.ndarray]:
         first_seen.setdefault(text, len(first_seen))
     rows = np.fromiter((first_seen[text] for text in texts), dtype=np.int64, count=len(texts))
     return list(first_seen), rows
-
-
-def by_length(token_ids: Sequence[Sequence[int]], tokens_per_batch: int) -> Iterator[np.ndarray]:
-    """Row numbers in batches of similar length, longest first, each within the budget (or a single row).
-
-    Longest first: a batch that does not fit into memory fails at the start, not after an hour.
-
-    >>> [batch.tolist() for batch in by_length([[1], [1, 2, 3], [1, 2]], 4)]
-    [[1], [2, 0]]
-    """
-    lengths = np.array([len(row) for row in token_ids])
-    order = np.argsort(-lengths, kind="stable")
-    start = 0
-    while start < len(order):
-        size = max(1, tokens_per_batch // max(1, int(lengths[order[start]])))
-        yield order[start : start + size]
-        start += size
 
 
 def _for_use(encoder: Encoder) -> Encoder:

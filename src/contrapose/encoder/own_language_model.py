@@ -14,13 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from contrapose.encoder.backbone import NoLanguageHead, language_architecture, load_masked_language_model
+from contrapose.encoder.by_length import length_groups
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.opening import open_model
 from contrapose.errors import ModelError
 from contrapose.seeds import seeded
 
-#: Rows of like length that go through the encoder together, at least; padding is computed for nothing.
-SMALLEST_GROUP, MOST_GROUPS = 16, 3
+#: Groups of like length of a batch, on every device: dropout is drawn group by group, so another number is another run.
+NUM_GROUPS = 3
 
 
 class OwnLanguageModel(nn.Module):
@@ -90,13 +91,11 @@ class OwnLanguageModel(nn.Module):
     def _states(self, ids_NT: Tensor, attention_NT: Tensor, chosen_NT: Tensor) -> Tensor:
         """(M, D) last layer at the chosen positions. Rows of like length are encoded together."""
         (encoder,) = self._held
-        lengths_N = attention_NT.sum(1)
-        order_N = torch.argsort(lengths_N, descending=True, stable=True)
-        groups = max(1, min(MOST_GROUPS, len(order_N) // SMALLEST_GROUP))
+        lengths = attention_NT.sum(1).tolist()
         positions_NT = torch.arange(ids_NT.numel(), device=ids_NT.device).view_as(ids_NT)
         states, positions = [], []
-        for rows_n in order_N.tensor_split(groups):
-            longest = int(lengths_N[rows_n].max())
+        for group in length_groups(lengths, NUM_GROUPS):
+            rows_n, longest = torch.from_numpy(group).to(ids_NT.device), lengths[group[0]]
             chosen_nt = chosen_NT[rows_n, :longest]
             output = encoder.backbone(
                 input_ids=ids_NT[rows_n, :longest], attention_mask=attention_NT[rows_n, :longest].long()

@@ -13,10 +13,10 @@ from contrapose.experiment.checking import check_methods, check_model, check_set
 from contrapose.experiment.comparison_table import (
     ComparisonRow,
     ComparisonTable,
-    Difference,
     by_method,
     comparison_table,
 )
+from contrapose.experiment.differences import Difference
 from contrapose.experiment.experiment import Experiment
 from contrapose.experiment.measuring import UNTRAINED, Setting
 from contrapose.experiment.results import Results, ResultTable, facts_of

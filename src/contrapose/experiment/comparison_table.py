@@ -2,9 +2,7 @@
 
     mean ± s      over seeds, s the sample standard deviation
     interval      of the mean: test rows resampled, and Student's t for the seeds
-    difference    to the baseline, on the same rows, both noises in its interval (evaluate/over_seeds.py); where equal
-                  seeds are compared, the noise of seeds is learned from all methods (evaluate/seed_noise.py)
-    p, corrected  Holm: on the main column over all rows; on the other columns over all rows and columns together
+    difference    to the baseline, on the same rows, both noises in its interval; p-values corrected (differences.py)
 
 A best number alone is never shown: what is within the noise is called so.
 """
@@ -19,21 +17,18 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from contrapose.errors import UsageError
-from contrapose.evaluate.over_seeds import MethodChange, Spread, compare_methods, spread
+from contrapose.evaluate.over_seeds import Spread, spread
 from contrapose.evaluate.per_example import PerExampleScores, mean_resampled
-from contrapose.evaluate.seed_noise import shared_noise
-from contrapose.evaluate.statistics import holm, in_words, percentiles
+from contrapose.evaluate.statistics import percentiles
+from contrapose.experiment.differences import LEVEL, Difference, Pair, Seeds, differences, value_of
 from contrapose.experiment.measuring import mean_of
 from contrapose.ledger import Entry, Ledger
 from contrapose.seeds import numpy_generator
 
 #: The name of the unweighted mean over tasks.
 MEAN = "mean"
-LEVEL = 0.95
 #: Draws of the seeds' noise for each draw of rows.
 SEED_DRAWS = 20
-#: The per-example scores of each seed, of one task or several.
-Seeds = Sequence[Sequence[PerExampleScores]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,24 +63,12 @@ def per_example_scores_of(ledger: Ledger, entry: Entry) -> dict[str, ScoresOfTas
     return by_task
 
 
-@dataclass(frozen=True)
-class Difference:
-    """A difference to the baseline, with its p-value corrected for all that are shown beside it."""
-
-    change: MethodChange
-    p_corrected: float
-
-    @property
-    def words(self) -> str:
-        return in_words(self.change, self.p_corrected)
-
-
 @dataclass(frozen=True, kw_only=True)
 class ComparisonRow:
     """What is compared: a method, or a configuration of one. Keys are columns of the table.
 
     values: one number per seed, in the order of ``seeds``; None where it is undefined.
-    per_example: the scores of each seed that has them for all tasks of the column.
+    per_example: the scores of each seed that has them for all tasks of the column, by seed.
     """
 
     name: str
@@ -100,13 +83,17 @@ class ComparisonRow:
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonTable:
-    """columns: each with the tasks that it is the mean of; main: the one that rows are compared by."""
+    """columns: each with the tasks that it is the mean of; main: the one that rows are compared by.
+
+    pairs: differences on the main column between rows that are both not the baseline, as they were asked for.
+    """
 
     baseline: str
     columns: Mapping[str, tuple[str, ...]]
     metrics: Mapping[str, str]
     main: str
     rows: tuple[ComparisonRow, ...]
+    pairs: Mapping[Pair, Difference] = field(default_factory=dict)
 
     def of(self, name: str) -> ComparisonRow:
         return next(row for row in self.rows if row.name == name)
@@ -127,11 +114,12 @@ def comparison_table(
     *,
     main_only: bool = False,
     paired_seeds: bool = False,
+    pairs: Sequence[Pair] = (),
 ) -> ComparisonTable:
     """Name -> trials, in their order, against ``baseline``; ``main_only`` leaves the other columns out.
 
-    paired_seeds: the trials of each are those of seeds 0, 1, 2 ..., which draw the same sentences: equal seeds are
-    compared, as many as both have (evaluate/over_seeds.py).
+    paired_seeds: runs of one seed draw the same sentences: equal seeds are compared, of those that both have.
+    pairs: further comparisons on the main column, (name, beside); they are of one family with those to the baseline.
 
     Raises :class:`UsageError` where no trial has a number.
     """
@@ -144,13 +132,20 @@ def comparison_table(
     if main_only:
         columns = {main: columns[main]}
     rows = [_row(ledger, name, entries, columns) for name, entries in groups.items()]
-    differences = _differences(rows, baseline, columns, main, paired_seeds=paired_seeds)
+    to_baseline = [(row.name, baseline) for row in rows if row.name != baseline]
+    found = differences(
+        {column: {row.name: row.per_example[column] for row in rows} for column in columns},
+        {column: [*to_baseline, *pairs] if column == main else to_baseline for column in columns},
+        main,
+        paired_seeds=paired_seeds,
+    )
     return ComparisonTable(
         baseline=baseline,
         columns=columns,
         metrics={task: metric for task, (metric, _) in kinds.items()},
         main=main,
-        rows=tuple(replace(row, changes=differences.get(row.name, {})) for row in rows),
+        rows=tuple(replace(row, changes=found.get((row.name, baseline), {})) for row in rows),
+        pairs={pair: found[pair][main] for pair in pairs if pair in found},
     )
 
 
@@ -174,69 +169,29 @@ def _row(
         for column, tasks in columns.items()
     }
     known = {column: [value for value in each if value is not None] for column, each in values.items()}
+    seeds = tuple(entry.body["factors"].get("seed") for entry in done)
     per_example = {
-        column: [[tasks_of[task] for task in tasks] for tasks_of in scores if set(tasks) <= set(tasks_of)]
+        column: {
+            seed: [tasks_of[task] for task in tasks]
+            for seed, tasks_of in zip(seeds, scores, strict=True)
+            if set(tasks) <= set(tasks_of)
+        }
         for column, tasks in columns.items()
     }
     return ComparisonRow(
         name=name,
-        seeds=tuple(entry.body["factors"].get("seed") for entry in done),
+        seeds=seeds,
         failed=tuple(str(entry.body["facts"]["failed"]) for entry in entries if "failed" in entry.body["facts"]),
         values=values,
         spreads={column: spread(each, level=LEVEL) for column, each in known.items() if each},
-        intervals={column: interval_over_seeds(each) for column, each in per_example.items() if each},
+        intervals={column: interval_over_seeds(list(each.values())) for column, each in per_example.items() if each},
         per_example=per_example,
     )  # fmt: skip
 
 
-def _differences(
-    rows: Sequence[ComparisonRow],
-    baseline: str,
-    columns: Mapping[str, tuple[str, ...]],
-    main: str,
-    *,
-    paired_seeds: bool,
-) -> dict[str, dict[str, Difference]]:
-    """name -> column -> difference to the baseline."""
-    before = next((row.per_example for row in rows if row.name == baseline), {})
-    others = [row for row in rows if row.name != baseline]
-    changes: dict[tuple[str, str], MethodChange] = {}
-    for column in columns:
-        after = {row.name: row.per_example[column] for row in others if row.per_example[column]}
-        if seeds := before.get(column):
-            compared = _paired(seeds, after) if paired_seeds else _unpaired(seeds, after)
-            changes |= {(name, column): change for name, change in compared.items()}
-    differences: dict[str, dict[str, Difference]] = {}
-    for family in ([key for key in changes if key[1] == main], [key for key in changes if key[1] != main]):
-        for key, corrected in zip(family, holm([changes[key].p_value for key in family]), strict=True):
-            differences.setdefault(key[0], {})[key[1]] = Difference(changes[key], corrected)
-    return differences
-
-
-def _unpaired(before: Seeds, after: Mapping[str, Seeds]) -> dict[str, MethodChange]:
-    return {name: compare_methods(before, seeds, level=LEVEL) for name, seeds in after.items()}
-
-
-def _paired(before: Seeds, after: Mapping[str, Seeds]) -> dict[str, MethodChange]:
-    """Equal seeds compared, as many as both have."""
-    values = [_value(tasks) for tasks in before]
-    noise = shared_noise(
-        [_value(tasks) - value for tasks, value in zip(seeds, values, strict=False)]
-        for seeds in after.values()
-    )
-
-    def compared(seeds: Seeds) -> MethodChange:
-        both = min(len(before), len(seeds))
-        return compare_methods(before[:both], seeds[:both], level=LEVEL, paired_seeds=True, noise=noise)
-
-    return {name: compared(seeds) for name, seeds in after.items()}
-
-
-def _value(tasks: Sequence[PerExampleScores]) -> float:
-    return float(np.mean([task.value() for task in tasks]))
-
-
-def interval_over_seeds(seeds: Seeds, *, level: float = LEVEL) -> tuple[float, float]:
+def interval_over_seeds(
+    seeds: Sequence[Sequence[PerExampleScores]], *, level: float = LEVEL
+) -> tuple[float, float]:
     """Of the mean over seeds (and over the tasks of each): rows resampled for all seeds alike, a t for the seeds.
 
     >>> rows = lambda share: [PerExampleScores("mean", (np.arange(100) < share).astype(float))]
@@ -244,7 +199,7 @@ def interval_over_seeds(seeds: Seeds, *, level: float = LEVEL) -> tuple[float, f
     >>> 35 < low < 50 < high < 65
     True
     """
-    values = np.array([_value(tasks) for tasks in seeds])
+    values = np.array([value_of(tasks) for tasks in seeds])
     resamples = min(task.resamples for tasks in seeds for task in tasks)
     by_rows = np.mean([mean_resampled(tasks, resamples=resamples) for tasks in seeds], axis=0)
     drawn = np.tile(by_rows - by_rows.mean(), SEED_DRAWS) + values.mean()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from contrapose.experiment.comparison_table import MEAN, ComparisonTable, Difference
+from contrapose.experiment.comparison_table import MEAN, ComparisonTable
+from contrapose.experiment.differences import Difference
 from contrapose.experiment.held_out_texts import GAIN
 from contrapose.experiment.measuring import UNTRAINED
 from contrapose.experiment.results import ResultTable

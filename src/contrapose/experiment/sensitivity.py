@@ -16,7 +16,8 @@ import numpy as np
 
 from contrapose.errors import UsageError
 from contrapose.evaluate.over_seeds import compare_methods
-from contrapose.experiment.comparison_table import LEVEL, ComparisonRow, Difference, comparison_table
+from contrapose.experiment.comparison_table import ComparisonRow, comparison_table
+from contrapose.experiment.differences import LEVEL, Difference
 from contrapose.experiment.measuring import mean_of
 from contrapose.experiment.ranges import Factor
 from contrapose.ledger import Entry, Ledger
@@ -148,8 +149,9 @@ def pooled(groups: Sequence[Sequence[float]]) -> float | None:
 
 def _near(best: ComparisonRow, other: ComparisonRow, column: str, noise: float | None) -> bool | None:
     """Whether ``other`` may be as good as ``best``: by the rows where there are any, else by the noise of seeds."""
-    if best.per_example[column] and other.per_example[column]:
-        change = compare_methods(best.per_example[column], other.per_example[column], level=LEVEL)
+    first, second = (list(row.per_example[column].values()) for row in (best, other))
+    if first and second:
+        change = compare_methods(first, second, level=LEVEL)
         return other is best or change.high >= 0
     if noise is None:
         return None

@@ -66,8 +66,10 @@ def _pretrain(settings: PretrainSettings, *, resume: bool, listener: Listener) -
     from contrapose.train import loop
 
     with ExitStack() as stack:
-        session: Session = prepare(settings, cleared, resume=resume, listener=listener, stack=stack)
+        session: Session = prepare(
+            settings, cleared, began=began, resume=resume, listener=listener, stack=stack
+        )
         stack.callback(session.metrics.close)
         loop.run(session)
-        finish(session, began)
+        finish(session)
         return Run(session.folder)

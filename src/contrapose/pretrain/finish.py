@@ -9,7 +9,6 @@ from contrapose.encoder.own_language_model import OwnLanguageModel
 from contrapose.ledger import record
 from contrapose.pretrain.step import PART
 from contrapose.storage.durable import write_text
-from contrapose.train.finish import rows_per_second, seconds_of
 from contrapose.train.run_folder import read_record, read_rows
 from contrapose.train.session import Session
 from contrapose.train.track import strict_json
@@ -18,7 +17,7 @@ from contrapose.train.track import strict_json
 METHOD = "masked-language-modelling"
 
 
-def finish(session: Session, began: float) -> None:
+def finish(session: Session) -> None:
     """Export the last weights with their head and write the summary. Harmless to repeat."""
     settings, first = session.settings, session.processes.is_first
     summary: dict[str, Any] = {
@@ -33,7 +32,7 @@ def finish(session: Session, began: float) -> None:
         "corpus_fingerprint": session.corpus.fingerprint,
         "rows_quarantined": session.corpus.statistics.quarantined,
         "precision": session.precision,
-        "rows_per_second": rows_per_second(session),
+        "rows_per_second": session.timings.rows_per_second(settings.training.batch_size),
         "start_fingerprint": read_record(session.folder)["model"],
         "fingerprint": session.encoder.fingerprint(),
     }
@@ -41,11 +40,11 @@ def finish(session: Session, began: float) -> None:
         encoder = session.encoder.eval()
         encoder.use_attention("sdpa")
         head = cast("OwnLanguageModel", session.objective.parts[PART].language_model)
-        summary |= seconds_of(session, began)
+        summary |= session.timings.summary()
         card = pretraining_card(encoder, summary, corpus=", ".join(settings.data.corpus))
         with session.listener.task("writing the model"):
             encoder.save(session.folder / "model", card, provenance=summary, language_head=head)
-        summary |= seconds_of(session, began)
+        summary |= session.timings.summary()
         write_text(session.folder / "summary.json", strict_json(summary) + "\n")
         record(
             "run",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
@@ -17,22 +16,16 @@ from contrapose.objectives.catalogue import recipe
 from contrapose.pretrain.held_out import HeldOutWords
 from contrapose.pretrain.settings import PretrainSettings, with_fitting_warmup
 from contrapose.pretrain.step import PART, forward_backward
-from contrapose.selection.budget import EvaluationPlan
+from contrapose.selection.budget import TRAINING_COST, EvaluationPlan
 from contrapose.train.batches import Batches
-from contrapose.train.beginning import begin, num_steps_of, read_corpus, write_or_restore
-from contrapose.train.modules import module_tree, trainable
-from contrapose.train.optimizer import make_optimizer
+from contrapose.train.beginning import begin, num_steps_of, read_corpus, session_of, write_or_restore
+from contrapose.train.modules import module_tree
 from contrapose.train.preflight import Cleared
-from contrapose.train.progress import Progress
-from contrapose.train.session import Session
+from contrapose.train.session import Looks, Model, Session, Texts
 from contrapose.train.settings import steps_of
-from contrapose.train.step import StepPlan
-from contrapose.train.track import MetricsLog
 
 #: Steps between two looks at held-out text, where a run is longer than that.
 EVALUATION_INTERVAL = 1_000
-#: A training step on a token costs about as much as so many encodings of it.
-TRAINING_COST = 3.0
 
 
 class EveryColumn(TextPart):
@@ -48,11 +41,16 @@ class EveryColumn(TextPart):
 
 
 def prepare(
-    settings: PretrainSettings, cleared: Cleared, *, resume: bool, listener: Listener, stack: ExitStack
+    settings: PretrainSettings,
+    cleared: Cleared,
+    *,
+    began: float,
+    resume: bool,
+    listener: Listener,
+    stack: ExitStack,
 ) -> Session:
     """Check everything, build the corpus, load or draw encoder and head, and go back to the newest checkpoint."""
-    began = time.perf_counter()
-    begun = begin(settings, cleared, resume=resume, listener=listener, stack=stack)
+    begun = begin(settings, cleared, began=began, resume=resume, listener=listener, stack=stack)
     training, masking, scratch = settings.training, settings.masking, settings.scratch.asked_for
     made = recipe(
         "simcse", [PART], {"mlm_weight": 1.0, "mlm_rate": masking.mask_rate, "language_head": "any"}
@@ -67,7 +65,7 @@ def prepare(
             seed=training.seed,
             bf16=begun.bf16,
         ).to(begun.device)
-    corpus, rows, held_out = read_corpus(begun, settings, cleared, listener)
+    corpus, rows, held_out = read_corpus(begun, settings, cleared)
     batches = Batches(
         corpus,
         rows,
@@ -77,7 +75,7 @@ def prepare(
         mask_repeats=False,
     )
     settings = with_fitting_warmup(settings, steps_of(settings, len(rows)))
-    training, num_steps = settings.training, num_steps_of(settings, len(rows))
+    num_steps = num_steps_of(settings, len(rows))
     objective = made.build(width=encoder.width)
     objective.attach(
         Supplies(
@@ -86,8 +84,9 @@ def prepare(
     )
     protocol = TrainingProtocol()
     modules = module_tree(encoder, objective, protocol=protocol).to(begun.device)
-    words = (
-        HeldOutWords(
+    words = None
+    if len(held_out):
+        words = HeldOutWords(
             corpus.take(held_out),
             objective,
             max_length=training.max_length,
@@ -95,69 +94,37 @@ def prepare(
             seed=training.seed,
             listener=listener,
         )
-        if len(held_out)
-        else None
-    )
     looks = EvaluationPlan(
         rows=0 if words is None else len(words.texts),
         eval_every=settings.selection.eval_every or min(EVALUATION_INTERVAL, num_steps),
         shares=(),
     )
+    whose_head = "new" if head.is_new else "the model's own"
     facts = {
-        "rows": len(rows),
-        "held_out": len(held_out),
         "views": ",".join(corpus.columns),
-        "device": str(begun.device),
-        "precision": "bf16" if begun.bf16 else "fp32",
-        "account": corpus.statistics.lines(),
         "eval_every": looks.eval_every,
         "evaluations": 0 if words is None else looks.num_evaluations(num_steps),
         "look_in_steps": _cost_in_steps(words, encoder, batches, training.max_length),
-        "language_head": "new" if head.is_new else "the model's own",
+        "language_head": whose_head,
         "loss_of": "held-out loss",
         "lines": [
-            f"{len(rows):,} rows to train on, {len(held_out):,} held out; {begun.device}, "
-            f"{'bf16' if begun.bf16 else 'fp32'}",
-            f"{masking.mask_rate:.0%} of the words are hidden at every step; the masked-language head is "
-            + ("new" if head.is_new else "the model's own"),
+            f"{len(rows):,} rows to train on, {len(held_out):,} held out; {begun.device}, {begun.precision}",
+            f"{masking.mask_rate:.0%} of the words are hidden at every step; the masked-language head is {whose_head}",
         ],
     }
-    session = Session(
-        settings=settings,
-        recipe=made,
-        folder=begun.folder,
-        corpus=corpus,
-        batches=batches,
-        views=EveryColumn.name,
-        encoder=encoder,
-        objective=objective,
-        protocol=protocol,
-        refreshed_texts=None,
-        modules=modules,
-        optimizer=make_optimizer(trainable(modules), training),
-        monitor=words,
-        criterion=None,
-        plan=StepPlan(
-            seed=training.seed,
-            max_length=training.max_length,
-            bf16=begun.bf16,
-            processes=begun.processes,
-            needs=objective.needs,
-            num_steps=num_steps,
-        ),
+    session = session_of(
+        begun,
+        settings,
+        made,
+        texts=Texts(corpus=corpus, held_out=held_out, batches=batches, views=EveryColumn.name),
+        model=Model(encoder=encoder, objective=objective, protocol=protocol, modules=modules),
+        looks=Looks(monitor=words, criterion=None, plan=looks),
         num_steps=num_steps,
-        looks=looks,
-        listener=listener,
-        metrics=MetricsLog(
-            begun.folder, tensorboard=settings.saving.tensorboard and begun.processes.is_first
-        ),
-        processes=begun.processes,
-        progress=Progress(),
         facts=facts,
         forward_backward=forward_backward,
     )
     write_or_restore(session, {}, begun, resume=resume)
-    session.tell_preparation(began, 0.0)
+    session.timings.prepared(session.progress.step, looking=0.0)
     return session
 
 

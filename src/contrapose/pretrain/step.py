@@ -42,7 +42,7 @@ class HiddenWordsResult:
     loss: HiddenWords
     views: Views
 
-    def what_is_not_finite(self) -> str:
+    def problem(self) -> str:
         return "" if torch.isfinite(self.loss.total) else "the loss of the hidden words is not finite"
 
 

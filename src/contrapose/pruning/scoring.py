@@ -19,6 +19,7 @@ from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor, nn
 
+from contrapose.encoder.by_length import groups_on
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import ContraposeError, CorruptCheckpoint, StorageError, UsageError
 from contrapose.listening import Listener
@@ -28,7 +29,6 @@ from contrapose.storage.durable import remove_tree, verify_tree, write_json, wri
 from contrapose.storage.locks import LOCK_NAME
 from contrapose.storage.staging import locked_folder
 from contrapose.train.batches import Batches
-from contrapose.train.chunks import CPU_GROUPS, GPU_GROUPS
 from contrapose.train.inspecting import gradient_of_measure
 from contrapose.train.modules import trainable
 from contrapose.train.step import StepPlan, tokenize
@@ -120,7 +120,7 @@ def score_weights(
     step_plan = StepPlan(
         seed=plan.seed,
         max_length=plan.max_length,
-        num_groups=CPU_GROUPS if on_cpu else GPU_GROUPS,
+        num_groups=groups_on(encoder.device),
         bf16=plan.bf16,
     )
     with (

@@ -166,10 +166,12 @@ def _train(settings: RunSettings, *, resume: bool, listener: Listener) -> Run:
     from contrapose.train.prepare import prepare
 
     with ExitStack() as stack:
-        session: Session = prepare(settings, cleared, resume=resume, listener=listener, stack=stack)
+        session: Session = prepare(
+            settings, cleared, began=began, resume=resume, listener=listener, stack=stack
+        )
         stack.callback(session.metrics.close)
         loop.run(session)
-        finish(session, began)
+        finish(session)
         return Run(session.folder)
 
 

@@ -1,8 +1,9 @@
 """Batch number n as a pure function of (seed, n): what a resumed run needs, and no more.
 
 The rows of a batch are exactly what a uniform shuffle of each epoch gives: batching by length happens *inside* the
-batch (see ``chunks.py``), so which rows meet as negatives is not biased by their length. There is no short last batch:
-a step that crosses the end of an epoch takes its rest from the next one, and repeated texts are masked by identity.
+batch (``encoder/by_length.py``), so which rows meet as negatives is not biased by their length. There is no short last
+batch: a step that crosses the end of an epoch takes its rest from the next one, and repeated texts are masked by
+identity.
 """
 
 from __future__ import annotations

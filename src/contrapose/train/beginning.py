@@ -1,4 +1,4 @@
-"""How every run begins, whatever it trains: processes, the folder, the device, the corpus; and how it goes on."""
+"""How every run begins, whatever it trains: processes, folder, device, corpus and session; and how it goes on."""
 
 from __future__ import annotations
 
@@ -6,43 +6,66 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from contrapose.data.corpus import Corpus
+from contrapose.encoder.by_length import groups_on
 from contrapose.errors import UsageError
 from contrapose.listening import Listener
+from contrapose.objectives.configured import ConfiguredMethod
 from contrapose.seeds import derive
 from contrapose.train.claim import claim
 from contrapose.train.corpus_copy import build, corpus_copy_of, make_good
 from contrapose.train.distributed import ProcessGroup
 from contrapose.train.environment import pick_device, pick_precision
 from contrapose.train.launch import launched
+from contrapose.train.modules import trainable
+from contrapose.train.optimizer import make_optimizer
 from contrapose.train.preflight import Cleared, has_record
+from contrapose.train.progress import Progress
 from contrapose.train.records import lengthen, write_down
 from contrapose.train.resume import check_precision, check_settings
-from contrapose.train.session import Session, restore_latest_checkpoint
+from contrapose.train.saving import restore_latest
+from contrapose.train.session import ForwardBackward, Looks, Model, Session, Texts
 from contrapose.train.settings import RunSettings, run_folder, steps_of
+from contrapose.train.step import StepPlan, forward_backward
+from contrapose.train.timings import Timings
+from contrapose.train.track import MetricsLog
 
 
 @dataclass(frozen=True, kw_only=True)
 class Begun:
     """folder: the run's, which is ours; goes_on: it was begun earlier; device, bf16: where and how it computes."""
 
+    listener: Listener
+    timings: Timings
     folder: Path
     processes: ProcessGroup
     goes_on: bool
     device: torch.device
     bf16: bool
 
+    @property
+    def precision(self) -> str:
+        return "bf16" if self.bf16 else "fp32"
+
 
 def begin(
-    settings: RunSettings, cleared: Cleared, *, resume: bool, listener: Listener, stack: ExitStack
+    settings: RunSettings,
+    cleared: Cleared,
+    *,
+    began: float,
+    resume: bool,
+    listener: Listener,
+    stack: ExitStack,
 ) -> Begun:
     """Choose the device, join the others, claim the folder, compare the settings with the start's where a run goes on.
 
-    What must be released at the end (the run's lock, the process group) is pushed on ``stack``.
+    began: when the call for the run came. What must be released at the end (the run's lock, the process group) is
+    pushed on ``stack``.
     """
     folder = run_folder(settings)
     device = pick_device(settings.training.device, launched().local_rank)
@@ -59,15 +82,23 @@ def begin(
         check_precision(folder, "bf16" if bf16 else "fp32")
     if goes_on and processes.is_first:
         make_good(folder, settings, cleared, listener)
-    return Begun(folder=folder, processes=processes, goes_on=goes_on, device=device, bf16=bf16)
+    return Begun(
+        folder=folder,
+        processes=processes,
+        goes_on=goes_on,
+        device=device,
+        bf16=bf16,
+        listener=listener,
+        timings=Timings(folder, began=began, writes=processes.is_first),
+    )
 
 
 def read_corpus(
-    begun: Begun, settings: RunSettings, cleared: Cleared, listener: Listener
+    begun: Begun, settings: RunSettings, cleared: Cleared
 ) -> tuple[Corpus, np.ndarray, np.ndarray]:
     """The run's own copy of its corpus, the rows to train on, and those that are held out, a tenth at most."""
     if not begun.goes_on and begun.processes.is_first:
-        build(begun.folder, settings, cleared, listener)
+        build(begun.folder, settings, cleared, begun.listener)
     begun.processes.wait()
     corpus = Corpus.open(corpus_copy_of(begun.folder))
     held_out_rows = min(settings.data.held_out_rows, len(corpus) // 10)
@@ -86,13 +117,77 @@ def num_steps_of(settings: RunSettings, num_rows: int) -> int:
     return num_steps
 
 
+def session_of(
+    begun: Begun,
+    settings: RunSettings,
+    made: ConfiguredMethod,
+    *,
+    texts: Texts,
+    model: Model,
+    looks: Looks,
+    num_steps: int,
+    facts: Mapping[str, Any],
+    forward_backward: ForwardBackward = forward_backward,
+) -> Session:
+    """The session of a run, before its first step. facts: what the listener is told beside what every run tells."""
+    training, needs = settings.training, model.objective.needs
+    return Session(
+        settings=settings,
+        recipe=made,
+        folder=begun.folder,
+        corpus=texts.corpus,
+        batches=texts.batches,
+        views=texts.views,
+        encoder=model.encoder,
+        objective=model.objective,
+        protocol=model.protocol,
+        modules=model.modules,
+        optimizer=make_optimizer(trainable(model.modules), training),
+        monitor=looks.monitor,
+        criterion=looks.criterion,
+        plan=StepPlan(
+            seed=training.seed,
+            max_length=training.max_length,
+            num_groups=training.length_groups or groups_on(begun.device),
+            chunk_size=training.chunk_size,
+            bf16=begun.bf16,
+            processes=begun.processes,
+            needs=needs,
+            companions=model.companions,
+            num_steps=num_steps,
+            labels_N=None if texts.labels is None else texts.labels.class_N,
+        ),
+        precision=begun.precision,
+        refreshed_texts=texts.refreshed,
+        num_steps=num_steps,
+        looks=looks.plan,
+        listener=begun.listener,
+        metrics=MetricsLog(
+            begun.folder, tensorboard=settings.saving.tensorboard and begun.processes.is_first
+        ),
+        timings=begun.timings,
+        processes=begun.processes,
+        progress=Progress(),
+        facts={
+            "rows": len(texts.batches.rows),
+            "held_out": len(texts.held_out),
+            "views": texts.views,
+            "device": str(begun.device),
+            "precision": begun.precision,
+            "account": texts.corpus.statistics.lines(),
+            **facts,
+        },
+        forward_backward=forward_backward,
+    )
+
+
 def write_or_restore(session: Session, beside: Mapping[str, str], begun: Begun, *, resume: bool) -> None:
     """Write down what a continuation is compared with; or compare, and go back to the newest checkpoint."""
     first = begun.processes.is_first
     if first:
         write_down(session, beside, goes_on=begun.goes_on)
     if resume:
-        restore_latest_checkpoint(session)
+        restore_latest(session)
     if begun.goes_on and first:
         lengthen(session)
 

@@ -19,13 +19,13 @@ import torch
 from torch import Tensor, nn
 
 from contrapose.contract import Companion, key_of
+from contrapose.encoder.by_length import length_groups
 from contrapose.encoder.encode import distinct_texts
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.frozen import FrozenNetwork
 from contrapose.encoder.stillness import at_rest
 from contrapose.seeds import seeded
 from contrapose.train.batches import Batch
-from contrapose.train.chunks import length_groups
 from contrapose.train.distributed import ProcessGroup
 
 #: Texts per forward pass: no gradient is kept, so this bounds the memory and changes no result.

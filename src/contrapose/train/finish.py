@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,17 +22,18 @@ from contrapose.storage.durable import write_text
 from contrapose.train import checkpoint as checkpoints
 from contrapose.train.labels import held_out_accuracy
 from contrapose.train.prepare import load_encoder
-from contrapose.train.run_folder import read_record, read_rows
-from contrapose.train.session import Session, restore
+from contrapose.train.run_folder import read_record
+from contrapose.train.saving import restore
+from contrapose.train.session import Session
 from contrapose.train.settings import run_folder
-from contrapose.train.track import seconds_by_part, strict_json
+from contrapose.train.track import strict_json
 
 
-def finish(session: Session, began: float) -> None:
-    """Export the chosen weights and write the summary. Harmless to repeat. ``began``: when the call for it all came."""
+def finish(session: Session) -> None:
+    """Export the chosen weights and write the summary. Harmless to repeat."""
     chosen = _choose(session)
     classified = held_out_accuracy(session)
-    with session.timed("blending"):
+    with session.timings.timed("blending", session.progress.step):
         blending, verdict = _against_the_start(session)
     models = {
         "start_fingerprint": read_record(session.folder)["model"],
@@ -44,7 +44,7 @@ def finish(session: Session, began: float) -> None:
         verdict = pretrained_kept(verdict, session.views, blending, name)
     summary = {
         **_summary(session, chosen),
-        **seconds_of(session, began),
+        **session.timings.summary(),
         **classified,
         **blending,
         **models,
@@ -82,7 +82,7 @@ def finish(session: Session, began: float) -> None:
         )
         with session.listener.task("writing the model"):
             encoder.save(run_folder(session.settings) / "model", card, provenance=summary)
-        summary |= seconds_of(session, began)
+        summary |= session.timings.summary()
         write_text(session.folder / "summary.json", strict_json(summary) + "\n")
         settings = session.settings.model_dump(mode="json")
         record("run", {"folder": str(session.folder.resolve()), "summary": summary, "settings": settings})
@@ -133,18 +133,6 @@ def _choose(session: Session) -> int:
     return best
 
 
-def seconds_of(session: Session, began: float) -> dict[str, float]:
-    """From the beginning of the run until now, in all of its processes, and what each part of that took."""
-    parts = seconds_by_part(_timings(session))
-    whole = session.earlier + time.perf_counter() - began
-    return {"seconds": round(whole, 1), **{name: round(taken, 1) for name, taken in parts.items()}}
-
-
-def _timings(session: Session) -> list[dict[str, Any]]:
-    path = session.metrics.timings_path
-    return read_rows(path) if path.exists() else []
-
-
 def _summary(session: Session, chosen: int) -> dict[str, Any]:
     progress = session.progress
     return {
@@ -165,15 +153,8 @@ def _summary(session: Session, chosen: int) -> dict[str, Any]:
         "corpus_fingerprint": session.corpus.fingerprint,
         "rows_quarantined": session.corpus.statistics.quarantined,
         "precision": session.precision,
-        "rows_per_second": rows_per_second(session),
+        "rows_per_second": session.timings.rows_per_second(session.settings.training.batch_size),
     }
-
-
-def rows_per_second(session: Session) -> float | None:
-    """The batch size over the median of the steps' times."""
-    times = sorted(row["seconds"] for row in _timings(session) if "seconds" in row)
-    median = times[len(times) // 2] if times else None
-    return round(session.settings.training.batch_size / median, 1) if median else None
 
 
 def _numbers(summary: Mapping[str, Any]) -> list[dict[str, Any]]:

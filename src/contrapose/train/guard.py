@@ -26,7 +26,7 @@ def what_is_not_finite(
     sound = torch.isfinite(result.loss.total) & torch.isfinite(grad_norm)
     if bool(sound):
         return ""
-    if words := result.what_is_not_finite():
+    if words := result.problem():
         return words
     names = [name for name, p in parameters if p.grad is not None and not torch.isfinite(p.grad).all()]
     return f"the gradient is not finite in {len(names)} tensors ({', '.join(names[:3])})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -13,8 +13,10 @@ from contrapose.contract import Needs, first_texts
 from contrapose.data.corpus import Corpus
 from contrapose.errors import UsageError
 from contrapose.regularizers.classifier import Classifier
-from contrapose.train.session import Session
 from contrapose.train.settings import RunSettings
+
+if TYPE_CHECKING:
+    from contrapose.train.session import Session
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from contrapose.selection.criterion import Criterion, Monitor
 
 
 def evaluate_pretrained(
-    monitor: Monitor | None, looks: EvaluationPlan, encoder: Encoder, listener: Listener, *, bf16: bool
+    monitor: Monitor | None, looks: EvaluationPlan, encoder: Encoder, precision: str, listener: Listener
 ) -> float:
     """Measure the model as it is before the first step, the baseline of all that follows; the seconds it took."""
     if monitor is None:
@@ -20,7 +20,7 @@ def evaluate_pretrained(
     monitor.keep(looks.rows)
     with listener.task("evaluating the pretrained model"), encoder.in_mode(training=False):
         began = time.perf_counter()
-        monitor.begin(encoder, "bf16" if bf16 else "fp32")
+        monitor.begin(encoder, precision)
         return time.perf_counter() - began
 
 

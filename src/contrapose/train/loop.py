@@ -18,7 +18,6 @@ import torch
 
 from contrapose.errors import Interrupted
 from contrapose.selection.criterion import is_better
-from contrapose.train import checkpoint as checkpoints
 from contrapose.train.gradients import clear_gradients
 from contrapose.train.guard import CollapseAlarm, SkipCounter, what_is_not_finite
 from contrapose.train.inspecting import inspect
@@ -27,11 +26,11 @@ from contrapose.train.optimizer import (
     clip,
     gradient_norm,
     learning_rate,
-    optimizer_tensors,
     set_learning_rate,
 )
 from contrapose.train.prefetcher import Prefetcher
 from contrapose.train.refreshing import refresh
+from contrapose.train.saving import save, save_once
 from contrapose.train.session import Session
 from contrapose.train.signals import StopRequest
 from contrapose.train.step import Computed, TokenizedBatch
@@ -161,7 +160,7 @@ def _log(session: Session, row: dict[str, Any], began: float) -> None:
     seconds = time.perf_counter() - began
     if session.processes.is_first:
         session.metrics.write(row)
-        session.metrics.write_timing({"step": row["step"], "seconds": round(seconds, 4)})
+    session.timings.stepped(row["step"], seconds)
     session.listener.stepped(row["step"], {**row, "seconds": seconds})
 
 
@@ -170,7 +169,7 @@ def _evaluate(session: Session) -> bool:
     progress, monitor = session.progress, session.monitor
     if monitor is None:
         return False
-    with session.encoder.in_mode(training=False), session.timed("looking"):
+    with session.encoder.in_mode(training=False), session.timings.timed("looking", progress.step):
         scores = monitor.measure(session.encoder, session.precision)
     scores = {**scores, "score": session.processes.of_first(scores["score"], session.encoder.device)}
     if progress.step == 0:
@@ -196,32 +195,3 @@ def _set_mode(session: Session) -> None:
     session.objective.train()
     slow_fused = session.encoder.device.type == "cpu" and session.encoder.dropout_probability() > 0
     session.encoder.use_attention("eager" if slow_fused else "sdpa")
-
-
-def save_once(session: Session) -> None:
-    """Write a checkpoint of this step, unless there is one already, or nothing that could be lost."""
-    progress, processes = session.progress, session.processes
-    saved = checkpoints.steps_saved(session.checkpoints)[-1:]
-    # The first process alone decides: another that looks later would find what the first has just written.
-    due = processes.is_first and progress.step not in (0, *saved)
-    if processes.any(due, session.encoder.device):
-        save(session)
-
-
-def save(session: Session) -> None:
-    """Write a checkpoint, then delete those that are no longer needed."""
-    with session.timed("saving"):
-        if session.processes.is_first:
-            session.metrics.sync()
-            checkpoints.save(
-                session.checkpoints,
-                checkpoints.Checkpoint(
-                    step=session.progress.step,
-                    modules=session.modules.state_dict(),
-                    optimizer=optimizer_tensors(session.optimizer, trainable(session.modules)),
-                    state={key: value for key, value in session.progress.to_state().items() if key != "step"},
-                ),
-            )
-            keep, best = session.settings.saving.keep, session.progress.best_step
-            checkpoints.prune(session.checkpoints, keep=keep, best_step=best)
-        session.processes.wait()

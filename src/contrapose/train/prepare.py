@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import nn
 
-from contrapose.contract import RunOutline
+from contrapose.contract import RunOutline, TrainingProtocol
 from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.views import require_dropout, view_cosine
@@ -17,26 +17,29 @@ from contrapose.errors import UsageError
 from contrapose.listening import Listener
 from contrapose.objectives.catalogue import recipe
 from contrapose.objectives.configured import ConfiguredMethod
+from contrapose.objectives.objective import Objective
 from contrapose.selection.cost_of_looks import evaluations_of_run
 from contrapose.selection.criterion import choose_criterion
 from contrapose.train.batches import Batches
-from contrapose.train.beginning import begin, num_steps_of, read_corpus, write_or_restore
-from contrapose.train.chunks import CPU_GROUPS, GPU_GROUPS
+from contrapose.train.beginning import (
+    Begun,
+    begin,
+    num_steps_of,
+    read_corpus,
+    session_of,
+    write_or_restore,
+)
 from contrapose.train.labels import check_label_column, read_labels
 from contrapose.train.looks import evaluate_pretrained, facts_of_looks
 from contrapose.train.modules import module_tree, trainable
-from contrapose.train.optimizer import make_optimizer
 from contrapose.train.preflight import Cleared
-from contrapose.train.prepared_texts import attach_prepared, take_prepared
-from contrapose.train.progress import Progress
+from contrapose.train.prepared_texts import Preparation, attach_prepared, take_prepared
 from contrapose.train.refreshed_texts import RefreshedTexts
 from contrapose.train.resume import check_method_file, looked_at_before
-from contrapose.train.session import Session
+from contrapose.train.session import Looks, Model, Session, Texts
 from contrapose.train.settings import RunSettings, run_folder
-from contrapose.train.step import StepPlan
 from contrapose.train.steps_together import after_whole_ones, check_steps_together
-from contrapose.train.supplies import check_views, load_beside, supply
-from contrapose.train.track import MetricsLog
+from contrapose.train.supplies import Beside, check_views, load_beside, supply
 
 #: Texts that the cosine between two views is measured on before the first step.
 MEASURED_TEXTS = 64
@@ -45,145 +48,133 @@ IDENTICAL_VIEWS = 0.99999
 
 
 def prepare(
-    settings: RunSettings, cleared: Cleared, *, resume: bool, listener: Listener, stack: ExitStack
+    settings: RunSettings,
+    cleared: Cleared,
+    *,
+    began: float,
+    resume: bool,
+    listener: Listener,
+    stack: ExitStack,
 ) -> Session:
     """Check everything, build the corpus, load the encoder, and go back to the newest checkpoint where resuming.
 
-    cleared: what :func:`contrapose.train.preflight.preflight` found. What must be released at the end (the run's lock,
-    the process group) is pushed on ``stack``.
+    cleared: what :func:`contrapose.train.preflight.preflight` found; began: when the call for the run came. What must
+    be released at the end (the run's lock, the process group) is pushed on ``stack``.
     """
-    began = time.perf_counter()
     method = settings.method
     made = recipe(method.name, method.parts, method.hyperparameters, views=settings.data.views)
     if resume:
         check_method_file(run_folder(settings), made.file_sha256)
     check_label_column(settings, made.needs)
     settings = _without_blend(_with_all_hyperparameters(settings, made), made)
-    begun = begin(settings, cleared, resume=resume, listener=listener, stack=stack)
-    folder, processes, device, bf16 = begun.folder, begun.processes, begun.device, begun.bf16
+    begun = begin(settings, cleared, began=began, resume=resume, listener=listener, stack=stack)
     with listener.task(f"loading {settings.encoder.model}"):
-        encoder = load_encoder(settings, made).to(device)
+        encoder = load_encoder(settings, made).to(begun.device)
         objective = made.build(width=encoder.width)
         beside = load_beside(objective.needs, settings, encoder)
-    corpus, rows, held_out = read_corpus(begun, settings, cleared, listener)
+    corpus, rows, held_out = read_corpus(begun, settings, cleared)
     num_steps = num_steps_of(settings, len(rows))
     protocol = made.protocol()
     protocol.run = _outline(encoder, corpus, num_steps, settings.training.batch_size)
     check_steps_together(protocol, settings, num_steps)
-    labels = read_labels(corpus) if objective.needs.labels else None
-    text_parts = made.text_parts(
-        corpus.columns, max_words=settings.training.max_length, token_ids=encoder.token_ids
-    )
-    views = ",".join(part.name for part in text_parts)
-    prepared = attach_prepared(
-        text_parts,
-        folder,
-        corpus,
-        rows,
+    preparation = Preparation(
+        folder=begun.folder,
+        corpus=corpus,
+        rows_N=rows,
         encoder=encoder,
-        precision="bf16" if bf16 else "fp32",
+        precision=begun.precision,
         method=made,
-        processes=processes,
+        processes=begun.processes,
         listener=listener,
     )
-    batches = Batches(
-        corpus,
-        rows,
-        batch_size=settings.training.batch_size,
-        text_parts=text_parts,
-        seed=settings.training.seed,
-        mask_repeats=settings.training.mask_repeats,
-    )
-    facts = {
-        "rows": len(rows),
-        "held_out": len(held_out),
-        "views": views,
-        "device": str(device),
-        "precision": "bf16" if bf16 else "fp32",
-        "account": corpus.statistics.lines(),
-        "temperature": getattr(made.hyperparameters, "temperature", None),
-        "companions": [companion.about for companion in objective.needs.companions],
-        "of_views": [line for part in text_parts for line in part.facts()],
-        **_measured_views(encoder, batches, settings),
-    }
-    names = batches.at(0).view_names
+    texts = _texts(preparation, settings, held_out)
+    measured = _measured_views(encoder, texts.batches, settings)
+    names = texts.batches.at(0).view_names
     check_views(objective.needs, names)
     made.refuse_ignored(names)
-    num_classes = None if labels is None else len(labels.names)
-    companions = supply(objective, beside, encoder, corpus, rows, settings.training.seed, num_classes)
-    take_prepared(
-        protocol,
-        folder,
-        corpus,
-        rows,
-        encoder=encoder,
-        precision="bf16" if bf16 else "fp32",
-        method=made,
-        seed=settings.training.seed,
-        processes=processes,
-        listener=listener,
+    model = _model(preparation, settings, objective, protocol, beside, texts)
+    looks = _looks(begun, settings, model, texts, num_steps)
+    facts = {
+        "temperature": getattr(made.hyperparameters, "temperature", None),
+        "companions": [companion.about for companion in objective.needs.companions],
+        "of_views": [line for part in texts.batches.text_parts for line in part.facts()],
+        **measured,
+        **facts_of_looks(looks.criterion, looks.plan, num_steps),
+    }
+    session = session_of(
+        begun, settings, made, texts=texts, model=model, looks=looks, num_steps=num_steps, facts=facts
     )
+    write_or_restore(session, beside.fingerprints, begun, resume=resume)
+    session.timings.prepared(session.progress.step, looking=looks.seconds)
+    return session
+
+
+def _texts(preparation: Preparation, settings: RunSettings, held_out: np.ndarray) -> Texts:
+    """The batches, of text parts that have what they ask for of the whole corpus."""
+    corpus, rows, made = preparation.corpus, preparation.rows_N, preparation.method
+    training, token_ids = settings.training, preparation.encoder.token_ids
+    labels = read_labels(corpus) if made.needs.labels else None
+    text_parts = made.text_parts(corpus.columns, max_words=training.max_length, token_ids=token_ids)
+    prepared = attach_prepared(text_parts, preparation)
+    refreshes = any(part.refresh_every is not None for part in text_parts)
+    return Texts(
+        corpus=corpus,
+        held_out=held_out,
+        batches=Batches(
+            corpus,
+            rows,
+            batch_size=training.batch_size,
+            text_parts=text_parts,
+            seed=training.seed,
+            mask_repeats=training.mask_repeats,
+        ),
+        views=",".join(part.name for part in text_parts),
+        labels=labels,
+        refreshed=RefreshedTexts(text_parts, prepared, corpus, rows) if refreshes else None,
+    )
+
+
+def _model(
+    preparation: Preparation,
+    settings: RunSettings,
+    objective: Objective,
+    protocol: TrainingProtocol,
+    beside: Beside,
+    texts: Texts,
+) -> Model:
+    """What is trained, with all that its parts and its protocol need."""
+    encoder, corpus, rows = preparation.encoder, preparation.corpus, preparation.rows_N
+    seed, num_classes = settings.training.seed, None if texts.labels is None else len(texts.labels.names)
+    companions = supply(objective, beside, encoder, corpus, rows, seed, num_classes)
+    take_prepared(protocol, preparation, seed=seed)
     others: dict[str, nn.Module] = {"companions": companions} if companions else {}
-    refreshed_texts = None
-    if any(part.refresh_every is not None for part in text_parts):
-        refreshed_texts = others["texts"] = RefreshedTexts(text_parts, prepared, corpus, rows)
-    modules = module_tree(encoder, objective, protocol=protocol, **others).to(device)
-    protocol.attach(trainable(modules), torch.from_numpy(rows), seed=settings.training.seed)
-    protocol.to(device)
-    criterion = choose_criterion(settings.selection, corpus, held_out, listener)
-    looks = evaluations_of_run(
+    if texts.refreshed is not None:
+        others["texts"] = texts.refreshed
+    modules = module_tree(encoder, objective, protocol=protocol, **others).to(encoder.device)
+    protocol.attach(trainable(modules), torch.from_numpy(rows), seed=seed)
+    protocol.to(encoder.device)
+    return Model(
+        encoder=encoder, objective=objective, protocol=protocol, modules=modules, companions=companions
+    )
+
+
+def _looks(begun: Begun, settings: RunSettings, model: Model, texts: Texts, num_steps: int) -> Looks:
+    """What chooses the checkpoint and how often that is asked; it has looked at the pretrained model."""
+    criterion = choose_criterion(settings.selection, texts.corpus, texts.held_out, begun.listener)
+    plan = evaluations_of_run(
         settings.selection,
         criterion,
-        encoder,
-        (text for view in batches.at(0).texts.values() for text in view),
+        model.encoder,
+        (text for view in texts.batches.at(0).texts.values() for text in view),
         max_length=settings.training.max_length,
         num_steps=num_steps,
     )
-    looks = after_whole_ones(looks, protocol)
-    if begun.goes_on and (before := looked_at_before(folder)) is not None:
+    plan = after_whole_ones(plan, model.protocol)
+    if begun.goes_on and (before := looked_at_before(begun.folder)) is not None:
         # A longer run may afford more rows, but scores of other rows are not those of the steps that were done.
-        looks = replace(looks, rows=min(looks.rows, before))
-    looking = evaluate_pretrained(criterion, looks, encoder, listener, bf16=bf16)
-    facts |= facts_of_looks(criterion, looks, num_steps)
-    groups = settings.training.length_groups or (CPU_GROUPS if device.type == "cpu" else GPU_GROUPS)
-    session = Session(
-        settings=settings,
-        recipe=made,
-        folder=folder,
-        corpus=corpus,
-        batches=batches,
-        views=views,
-        encoder=encoder,
-        objective=objective,
-        protocol=protocol,
-        modules=modules,
-        optimizer=make_optimizer(trainable(modules), settings.training),
-        monitor=criterion,
-        criterion=criterion,
-        plan=StepPlan(
-            seed=settings.training.seed,
-            max_length=settings.training.max_length,
-            num_groups=groups,
-            chunk_size=settings.training.chunk_size,
-            bf16=bf16,
-            processes=processes,
-            needs=objective.needs,
-            companions=companions,
-            num_steps=num_steps,
-            labels_N=None if labels is None else labels.class_N,
-        ),
-        refreshed_texts=refreshed_texts,
-        num_steps=num_steps,
-        looks=looks,
-        listener=listener,
-        metrics=MetricsLog(folder, tensorboard=settings.saving.tensorboard and processes.is_first),
-        processes=processes,
-        progress=Progress(),
-        facts=facts,
-    )
-    write_or_restore(session, beside.fingerprints, begun, resume=resume)
-    session.tell_preparation(began, looking)
-    return session
+        plan = replace(plan, rows=min(plan.rows, before))
+    seconds = evaluate_pretrained(criterion, plan, model.encoder, begun.precision, begun.listener)
+    return Looks(monitor=criterion, criterion=criterion, plan=plan, seconds=seconds)
 
 
 def _with_all_hyperparameters(settings: RunSettings, made: ConfiguredMethod) -> RunSettings:

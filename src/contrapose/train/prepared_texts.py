@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,29 +35,54 @@ from contrapose.train.row_vectors import row_vectors
 ABOUT = "about.json"
 
 
-def attach_prepared(
-    text_parts: Sequence[TextPart],
-    folder: Path,
-    corpus: Corpus,
-    rows_N: np.ndarray,
-    *,
-    encoder: Encoder,
-    precision: str,
-    method: ConfiguredMethod,
-    processes: ProcessGroup,
-    listener: Listener,
-) -> dict[str, dict[str, np.ndarray]]:
-    """Prepare the text parts that ask for it, unless that was done, and hand every one its arrays; those by its name.
+@dataclass(frozen=True, kw_only=True)
+class Preparation:
+    """What text parts and protocols prepare from, and where. The first process prepares, the others wait for it.
 
-    folder: of the run. The first process prepares, the others wait for it.
+    folder: of the run; rows_N: that may be trained on; encoder: pretrained, in its first weights
     """
+
+    folder: Path
+    corpus: Corpus
+    rows_N: np.ndarray
+    encoder: Encoder
+    precision: str
+    method: ConfiguredMethod
+    processes: ProcessGroup
+    listener: Listener
+
+    def encode(self, texts: Sequence[str]) -> Tensor:
+        vectors_ND = self.encoder.encode(
+            texts, normalize=False, precision=self.precision, progress=self.listener
+        )
+        return torch.from_numpy(vectors_ND)
+
+    def about(self) -> dict[str, Any]:
+        """All that decides the arrays."""
+        return {
+            "corpus": self.corpus.fingerprint,
+            "rows": hashlib.sha256(np.ascontiguousarray(self.rows_N, dtype="<i8").tobytes()).hexdigest(),
+            "model": self.encoder.fingerprint(),
+            "precision": self.precision,
+            "method": self.method.method.name,
+            "method_file": self.method.file_sha256,
+            "hyperparameters": self.method.hyperparameters.model_dump(mode="json"),
+        }
+
+
+def attach_prepared(
+    text_parts: Sequence[TextPart], preparation: Preparation
+) -> dict[str, dict[str, np.ndarray]]:
+    """Prepare text parts that ask for it, unless that was done, and hand every one its arrays; those by its name."""
+    folder, corpus, rows_N = preparation.folder, preparation.corpus, preparation.rows_N
+    encoder, precision = preparation.encoder, preparation.precision
+    processes, listener = preparation.processes, preparation.listener
     for part in text_parts:
         part.check(corpus, rows_N)
     asking = [part for part in text_parts if _overrides(part, "prepare") or _overrides(part, "refresh")]
     if not asking:
         return {}
-    about = _about(corpus, rows_N, encoder, precision, method)
-    encode = _encoding(encoder, precision, listener)
+    about = preparation.about()
     trees = {part.name: folder / "cache" / "text" / part.name for part in asking}
     for part in asking:
         if processes.is_first and not _is_there(trees[part.name], about):
@@ -71,7 +97,7 @@ def attach_prepared(
                     ) as vectors_ND:
                         arrays = _checked(what, part.refresh(corpus, rows_N, vectors_ND))
                 else:
-                    arrays = _checked(what, part.prepare(corpus, rows_N, encode))
+                    arrays = _checked(what, part.prepare(corpus, rows_N, preparation.encode))
                 _write(trees[part.name], about, arrays)
     processes.wait()
     prepared = {part.name: _read(trees[part.name]) for part in asking}
@@ -84,57 +110,18 @@ def _overrides(part: TextPart, verb: str) -> bool:
     return getattr(type(part), verb) is not getattr(TextPart, verb)
 
 
-def take_prepared(
-    protocol: TrainingProtocol,
-    folder: Path,
-    corpus: Corpus,
-    rows_N: np.ndarray,
-    *,
-    encoder: Encoder,
-    precision: str,
-    method: ConfiguredMethod,
-    seed: int,
-    processes: ProcessGroup,
-    listener: Listener,
-) -> None:
+def take_prepared(protocol: TrainingProtocol, preparation: Preparation, *, seed: int) -> None:
     """Prepare a protocol that asks for it, unless that was done, and hand it its arrays."""
     if type(protocol).prepare is TrainingProtocol.prepare:
         return
-    about = {
-        **_about(corpus, rows_N, encoder, precision, method),
-        "seed": seed,
-        "batch_size": protocol.run.batch_size,
-    }
-    tree = folder / "cache" / "protocol" / protocol.name
-    if processes.is_first and not _is_there(tree, about):
-        with listener.task(f"preparing the protocol '{protocol.name}'"):
-            prepared = protocol.prepare(corpus, rows_N, _encoding(encoder, precision, listener), seed=seed)
+    about = {**preparation.about(), "seed": seed, "batch_size": protocol.run.batch_size}
+    tree = preparation.folder / "cache" / "protocol" / protocol.name
+    if preparation.processes.is_first and not _is_there(tree, about):
+        with preparation.listener.task(f"preparing the protocol '{protocol.name}'"):
+            prepared = protocol.prepare(preparation.corpus, preparation.rows_N, preparation.encode, seed=seed)
             _write(tree, about, _checked(f"protocol '{protocol.name}'", prepared))
-    processes.wait()
+    preparation.processes.wait()
     protocol.take(_read(tree))
-
-
-def _encoding(encoder: Encoder, precision: str, listener: Listener) -> Callable[[Sequence[str]], Tensor]:
-    def encode(texts: Sequence[str]) -> Tensor:
-        vectors_ND = encoder.encode(texts, normalize=False, precision=precision, progress=listener)
-        return torch.from_numpy(vectors_ND)
-
-    return encode
-
-
-def _about(
-    corpus: Corpus, rows_N: np.ndarray, encoder: Encoder, precision: str, method: ConfiguredMethod
-) -> dict[str, Any]:
-    """All that decides the arrays."""
-    return {
-        "corpus": corpus.fingerprint,
-        "rows": hashlib.sha256(np.ascontiguousarray(rows_N, dtype="<i8").tobytes()).hexdigest(),
-        "model": encoder.fingerprint(),
-        "precision": precision,
-        "method": method.method.name,
-        "method_file": method.file_sha256,
-        "hyperparameters": method.hyperparameters.model_dump(mode="json"),
-    }
 
 
 def _is_there(tree: Path, about: Mapping[str, Any]) -> bool:

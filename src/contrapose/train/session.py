@@ -1,37 +1,78 @@
-"""A run in progress: its settings, what it is made of, where it stands, and the way back to a checkpoint."""
+"""A run in progress: its settings, what it is made of, and where it stands."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from contrapose.contract import TrainingProtocol
 from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
-from contrapose.errors import ResumeRefused
 from contrapose.listening import Listener
 from contrapose.objectives.configured import ConfiguredMethod
 from contrapose.objectives.objective import Objective
 from contrapose.selection.budget import EvaluationPlan
 from contrapose.selection.criterion import Criterion, Monitor
-from contrapose.train import checkpoint as checkpoints
 from contrapose.train.batches import Batches
+from contrapose.train.companions import Companions
 from contrapose.train.distributed import ProcessGroup
-from contrapose.train.modules import trainable
-from contrapose.train.optimizer import restore_optimizer
+from contrapose.train.labels import Labels
 from contrapose.train.progress import Progress
 from contrapose.train.refreshed_texts import RefreshedTexts
-from contrapose.train.run_folder import read_rows
 from contrapose.train.settings import RunSettings
 from contrapose.train.step import Computed, StepPlan, TokenizedBatch, forward_backward
-from contrapose.train.track import MetricsLog, seconds_by_part
+from contrapose.train.timings import Timings
+from contrapose.train.track import MetricsLog
+
+#: Loss and gradients of one batch.
+ForwardBackward = Callable[[Encoder, Objective, TokenizedBatch, StepPlan], Computed]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Texts:
+    """Where the batches of a run come from.
+
+    held_out: the rows of the corpus that are not trained on; views: the names of the text parts; labels: where the
+    method reads them; refreshed: what text parts learn of the corpus between steps, None where none does
+    """
+
+    corpus: Corpus
+    held_out: np.ndarray
+    batches: Batches
+    views: str
+    labels: Labels | None = None
+    refreshed: RefreshedTexts | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """What is trained, and what stands beside it. modules: all of that which learns or remembers, in one tree"""
+
+    encoder: Encoder
+    objective: Objective
+    protocol: TrainingProtocol
+    modules: nn.ModuleDict
+    companions: Companions | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looks:
+    """What is measured on held-out text along the run, and how often.
+
+    criterion: the monitor where it also chooses the checkpoint and judges the model; seconds: that the look before the
+    first step took
+    """
+
+    monitor: Monitor | None
+    criterion: Criterion | None
+    plan: EvaluationPlan
+    seconds: float = 0.0
 
 
 @dataclass
@@ -54,37 +95,20 @@ class Session:
     #: The same where it also chooses the checkpoint and judges the model.
     criterion: Criterion | None
     plan: StepPlan
+    #: "fp32" or "bf16": of the steps, and of what is encoded between them.
+    precision: str
     #: What text parts learn of the corpus between steps; None where none does.
     refreshed_texts: RefreshedTexts | None
     num_steps: int
     looks: EvaluationPlan
     listener: Listener
     metrics: MetricsLog
+    timings: Timings
     processes: ProcessGroup
     progress: Progress
     facts: dict[str, Any]
     #: Loss and gradients of one batch.
-    forward_backward: Callable[[Encoder, Objective, TokenizedBatch, StepPlan], Computed] = forward_backward
-    #: Seconds that the run took in the processes before this one, as far as they wrote them down.
-    earlier: float = 0.0
-
-    @contextmanager
-    def timed(self, part: str) -> Iterator[None]:
-        """Write down how long the block took, at the step where the run stands."""
-        began = time.perf_counter()
-        yield
-        self._write_seconds(**{part: time.perf_counter() - began})
-
-    def tell_preparation(self, began: float, looking: float) -> None:
-        """Count what earlier processes took, then write down what this one did since ``began``, before any step."""
-        if self.metrics.timings_path.exists():
-            self.earlier = sum(seconds_by_part(read_rows(self.metrics.timings_path)).values())
-        self._write_seconds(preparing=time.perf_counter() - began - looking, looking=looking)
-
-    def _write_seconds(self, **parts: float) -> None:
-        if self.processes.is_first:
-            seconds = {f"{part}_seconds": round(taken, 4) for part, taken in parts.items()}
-            self.metrics.write_timing({"step": self.progress.step, **seconds})
+    forward_backward: ForwardBackward = forward_backward
 
     @property
     def checkpoints(self) -> Path:
@@ -98,32 +122,3 @@ class Session:
     @property
     def eval_every(self) -> int:
         return self.looks.eval_every
-
-    @property
-    def precision(self) -> str:
-        return "bf16" if self.plan.bf16 else "fp32"
-
-
-def restore_latest_checkpoint(session: Session) -> None:
-    """Continue from the newest good checkpoint; from the beginning where there is none yet."""
-    saved = checkpoints.load_newest(session.checkpoints, session.listener.notice)
-    if saved is None:
-        if session.processes.is_first:
-            session.metrics.cut_after(-1)
-        session.listener.notice("no checkpoint yet: the run starts from its beginning")
-        return
-    restore(session, saved)
-    session.progress = Progress.from_state(saved.step, saved.state)
-    if session.processes.is_first:
-        session.metrics.cut_after(saved.step)
-
-
-def restore(session: Session, saved: checkpoints.Checkpoint) -> None:
-    """Put the modules and the optimizer of a checkpoint back."""
-    device = session.encoder.device
-    try:
-        session.modules.load_state_dict(saved.modules)
-        on_device = {name: tensor.to(device) for name, tensor in saved.optimizer.items()}
-        restore_optimizer(session.optimizer, trainable(session.modules), on_device)
-    except (RuntimeError, KeyError) as error:
-        raise ResumeRefused(f"the checkpoint does not fit this model: {error}") from None

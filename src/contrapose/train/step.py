@@ -11,24 +11,25 @@ The loss always sees a leaf, so one path serves one process and many, and gradie
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from contrapose.contract import Loss, Needs, Views, key_of
+from contrapose.contract import Loss, Needs, Views
+from contrapose.encoder.by_length import length_groups
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.templates import ids_of_views, without_bias
 from contrapose.seeds import seeded
-from contrapose.train.batch_tokens import tokens_of_batch
 from contrapose.train.batches import Batch
-from contrapose.train.chunks import length_groups
 from contrapose.train.companions import Companions, CompanionTexts
 from contrapose.train.distributed import ProcessGroup
 from contrapose.train.dropout import SeededDropout
 from contrapose.train.gradcache import encode_chunks, in_order, send_gradient
 from contrapose.train.gradients import sparse_lookups
+from contrapose.train.shares import backward_of_shares, beside_the_backbone
+from contrapose.train.views_of_batch import views_of_batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +69,8 @@ class Computed(Protocol):
     def loss(self) -> Measured: ...
     @property
     def views(self) -> Views: ...
-    def what_is_not_finite(self) -> str:
-        """In words, what of the step is not finite before the gradient of the weights; '' where all is."""
+    def problem(self) -> str:
+        """In words, what of the vectors, the loss and its own gradient is not finite; '' where all of it is."""
         ...
 
 
@@ -81,8 +82,8 @@ class StepResult:
     views: Views
     gradient_VBD: Tensor
 
-    def what_is_not_finite(self) -> str:
-        """In words, where the first number that is none stands, before any weight: '' where there is none."""
+    def problem(self) -> str:
+        """In words, the first of embeddings, loss and their gradient that is not finite; '' where all are."""
         ids = self.views.row_ids
 
         def shown(rows: list[int]) -> str:
@@ -172,10 +173,10 @@ def _forward_backward(
     width = encoder.width * (1 + len(layers))
     own_VbD = in_order(pooled, chunks).view(num_views, -1, width)
     leaf_VBD = processes.gather_rows(own_VbD).requires_grad_()
-    views = _views(encoder, leaf_VBD, tokenized, plan)
+    views = views_of_batch(encoder, leaf_VBD, tokenized, plan)
     loss = cast("Loss", objective(views))
     if loss.shares and processes.size > 1:
-        loss = _backward_of_shares(loss, [leaf_VBD, *_beside_the_backbone(encoder, objective)], processes)
+        loss = backward_of_shares(loss, [leaf_VBD, *beside_the_backbone(encoder, objective)], processes)
     else:
         torch.autograd.backward(loss.total)
     gradient_VBD = cast("Tensor", leaf_VBD.grad)
@@ -184,62 +185,3 @@ def _forward_backward(
     # The head saw the whole batch in every process: its gradients are complete already.
     processes.sum_gradients(encoder.backbone.parameters())
     return StepResult(loss=loss, views=views, gradient_VBD=gradient_VBD)
-
-
-def _views(encoder: Encoder, leaf_VBD: Tensor, tokenized: TokenizedBatch, plan: StepPlan) -> Views:
-    """What the method sees: the vectors through the head, and beside them what it needs and nothing else."""
-    batch, needs, device = tokenized.batch, plan.needs, leaf_VBD.device
-    inner: list[Tensor] = []
-    pooled_VBD = leaf_VBD
-    if needs.layers:
-        pooled_VBD, *inner = torch.split(leaf_VBD, encoder.width, dim=-1)
-    by_name = dict(zip(batch.view_names, _projected(encoder, pooled_VBD).unbind(0), strict=True))
-    for layer, layer_VBD in zip(needs.layers, inner, strict=True):
-        names = [key_of(view, layer) for view in batch.view_names]
-        by_name |= dict(zip(names, _projected(encoder, layer_VBD).unbind(0), strict=True))
-    if needs.pooled:
-        names = [key_of(view, "pooled") for view in batch.view_names]
-        by_name |= dict(zip(names, pooled_VBD.unbind(0), strict=True))
-    if plan.companions is not None:
-        others = plan.companions.views(
-            batch, tokenized.companions, plan.seed, plan.processes, head=encoder.head
-        )
-        by_name |= {name: vectors.to(device) for name, vectors in others.items()}
-    return Views(
-        by_name=by_name,
-        text_ids={name: hashes.to(device) for name, hashes in batch.text_ids.items()},
-        row_ids=batch.row_ids,
-        labels=None if plan.labels_N is None else plan.labels_N[batch.row_ids].to(device),
-        tokens=tokens_of_batch(encoder, tokenized, plan.processes) if needs.tokens else {},
-        seed=plan.seed,
-        step=batch.step,
-        num_steps=plan.num_steps,
-    )
-
-
-def _projected(encoder: Encoder, vectors_VBD: Tensor) -> Tensor:
-    if encoder.head is None:
-        return vectors_VBD
-    # All views through the head at once: its batch norm sees the whole batch, as in training on one device.
-    projected_VBD: Tensor = encoder.head(vectors_VBD.flatten(0, 1)).view_as(vectors_VBD)
-    return projected_VBD
-
-
-def _beside_the_backbone(encoder: Encoder, objective: Callable[[Views], Any]) -> list[nn.Parameter]:
-    """The parameters that every process gives its gradient from the loss itself: of the head and of the parts."""
-    head = encoder.head.parameters() if encoder.head is not None else ()
-    own = objective.parameters() if isinstance(objective, nn.Module) else ()
-    return [parameter for parameter in (*head, *own) if parameter.requires_grad]
-
-
-def _backward_of_shares(loss: Loss, leaves: list[Tensor], processes: ProcessGroup) -> Loss:
-    """Terms of which each process has a share: their gradients are added up before those that all have in full."""
-    shares = [loss.terms[name] for name in sorted(loss.shares)]
-    torch.autograd.backward(torch.stack(shares).sum(), retain_graph=True)
-    processes.sum_gradients(leaves)
-    torch.autograd.backward(
-        torch.stack([v for name, v in loss.terms.items() if name not in loss.shares]).sum()
-    )
-    added_up = processes.sum(torch.stack(shares)).unbind(0)
-    terms = {**loss.terms, **dict(zip(sorted(loss.shares), added_up, strict=True))}
-    return replace(loss, terms=terms, total=torch.stack([v.detach() for v in terms.values()]).sum())

@@ -1,7 +1,8 @@
 """What a run writes down and tells: ``metrics.jsonl`` always, TensorBoard where asked, a listener for people.
 
 ``metrics.jsonl`` holds no times, so a resumed run writes the bytes of an uninterrupted one; times go to
-``timings.jsonl``. A number that is not finite is written as "NaN" or "Infinity": never hidden, and still JSON.
+``timings.jsonl`` (``timings.py``). A number that is not finite is written as "NaN" or "Infinity": never hidden, and
+still JSON.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,20 +53,23 @@ def _finite(value: Any) -> Any:
     return value
 
 
+def forget_after(path: Path, step: int) -> None:
+    """Keep the rows of a file, where there is one, up to those of ``step``."""
+    if path.exists():
+        rows = read_rows(path)
+        write_text(path, "".join(strict_json(row) + "\n" for row in rows if row["step"] <= step))
+
+
 class MetricsLog:
-    """Appends to ``metrics.jsonl`` and ``timings.jsonl`` of a run."""
+    """Appends to ``metrics.jsonl`` of a run."""
 
     def __init__(self, folder: Path, *, tensorboard: bool = False) -> None:
         self.path = folder / "metrics.jsonl"
-        self.timings_path = folder / "timings.jsonl"
         self._board = _summary_writer(folder / "tensorboard") if tensorboard else None
 
     def cut_after(self, step: int) -> None:
         """Forget what was written after the checkpoint that the run continues from."""
-        for path in (self.path, self.timings_path):
-            if path.exists():
-                rows = read_rows(path)
-                write_text(path, "".join(strict_json(row) + "\n" for row in rows if row["step"] <= step))
+        forget_after(self.path, step)
 
     def write(self, row: Mapping[str, Any]) -> None:
         append_line(self.path, strict_json(row))
@@ -86,9 +90,6 @@ class MetricsLog:
                 syscalls.calls.close(descriptor)
             syscalls.sync_folder(self.path.parent)
 
-    def write_timing(self, row: Mapping[str, Any]) -> None:
-        append_line(self.timings_path, strict_json(row))
-
     def close(self) -> None:
         if self._board is not None:
             self._board.close()
@@ -98,21 +99,6 @@ def require_tensorboard() -> None:
     """Raise MissingExtra where ``--tensorboard`` cannot be done; loads nothing."""
     if find_spec("tensorboard") is None:
         raise MissingExtra("--tensorboard", "tensorboard", "tensorboard")
-
-
-def seconds_by_part(timings: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """What each part of a run took, of the rows of timings.jsonl.
-
-    >>> seconds_by_part([{"step": 1, "seconds": 2.0}, {"step": 1, "looking_seconds": 1.0}, {"step": 2, "seconds": 2.0}])
-    {'training_seconds': 4.0, 'looking_seconds': 1.0}
-    """
-    seconds: dict[str, float] = {}
-    for row in timings:
-        for name, value in row.items():
-            if name.endswith("seconds") and isinstance(value, float | int):
-                part = "training_seconds" if name == "seconds" else name
-                seconds[part] = seconds.get(part, 0.0) + value
-    return seconds
 
 
 def _summary_writer(folder: Path) -> Any:

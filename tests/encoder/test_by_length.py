@@ -1,4 +1,4 @@
-"""Groups hold every text once, follow length, and keep to the chunk size."""
+"""Groups hold every text once, follow length, and keep to the size or the budget."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contrapose.train.chunks import SMALLEST_GROUP, length_groups
+from contrapose.encoder.by_length import SMALLEST_GROUP, length_batches, length_groups
 
 
 @given(
@@ -34,3 +34,14 @@ def test_small_batches_are_not_cut_for_speed() -> None:
 @pytest.mark.parametrize("chunk_size", [1, 3, 7, 8])
 def test_memory_goes_before_speed(chunk_size: int) -> None:
     assert len(length_groups(range(1, 9), 1, chunk_size)) == -(-8 // chunk_size)
+
+
+def test_batches_hold_every_text_once_within_the_budget() -> None:
+    lengths = np.random.default_rng(0).integers(1, 40, 300)
+    batches = list(length_batches(lengths.tolist(), 100))
+    assert sorted(np.concatenate(batches).tolist()) == list(range(300))
+    assert all(len(batch) * lengths[batch].max() <= 100 for batch in batches)
+    assert [lengths[batch].max() for batch in batches] == sorted(
+        (lengths[b].max() for b in batches), reverse=True
+    )
+    assert list(length_batches([], 100)) == []
