@@ -11,7 +11,9 @@ from contrapose.markdown_table import markdown_table
 
 
 def fields_table(title: str, fields: Mapping[str, Any]) -> list[str]:
-    """Every field of a model of pydantic in a line; ``title`` stands above their names."""
+    """Every field of a model of pydantic in a line, ``title`` above their names; a sentence where there are none."""
+    if not fields:
+        return [f"No {title}s."]
     rows = [
         (f"`{name}`", kind(field), default_of(field), cell(field.description or ""))
         for name, field in fields.items()
@@ -56,7 +58,7 @@ def default_of(field: Any) -> str:
         return "required"
     value = field.get_default(call_default_factory=True)
     if value is None or value == () or value == {}:
-        return ""
+        return "none"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from contrapose.contract import Loss, Method, Views, split_key
+from contrapose.contract import PREVIOUS, Loss, Method, Views, key_of, split_key
 from contrapose.objectives.catalogue import recipe
 from contrapose.objectives.objective import Objective
 from contrapose.testing.toys import beside, supplies, tokens
@@ -31,7 +31,12 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "hncse": {"num_mixtures": 8, "k": 3},
     "sscl": {"num_layers": 1},
     "ifnd": {"num_clusters": 4, "num_clusterings": 1, "accepted_share": 1.0},
+    "pnr": {"target_temperature": TEMPERATURE},
 }
+#: How far an earlier model's vectors lie from those of the trained one.
+DRIFT = 0.3
+#: Terms whose names are no words of a sentence.
+TERMS = {"targets": "target", "mlm": "masked-word", "replaced_tokens": "replaced-word"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,12 +129,17 @@ def _scored(method: str) -> tuple[Loss, Views]:
 
 
 def _with_needs(views: Views, meaning: Tensor, objective: Objective) -> Views:
-    """What is needed beside, as toys; companions say what the texts mean."""
+    """What is needed beside, as toys; companions say what texts mean, an earlier model nearly what this one says."""
     given = beside(views, objective.needs)
     said = {}
+    random = torch.Generator().manual_seed(SEED + 2)
     for companion in objective.needs.companions:
         for name in [name for name in given.by_name if split_key(name)[1] == companion.name]:
             width = given.by_name[name].shape[1]
+            if companion.name == PREVIOUS:
+                own = views.by_name[split_key(name)[0]]
+                said[name] = own + DRIFT * torch.randn(own.shape, generator=random, dtype=own.dtype)
+                continue
             said[name] = torch.nn.functional.pad(meaning, (0, width - WIDTH)).to(given.by_name[name].dtype)
     return given.with_views(**said)
 
@@ -179,9 +189,16 @@ def _table(title: str, loss: Loss, plain: Loss, scale: float) -> Panel:
 
 
 def _term(name: str, term: Tensor, views: Views) -> Panel:
-    """How a small step against the gradient of a term changes the cosines of anchors and positives."""
-    pair = [views.anchor, views.positive]
-    gradients = torch.autograd.grad(term, pair, retain_graph=True, allow_unused=True)
+    """How a small step against the gradient of a term changes cosines: of anchors and positives; or, where there is an
+    earlier model, of anchors and its vectors of them, which are what they are drawn to."""
+    target = key_of("anchor", PREVIOUS)
+    pair = [views.anchor, views.by_name.get(target, views.positive)]
+    gradients = [
+        torch.autograd.grad(term, vectors, retain_graph=True, allow_unused=True)[0]
+        if vectors.requires_grad
+        else None
+        for vectors in pair
+    ]
     before, after = (
         _cosines(
             *(
@@ -194,11 +211,11 @@ def _term(name: str, term: Tensor, views: Views) -> Panel:
     closer_BB = ((before - after) / STEP).detach()
     largest = closer_BB.abs().max().item()
     return Panel(
-        title=f"the term {name}" if largest > 1e-9 else f"the term {name}: nothing yet",
+        title=f"what the {TERMS.get(name, name)} term adds{'' if largest > 1e-9 else ': nothing yet'}",
         strength_BC=closer_BB,
         struck_BC=torch.zeros(ROWS, ROWS, dtype=torch.bool),
         moved_BC=torch.zeros(ROWS, ROWS, dtype=torch.bool),
-        blocks=[("batch", 0, ROWS)],
+        blocks=[(PREVIOUS if target in views.by_name else "batch", 0, ROWS)],
         scale=max(largest, 1e-9),
     )
 

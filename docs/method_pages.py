@@ -84,13 +84,14 @@ def overview(described: list[dict[str, Any]]) -> str:
     from contrapose.objectives.catalogue import all_parts
     from contrapose.objectives.hyperparameters import hyperparameters_of
     from contrapose.objectives.protocol_of_run import all_protocols
+    from contrapose.text.catalogue import all_text_parts
 
     lines = [
         "# Methods and their hyperparameters",
         "",
         "A method is an equation and the parts that it is made of. Any part can be added to any method that does not",
-        "have it yet: `--with mixed-negatives --set k=5`. `contrapose methods` prints what stands here, which is made",
-        "from the code by `make docs`.",
+        "have it yet, unless it says what it does not go with: `--with mixed-negatives --set k=5`. What stands here is",
+        "made from the code by `make docs`, and printed by `contrapose methods` and `contrapose methods --parts`.",
         "",
         methods_table(METHODS),
         "",
@@ -101,6 +102,14 @@ def overview(described: list[dict[str, Any]]) -> str:
     ]
     lines += [
         "",
+        "A text part makes the texts of the views: `--views` takes one by its name, or several with commas between.",
+        "A method that names text parts has them by itself; any other reads one text twice, or the columns of pairs.",
+        "",
+        *markdown_table(
+            ["text part, for `--views`", "views that it gives", "what it does"],
+            [(f"`{part.name}`", _listed(part.gives), part.idea) for part in all_text_parts().values()],
+        ),
+        "",
         "A protocol acts between the steps: `--with` takes it by its name as well, one for a run.",
         "",
         *markdown_table(
@@ -108,20 +117,19 @@ def overview(described: list[dict[str, Any]]) -> str:
             [(f"`{protocol.name}`", protocol.idea) for protocol in all_protocols().values()],
         ),
     ]
-    for part in all_parts().values():
-        lines += ["", f"## Part `{part.name}`", "", part.idea, ""]
-        lines += [f"Does not go with `{other}`: {reason}\n" for other, reason in _excluded(part).items()]
-        lines += fields_table("hyperparameter", hyperparameters_of(part).model_fields)
-    for protocol in all_protocols().values():
-        lines += ["", f"## Protocol `{protocol.name}`", "", protocol.idea, ""]
-        lines += [f"Does not go with `{other}`: {reason}\n" for other, reason in protocol.excludes.items()]
-        lines += fields_table("hyperparameter", hyperparameters_of(protocol).model_fields)
+    kinds = {"Part": all_parts(), "Text part": all_text_parts(), "Protocol": all_protocols()}
+    for kind, catalogue in kinds.items():
+        for part in catalogue.values():
+            lines += ["", f"## {kind} `{part.name}`", "", part.idea, ""]
+            lines += [f"Does not go with `{other}`: {reason}\n" for other, reason in _excluded(part).items()]
+            lines += fields_table("hyperparameter", hyperparameters_of(part).model_fields)
     return "\n".join(lines) + "\n"
 
 
 #: What docs/methods/NAME.notes.md may say, and where it stands on the page.
-PLAIN, WHEN, PUBLISHED, COMPARED, NEEDED = (
+PLAIN, COMMAND, WHEN, PUBLISHED, COMPARED, NEEDED = (
     "In plain words",
+    "Command",
     "When to use it",
     "Published results",
     "Compared with the published code",
@@ -133,7 +141,8 @@ ABOUT_PICTURE = (
     "anchor, a column what it is compared with, and the colour the gradient of the loss by their cosine. Sentences 0",
     "and 1 mean nearly the same, 2 and 3 are alike, 4 and 5 are one text. Of a further term the cosines are drawn that",
     "a small step against its gradient would change. Vectors and whatever is needed beside are toys; the temperature",
-    "is 0.15, since at 0.05 all but the hardest negatives would be too faint to be seen.",
+    "is 0.15, since at 0.05 all but the hardest negatives would be too faint to be seen. The deepest colour is the",
+    "strongest pair of each picture, and of each further term: depths are not compared between pictures.",
 )
 
 
@@ -155,11 +164,9 @@ def method_page(method: Mapping[str, Any]) -> str:
         method["idea"],
         "",
         *([notes.pop(PLAIN), ""] if PLAIN in notes else []),
-        paper + ", ".join(f"`{part}`" for part in method["parts"]) + ".",
+        paper + _listed(method["parts"]) + ".",
         "",
-        "```",
-        f"contrapose train notes.txt --method {name} --out runs/{name}",
-        "```",
+        notes.pop(COMMAND, f"```\ncontrapose train notes.txt --method {name} --out runs/{name}\n```"),
         *_section("The equation", *_equation(name), *_parts(method["parts"])),
         *_section("What it does to a batch", *picture),
         *_section(WHEN, notes.pop(WHEN, "")),
@@ -241,12 +248,18 @@ def _equation(name: str) -> list[str]:
 
 
 def _parts(names: Sequence[str]) -> list[str]:
-    """What the files of the method's parts say."""
+    """What the files of the method's parts, of vectors and of texts, say."""
     from contrapose.objectives.catalogue import all_parts
+    from contrapose.text.catalogue import all_text_parts
 
     lines: list[str] = []
-    for name in names:
-        if name in all_parts():
-            module = inspect.getmodule(all_parts()[name])
-            lines += ["", f"### Part `{name}`", "", markdown(inspect.getdoc(module) or "")]
+    for kind, catalogue in (("Part", all_parts()), ("Text part", all_text_parts())):
+        for name in names:
+            if name in catalogue:
+                module = inspect.getmodule(catalogue[name])
+                lines += ["", f"### {kind} `{name}`", "", markdown(inspect.getdoc(module) or "")]
     return lines
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

@@ -9,10 +9,12 @@ on dark pages alike.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 from method_effects import ROWS, Panel, effects_of
+from method_pages import group_of
 
 from contrapose.report.svg import element, words
 
@@ -20,8 +22,23 @@ FOLDER = "methods/pictures"
 CELL, GAP, TOP, LEFT, PANEL_GAP = 17, 10, 70, 34, 46
 #: The height of a line of words.
 LINE = 13
-#: Below a picture in which nothing changes.
-SAME_TABLE = "The table is SimCSE's: texts change, or what happens between steps."
+#: Below a picture in which nothing changes, and what changes instead; by what the method is about.
+SAME_TABLE = "The table is SimCSE's: this method acts {}."
+ACTS = {"protocol": "between the steps"}
+#: Origins of columns whose names are no words for them.
+NAMES = {
+    "batch": "positives",
+    "negative_1": "retrieved negatives",
+    "previous": "the earlier model's vectors",
+    "layer-2_anchor": "anchors, one layer below",
+    "layer-2_positive": "positives, one layer below",
+    "hard-negative-mixup": "mixed negatives",
+    "mixed": "mixed negatives",
+    "momentum_queue": "past anchors, by the slow copy",
+    "queue": "past positives",
+}
+#: The width of a letter above a block.
+LETTER = 6.5
 #: Columns of one origin that are drawn; a block may have many more.
 MOST_COLUMNS = 8
 #: A gradient below this share of the largest is drawn as none.
@@ -37,7 +54,8 @@ STYLE = (
 def picture_of(method: str) -> str:
     """The SVG of a method."""
     effects = effects_of(method)
-    return _drawn(method, effects.panels, SAME_TABLE if effects.is_simcse else "")
+    note = SAME_TABLE.format(ACTS.get(group_of(method), "on the texts")) if effects.is_simcse else ""
+    return _drawn(method, effects.panels, note)
 
 
 def _shown(count: int) -> int:
@@ -55,7 +73,7 @@ def _drawn(method: str, panels: Sequence[Panel], note: str = "") -> str:
         parts += _panel(panel, at, number == 0)
         at += max(_width(panel), 9.0 * len(panel.title)) + PANEL_GAP
     height = TOP + ROWS * CELL + 46
-    parts += _legend(TOP + ROWS * CELL + 26)
+    parts += _legend(TOP + ROWS * CELL + 26, mixed=any(panel.moved_BC.any() for panel in panels))
     if note:
         parts.append(words(note, LEFT, height, anchor="start"))
         height += LINE
@@ -74,7 +92,7 @@ def _panel(panel: Panel, left: float, numbered: bool) -> list[Any]:
     for origin, start, count in panel.blocks:
         shown = _shown(count)
         more = f" ({count})" if count > shown else ""
-        name = "positives" if origin == "batch" else origin.replace("_", " ")
+        name = NAMES.get(origin, origin.replace("_", " "))
         parts += _name(f"{name}{more}", x, shown * CELL, origin == "batch")
         for row in range(ROWS):
             for column in range(shown):
@@ -88,8 +106,9 @@ def _panel(panel: Panel, left: float, numbered: bool) -> list[Any]:
 
 
 def _name(name: str, x: float, width: float, first: bool) -> list[Any]:
-    """The name of a block above it; above a narrow block each of its words has a line of its own."""
-    lines = [name] if first or len(name) * 6.5 < width else name.replace("-", " ").split()
+    """The name of a block above it, in lines that are hardly wider than the block."""
+    letters = max(int(width / LETTER), *map(len, name.split()))
+    lines = [name] if first else textwrap.wrap(name, letters, break_on_hyphens=False)
     return [
         words(line, x, TOP - 8 - LINE * (len(lines) - 1 - number), anchor="start")
         for number, line in enumerate(lines)
@@ -114,7 +133,7 @@ def _cell(panel: Panel, row: int, column: int, x: float, y: float) -> list[Any]:
     return parts
 
 
-def _legend(y: float) -> list[Any]:
+def _legend(y: float, *, mixed: bool) -> list[Any]:
     parts: list[Any] = []
     x = float(LEFT)
     for kind, text in (("pull", "pulled together"), ("push", "pushed apart")):
@@ -128,9 +147,12 @@ def _legend(y: float) -> list[Any]:
         element("line", class_="struck", **near),
         element("line", class_="struck", x1=x, y1=y, x2=x + 10, y2=y - 10),
         words("struck out", x + 17, y, anchor="start"),
-        element("circle", class_="moved", cx=x + 112, cy=y - 5, r=6.0),
-        words("a mixed positive", x + 124, y, anchor="start"),
     ]
+    if mixed:
+        parts += [
+            element("circle", class_="moved", cx=x + 112, cy=y - 5, r=6.0),
+            words("a mixed positive", x + 124, y, anchor="start"),
+        ]
     return parts
 
 

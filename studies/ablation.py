@@ -124,7 +124,7 @@ def panels_of(variants: Variants, rows: Sequence[TrialRow], studies: AllRows) ->
             line=pretrained_score(rows),
         ),
         Panel(
-            x="difference to SimCSE, same seed (grey: chance)",
+            x="beside SimCSE, same seed (grey: chance, one seed)",
             y="",
             marks=beside,
             y_names=names,

@@ -90,6 +90,9 @@ def _draw(axes: Axes, panel: Panel) -> None:
             "markersize": 5,
         }
         style["linestyle"] = "-" if marks.joined else ""
+        if marks.joined and (upper := sum(each.points == marks.points for each in panel.marks[number + 1 :])):
+            # Equal lines lie on each other: the lower one is wider, so that it is seen.
+            style |= {"linewidth": 1.5 + 2.5 * upper, "markersize": 5 + 3 * upper}
         if points and len(points[0]) > 2:
             middle: Any = x if panel.y_names else y
             bars = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,30 @@ def test_methods_json_is_the_fixed_interface(contrapose: Command) -> None:
         assert isinstance(method["paper"], str)
         assert method["parts"]
         assert method["hyperparameters"]["temperature"] > 0
+
+
+def test_parts_text_parts_and_protocols_are_listed_with_what_they_do(contrapose: Command) -> None:
+    listed = {(part["name"], part["role"]): part for part in contrapose("methods", "--parts", "--json").json}
+    assert set(listed) >= {("queue", "negative source"), ("crop", "text part"), ("federated", "protocol")}
+    retrieved = listed["retrieved", "text part"]
+    assert (retrieved["option"], retrieved["gives"]) == ("--views", ["negative_1"])
+    assert retrieved["descriptions"].keys() == retrieved["hyperparameters"].keys()
+    assert "neighbours" in retrieved["hyperparameters"]
+    assert "federated" in retrieved["excludes"]
+    table, plain = contrapose("methods", "--parts").out, contrapose("methods").out
+    assert all(name in table and name in plain for name, _ in listed)
+    in_full = contrapose("methods", "--parts", "deletion").out
+    assert "text part: anchor, positive, for --views" in in_full
+    assert "probability of each word" in in_full
+    assert "no hyperparameters" in contrapose("methods", "--parts", "anchor-negatives").out
+    unknown = contrapose("methods", "--parts", "deletoin")
+    assert (unknown.code, "Did you mean 'deletion'?" in unknown.err) == (2, True)
+
+
+def test_a_default_that_is_not_there_is_told_as_none(contrapose: Command) -> None:
+    shown = contrapose("methods", "core-tuning").out
+    assert re.search(r"contrast_weight +none ", shown)
+    assert "None" not in shown
 
 
 def test_methods_as_a_table_and_in_full(contrapose: Command) -> None:

@@ -17,6 +17,7 @@ def total(statistics: CorpusStatistics) -> int:
     return (
         statistics.kept
         + statistics.duplicates
+        + statistics.unlabelled
         + statistics.too_short
         + statistics.too_long
         + statistics.quarantined

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from contrapose.data.corpus import Corpus, build_corpus
-from contrapose.errors import DataError, UsageError
+from contrapose.errors import DataError, EmptyCorpus, UsageError
 
 ROWS = [("where is my card", "card"), ("i lost my phone", "phone"), ("the card was eaten", "card")]
 
@@ -82,7 +82,18 @@ def test_a_row_without_label_is_left_out_and_a_label_needs_no_words(tmp_path: Pa
     path.write_text("text,label\none two three,a\nfour five six,\none,b\none two three,b\none two three,a\n")
     corpus = build_corpus(path, tmp_path / "corpus", label_column="label", min_words=2)
     assert corpus.labels() == ["a", "b"], "one text of two classes is two rows"
-    assert (corpus.statistics.too_short, corpus.statistics.duplicates) == (2, 1)
+    account = corpus.statistics
+    assert (account.unlabelled, account.too_short, account.duplicates, account.kept) == (1, 1, 1, 2)
+    assert account.read == account.kept + account.unlabelled + account.too_short + account.duplicates
+    assert "unlabelled   1" in account.lines()
+    assert Corpus.open(tmp_path / "corpus").statistics == account
+
+
+def test_rows_that_all_lack_a_label_are_refused_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label\none two three,\nfour five six,\n")
+    with pytest.raises(EmptyCorpus, match=r"of 2 read from \S*, 2 without a label in column 'label'$"):
+        build_corpus(path, tmp_path / "corpus", label_column="label")
 
 
 def test_pairs_keep_their_columns_and_the_split_goes_by_the_first_text(tmp_path: Path) -> None:

@@ -30,14 +30,21 @@ def blocks(page: Path) -> list[Block]:
 
 
 def commands(page: Path) -> list[list[str]]:
-    """Every command of the page, as words: of the blocks that begin with one. Comments left out, lines joined."""
-    lines = [
-        line.strip()
-        for block in blocks(page)
+    """Every command of the page, as words."""
+    return [command for block in commands_of_blocks(blocks(page)) for command in block]
+
+
+def commands_of_blocks(given: list[Block]) -> list[list[list[str]]]:
+    """The commands, as words, of each block that begins with one. Comments left out, lines joined."""
+    return [
+        [
+            shlex.split(line, comments=True)
+            for line in map(str.strip, block.text.replace("\\\n", " ").splitlines())
+            if line and not line.startswith("#")
+        ]
+        for block in given
         if not block.language and block.text.split()[0] in PROGRAMS
-        for line in block.text.replace("\\\n", " ").splitlines()
     ]
-    return [shlex.split(line, comments=True) for line in lines if line and not line.startswith("#")]
 
 
 def inline_commands(page: Path) -> list[list[str]]:

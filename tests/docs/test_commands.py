@@ -14,7 +14,8 @@ import typer
 
 from contrapose.cli.main import app, main
 from contrapose.encoder import source
-from tests.docs.conftest import PAGES, PROGRAMS, ROOT, blocks, commands, inline_commands
+from contrapose.objectives.catalogue import all_methods
+from tests.docs.conftest import PAGES, PROGRAMS, ROOT, blocks, commands, commands_of_blocks, inline_commands
 from tests.tiny import SENTENCES, tiny_bert
 
 RUN = [ROOT / "README.md", ROOT / "docs/tutorial.md", *sorted((ROOT / "docs/how-to").glob("*.md"))]
@@ -125,6 +126,37 @@ def test_the_commands_of_a_page_run_one_after_another(
         assert code == 0, f"contrapose {' '.join(arguments)}\n{capsys.readouterr().err}"
         done += 1
     assert done or page.stem in _WITHOUT, f"nothing of {page.name} was run"
+
+
+@pytest.mark.parametrize("method", all_methods())
+def test_the_command_at_the_top_of_a_method_s_page_is_not_refused(
+    method: str,
+    a_readers_folder: Path,
+    tiny_minilm: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Two steps, with a tiny model under the name of the embedded one; a model of the hub is not asked for."""
+    monkeypatch.setattr(source, "_embedded_folder", lambda: tiny_minilm)
+    lines = [f"{text} number {number}" for number in range(8) for text in SENTENCES]
+    Path("notes.txt").write_text("\n".join(lines) + "\n")  # debcse looks for 100 neighbours of each row
+    first, *_ = commands_of_blocks(blocks(ROOT / f"docs/methods/{method}.md"))
+    *before, train = first
+    assert train[:2] == ["contrapose", "train"]
+    assert train[train.index("--method") + 1] == method
+    understood(train[1:])
+    if "--model" in train and (name := train[train.index("--model") + 1]).partition("/")[0] != "runs":
+        pytest.skip(f"{name} lies on the hub")
+    for _, *arguments in (*before, train):
+        short = [
+            "--steps",
+            "2",
+            "--batch-size",
+            "4",
+            *(["--criterion", "none"] if arguments[0] == "train" else []),
+        ]
+        code = main([*arguments, *short])
+        assert code == 0, f"contrapose {' '.join(arguments)}\n{capsys.readouterr().err}"
 
 
 def test_the_index_of_the_tutorial_answers(

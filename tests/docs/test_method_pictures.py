@@ -38,7 +38,31 @@ def test_what_a_method_does_beside_simcse_is_in_its_picture() -> None:
     assert drawn("kdmcse")[0].count("struck") > plain.count("struck") + 4
     assert drawn("hncse-pm")[0].count("moved") > plain.count("moved")
     assert "mixtures" in drawn("mixcse")[1]
-    assert "the term relaxation" in drawn("fedrcl")[1]
+    assert "what the relaxation term adds" in drawn("fedrcl")[1]
+
+
+def test_the_legend_names_what_is_there_and_the_note_where_the_method_acts() -> None:
+    assert "a mixed positive" in drawn("hncse-pm")[1]
+    assert "a mixed positive" not in drawn("dcl")[1]
+    assert "The table is SimCSE's: this method acts between the steps." in drawn("sparse-cse")[1]
+    assert "The table is SimCSE's: this method acts on the texts." in drawn("promptbert")[1]
+    assert not [text for text in drawn("dcl")[1] if text.startswith("The table")]
+
+
+def test_the_earlier_model_s_own_vector_of_a_text_is_what_the_text_is_pulled_to() -> None:
+    from method_effects import ROWS, effects_of
+
+    panel = effects_of("pnr").panels[-1]
+    assert panel.blocks == [("previous", 0, ROWS)]
+    own_B, all_BB = panel.strength_BC.diagonal(), panel.strength_BC
+    assert all(own_B[row] < 0 for row in (0, 1, 2, 3, 6, 7))  # 4 and 5 are one text, found already
+    assert own_B.min() == all_BB.min()
+    assert own_B.mean() < 0 < (all_BB.sum() - own_B.sum())
+
+
+@pytest.mark.parametrize("method", all_methods())
+def test_no_block_of_a_picture_is_named_as_the_code_names_it(method: str) -> None:
+    assert not [text for text in drawn(method)[1] if "_" in text or text in ("previous", "negative 1")]
 
 
 def test_sections_stand_in_their_order_and_what_is_not_known_is_left_out() -> None:

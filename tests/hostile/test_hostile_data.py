@@ -78,6 +78,7 @@ def test_ten_thousand_bad_lines_among_as_many_good_are_all_found_and_placed(mixe
     parts = (
         statistics.kept,
         statistics.duplicates,
+        statistics.unlabelled,
         statistics.too_short,
         statistics.too_long,
         statistics.quarantined,

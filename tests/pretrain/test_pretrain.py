@@ -14,7 +14,7 @@ import torch
 from contrapose.cli.main import main
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.token_networks import MaskedLanguageModel
-from contrapose.errors import ModelError, ResumeRefused, UsageError
+from contrapose.errors import ResumeRefused, UsageError
 from contrapose.train.api import Run
 from contrapose.train.run_folder import open_run, read_record
 from tests.pretrain.runs import pretrain_tiny
@@ -209,7 +209,7 @@ def test_a_tokenizer_without_a_mask_token_is_refused(place: Place, tmp_path: Pat
     words = AutoTokenizer.from_pretrained(place.model).backend_tokenizer
     plain = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="[PAD]", unk_token="[UNK]")
     plain.save_pretrained(folder)
-    with pytest.raises(ModelError, match="has no mask token"):
+    with pytest.raises(UsageError, match="has no mask token"):
         pretrain_tiny(place, tmp_path / "run", model=folder)
     assert not (tmp_path / "run").exists()
 

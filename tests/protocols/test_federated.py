@@ -198,10 +198,11 @@ def test_it_is_evaluated_after_whole_rounds(place: Place, tmp_path: Path) -> Non
     [
         (
             {"steps": 10},
-            "'federated' has 6 steps that belong together, and 10 are no multiple of 6: give --steps 6 or",
+            r"a round of 'federated' is 6 steps \(clients of a round x local_steps\), and the 10 of this run are not a "
+            "whole number of rounds: give --steps 6 or 12, or a shorter round",
         ),
         ({"criterion": "label-free", "eval_every": 4}, "--eval-every must be a multiple of 6, and is 4"),
-        ({"clients": 30}, "108 rows to train on are too few for 30 clients of at least 8 rows"),
+        ({"clients": 30, "steps": 2}, "108 rows to train on are too few for 30 clients of at least 8 rows"),
     ],
 )
 def test_what_cannot_be_is_refused_before_any_step(

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from contrapose.contract import Tokens, Views
-from contrapose.encoder.backbone import NoLanguageHead
 from contrapose.encoder.encoder import Encoder
+from contrapose.errors import UsageError
 from contrapose.objectives.catalogue import recipe
 from contrapose.regularizers.mlm import MaskedLanguageModelling
 from contrapose.testing.toys import LENGTH, MASK, supplies, tokens
@@ -154,9 +154,7 @@ def test_an_encoder_without_a_masked_language_head_is_refused_in_one_sentence(tm
     text.write_text("".join(f"{sentence}\n" for sentence in SENTENCES))
     model = tiny_bert(tmp_path / "bert")
     options: dict[str, Any] = {"model": model, "batch_size": 4, "steps": 1, "criterion": "none"}
-    with pytest.raises(
-        NoLanguageHead, match="has no masked-language head: make one with it by `contrapose pre"
-    ):
+    with pytest.raises(UsageError, match="has no masked-language head: make one with it by `contrapose pre"):
         train(text, method="hncse", parts=["mlm"], out=tmp_path / "run", **options)
     assert not (tmp_path / "run").exists()
     assert (

@@ -55,6 +55,6 @@ def test_an_earlier_model_that_does_not_fit_is_refused_before_training(place: Pl
     wide = plain_bert(tmp_path / "wide", width=48)
     with pytest.raises(UsageError, match=r"'previous'.* gives vectors of 48 numbers and .* of 32"):
         run_tiny(place, tmp_path / "run", method="pnr", previous=str(wide))
-    with pytest.raises(ModelError, match="the companion 'previous' of the method cannot be loaded"):
+    with pytest.raises(ModelError, match="the model given by --set previous=no/where cannot be loaded"):
         run_tiny(place, tmp_path / "run", method="simcse", parts=("pseudo-negatives",), previous="no/where")
     assert not (tmp_path / "run").exists()

@@ -16,7 +16,7 @@ from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.frozen import FrozenNetwork
 from contrapose.encoder.token_networks import ConditionedEncoder, MaskedLanguageModel
-from contrapose.errors import ContraposeError, ModelError, ResumeRefused, UsageError
+from contrapose.errors import ContraposeError, ResumeRefused, UsageError
 from contrapose.train.checkpoint import load, steps_saved
 from contrapose.train.vectors_file import read_vectors
 from tests.train.needy import MOMENTUM
@@ -184,7 +184,7 @@ def test_networks_that_cannot_be_used_are_refused_before_training(
     refused: Any, place: Place, tmp_path: Path
 ) -> None:
     few = plain_bert(tmp_path / "few", masked_lm=True, words=9)
-    said = refused(ModelError, method="diffcse", generator=str(place.model))
+    said = refused(UsageError, method="diffcse", generator=str(place.model))
     assert "no masked-language-model head" in said
     assert "--set generator=FOLDER" in said
     assert "another vocabulary" in refused(UsageError, method="diffcse", generator=str(few))
@@ -194,9 +194,17 @@ def test_networks_that_cannot_be_used_are_refused_before_training(
 def test_layers_and_companions_that_are_not_there_are_refused_before_training(
     refused: Any, tmp_path: Path
 ) -> None:
-    assert "has 2 layers" in refused(UsageError, method=NEEDY, layer=-4)
-    said = refused(UsageError, method=NEEDY, teacher=str(tmp_path / "nowhere"))
-    assert said.startswith("the companion 'teacher' of the method cannot be loaded: no such model")
+    assert refused(UsageError, method=NEEDY, layer=-4).startswith(
+        "layer=-4 asks for a layer 3 below the last"
+    )
+    said = refused(UsageError, method="sscl", num_layers=9)
+    assert said.startswith("num_layers=9 asks for a layer 9 below the last, and '")
+    assert "has 2 layers in all" in said
+    said = refused(UsageError, method="fedrcl", relaxation_layers=(-2, -5))
+    assert said.startswith("relaxation_layers=(-2, -5) asks for a layer 4 below the last")
+    nowhere = str(tmp_path / "nowhere")
+    said = refused(UsageError, method=NEEDY, teacher=nowhere)
+    assert said.startswith(f"the model given by --set teacher={nowhere} cannot be loaded: no such model")
 
 
 def test_a_method_of_labels_is_refused_before_training(refused: Any, tmp_path: Path) -> None:
@@ -243,7 +251,11 @@ def test_a_file_of_vectors_that_does_not_fit_is_refused_before_training(refused:
     given = {"method": NEEDY}
     few = write_vectors(tmp_path / "few.npy", vectors(100))
     assert "100 vectors" in refused(UsageError, teacher_vectors=str(few), **given)
-    assert "no file of vectors" in refused(UsageError, teacher_vectors=str(tmp_path / "no.npy"), **given)
+    missing = str(tmp_path / "no.npy")
+    assert refused(UsageError, teacher_vectors=missing, **given) == (
+        f"--set teacher_vectors={missing}: there is no such file; give a .npy, .safetensors or .parquet with one "
+        "vector per row"
+    )
     assert "are read from .npy" in refused(UsageError, teacher_vectors=str(tmp_path / "v.txt"), **given)
     whole_numbers = write_vectors(tmp_path / "whole.npy", np.ones((120, 3), dtype=np.int64))
     assert "floating-point" in refused(UsageError, teacher_vectors=str(whole_numbers), **given)

@@ -1,8 +1,8 @@
-"""``contrapose methods``: what there is to train with, from which paper."""
+"""``contrapose methods``: what there is to train with, from which paper, and the parts that go with it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +15,8 @@ EXAMPLES = examples(
     "contrapose methods",
     "contrapose methods hncse-hnm",
     "contrapose methods own_method.py",
+    "contrapose methods --parts",
+    "contrapose methods --parts crop",
     "contrapose methods --json",
 )
 
@@ -23,21 +25,34 @@ def methods(
     name: Annotated[
         str | None, typer.Argument(help="Only this one, or a FILE.py of yours, in full.", show_default=False)
     ] = None,
+    parts: Annotated[
+        bool,
+        typer.Option("--parts", help="What can be added to a method: parts, text parts and protocols."),
+    ] = False,
     json: Json = False,
 ) -> None:
-    """List the methods, their papers, their parts and hyperparameters."""
+    """List the methods, their papers, their parts and hyperparameters; or the parts themselves."""
     from contrapose.objectives.catalogue import all_parts, describe
+    from contrapose.objectives.parts_described import describe_parts
     from contrapose.objectives.protocol_of_run import all_protocols
+    from contrapose.text.catalogue import all_text_parts
 
-    shown = describe() if name is None else describe(name)
+    named = () if name is None else (name,)
+    shown = describe_parts(*named) if parts else describe(*named)
     if json:
         console.show_json(shown)
+    elif parts:
+        show_parts(shown, in_full=name is not None)
     elif name is None:
         rows = [[method["name"], ", ".join(method["parts"]), method["idea"]] for method in shown]
         console.show(console.table({"method": "name", "parts": "text", "idea": "text"}, rows))
         console.say(f"Parts that --with adds to a method: {', '.join(all_parts())}")
         if all_protocols():
             console.say(f"Protocols, which --with takes as well, one for a run: {', '.join(all_protocols())}")
+        console.say(
+            f"Text parts, which make the texts of the views, for --views: {', '.join(all_text_parts())}"
+        )
+        console.say("What each of these does, and its hyperparameters: contrapose methods --parts [NAME]")
         console.say("In full, with paper and hyperparameters: contrapose methods NAME")
         console.say(
             "All settings of a paper: contrapose train --recipe NAME; a method of yours: --method FILE.py"
@@ -54,10 +69,44 @@ def show_one(method: Mapping[str, Any]) -> None:
     console.say(f"paper: {method['paper']}")
     console.say(f"       {method['reference']}")
     console.say(f"parts: {', '.join(method['parts'])}")
-    descriptions = method["descriptions"]
-    rows = [[name, value, descriptions.get(name, "")] for name, value in method["hyperparameters"].items()]
-    console.show(console.table({"--set": "name", "default": "name", "meaning": "text"}, rows))
+    _show_hyperparameters(method)
     for departure in method["departures"]:
         console.say(f"departs from the paper: {departure}")
-    for other, reason in method["excludes"].items():
+    _show_excluded(method)
+
+
+def show_parts(parts: Sequence[Mapping[str, Any]], *, in_full: bool) -> None:
+    """All in a table; or one in full (two, where a part and a text part have one name)."""
+    if not in_full:
+        rows = [[part["name"], part["option"], _role(part), part["idea"]] for part in parts]
+        kinds = {"part": "name", "for": "name", "role": "text", "idea": "text"}
+        console.show(console.table(kinds, rows))
+        console.say("In full, with hyperparameters: contrapose methods --parts NAME")
+        return
+    for part in parts:
+        console.say(part["name"], style="bold")
+        console.say(part["idea"])
+        console.say(f"{_role(part)}, for {part['option']}")
+        _show_hyperparameters(part)
+        _show_excluded(part)
+
+
+def _role(part: Mapping[str, Any]) -> str:
+    return f"{part['role']}: {', '.join(part['gives'])}" if part["gives"] else str(part["role"])
+
+
+def _show_hyperparameters(record: Mapping[str, Any]) -> None:
+    said = record["descriptions"]
+    rows = [
+        [name, "none" if value is None else value, said.get(name, "")]
+        for name, value in record["hyperparameters"].items()
+    ]
+    if rows:
+        console.show(console.table({"--set": "name", "default": "name", "meaning": "text"}, rows))
+    else:
+        console.say("no hyperparameters")
+
+
+def _show_excluded(record: Mapping[str, Any]) -> None:
+    for other, reason in record["excludes"].items():
         console.say(f"does not go with {other}: {reason}")

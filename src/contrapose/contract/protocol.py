@@ -64,6 +64,9 @@ class TrainingProtocol(nn.Module):
     excludes: ClassVar[Mapping[str, str]] = {}
     #: Hyperparameters of parts, where a run has them, that have another default with this protocol.
     defaults: ClassVar[Mapping[str, Any]] = {}
+    #: What :attr:`steps_together` are called, and what their number follows from: words of messages.
+    called_together: ClassVar[str] = "group"
+    counted_together: ClassVar[str] = ""
     #: Why the trained weights may not be blended with the pretrained ones, as a clause; '' where they may.
     forbids_blend: ClassVar[str] = ""
 
@@ -75,6 +78,9 @@ class TrainingProtocol(nn.Module):
     def steps_together(self) -> int:
         """Steps that belong together, such as a round of clients: a run is evaluated, and ends, after whole ones."""
         return 1
+
+    def check_rows(self, num_rows: int) -> None:
+        """Raise UsageError where there are too few rows to train on, before anything is computed of them."""
 
     def prepare(
         self, corpus: TextRows, rows_N: np.ndarray, encode: Callable[[Sequence[str]], Tensor], *, seed: int

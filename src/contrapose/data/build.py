@@ -70,7 +70,7 @@ class Builder:
         self._kept_of = [0] * len(sources)
         self._encoded: list[bytes] = []
         self._encoded_bytes = 0
-        self._kept = self._duplicates = self._too_short = self._too_long = 0
+        self._kept = self._duplicates = self._unlabelled = self._too_short = self._too_long = 0
         self._size, self._seconds = 0, 0.0
 
     def write_rows(self, file: BinaryIO) -> None:
@@ -128,6 +128,7 @@ class Builder:
             "read": self.quarantine.read,
             "kept": self._kept,
             "duplicates": self._duplicates,
+            "unlabelled": self._unlabelled,
             "too_short": self._too_short,
             "too_long": self._too_long,
             "quarantined": self.quarantine.bad,
@@ -147,7 +148,11 @@ class Builder:
         settings = self._settings
         num_texts = len(texts) - (settings.label_column is not None)
         for number, text in enumerate(texts):
-            counted = settings.min_words > 1 and number < num_texts  # the words of a label are not
+            is_label = number == num_texts
+            if is_label and not text:
+                self._unlabelled += 1
+                return
+            counted = settings.min_words > 1 and not is_label  # the words of a label are not
             if not text or (counted and _fewer_words(text, settings.min_words)):
                 self._too_short += 1
                 return
@@ -189,6 +194,9 @@ class Builder:
             )
         words, characters = self._settings.min_words, self._settings.max_characters
         reasons = [
+            f"{self._unlabelled:,} without a label in column '{self._settings.label_column}'"
+            if self._unlabelled
+            else "",
             f"{self._too_short:,} blank or shorter than {words} words" if self._too_short else "",
             f"{self._too_long:,} longer than {characters:,} characters" if self._too_long else "",
             f"{self.quarantine.bad:,} unreadable" if self.quarantine.bad else "",

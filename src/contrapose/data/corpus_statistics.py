@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 class CorpusStatistics:
     """What became of every row: ``read`` is the sum of all the others.
 
-    Blank rows count as too short. ``seconds`` is the time of the build; statistics are equal whatever it was.
+    Blank rows count as too short. ``unlabelled``: rows with texts and a blank label, where a column of labels is named.
+    ``seconds`` is the time of the build; statistics are equal whatever it was.
     """
 
     read: int
@@ -18,6 +19,7 @@ class CorpusStatistics:
     too_short: int
     too_long: int
     quarantined: int
+    unlabelled: int = 0
     by_reason: dict[str, int] = field(default_factory=dict)
     examples: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
@@ -32,6 +34,7 @@ class CorpusStatistics:
         """
         counts = {
             "duplicates": self.duplicates,
+            "unlabelled": self.unlabelled,
             "too short": self.too_short,
             "too long": self.too_long,
             "quarantined": self.quarantined,

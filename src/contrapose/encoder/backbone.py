@@ -17,12 +17,12 @@ from torch import Tensor, nn
 from contrapose.encoder.dropout import set_dropout
 from contrapose.encoder.tokens import is_panic, reason_of
 from contrapose.encoder.weights import outline, read_pooler, refuse_larger_model, refuse_other_weights
-from contrapose.errors import ContraposeError, ModelError
+from contrapose.errors import ContraposeError, ModelError, UsageError
 from contrapose.seeds import seeded
 
 
-class NoLanguageHead(ModelError):
-    """A folder that holds an encoder alone, without the head that fills in words."""
+class NoLanguageHead(UsageError):
+    """A model that is asked to fill in words, and whose folder holds an encoder alone, without the head for that."""
 
 
 class Loaded(NamedTuple):
@@ -84,11 +84,11 @@ def load_tokenizer(folder: Path, name: str) -> Any:
 
 
 def language_architecture(config: Any, name: str) -> Any:
-    """The class of the masked language model with this configuration; ModelError where transformers has none."""
+    """The class of the masked language model with this configuration; UsageError where transformers has none."""
     from transformers import AutoModelForMaskedLM
 
     if type(config) not in AutoModelForMaskedLM._model_mapping:
-        raise ModelError(
+        raise UsageError(
             f"transformers has no masked language model of type '{config.model_type}' ('{name}')"
         )
     return AutoModelForMaskedLM._model_mapping[type(config)]

@@ -17,7 +17,7 @@ from contrapose.encoder.backbone import NoLanguageHead, language_architecture, l
 from contrapose.encoder.by_length import length_groups
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.opening import open_model
-from contrapose.errors import ModelError
+from contrapose.errors import UsageError
 from contrapose.seeds import seeded
 
 #: Groups of like length of a batch, on every device: dropout is drawn group by group, so another number is another run.
@@ -38,13 +38,13 @@ class OwnLanguageModel(nn.Module):
     def __init__(self, encoder: Encoder, network: Any, *, bf16: bool = False, is_new: bool = False) -> None:
         super().__init__()
         if encoder.tokenizer.mask_token_id is None:
-            raise ModelError(
+            raise UsageError(
                 f"the tokenizer of '{encoder.name}' has no mask token, so no word can be hidden from the model: masked "
                 "language modelling needs a tokenizer that has one"
             )
         decoder = network.get_output_embeddings()
         if decoder is None or not hasattr(network, network.base_model_prefix):
-            raise ModelError(
+            raise UsageError(
                 f"'{encoder.name}' ({encoder.backbone.config.model_type}) keeps its masked-language-model head where "
                 "it cannot be used: take a model like BERT, RoBERTa or MPNet"
             )
@@ -68,7 +68,7 @@ class OwnLanguageModel(nn.Module):
     ) -> OwnLanguageModel:  # fmt: skip
         """The head of the folder that ``encoder`` was loaded from ("start"), a "new" one, or "new-if-missing".
 
-        Raises :class:`NoLanguageHead` where the folder's is wanted and missing, ModelError where there can be none.
+        Raises :class:`NoLanguageHead` where the folder's is wanted and missing, UsageError where there can be none.
         """
         if head != "new":
             opened = open_model(model, revision)

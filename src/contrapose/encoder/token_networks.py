@@ -17,7 +17,7 @@ from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.fingerprint import hash_of
 from contrapose.encoder.frozen import FrozenNetwork
 from contrapose.encoder.opening import open_model
-from contrapose.errors import ModelError
+from contrapose.errors import UsageError
 from contrapose.maths.similarity import at_least_fp32
 
 
@@ -34,7 +34,7 @@ class MaskedLanguageModel(nn.Module):
     ) -> None:
         super().__init__()
         if tokenizer.mask_token_id is None:
-            raise ModelError(f"the tokenizer of '{name}' has no mask token: it is no masked language model's")
+            raise UsageError(f"the tokenizer of '{name}' has no mask token: it is no masked language model's")
         self.network = network if trainable else FrozenNetwork(network)
         self.tokenizer = tokenizer
         self.name = name
@@ -44,7 +44,7 @@ class MaskedLanguageModel(nn.Module):
 
     @classmethod
     def load(cls, model: str | Path, *, trainable: bool = False, bf16: bool = False) -> MaskedLanguageModel:
-        """Raises what :meth:`Encoder.load` raises, and ModelError for a folder without a language-modelling head."""
+        """Raises what :meth:`Encoder.load` raises, and UsageError for a folder without a language-modelling head."""
         opened = open_model(model)
         network, tokenizer = load_masked_language_model(opened.layout.backbone, opened.source.name)
         return cls(network, tokenizer, opened.source.name, trainable=trainable, bf16=bf16)
@@ -72,7 +72,7 @@ class ConditionedEncoder(nn.Module):
         super().__init__()
         self.bf16 = bf16
         if not isinstance(getattr(encoder.backbone, "embeddings", None), nn.Module):
-            raise ModelError(
+            raise UsageError(
                 f"'{encoder.name}' ({encoder.backbone.config.model_type}) keeps its embeddings where they cannot be "
                 "replaced: take a model like BERT, RoBERTa or MPNet"
             )

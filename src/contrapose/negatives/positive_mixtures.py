@@ -1,7 +1,7 @@
 """A random negative with a share of the row's own positive mixed in: near the anchor, and still a negative (MixCSE).
 
     m_i = l u_i + (1 - l) u_r(i)              u: unit positives;  r(i): another row, drawn at random;  l: positive_share
-    columns of row i: cos(a_i, m_i)           and with scope="all" those of the other rows' mixtures too
+    columns of row i: cos(a_i, m_i)           and with mixture_scope="all" those of the other rows' mixtures too
 
 In a trained batch random negatives are far away and push with almost nothing; a mixture stays near, so that the
 gradient does not fade. No gradient enters the mixture (``detach_mixture``): with one, the row's own positive would be
@@ -10,7 +10,7 @@ one has no mixture. With scope="all" a mixture of another row is struck out wher
 text, a repeat of it, or struck out by a filter.
 
 ``mixed_anchors`` adds the other side: mixtures of anchors, in the anchor's place, against all positives (B further
-columns). ``raw_vectors`` mixes z in place of u. Both, with scope="all", are the published code's way.
+columns). ``raw_vectors`` mixes z in place of u. Both, with mixture_scope="all", are the published code's way.
 
 Zhang, Zhang, Mensah, Liu, Mao 2022, "Unsupervised Sentence Representation via Contrastive Learning with Mixing
 Negatives", AAAI; https://ojs.aaai.org/index.php/AAAI/article/view/21428

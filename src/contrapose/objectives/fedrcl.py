@@ -34,7 +34,7 @@ def fedrcl(
     *,
     temperature: Temperature = 0.05,
     hardest_negatives: Annotated[
-        int | None, Field(ge=1, description="negatives of a row that count, its most similar; None: all")
+        int | None, Field(ge=1, description="negatives of a row that count, its most similar; none: all")
     ] = None,
 ) -> Outcome:
     """InfoNCE with all negatives of each row, or the hardest. See the module's docstring for the equation.

@@ -68,16 +68,24 @@ class MixedPositive(Part):
             float | None, Field(gt=0, lt=1, description="that share with near_mode='fixed'; 0.2 unless given")
         ] = None,
         gap_threshold: Annotated[
-            float, Field(ge=0, le=1, description="(d1 - d2)/d1 up to which a row is near")
+            float,
+            Field(
+                ge=0,
+                le=1,
+                description="how far the hardest negative's cosine may lie below the positive's in a near row, as a "
+                "share of the positive's",
+            ),
         ] = 0.1,
         columns: Annotated[
             Literal["mixed", "own"], Field(description="which columns of the denominator are mixed")
         ] = "mixed",
         search_objective: Annotated[
             Literal["paper", "max-margin"] | None,
-            Field(description="what near_mode='search' looks for; paper"),
+            Field(description="what near_mode='search' looks for; paper unless given"),
         ] = None,
-        search_angles: Annotated[int | None, Field(ge=2, le=4096, description="size of its grid; 16")] = None,
+        search_angles: Annotated[
+            int | None, Field(ge=2, le=4096, description="size of its grid; 16 unless given")
+        ] = None,
         max_share: Annotated[
             float | None,
             Field(gt=0, le=1, description="the largest share it may take; 0.5 keeps the positive"),

@@ -62,10 +62,10 @@ def forward_backward(
     )
     dropout = SeededDropout(plan.seed, "dropout", batch.step, processes.rank)
     with sparse_lookups(encoder.backbone), dropout:
-        (share,) = part.terms(views).values()
+        share, filled_in_2 = part.measured(views)
         torch.autograd.backward(share)
     trained = [*encoder.backbone.parameters(), *objective.parameters()]
     processes.sum_gradients(parameter for parameter in trained if parameter.requires_grad)
     total = processes.sum(share)
-    told = {**part.statistics, "mlm_accuracy": accuracy(processes.sum(part.filled_in_2))}
+    told = {"mlm_accuracy": accuracy(processes.sum(filled_in_2))}
     return HiddenWordsResult(HiddenWords(total, {"mlm": total}, told), views)

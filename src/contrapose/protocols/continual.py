@@ -46,7 +46,7 @@ class Continual(TrainingProtocol):
         *,
         task_steps: Annotated[
             int | None,
-            Field(ge=1, description="steps on each corpus; null: the run's steps in equal shares"),
+            Field(ge=1, description="steps on each corpus; none: the run's steps in equal shares"),
         ] = None,
         restart_optimizer: Annotated[
             bool, Field(description="the optimizer forgets its moments where another corpus begins")

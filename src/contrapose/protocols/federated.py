@@ -54,12 +54,15 @@ class Federated(TrainingProtocol):
         "propensity-pairs": "A positive or negative sampled from all texts may be another client's text.",
     }
 
+    called_together = "round"
+    counted_together = "clients of a round x local_steps"
+
     def __init__(
         self,
         *,
         clients: Annotated[int, Field(ge=1, le=10_000, description="clients that share the text")] = 10,
         clients_per_round: Annotated[
-            int | None, Field(ge=1, description="clients drawn for a round; None: all of them")
+            int | None, Field(ge=1, description="clients drawn for a round; none: all of them")
         ] = None,
         local_steps: Annotated[
             int, Field(ge=1, description="steps of a client in a round, before the average is taken")
@@ -93,6 +96,14 @@ class Federated(TrainingProtocol):
         """Those of a round."""
         return self.per_round * self.local_steps
 
+    @property
+    def fewest_rows(self) -> int:
+        """Of a client: a batch."""
+        return max(2, self.run.batch_size)
+
+    def check_rows(self, num_rows: int) -> None:
+        require_rows(num_rows, self.clients, self.fewest_rows)
+
     def prepare(
         self, corpus: TextRows, rows_N: np.ndarray, encode: Callable[[Sequence[str]], Tensor], *, seed: int
     ) -> Mapping[str, np.ndarray]:
@@ -103,10 +114,8 @@ class Federated(TrainingProtocol):
             vectors_ND: np.ndarray = unit(encode(first)).numpy()
             return vectors_ND
 
-        fewest = max(2, self.run.batch_size)
-        require_rows(len(rows_N), self.clients, fewest)  # before anything is encoded
         topic_N = topics_of(len(rows_N), vectors_of, self.topics, seed)
-        client_N = clients_of(topic_N, self.clients, self.alpha, fewest=fewest, seed=seed)
+        client_N = clients_of(topic_N, self.clients, self.alpha, fewest=self.fewest_rows, seed=seed)
         return {"client": client_N, "topic": topic_N, "row": rows_N}
 
     def take(self, prepared: Mapping[str, np.ndarray]) -> None:

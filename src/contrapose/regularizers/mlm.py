@@ -41,8 +41,6 @@ class MaskedLanguageModelling(Part):
     idea = "Beside the contrast, the encoder goes on filling in hidden words, as a language model (SimCSE with MLM)."
 
     language_model: nn.Module
-    #: Of the latest loss, in this process's rows: how many words were filled in right, and how many were hidden.
-    filled_in_2: Tensor
 
     def __init__(
         self,
@@ -78,6 +76,12 @@ class MaskedLanguageModelling(Part):
         self.language_model = supplies.networks["language_model"]
 
     def terms(self, views: Views) -> Mapping[str, Tensor]:
+        term, filled_in_2 = self.measured(views)
+        self.report(mlm_accuracy=accuracy(filled_in_2))
+        return {"mlm": term}
+
+    def measured(self, views: Views) -> tuple[Tensor, Tensor]:
+        """This process's share of the term; and (2,), in its rows, how many words were filled in right, and hidden."""
         hidden = [self._hidden(name, tokens, views) for name, tokens in views.tokens.items()]
         texts = list(views.tokens.values())
         ids_RT = torch.cat([tokens.ids_RT for tokens in texts])
@@ -90,10 +94,11 @@ class MaskedLanguageModelling(Part):
             logits_MV = self.language_model(hidden_RT, attention_RT, chosen_RT)
         words_M = ids_RT[chosen_RT]
         right = (logits_MV.detach().argmax(-1) == words_M).sum()
-        self.filled_in_2 = torch.stack([right, right.new_tensor(len(words_M))])
-        self.report(mlm_accuracy=accuracy(self.filled_in_2))
         summed = F.cross_entropy(at_least_fp32(logits_MV), words_M, reduction="sum")
-        return {"mlm": self.weight * summed / max(1, num_hidden)}
+        return (
+            self.weight * summed / max(1, num_hidden),
+            torch.stack([right, right.new_tensor(len(words_M))]),
+        )
 
     def _hidden(self, name: str, tokens: Tokens, views: Views) -> tuple[Tensor, Tensor, int]:
         """(R, T) ids with words hidden, (R, T) which ones, and how many they are in the whole batch."""

@@ -64,7 +64,7 @@ class PreviousTargets(Part):
         ] = 0.05,
         predictor_width: Annotated[
             int | None,
-            Field(ge=1, le=100_000, description="of its hidden layer; null: twice that of the vectors"),
+            Field(ge=1, le=100_000, description="of its hidden layer; none: twice that of the vectors"),
         ] = None,
         predictor_start: Annotated[
             Literal["identity", "random"],

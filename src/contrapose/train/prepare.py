@@ -76,6 +76,7 @@ def prepare(
     num_steps = num_steps_of(settings, len(rows))
     protocol = made.protocol()
     protocol.run = _outline(encoder, corpus, num_steps, settings.training.batch_size)
+    protocol.check_rows(len(rows))
     check_steps_together(protocol, settings, num_steps)
     preparation = Preparation(
         folder=begun.folder,

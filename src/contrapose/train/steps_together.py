@@ -12,17 +12,19 @@ from contrapose.train.settings import RunSettings
 
 def check_steps_together(protocol: TrainingProtocol, settings: RunSettings, num_steps: int) -> None:
     """Raise UsageError where a run would end, or be evaluated, in the middle of steps that belong together."""
-    together = protocol.steps_together
+    together, called = protocol.steps_together, protocol.called_together
+    why = f" ({protocol.counted_together})" if protocol.counted_together else ""
+    one = f"a {called} of '{protocol.name}' is {together:,} steps{why}"
     if rest := num_steps % together:
         nearest = [steps for steps in (num_steps - rest, num_steps - rest + together) if steps]
         raise UsageError(
-            f"'{protocol.name}' has {together} steps that belong together, and {num_steps} are no multiple of "
-            f"{together}: give --steps {' or '.join(map(str, nearest))}"
+            f"{one}, and the {num_steps:,} of this run are not a whole number of {called}s: give --steps "
+            f"{' or '.join(map(str, nearest))}, or a shorter {called}"
         )
     if (every := settings.selection.eval_every) is not None and every % together:
         raise UsageError(
-            f"'{protocol.name}' has {together} steps that belong together, so --eval-every must be a multiple of "
-            f"{together}, and is {every}"
+            f"{one}, and a run is evaluated after whole {called}s: --eval-every must be a multiple of {together}, "
+            f"and is {every}"
         )
 
 

@@ -36,7 +36,7 @@ class Beside:
 
 def load_beside(needs: Needs, settings: RunSettings, encoder: Encoder) -> Beside:
     """Load every model that the method needs. Raises UsageError and ModelError that name what it is needed for."""
-    _check_layers(needs, encoder)
+    _check_layers(needs, settings, encoder)
     encoders = {
         companion.name: _companion(companion, settings, encoder)
         for companion in needs.companions
@@ -49,7 +49,7 @@ def load_beside(needs: Needs, settings: RunSettings, encoder: Encoder) -> Beside
         if companion.name in encoders and not changes(companion)
     }
     fingerprints |= {
-        companion.name: fingerprint_of_file(companion.vectors)
+        companion.name: _fingerprint_of_vectors(companion.vectors, settings)
         for companion in needs.companions
         if companion.vectors is not None
     }
@@ -110,12 +110,32 @@ def check_views(needs: Needs, given: Sequence[str]) -> None:
         )
 
 
-def _check_layers(needs: Needs, encoder: Encoder) -> None:
+def _given_by(settings: RunSettings, value: str) -> str:
+    """The hyperparameter that has this value, as it is given: ``--set teacher=FOLDER``; '' where none has."""
+    names = [name for name, given in settings.method.hyperparameters.items() if given == value]
+    return f"--set {names[0]}={value}" if names else ""
+
+
+def _fingerprint_of_vectors(path: str, settings: RunSettings) -> str:
+    try:
+        return fingerprint_of_file(path)
+    except UsageError as error:
+        raise UsageError(f"{_given_by(settings, path) or path}: {error}") from None
+
+
+def _check_layers(needs: Needs, settings: RunSettings, encoder: Encoder) -> None:
     num_layers = int(getattr(encoder.backbone.config, "num_hidden_layers", 0))
     if needs.layers and (deepest := min(needs.layers)) < -1 - num_layers:
+        below = -1 - deepest
+        asking = [
+            f"{name}={given}"
+            for name, given in settings.method.hyperparameters.items()
+            if "layer" in name
+            and (given in (below, deepest) or (isinstance(given, tuple) and deepest in given))
+        ]
         raise UsageError(
-            f"the method needs the layer {deepest} (counted from the last), and '{encoder.name}' has {num_layers} "
-            "layers: choose layers that it has, or a deeper model"
+            f"{' and '.join(asking) or 'the method'} asks for a layer {below} below the last, and '{encoder.name}' has "
+            f"{num_layers} layers in all: ask for layers that it has, or take a deeper model"
         )
 
 
@@ -139,9 +159,9 @@ def _companion(companion: Companion, settings: RunSettings, encoder: Encoder) ->
             ).to(encoder.device)
         other = Encoder.load(companion.source, head="none").to(encoder.device)
     except ContraposeError as error:
-        raise type(error)(
-            f"the companion '{companion.name}' of the method cannot be loaded: {error}"
-        ) from None
+        asked = _given_by(settings, companion.source)
+        model = f"the model given by {asked}" if asked else f"the companion '{companion.name}' of the method"
+        raise type(error)(f"{model} cannot be loaded: {error}") from None
     if companion.same_width and other.width != encoder.width:
         raise UsageError(
             f"the companion '{companion.name}' ({companion.source}) gives vectors of {other.width} numbers and "

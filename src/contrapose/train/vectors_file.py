@@ -57,7 +57,9 @@ def _existing(path: str) -> Path:
     if file.suffix not in SUFFIXES:
         raise UsageError(f"vectors are read from {', '.join(SUFFIXES)}, not from {file}")
     if not file.is_file():
-        raise UsageError(f"there is no file of vectors {file}")
+        raise UsageError(
+            f"there is no such file; give a {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} with one vector per row"
+        )
     return file
 
 
