@@ -21,8 +21,8 @@ class DocstringQuestions:
     @classmethod
     def of_standard_library(cls) -> Self:
         """Those that the demo asks: of the objects that it holds out."""
+        from contrapose.data.docstring_split import split_documented
         from contrapose.data.harvest import harvest_python
-        from contrapose.data.held_out import split_documented
 
         split = split_documented(harvest_python(["stdlib"]))
         return cls(tuple((pair.anchor, pair.positive) for pair in split.description_questions))

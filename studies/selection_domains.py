@@ -161,8 +161,8 @@ def _judged(name: str, table: str, text: str) -> Callable[[Path], Domain]:
 
 
 def _python(data: Path) -> Domain:
+    from contrapose.data.docstring_split import split_documented
     from contrapose.data.harvest import harvest_python
-    from contrapose.data.held_out import split_documented
     from contrapose.evaluate.beir import RetrievalData
     from contrapose.evaluate.retrieval import RetrievalTask
 

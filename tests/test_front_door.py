@@ -119,3 +119,12 @@ def test_train_names_every_option_of_the_command_line() -> None:
     named = set(inspect.signature(contrapose.train).parameters)
     assert len(flags & named) > 25
     assert {flag for flag in flags - named if section_of(flag) is None} == set(), "taken as any other key"
+
+
+def test_the_arguments_of_train_name_every_way_to_make_views() -> None:
+    from contrapose.text.catalogue import all_text_parts
+    from contrapose.train.api import train
+
+    own = [name for name, part in all_text_parts().items() if part.__module__.startswith("contrapose.")]
+    assert len(own) >= 9
+    assert [name for name in own if f"``{name}``" not in (train.__doc__ or "")] == []

@@ -70,6 +70,10 @@ class RunLocked(ContraposeError):
     """Another process is at work in this run folder."""
 
 
+class ProcessLost(ContraposeError):
+    """Another process of the same training ended, with a message of its own."""
+
+
 class ResumeRefused(UsageError):
     """The run cannot be continued: its configuration or its data are not what they were."""
 

@@ -10,7 +10,7 @@ import pytest
 
 from contrapose.cli import demo as demos
 from contrapose.cli.demo import ask, numbers_of, questions_of, texts_of
-from contrapose.data.held_out import Pair, Split
+from contrapose.data.docstring_split import Pair, Split
 from contrapose.errors import EmptyCorpus
 
 COLOURS = ("red", "green", "blue", "white", "black", "brown", "grey", "pink")

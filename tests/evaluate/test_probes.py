@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from contrapose.evaluate.probes import FEWEST_PAIRS, probes_of, sentence_and_rest, split_in_halves
+from contrapose.evaluate.probes import FEWEST_PAIRS, body_of, probes_of, sentence_and_rest, split_in_halves
 
 DOCUMENT = "The first sentence has many words. The second one has some more words. The third one ends it."
 
@@ -11,6 +11,14 @@ def test_documents_with_titles_give_all_three_kinds() -> None:
     probes = probes_of({"title": ["a title"] * 40, "text": [DOCUMENT] * 40})
     assert [probe.kind for probe in probes] == ["titles", "sentences", "halves"]
     assert (probes[0].first[0], probes[0].second[0]) == ("a title", DOCUMENT)
+
+
+@pytest.mark.parametrize("names", [["text"], ["title", "text"], ["title", "text", "other", "more"]])
+def test_the_texts_are_the_same_column_however_many_follow(names: list[str]) -> None:
+    columns = {name: [f"{name} {row} two three four five six seven" for row in range(40)] for name in names}
+    assert body_of(columns) == columns["text"]
+    halves = probes_of(columns)[-1]
+    assert all(first.startswith("text") for first in halves.first)
 
 
 def test_short_lines_give_none_and_sentences_only_halves() -> None:

@@ -17,7 +17,8 @@ from contrapose.selection.budget import (
     budget,
     plan_evaluations,
 )
-from contrapose.selection.held_out import cost_of_rows, fewest_rows
+from contrapose.selection.cost_of_looks import cost_of_rows, fewest_rows
+from contrapose.selection.held_out import texts_and_probes
 from tests.train.runs import texts
 
 #: A line of twenty words: 30 tokens, and 34 as two halves.
@@ -127,3 +128,16 @@ def test_the_fewest_rows_are_enough_for_a_probe() -> None:
     rows = fewest_rows(mixed)
     assert rows == 160, "forty rows without halves are doubled until there are enough"
     assert fewest_rows({"text": short}) == 60
+
+
+def test_a_given_negative_is_neither_looked_at_nor_counted(encoder: Encoder) -> None:
+    """With three columns, the texts are the second one, as with two."""
+    anchor, positive, negative = (texts(80, seed=seed) for seed in (1, 2, 3))
+    two = {"anchor": anchor, "positive": positive}
+    three = {**two, "negative": negative}
+    assert texts_and_probes(three) == texts_and_probes(two)
+    assert texts_and_probes(three)[0] == positive
+    assert cost_of_rows(encoder, three) == cost_of_rows(encoder, two)
+    assert cost_of_rows(encoder, {"text": positive}).whole == [
+        len(ids) for ids in encoder.token_ids(positive)
+    ]

@@ -182,3 +182,24 @@ def test_what_is_no_folder_is_refused_and_kept(tmp_path: Path, made: Callable[[P
     with pytest.raises(UsageError, match="is a file, not a folder"), ExitStack() as stack:
         claim(tmp_path / "run", resume=False, stack=stack)
     assert os.path.lexists(tmp_path / "run")
+
+
+def test_a_folder_that_only_looks_like_a_run_is_refused_and_kept(tmp_path: Path) -> None:
+    """Many programs keep a cache; a run begins with its corpus, and what a killed one left may be begun anew."""
+    folder = tmp_path / "project"
+    (folder / "cache" / "corpus").mkdir(parents=True)
+    (folder / "config.toml").write_text("mine = true")
+    with pytest.raises(UsageError, match=r"holds a config\.toml that is no run's"), ExitStack() as stack:
+        claim(folder, resume=False, stack=stack)
+    assert (folder / "config.toml").read_text() == "mine = true"
+    (folder / "cache" / "corpus" / "corpus.json").touch()
+    with ExitStack() as stack:
+        claim(folder, resume=False, stack=stack)
+        assert (folder / "run.lock").exists()
+
+
+def test_a_start_that_was_killed_while_it_read_the_corpus_may_be_begun_anew(tmp_path: Path) -> None:
+    (tmp_path / "run" / "cache" / ".contrapose-00000000-1-00000000-00000000.tmp").mkdir(parents=True)
+    with ExitStack() as stack:
+        claim(tmp_path / "run", resume=False, stack=stack)
+        assert (tmp_path / "run" / "run.lock").exists()

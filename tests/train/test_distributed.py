@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +13,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from contrapose.errors import UsageError
+from contrapose.errors import ProcessLost, UsageError
 from contrapose.objectives.catalogue import recipe
+from contrapose.storage.staging import locked_folder
 from contrapose.train.checkpoint import load as load_checkpoint
 from contrapose.train.distributed import ProcessGroup
+from tests.train.processes import LOADED
 from tests.train.runs import OPTIONS, Place, run_tiny, step_rows
 from tests.train.two_processes import CASES, mask_of_two_batches, pretraining_steps, three_steps
 from tests.waiting import PATIENCE
@@ -128,7 +132,7 @@ def test_a_batch_that_cannot_be_split_is_refused_in_every_process(out: Path) -> 
 
 
 def test_what_one_process_says_all_know(out: Path) -> None:
-    assert [json.loads((out / f"flags-{rank}").read_text()) for rank in (0, 1)] == [[True, False]] * 2
+    assert [json.loads((out / f"flags-{rank}").read_text()) for rank in (0, 1)] == [[True, False, 0.1]] * 2
 
 
 def test_all_processes_save_or_none_however_late_one_of_them_looks(out: Path) -> None:
@@ -178,6 +182,64 @@ def test_a_federated_run_is_that_of_one_process(place: Place, out: Path, tmp_pat
     moved = [name for name, tensor in ours.items() if not torch.equal(tensor, theirs[name])]
     for name in ours:
         torch.testing.assert_close(ours[name], theirs[name], rtol=0, atol=2e-4, msg=f"{name} of {moved}")
+
+
+def train_as(rank: int, port: int, place: Place, out: Path) -> None:
+    """One of two processes that train into ``out``; what a shell would see is written beside it."""
+    from contrapose.cli.failures import explain
+
+    os.environ |= {"WORLD_SIZE": "2", "RANK": str(rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    torch.set_num_threads(1)
+    try:
+        run_tiny(place, out)
+    except BaseException as error:
+        (out.parent / f"told-{rank}").write_text(json.dumps(explain(error)))
+
+
+def test_what_stops_one_process_alone_is_no_internal_error_of_the_others(
+    place: Place, tmp_path: Path
+) -> None:
+    """The first finds the folder locked; the other only that the first is gone."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(LOADED)
+    lock, _ = locked_folder(tmp_path / "run")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    pair = [context.Process(target=train_as, args=(rank, port, place, tmp_path / "run")) for rank in (0, 1)]
+    try:
+        for process in pair:
+            process.start()
+        for process in pair:
+            process.join(PATIENCE)
+    finally:
+        lock.release()
+    first, second = (json.loads((tmp_path / f"told-{rank}").read_text()) for rank in (0, 1))
+    assert "is in use by process" in first[0]
+    assert second == [
+        "process 1 of 2: another process ended, or no longer answers; its message says why",
+        1,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ("Connection reset by peer", ProcessLost),
+        ("Timed out waiting 8000ms for recv operation to complete", ProcessLost),
+        ("out of memory", RuntimeError),
+    ],
+)
+def test_an_error_of_its_own_is_not_taken_for_a_lost_process(
+    monkeypatch: pytest.MonkeyPatch, told: str, expected: type[Exception]
+) -> None:
+    def barrier() -> None:
+        raise RuntimeError(told)
+
+    monkeypatch.setattr("torch.distributed.barrier", barrier)
+    with pytest.raises(expected) as raised:
+        ProcessGroup(rank=1, size=2).wait()
+    assert type(raised.value) is expected
 
 
 def test_every_row_belongs_to_one_process() -> None:

@@ -165,8 +165,9 @@ def test_bad_steps_apart_do_not_end_the_run(
 def test_the_skip_counter_gives_up_at_its_limit() -> None:
     counter = SkipCounter(limit=2)
     counter.skipped(1, "why")
-    with pytest.raises(TrainingDiverged, match="step 2: why"):
+    with pytest.raises(TrainingDiverged, match="step 2: why") as caught:
         counter.skipped(2, "why")
+    assert "another --out with a lower --learning-rate" in str(caught.value)
     assert (counter.in_a_row, counter.total) == (2, 2)
 
 

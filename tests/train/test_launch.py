@@ -11,6 +11,7 @@ import torch.distributed as dist
 
 from contrapose.errors import UsageError
 from contrapose.train.distributed import ProcessGroup
+from contrapose.train.environment import pick_device
 from contrapose.train.launch import Launch, launched
 
 TWO = {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
@@ -84,6 +85,34 @@ def test_others_that_cannot_be_found_are_an_error_that_names_the_place(
             UsageError, match=rf"process 0 of 2 cannot join the others at 127\.0\.0\.1:{port}: "
         ):
             ProcessGroup.join()
+
+
+@pytest.mark.parametrize(("device", "backend"), [("cpu", "gloo"), ("cuda", "nccl")])
+def test_processes_talk_by_the_device_that_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch, device: str, backend: str
+) -> None:
+    """On a machine with a GPU, `--device cpu` exchanges tensors that lie in the memory of the CPU."""
+    chosen: list[str] = []
+
+    def init(name: str, **_: object) -> None:
+        chosen.append(name)
+        raise RuntimeError("far enough")
+
+    announce(monkeypatch)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.distributed.init_process_group", init)
+    with pytest.raises(UsageError, match="far enough"):
+        ProcessGroup.join(device)
+    assert chosen == [backend]
+
+
+def test_a_run_on_the_cpu_of_a_machine_with_a_gpu_asks_for_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    assert pick_device("cpu", 1).type == "cpu"
+    assert str(pick_device("auto", 0)) == str(pick_device("cuda", 0)) == "cuda:0"
+    with pytest.raises(UsageError, match=r"process 1 of this machine \(LOCAL_RANK\), and torch sees 1 GPU"):
+        pick_device("auto", 1)
 
 
 def test_processes_wait_for_one_another_longer_than_a_corpus_takes_to_encode(

@@ -14,6 +14,7 @@ from contrapose.encoder.encoder import Encoder
 from contrapose.errors import StorageError
 from contrapose.selection import criterion as select
 from contrapose.train.checkpoint import load, steps_saved
+from contrapose.train.distributed import ProcessGroup
 from tests.train.runs import (
     Place,
     Witness,
@@ -221,3 +222,14 @@ def test_rows_are_on_the_disk_before_their_checkpoint_is(
     for step in (6, 12):
         appeared = events.index(f"rename step-{step:08d}")
         assert events[:appeared].count("sync metrics.jsonl") == step // 6
+
+
+def test_which_checkpoint_is_best_is_decided_by_what_the_first_process_measured(
+    place: Place, many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process whose own last bit differs would else save, and wait, alone."""
+    said = iter([0.0, 1.0, 3.0, 2.0])
+    monkeypatch.setattr(ProcessGroup, "of_first", lambda self, number, device: next(said))
+    run = run_tiny(place, tmp_path / "run", corpus=many, criterion="label-free", eval_every=4)
+    assert next(said, None) is None
+    assert (run.summary["chosen_step"], run.summary["score_chosen"]) == (8, 3.0)

@@ -13,7 +13,7 @@ import pytest
 from contrapose.config import read_toml
 from contrapose.errors import CorruptCheckpoint, CorruptFile, ResumeRefused, UsageError
 from contrapose.selection.budget import EvaluationPlan
-from contrapose.selection.held_out import evaluations_of_run
+from contrapose.selection.cost_of_looks import evaluations_of_run
 from contrapose.storage.durable import MANIFEST_NAME, write_tree
 from contrapose.train.checkpoint import folder_of, load, steps_saved
 from contrapose.train.progress import Progress
@@ -345,7 +345,7 @@ def test_a_lengthened_run_is_scored_on_the_held_out_rows_that_it_began_with(
         planned.append(40 + num_steps)
         return replace(evaluations_of_run(*given, num_steps=num_steps, **named), rows=40 + num_steps)
 
-    monkeypatch.setattr("contrapose.train.looks.evaluations_of_run", more_rows_for_longer_runs)
+    monkeypatch.setattr("contrapose.train.prepare.evaluations_of_run", more_rows_for_longer_runs)
     options: dict[str, Any] = {"corpus": corpus, "criterion": "label-free"}
     run = run_tiny(place, tmp_path / "run", steps=6, **options)
     assert "on 46 held-out texts" in run.summary["criterion_about"]
@@ -500,3 +500,41 @@ def test_a_method_in_a_file_goes_on_as_it_was_and_not_when_the_file_changed(
     (cut / "cache" / "corpus" / "corpus.json").unlink()  # refused before anything is loaded
     with pytest.raises(ResumeRefused, match="the file of the method changed"):
         run_tiny(place, cut, resume=True, method=str(method))
+
+
+def test_a_run_goes_on_in_the_precision_that_auto_meant_when_it_began(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another machine may compute in another one: weights of half a run in each would be no run's."""
+
+    def computes_in_bf16(native: bool) -> None:
+        monkeypatch.setattr("contrapose.train.environment.computes_in_bf16", lambda device: native)
+
+    auto: dict[str, Any] = {"precision": "auto"}
+    computes_in_bf16(True)
+    whole = run_tiny(place, tmp_path / "whole", **auto)
+    assert (whole.summary["precision"], read_record(whole.folder)["precision"]) == ("bf16", "bf16")
+    folder = tmp_path / "run"
+    with pytest.raises(Killed):
+        run_tiny(place, folder, listener=Witness(kill_at=8), **auto)
+    computes_in_bf16(False)
+    with pytest.raises(
+        ResumeRefused, match=r"begun in bf16, and here --precision auto means fp32.*--precision bf16"
+    ):
+        run_tiny(place, folder, resume=True, **auto)
+    with pytest.raises(ResumeRefused, match=r"training\.precision was 'auto' and is 'fp32'"):
+        run_tiny(place, folder, resume=True, precision="fp32")
+    run_tiny(place, folder, resume=True, precision="bf16")
+    assert outcome(folder)["model"] == outcome(whole.folder)["model"]
+
+
+def test_a_run_whose_record_does_not_say_its_precision_goes_on_as_before(
+    place: Place, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(Killed):
+        run_tiny(place, folder, listener=Witness(kill_at=8))
+    record = read_record(folder)
+    assert record.pop("precision") == "fp32"
+    (folder / "run.json").write_text(json.dumps(record))
+    assert run_tiny(place, folder, resume=True).summary["steps"] == 12

@@ -106,3 +106,16 @@ def test_what_cannot_be_is_refused_before_training(place: Place, tmp_path: Path)
         with pytest.raises(UsageError, match=said):
             run_tiny(place, tmp_path / "refused", **options(place, **more))
         assert not (tmp_path / "refused").exists()
+
+
+def test_a_cut_below_the_length_of_the_template_is_no_obstacle_to_looking(
+    place: Place, tmp_path: Path
+) -> None:
+    """The cut counts a text's own tokens; the template comes on top, also where the cost of a step is counted."""
+    given = options(
+        place, max_length=8, criterion="label-free", template="the team reads on a day in it {text} on [MASK]"
+    )
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("\n".join(texts(600, seed=9)))
+    run = run_tiny(place, tmp_path / "run", corpus=corpus, steps=2, **given)
+    assert run.summary["criterion"] == "label-free"

@@ -167,6 +167,7 @@ def main() -> None:
     flags = [
         processes.any(processes.rank == 1, torch.device("cpu")),
         processes.any(False, torch.device("cpu")),
+        processes.of_first(0.1 + processes.rank, torch.device("cpu")),
     ]
     (Path(job["out"]) / f"flags-{processes.rank}").write_text(json.dumps(flags))
     late = saved_though_late(Path(job["out"]), processes)

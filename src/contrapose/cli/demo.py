@@ -38,8 +38,8 @@ from contrapose.hints import YOUR_TEXT, command, free_folder
 from contrapose.listening import Listener
 
 if TYPE_CHECKING:
+    from contrapose.data.docstring_split import Pair, Split
     from contrapose.data.harvest import HarvestStatistics
-    from contrapose.data.held_out import Pair, Split
     from contrapose.evaluate.encoding import Encodes
 
 EXAMPLES = examples(
@@ -252,8 +252,8 @@ def _told_how_to_go_on(out: str) -> Iterator[None]:
 
 def harvest(sources: Sequence[str], view: Listener) -> tuple[HarvestStatistics, Split]:
     """The docstrings of ``sources``, parted into what is trained on and what is asked about."""
+    from contrapose.data.docstring_split import split_documented
     from contrapose.data.harvest import HarvestStatistics, harvest_python
-    from contrapose.data.held_out import split_documented
 
     whose = "the Python standard library" if list(sources) == ["stdlib"] else ", ".join(sources)
     with view.task(f"reading the docstrings of {whose}"):

@@ -51,8 +51,9 @@ def explain(error: BaseException) -> Failure:
         return Failure("a name holds a NUL character, which no file's name can: give another one", USAGE)
     if _is_out_of_memory(error):
         return Failure(
-            f"out of memory ({_first_line(error)}). Ask for less: --chunk-size keeps the result and lowers "
-            "the memory, --batch-size and --max-length change both.",
+            f"out of memory ({_first_line(error)}). Ask for less: --chunk-size keeps the method and lowers "
+            "the memory of the encoder, but parts that read tokens still read the whole batch; a smaller --batch-size "
+            "or --max-length lowers all of it, and changes what is learnt.",
             FAILURE,
         )
     if where := _line_of_method_file(error):

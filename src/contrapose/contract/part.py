@@ -86,7 +86,10 @@ class Part(nn.Module):
         divides. The result belongs in buffers, so that a resumed run does not repeat it."""
 
     def report(self, **statistics: Tensor) -> None:
-        """Statistics of this loss for the log: detached scalars. Two parts that say one name are refused."""
+        """Statistics of this loss for the log: detached scalars. Two parts that say one name are refused.
+
+        The log has what the first process reports: of tokens, those of its own rows. Of an empty selection:
+        :func:`contrapose.contract.no_rows`."""
         self.statistics.update(statistics)
 
     @classmethod

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from contrapose.data.docstring_split import Pair, Split, split_documented
 from contrapose.data.harvest import Documented, HarvestStatistics, harvest_python
-from contrapose.data.held_out import Pair, Split, split_documented
 from contrapose.errors import EmptyCorpus, UsageError, nearest
 from contrapose.listening import Progress
 

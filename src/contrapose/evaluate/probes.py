@@ -49,13 +49,23 @@ def probes_of(columns: Mapping[str, Sequence[str]], seed: int = 0) -> list[Probe
     probes = []
     if len(texts) > 1:
         probes.append(Probe("titles", tuple(texts[0]), tuple(texts[1])))
-    bodies = texts[1] if len(texts) > 1 else texts[0]
     for kind, split in (("sentences", sentence_and_rest), ("halves", _halves)):
         pairs = [
-            pair for row, text in enumerate(bodies) if (pair := split(text, derive(seed, row))) is not None
+            pair
+            for row, text in enumerate(body_of(columns))
+            if (pair := split(text, derive(seed, row))) is not None
         ]
         probes.append(Probe(kind, tuple(first for first, _ in pairs), tuple(second for _, second in pairs)))
     return [probe for probe in probes if len(probe) >= FEWEST_PAIRS]
+
+
+def body_of(columns: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """The texts themselves: the second column, since the first is their title, or the only one. Further ones are not.
+
+    >>> body_of({"anchor": ["title"], "positive": ["text"], "negative": ["another text"]})
+    ['text']
+    """
+    return list(columns.values())[min(1, len(columns) - 1)]
 
 
 def sentence_and_rest(text: str, seed: int) -> tuple[str, str] | None:

@@ -44,7 +44,7 @@ class HeldOutWords:
         self._max_length, self._rate, self._seed, self._listener = max_length, mask_rate, seed, listener
 
     def cost(self, encoder: Encoder) -> EvaluationCost:
-        lengths = [len(ids) for ids in encoder.token_ids(self.texts, self._max_length)]
+        lengths = [len(ids) for ids in encoder.token_ids(self.texts, encoder.length_for(self._max_length))]
         return EvaluationCost(pairs=lengths, whole=[0] * len(lengths), fewest=1)
 
     def keep(self, rows: int) -> None:
@@ -60,7 +60,8 @@ class HeldOutWords:
         with self._listener.task("measuring on held-out text", len(self.texts), unit="text"):
             for start in range(0, len(self.texts), TEXTS_PER_PASS):
                 texts = self.texts[start : start + TEXTS_PER_PASS]
-                ids_NT, mask_NT = encoder.padded(encoder.token_ids(texts, self._max_length))
+                ids = encoder.token_ids(texts, encoder.length_for(self._max_length))
+                ids_NT, mask_NT = encoder.padded(ids)
                 words_NT = mask_NT.bool() & ~torch.isin(ids_NT, own_tokens)
                 random = torch_generator(self._seed, "held-out-words", start)
                 draws_4NT = torch.rand(4, *ids_NT.shape, generator=random).to(ids_NT.device)

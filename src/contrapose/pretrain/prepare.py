@@ -153,5 +153,5 @@ def _cost_in_steps(words: HeldOutWords | None, encoder: Encoder, batches: Batche
     if words is None:
         return 0.0
     texts = [text for column in batches.at(0).texts.values() for text in column]
-    per_step = sum(len(ids) for ids in encoder.token_ids(texts, max_length))
+    per_step = sum(map(len, encoder.token_ids(texts, encoder.length_for(max_length))))
     return sum(words.cost(encoder).pairs) / (TRAINING_COST * max(1, per_step))

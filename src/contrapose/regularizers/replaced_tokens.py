@@ -170,7 +170,10 @@ class ReplacedTokens(Part):
         return written_RT
 
     def _report(self, logits_RT2: Tensor, changed_RT: Tensor, attention_RT: Tensor) -> None:
-        """How many words were changed, and of the changed and of the kept ones: which share was told right."""
+        """How many words were changed, and of the changed and of the kept ones: which share was told right.
+
+        Of this process's rows. Not a number where no word was changed, as every statistic of an empty selection.
+        """
         said_RT = logits_RT2.argmax(-1).bool()
         kept_RT = attention_RT & ~changed_RT
         self.report(

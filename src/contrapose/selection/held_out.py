@@ -4,29 +4,15 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from contrapose.encoder.encoder import Encoder
 from contrapose.evaluate.encoding import Encodings, encode_once
-from contrapose.evaluate.probes import Probe, probes_of, split_in_halves
+from contrapose.evaluate.probes import Probe, body_of, probes_of
 from contrapose.listening import Listener
-from contrapose.selection.budget import (
-    SHARES,
-    TRAINING_COST,
-    EvaluationCost,
-    EvaluationPlan,
-    budget,
-    plan_evaluations,
-)
 from contrapose.selection.label_free import FEWEST_TEXTS
-from contrapose.selection.settings import SelectionSettings
-
-if TYPE_CHECKING:
-    from contrapose.selection.criterion import Criterion
 
 #: Held-out texts that are looked at, and their letters: a thousand lines, or some two hundred documents.
 MOST_TEXTS, MOST_LETTERS = 1_000, 300_000
@@ -36,72 +22,12 @@ def texts_and_probes(columns: Mapping[str, Sequence[str]]) -> tuple[list[str], l
     """The distinct texts of the rows, and the probes that they give."""
     if not num_rows(columns):
         return [], []
-    texts = list(dict.fromkeys(list(columns.values())[-1]))
+    texts = list(dict.fromkeys(body_of(columns)))
     return texts, [probe for probe in probes_of(columns) if probe.kind != "sentences"]
 
 
 def num_rows(columns: Mapping[str, Sequence[str]]) -> int:
     return len(next(iter(columns.values()), ()))
-
-
-def evaluations_of_run(
-    chosen: SelectionSettings,
-    criterion: Criterion | None,
-    encoder: Encoder,
-    first_batch: Iterable[str],
-    *,
-    max_length: int,
-    num_steps: int,
-) -> EvaluationPlan:
-    """How often this run looks at held-out text, and at how much: :mod:`contrapose.selection.budget`.
-
-    first_batch: the texts of all views of the first step, by which the cost of a step is known.
-    """
-    interval = chosen.evaluation_interval(num_steps)
-    if criterion is None:
-        return EvaluationPlan(rows=0, eval_every=interval, shares=())
-    per_step = sum(len(ids) for ids in encoder.token_ids(list(first_batch), max_length))
-    shares = SHARES if chosen.blend in (None, "auto") else (float(chosen.blend),)
-    cost = criterion.cost(encoder)
-    plan = plan_evaluations(
-        cost,
-        budget(num_steps, per_step, _weights(encoder)),
-        num_steps=num_steps,
-        eval_every=interval,
-        shares=shares,
-        fixed_interval=chosen.eval_every is not None or chosen.patience is not None,
-        fixed_shares=chosen.blend is not None,
-    )
-    tokens = sum(cost.pairs[: plan.rows]) + sum(cost.whole[: plan.rows])
-    return replace(plan, in_steps=tokens / (TRAINING_COST * max(1, per_step)))
-
-
-def _weights(encoder: Encoder) -> int:
-    """Weights that a token is multiplied with: an embedding is only looked up."""
-    looked_up = (m.weight for m in encoder.backbone.modules() if isinstance(m, torch.nn.Embedding))
-    total = sum(weight.numel() for weight in encoder.backbone.parameters())
-    return int(total - sum(weight.numel() for weight in looked_up))
-
-
-def cost_of_rows(encoder: Encoder, columns: Mapping[str, Sequence[str]]) -> EvaluationCost:
-    """Tokens of a look at each row, as :func:`texts_and_probes` makes its texts; equal texts are counted each time."""
-    texts = list(columns.values())
-    halves = [split_in_halves(text) or ("", "") for text in texts[min(1, len(texts) - 1)]]
-    sides = [*texts[:2], *zip(*halves, strict=True)] if len(texts) > 1 else [*zip(*halves, strict=True)]
-    pairs = [sum(row) for row in zip(*(tokens_of(encoder, side) for side in sides), strict=True)]
-    whole = [0] * len(pairs) if len(texts) == 2 else tokens_of(encoder, texts[-1])
-    return EvaluationCost(pairs=pairs, whole=whole, fewest=fewest_rows(columns))
-
-
-def fewest_rows(columns: Mapping[str, Sequence[str]]) -> int:
-    """The fewest of the first rows that can be looked at at all, up to a doubling; all where no fewer can."""
-    rows = FEWEST_TEXTS
-    while rows < num_rows(columns):
-        texts, probes = texts_and_probes({name: column[:rows] for name, column in columns.items()})
-        if probes and len(texts) >= FEWEST_TEXTS:
-            return rows
-        rows *= 2
-    return num_rows(columns)
 
 
 def evaluated_rows(columns: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:

@@ -23,6 +23,9 @@ Buffer = bytes | bytearray | memoryview
 #: File systems without file locks answer with one of these.
 NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 
+#: File systems that cannot reserve space answer with one of these.
+_CANNOT_ALLOCATE = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+
 #: Folders of some network and FUSE file systems cannot be synchronised, and say so with one of these.
 _CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}
 
@@ -60,6 +63,10 @@ class Syscalls:
 
     def truncate(self, descriptor: int, size: int) -> None:
         os.ftruncate(descriptor, size)
+
+    def allocate(self, descriptor: int, size: int) -> None:
+        if hasattr(os, "posix_fallocate"):  # not on macOS
+            os.posix_fallocate(descriptor, 0, size)
 
     def close(self, descriptor: int) -> None:
         os.close(descriptor)
@@ -115,6 +122,21 @@ def write_all(descriptor: int, data: Buffer) -> None:
         if written <= 0:
             raise OSError(errno.EIO, "write made no progress")
         rest = rest[written:]
+
+
+def reserve(path: Path) -> None:
+    """Take the disk space of every byte of a file that has holes, where the file system can.
+
+    A full disk is an OSError here; where a mapped file is written to later, it ends the process (SIGBUS).
+    """
+    descriptor = uninterrupted(lambda: calls.open(path, os.O_RDWR))
+    try:
+        uninterrupted(lambda: calls.allocate(descriptor, os.fstat(descriptor).st_size))
+    except OSError as error:
+        if error.errno not in _CANNOT_ALLOCATE:
+            raise
+    finally:
+        calls.close(descriptor)
 
 
 def wait_for_lock(descriptor: int) -> None:

@@ -98,13 +98,17 @@ def train(
     parts          parts to add to the method, such as ``["queue"]``
     steps          steps to train; or ``epochs``, passes over the text (1)
     batch_size     rows per step: more rows, more negatives (64)
-    chunk_size     texts per forward pass: less memory, the same result (all)
+    chunk_size     texts per forward pass: less memory, and other dropout masks of the same method; parts that read
+                   tokens still read the whole batch (all)
     learning_rate  1e-5
     max_length     tokens kept of a text in training (32)
     seed           0
     precision      ``auto``, ``fp32`` or ``bf16``
     device         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``
-    views          where the second view comes from: ``auto``, ``dropout``, ``crop`` or ``pairs``
+    views          where the other views of a text come from: ``auto`` (the method's, else the columns where there are
+                   two, else dropout), or names with commas between them: of the text itself ``dropout``, ``crop``,
+                   ``deletion``, ``repetition``, ``switch-case`` or ``twins``; of the columns ``pairs``; of other texts
+                   ``retrieved`` or ``propensity-pairs``
     columns        columns to read: the text, or anchor, positive and negatives
     held_out_rows  rows kept from training, to choose without labels (1,000)
     pooling        ``cls``, ``cls_before_pooler``, ``avg``, ``avg_first_last`` or ``avg_top2`` (the model's)

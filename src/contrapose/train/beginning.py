@@ -27,7 +27,7 @@ from contrapose.train.optimizer import make_optimizer
 from contrapose.train.preflight import Cleared, has_record
 from contrapose.train.progress import Progress
 from contrapose.train.records import lengthen, write_down
-from contrapose.train.resume import check_settings
+from contrapose.train.resume import check_precision, check_settings
 from contrapose.train.saving import restore_latest
 from contrapose.train.session import ForwardBackward, Looks, Model, Session, Texts
 from contrapose.train.settings import RunSettings, run_folder, steps_of
@@ -62,23 +62,24 @@ def begin(
     listener: Listener,
     stack: ExitStack,
 ) -> Begun:
-    """Join the other processes, claim the folder, compare the settings with those of the start where a run goes on.
+    """Choose the device, join the others, claim the folder, compare the settings with the start's where a run goes on.
 
     began: when the call for the run came. What must be released at the end (the run's lock, the process group) is
     pushed on ``stack``.
     """
     folder = run_folder(settings)
-    processes = _join(listener)
+    device = pick_device(settings.training.device, launched().local_rank)
+    processes = _join(device, listener)
     stack.callback(processes.leave)
     processes.rows(settings.training.batch_size)
     if processes.is_first:
         claim(folder, resume=resume, stack=stack)
     processes.wait()
     goes_on = resume and has_record(folder)
+    bf16 = pick_precision(settings.training.precision, device)
     if goes_on:
         check_settings(folder, settings, complete=True)
-    device = pick_device(settings.training.device, processes)
-    bf16 = pick_precision(settings.training.precision, device)
+        check_precision(folder, "bf16" if bf16 else "fp32")
     if goes_on and processes.is_first:
         make_good(folder, settings, cleared, listener)
     return Begun(
@@ -191,9 +192,9 @@ def write_or_restore(session: Session, beside: Mapping[str, str], begun: Begun, 
         lengthen(session)
 
 
-def _join(listener: Listener) -> ProcessGroup:
+def _join(device: torch.device, listener: Listener) -> ProcessGroup:
     others = launched().size - 1
     if not others:
-        return ProcessGroup.join()
+        return ProcessGroup.join(device.type)
     with listener.task(f"waiting for the other {others} processes"):
-        return ProcessGroup.join()
+        return ProcessGroup.join(device.type)

@@ -45,7 +45,9 @@ def refuse_a_file(folder: Path) -> None:
 
 def refuse_foreign(folder: Path) -> None:
     """Raise UsageError where a run would replace what is no run's. One that was begun made its corpus first."""
-    if any(os.path.lexists(folder / mark) for mark in ("run.json", "metrics.jsonl", "cache")):
+    if any(
+        os.path.lexists(folder / mark) for mark in ("run.json", "metrics.jsonl", "cache/corpus/corpus.json")
+    ):
         return
     if all(os.path.lexists(folder / mark) for mark in ("config.toml", "env.json")):
         return  # a start that was killed before its record, whose corpus somebody deleted

@@ -9,7 +9,8 @@ one process with the same global batch.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,7 +19,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from contrapose.data.text import printable
-from contrapose.errors import UsageError
+from contrapose.errors import ProcessLost, UsageError
 from contrapose.train.launch import launched
 
 #: How long a process waits for the others. The first encodes and searches a whole corpus while they do, which may take
@@ -34,8 +35,10 @@ class ProcessGroup:
     size: int = 1
 
     @classmethod
-    def join(cls) -> ProcessGroup:
+    def join(cls, device: str = "cpu") -> ProcessGroup:
         """Join the group that ``torchrun`` announces through the environment; alone where there is none.
+
+        device: "cpu" or "cuda", where the tensors lie that the processes exchange.
 
         Raises UsageError for an announcement that cannot be meant, and where the others are not found.
         """
@@ -44,8 +47,7 @@ class ProcessGroup:
             return cls()
         if not dist.is_initialized():
             try:
-                backend = "nccl" if torch.cuda.is_available() else "gloo"
-                dist.init_process_group(backend, timeout=PATIENCE)
+                dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=PATIENCE)
             except (ValueError, RuntimeError, OSError) as error:
                 address = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
                 raise UsageError(
@@ -74,7 +76,8 @@ class ProcessGroup:
         if self.size == 1:
             return pooled_VbD.detach()
         parts = [torch.empty_like(pooled_VbD) for _ in range(self.size)]
-        dist.all_gather(parts, pooled_VbD.detach().contiguous())
+        with self._together():
+            dist.all_gather(parts, pooled_VbD.detach().contiguous())
         return torch.cat(parts, dim=1)
 
     def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
@@ -83,7 +86,8 @@ class ProcessGroup:
             return
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         flat = torch.cat([gradient.flatten() for gradient in gradients])
-        dist.all_reduce(flat)
+        with self._together():
+            dist.all_reduce(flat)
         start = 0
         for gradient in gradients:
             gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
@@ -94,25 +98,58 @@ class ProcessGroup:
         if self.size == 1:
             return number
         said = torch.tensor([number], device=device)
-        dist.all_reduce(said, op=dist.ReduceOp.MAX)
+        with self._together():
+            dist.all_reduce(said, op=dist.ReduceOp.MAX)
         return int(said.item())
 
     def sum(self, values: Tensor) -> Tensor:
         """The values of all processes, added up. No gradient."""
         total = values.detach().clone()
         if self.size > 1:
-            dist.all_reduce(total)
+            with self._together():
+                dist.all_reduce(total)
         return total
 
     def any(self, flag: bool, device: torch.device) -> bool:
         """Whether any process says so."""
+        return bool(self.most(int(flag), device))
+
+    def of_first(self, number: float, device: torch.device) -> float:
+        """The number that the first process says: what decides where all must go must be the same to the last bit."""
         if self.size == 1:
-            return flag
-        said = torch.tensor([float(flag)], device=device)
-        dist.all_reduce(said, op=dist.ReduceOp.MAX)
-        return bool(said.item())
+            return number
+        said = torch.tensor([number], dtype=torch.float64, device=device)
+        with self._together():
+            dist.broadcast(said, src=0)
+        return float(said.item())
 
     def wait(self) -> None:
         """Until all processes are here."""
         if self.size > 1:
-            dist.barrier()
+            with self._together():
+                dist.barrier()
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        """What all processes do at once. Raises ProcessLost where another is gone."""
+        try:
+            yield
+        except RuntimeError as error:
+            if not _tells_of_a_lost_process(error):
+                raise
+            raise ProcessLost(
+                f"process {self.rank} of {self.size}: another process ended, or no longer answers; its message says why"
+            ) from error
+
+
+def _tells_of_a_lost_process(error: RuntimeError) -> bool:
+    """NCCL has a class of its own for it; gloo has words only.
+
+    >>> _tells_of_a_lost_process(RuntimeError("[tcp/pair.cc:553] Connection closed by peer [127.0.0.1]:48269. GLHF!"))
+    True
+    >>> _tells_of_a_lost_process(RuntimeError("Tensors must be contiguous"))
+    False
+    """
+    words = str(error).lower()
+    signs = ("closed by peer", "reset by peer", "broken pipe", "timed out", "timeout")
+    return isinstance(error, dist.DistError) or any(sign in words for sign in signs)

@@ -9,20 +9,17 @@ import torch
 
 from contrapose.errors import UsageError
 from contrapose.ledger import PACKAGES, versions
-from contrapose.train.distributed import ProcessGroup
-from contrapose.train.launch import launched
 
 
-def pick_device(name: str, processes: ProcessGroup | None = None) -> torch.device:
-    """The device to compute on; ``auto`` is a GPU where there is one."""
-    local = launched().local_rank if processes and processes.size > 1 else 0
-    if torch.cuda.is_available() and local >= torch.cuda.device_count() and name in ("auto", "cuda"):
+def pick_device(name: str, local_rank: int = 0) -> torch.device:
+    """The device to compute on; ``auto`` is a GPU where there is one, of several that of ``local_rank``."""
+    if torch.cuda.is_available() and local_rank >= torch.cuda.device_count() and name in ("auto", "cuda"):
         raise UsageError(
-            f"this is process {local} of this machine (LOCAL_RANK), and torch sees {torch.cuda.device_count()} GPU: "
-            "start as many processes as there are GPUs, or use --device cpu"
+            f"this is process {local_rank} of this machine (LOCAL_RANK), and torch sees {torch.cuda.device_count()} "
+            "GPU: start as many processes as there are GPUs, or use --device cpu"
         )
     if name == "auto":
-        return torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
+        return torch.device("cuda", local_rank) if torch.cuda.is_available() else torch.device("cpu")
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -31,7 +28,7 @@ def pick_device(name: str, processes: ProcessGroup | None = None) -> torch.devic
         raise UsageError(f"device '{name}' is not there: torch sees no CUDA GPU. Use --device cpu")
     if device.type not in ("cpu", "cuda"):
         raise UsageError(f"device '{name}' is not supported: use cpu or cuda")
-    return torch.device("cuda", local) if name == "cuda" else device
+    return torch.device("cuda", local_rank) if name == "cuda" else device
 
 
 def computes_in_bf16(device: torch.device) -> bool:

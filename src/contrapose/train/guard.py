@@ -34,7 +34,7 @@ def what_is_not_finite(
 
 @dataclass
 class SkipCounter:
-    """Counts skipped steps, and gives up after too many in a row."""
+    """Counts steps whose gradient was not used, and gives up after too many in a row."""
 
     limit: int
     in_a_row: int = 0
@@ -45,8 +45,9 @@ class SkipCounter:
         self.total += 1
         if self.in_a_row >= self.limit:
             raise TrainingDiverged(
-                f"step {step}: {why}; that is {self.in_a_row} steps in a row, and none of them touched the weights. "
-                "Lower --learning-rate, or use --precision fp32; the last good checkpoint is kept."
+                f"step {step}: {why}; that is {self.in_a_row} steps in a row, and nothing was learnt from any of them. "
+                "Begin a new run in another --out with a lower --learning-rate, or with --precision fp32; checkpoints "
+                "that this one saved are kept, but --resume goes on with its own settings."
             )
 
 

@@ -1,4 +1,4 @@
-"""Looks at held-out text: how many a run has, the one before its first step, and what is told of them."""
+"""Looks at held-out text: the one before a run's first step, and what is told of all of them."""
 
 from __future__ import annotations
 
@@ -9,23 +9,6 @@ from contrapose.encoder.encoder import Encoder
 from contrapose.listening import Listener
 from contrapose.selection.budget import EvaluationPlan
 from contrapose.selection.criterion import Criterion, Monitor
-from contrapose.selection.held_out import evaluations_of_run
-from contrapose.train.batches import Batches
-from contrapose.train.settings import RunSettings
-
-
-def plan_evaluations(
-    settings: RunSettings, criterion: Criterion | None, encoder: Encoder, batches: Batches, num_steps: int
-) -> EvaluationPlan:
-    """How often is evaluated, and on how much text, from what a batch costs."""
-    return evaluations_of_run(
-        settings.selection,
-        criterion,
-        encoder,
-        (text for view in batches.at(0).texts.values() for text in view),
-        max_length=settings.training.max_length,
-        num_steps=num_steps,
-    )
 
 
 def evaluate_pretrained(

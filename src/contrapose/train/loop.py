@@ -135,7 +135,7 @@ def _row(
 
 
 def _skip(session: Session, problem: str) -> None:
-    """The weights, the optimizer and the queues have not seen this step; say so, and give up after too many."""
+    """Nothing was learnt or remembered from this step; say so, and give up after too many in a row."""
     progress = session.progress
     session.listener.notice(f"step {progress.step} was skipped: {problem}")
     counter = SkipCounter(
@@ -165,12 +165,13 @@ def _log(session: Session, row: dict[str, Any], began: float) -> None:
 
 
 def _evaluate(session: Session) -> bool:
-    """Look at the encoder; True where it is a new best. Every process measures, so all decide alike."""
+    """Look at the encoder; True where it is a new best. Every process measures, and all decide by the first's score."""
     progress, monitor = session.progress, session.monitor
     if monitor is None:
         return False
     with session.encoder.in_mode(training=False), session.timings.timed("looking", progress.step):
         scores = monitor.measure(session.encoder, session.precision)
+    scores = {**scores, "score": session.processes.of_first(scores["score"], session.encoder.device)}
     if progress.step == 0:
         progress.start_score = scores["score"]
     counts = progress.step > 0 and session.protocol.may_export()

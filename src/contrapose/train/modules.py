@@ -32,7 +32,9 @@ def trainable(module: nn.Module) -> dict[str, nn.Parameter]:
 def running_statistics(module: nn.Module) -> list[Tensor]:
     """The buffers that a forward pass changes: the running means and variances of batch norms.
 
-    All other state changes in ``observe`` and ``refresh``, which a skipped step never reaches.
+    They are all that :func:`put_back` undoes. What parts remember of a step changes in ``observe``, which a skipped
+    step does not reach. What a protocol does before and after every step (the weights of the next client, an average),
+    and copies of the model that are renewed then, stay: they follow the count of steps, not the gradient.
     """
     norms: Iterator[nn.Module] = (part for part in module.modules() if isinstance(part, _NormBase))
     return [buffer for norm in norms for buffer in norm.buffers(recurse=False)]

@@ -18,6 +18,7 @@ from contrapose.listening import Listener
 from contrapose.objectives.catalogue import recipe
 from contrapose.objectives.configured import ConfiguredMethod
 from contrapose.objectives.objective import Objective
+from contrapose.selection.cost_of_looks import evaluations_of_run
 from contrapose.selection.criterion import choose_criterion
 from contrapose.train.batches import Batches
 from contrapose.train.beginning import (
@@ -29,7 +30,7 @@ from contrapose.train.beginning import (
     write_or_restore,
 )
 from contrapose.train.labels import check_label_column, read_labels
-from contrapose.train.looks import evaluate_pretrained, facts_of_looks, plan_evaluations
+from contrapose.train.looks import evaluate_pretrained, facts_of_looks
 from contrapose.train.modules import module_tree, trainable
 from contrapose.train.preflight import Cleared
 from contrapose.train.prepared_texts import Preparation, attach_prepared, take_prepared
@@ -161,7 +162,14 @@ def _model(
 def _looks(begun: Begun, settings: RunSettings, model: Model, texts: Texts, num_steps: int) -> Looks:
     """What chooses the checkpoint and how often that is asked; it has looked at the pretrained model."""
     criterion = choose_criterion(settings.selection, texts.corpus, texts.held_out, begun.listener)
-    plan = plan_evaluations(settings, criterion, model.encoder, texts.batches, num_steps)
+    plan = evaluations_of_run(
+        settings.selection,
+        criterion,
+        model.encoder,
+        (text for view in texts.batches.at(0).texts.values() for text in view),
+        max_length=settings.training.max_length,
+        num_steps=num_steps,
+    )
     plan = after_whole_ones(plan, model.protocol)
     if begun.goes_on and (before := looked_at_before(begun.folder)) is not None:
         # A longer run may afford more rows, but scores of other rows are not those of the steps that were done.

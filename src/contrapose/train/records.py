@@ -32,6 +32,7 @@ def write_down(session: Session, beside: Mapping[str, str], *, goes_on: bool) ->
         session.encoder,
         rows=rows,
         steps=steps,
+        precision=session.precision,
         looked_at=session.looks.rows,
         method_file=method_file,
         beside=beside,

@@ -34,15 +34,16 @@ def write_record(
     *,
     rows: int,
     steps: int,
+    precision: str,
     looked_at: int = 0,
     method_file: str | None = None,
     beside: Mapping[str, str] | None = None,
 ) -> None:
     """What a continuation is compared with.
 
-    rows: that are trained on; steps: that the run has; looked_at: held-out rows that its scores are of;
-    method_file: the sha256 of the file the method was read from; beside: name -> fingerprint of the models and files
-    beside the trained one that no checkpoint holds.
+    rows: that are trained on; steps: that the run has; precision: that it computes in, "fp32" or "bf16"; looked_at:
+    held-out rows that its scores are of; method_file: the sha256 of the file the method was read from; beside: name ->
+    fingerprint of the models and files beside the trained one that no checkpoint holds.
     """
     record: dict[str, Any] = {
         "settings": settings.model_dump(mode="json"),
@@ -51,6 +52,7 @@ def write_record(
         "model": encoder.fingerprint(),
         "model_name": encoder.name,
         "length": {"rows": rows, "steps": steps},
+        "precision": precision,
         "looked_at": looked_at,
     }
     if method_file is not None:
@@ -106,6 +108,8 @@ def check_settings(folder: Path, settings: RunSettings, *, complete: bool) -> No
         }
         if settings.selection.blend is None:
             differences.pop("selection.blend", None)
+    if now["training"]["precision"] == record.get("precision"):
+        differences.pop("training.precision", None)  # "auto" then, and now what it meant
     changed_length = [name for name in LENGTH if name in differences]
     if changed_length and (length := _length(record)):
         steps = steps_of(settings, length["rows"])
@@ -118,6 +122,16 @@ def check_settings(folder: Path, settings: RunSettings, *, complete: bool) -> No
             f"{folder} was begun with other settings, so it cannot be continued: "
             f"{'; '.join(differences.values())}{shorter}. "
             "Give the settings it was begun with (they are in its config.toml), or another --out"
+        )
+
+
+def check_precision(folder: Path, precision: str) -> None:
+    """Raise ResumeRefused where ``--precision auto`` meant another one on the machine that the run was begun on."""
+    begun = read_record(folder).get("precision")
+    if begun in ("fp32", "bf16") and begun != precision:
+        raise ResumeRefused(
+            f"{folder} was begun in {begun}, and here --precision auto means {precision}: continue it with "
+            f"--precision {begun}, or start a new run with another --out"
         )
 
 

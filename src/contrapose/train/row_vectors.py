@@ -15,7 +15,7 @@ from contrapose.contract import first_texts
 from contrapose.data.corpus import Corpus
 from contrapose.encoder.encoder import Encoder
 from contrapose.listening import Listener
-from contrapose.storage.syscalls import reporting
+from contrapose.storage.syscalls import reporting, reserve
 
 
 @contextmanager
@@ -26,17 +26,18 @@ def row_vectors(
 
     path: of the file, in a folder that is made where it is not there.
     """
-    with reporting(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
+    try:
+        with reporting(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
             vectors_ND: np.ndarray = np.lib.format.open_memmap(
                 path, mode="w+", dtype=np.float32, shape=(len(rows_N), encoder.width)
             )
-            with listener.task("encoding the corpus for the method", len(rows_N), "row"):
-                for block, texts in first_texts(corpus, rows_N):
-                    vectors_ND[block] = encoder.encode(
-                        texts, normalize=False, precision=precision, progress=listener.advance
-                    )
-            yield vectors_ND
-        finally:
-            path.unlink(missing_ok=True)
+            reserve(path)
+        with listener.task("encoding the corpus for the method", len(rows_N), "row"):
+            for block, texts in first_texts(corpus, rows_N):
+                vectors_ND[block] = encoder.encode(
+                    texts, normalize=False, precision=precision, progress=listener.advance
+                )
+        yield vectors_ND
+    finally:
+        path.unlink(missing_ok=True)

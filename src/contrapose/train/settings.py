@@ -139,7 +139,8 @@ class TrainingSettings(Frozen):
         int | None,
         Field(
             ge=1,
-            description="texts per forward pass and process: less memory, the same result",
+            description="texts per forward pass and process: less memory, and other dropout masks of the same "
+            "method; parts that read tokens still read the whole batch",
             json_schema_extra={"default": "all"},
         ),
     ] = None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from contrapose.data.docstring_split import is_held_out, key_of, split_documented
 from contrapose.data.harvest import Documented, harvest_python
-from contrapose.data.held_out import is_held_out, key_of, split_documented
 
 
 def documented(name: str, first_line: str, *rest: str) -> Documented:
