@@ -154,7 +154,7 @@ def test_a_layer_that_is_no_inner_one_is_refused_by_name(layers: list[Any]) -> N
 
 def test_a_model_with_fewer_layers_is_refused_before_any_step(tmp_path: Path) -> None:
     (tmp_path / "lines.txt").write_text("".join(f"{sentence}\n" for sentence in SENTENCES))
-    with pytest.raises(UsageError, match=r"needs the layer -9 .* has 2 layers"):
+    with pytest.raises(UsageError, match=r"asks for a layer 8 below the last, and .tiny. has 2 layers"):
         train(
             tmp_path / "lines.txt",
             model=tiny_bert(tmp_path / "tiny"),
