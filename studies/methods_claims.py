@@ -117,7 +117,7 @@ def verdict(change: Mapping[str, Any], *, lower: bool = False, digits: int = 2) 
     >>> verdict({"difference": 1.0, "low": 0.5, "high": 1.5, "p_corrected": 0.01, "seed_error": 0.1})
     'holds here (+1.00 [+0.50, +1.50])'
     >>> verdict({"difference": 0.2, "low": -0.5, "high": 0.9, "p_corrected": 1.0, "seed_error": 0.1})
-    'cannot be judged: its direction is as claimed, and chance explains it (+0.20 [-0.50, +0.90])'
+    'cannot be judged: its direction is as claimed, and it may be chance (+0.20 [-0.50, +0.90])'
     >>> verdict({"difference": 1.0, "low": 0.5, "high": 1.5, "p_corrected": 0.2, "seed_error": 0.1})
     'cannot be judged: its direction is as claimed, and among so many it may be chance (+1.00 [+0.50, +1.50])'
     >>> verdict({"difference": 1.0, "low": 0.5, "high": 1.5, "p_corrected": 0.01, "seed_error": None})
@@ -129,7 +129,7 @@ def verdict(change: Mapping[str, Any], *, lower: bool = False, digits: int = 2) 
     if change["seed_error"] is None:
         return f"cannot be judged with one seed: {direction} {measured}"
     if change["low"] <= 0 <= change["high"]:
-        return f"cannot be judged: {direction}, and chance explains it {measured}"
+        return f"cannot be judged: {direction}, and it may be chance {measured}"
     if change["p_corrected"] > 0.05:
         return f"cannot be judged: {direction}, and among so many it may be chance {measured}"
     return f"{'holds here' if as_claimed else 'does not hold here'} {measured}"

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from contrapose.markdown_table import markdown_table
 from studies.methods_claims import CLAIMS, judged, numbers, unlike_rates
 from studies.methods_figure import FIGURE
 from studies.methods_plan import SETTINGS
@@ -50,6 +51,11 @@ def page(report: Mapping[str, Any] | None, overhead: Mapping[str, Any] | None = 
         "alone say little about it. A difference is called clear where the interval leaves out zero and the p-value,",
         "corrected for all methods (Holm), is at most 0.05. Transfer is of seed 0 alone.",
         f"Measured {when(report)}, {_versions(report)}.",
+        "",
+        "Mean STS is the mean over STS12-16, STS-B and SICK-R (Spearman, times 100); docstrings: MRR@10 of",
+        "finding the description for the first line of a docstring; transfer: mean accuracy of classifiers on frozen",
+        "vectors; alignment: how far apart pairs of STS-B lie that mean the same; uniformity: how unevenly all its",
+        "sentences lie (of both, less is better); first loss: that of a run's first step; t: the temperature.",
         "",
         "A reconstruction is a method whose own formulas or code could not be had, or that was made for pictures: what",
         "is said of it here is said of the reconstruction. `cards` runs without its switch-case views, since the",
@@ -105,6 +111,8 @@ def _said(row: Mapping[str, Any], table: Mapping[str, Any], arm: str) -> str:
     said = f"mean STS {spread(mean)} ({_count(mean['seeds'], 'seed')})"
     if (change := row["differences"].get(table["main"])) is not None:
         said += f", beside SimCSE {numbers(change).strip('()')}: {change['words']}"
+        if change["words"] == "no clear change" and not change["low"] <= 0 <= change["high"]:
+            said += " (of so many methods one may differ as much by chance)"
         if arm != TUNED and (other := unlike_rates(table, row["method"])):
             said += f", {other}"
     return f"{said}."
@@ -161,11 +169,12 @@ def _claims(start: Mapping[str, Any]) -> Iterator[str]:
     yield "A verdict depends on the learning rate and the temperature, so each is said with the settings it was found"
     yield "by. It is about so short a training: the papers train for thousands of steps."
     yield ""
+    rows = []
     for claim in claims:
-        arms = [f"{ARMS[arm]}: {of_arm[claim]}" for arm, of_arm in said.items() if claim in of_arm]
-        arms += [f"{ARMS[arm]}: not measured yet" for arm in start["arms"] if claim not in said.get(arm, {})]
         source = f"{claim.source}; a reconstruction here" if is_reconstruction(claim.method) else claim.source
-        yield f"- {_sentence(claim.words)} ({source}). {_sentence('; '.join(arms))}."
+        arms = [said.get(arm, {}).get(claim, "not measured yet") for arm in start["arms"]]
+        rows.append([f"{_sentence(claim.words)} ({source})", *arms])
+    yield from markdown_table(["claim", *(ARMS[arm] for arm in start["arms"])], rows)
 
 
 def _untrained(values: Mapping[str, Any]) -> str:

@@ -141,9 +141,11 @@ def test_the_summary_has_means_differences_and_reasons(start: Start, tmp_path: P
     written = page(report)
     assert "| [`focal-infonce`](methods/focal-infonce.md) | 2 |" in written
     assert "- `diffcse`: " in written
-    said = next(line for line in written.splitlines() if line.startswith("- Focal-InfoNCE is above SimCSE"))
-    assert "With each paper's hyperparameters: " in said
-    assert "with the best of four settings: " in said
+    said = next(line for line in written.splitlines() if line.startswith("| Focal-InfoNCE is above SimCSE"))
+    of_arms = [cell.strip() for cell in said.strip("|").split("|")[1:]]
+    assert len(of_arms) == 2
+    assert all(cell.startswith(("holds here", "does not hold here", "cannot be judged")) for cell in of_arms)
+    assert "| claim | with each paper's hyperparameters | with the best of four settings |" in written
     assert "### What the papers claim, after 2 steps" in written
     assert "### Focal-InfoNCE beside SimCSE: alignment and uniformity" in written
     assert written.count(" | uniformity | -") == 2, "once for each arm"
