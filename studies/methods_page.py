@@ -60,7 +60,8 @@ def page(report: Mapping[str, Any] | None, overhead: Mapping[str, Any] | None = 
         "A reconstruction is a method whose own formulas or code could not be had, or that was made for pictures: what",
         "is said of it here is said of the reconstruction. `cards` runs without its switch-case views, since the",
         "tokenizer of the starts knows no case. The generator of `diffcse`, the teacher of `kdmcse` and the earlier",
-        "model of `pnr` are the start itself.",
+        "model of `pnr` are the start itself. With its paper's hyperparameters the two further networks of `diffcse`",
+        "computed in fp32; today they compute in the run's precision.",
         "",
         f"![Differences to SimCSE]({FIGURE})",
     ]

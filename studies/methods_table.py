@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--start", help="folder of the second start, as `contrapose pretrain` makes it")
     parser.add_argument("--out", type=Path, default=Path("runs/methods"))
     parser.add_argument(
-        "--summary", type=Path, help="write what was measured as JSON, and measure nothing more"
+        "--summary", type=Path, help="write what was measured as JSON lines, and measure nothing more"
     )
     parser.add_argument("--only", help="methods to measure now, with commas between them")
     given = parser.parse_args(arguments)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from contrapose.errors import UsageError
 from contrapose.evaluate.over_seeds import compare_methods
 from contrapose.evaluate.per_example import PerExampleScores
 from contrapose.evaluate.seed_noise import MOST_FREEDOM, SharedNoise, _fitted, shared_noise
@@ -82,5 +83,7 @@ def test_one_seed_is_compared_with_the_noise_of_the_others() -> None:
     noise = SharedNoise(variance=4.0, freedom=6.0, pooled=20)
     change = compare_methods([before], [after], paired_seeds=True, noise=noise)
     assert (change.seed_error, change.caution) == (2.0, "")
+    with pytest.raises(UsageError, match="paired_seeds=True"):
+        compare_methods([before], [after], noise=noise)
     reach = 2.0 * stats.t.ppf(0.975, 6)
     assert (change.low, change.high) == pytest.approx((30 - reach, 30 + reach), abs=0.3)

@@ -136,6 +136,8 @@ def compare_methods(
     """
     before, after = _tasks(baseline), _tasks(other)
     _check(before, after)
+    if noise is not None and not paired_seeds:
+        raise UsageError("noise is of the differences of equal seeds: give paired_seeds=True with it")
     if paired_seeds and len(before) != len(after):
         raise UsageError(f"seeds are paired one by one, and there are {len(before)} and {len(after)}")
     means = [
@@ -165,7 +167,7 @@ def compare_methods(
         rows=sum(map(len, before[0])),
         seed_error=error,
         row_error=float(by_rows.std()),
-        noise=noise if paired_seeds else None,
+        noise=noise,
     )
 
 
