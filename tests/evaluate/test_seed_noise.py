@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from contrapose.errors import UsageError
+from contrapose.evaluate import seed_noise
 from contrapose.evaluate.over_seeds import compare_methods
 from contrapose.evaluate.per_example import PerExampleScores
 from contrapose.evaluate.seed_noise import MOST_FREEDOM, SharedNoise, _fitted, shared_noise
@@ -68,6 +69,21 @@ def test_few_seeds_find_more_with_others_and_alarm_no_more_often(alike: int | No
             found_alone += stats.ttest_1samp(moved, 0).pvalue < 0.05 / 22
     assert alarms <= 20, "of 200; 10 are expected"
     assert found > 1.3 * found_alone
+
+
+def test_taken_at_its_word_the_estimate_makes_false_alarms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the limit is for: the same tables as above without it."""
+    monkeypatch.setattr(seed_noise, "MOST_FREEDOM", 1e6)
+    generator = np.random.default_rng(0)
+    alarms = 0
+    for _ in range(200):
+        spreads = np.sqrt(4 / generator.chisquare(4, 22))
+        baseline = generator.normal(size=2)
+        methods = [spread * generator.normal(size=2) - baseline for spread in spreads]
+        noise = shared_noise(methods)
+        assert noise is not None
+        alarms += min(holm([p_value(differences, noise) for differences in methods])) < 0.05
+    assert alarms > 25, "of 200; 10 are expected of a test that keeps its promise"
 
 
 def p_value(differences: np.ndarray, noise: SharedNoise) -> float:

@@ -11,7 +11,7 @@ much about spreads in general: each method's variance is drawn towards that of a
 
 A method with one seed has no spread of its own (d_i = 0) and takes that of the others. d_0 is at most 4 here: it is an
 estimate, and the differences share their baseline, so that taken at its word it made false alarms: in tables of 22
-methods without any difference, two or three seeds each, corrected by Holm, 6 to 20 in 100 held one, and 1 to 7 with
+methods without any difference, two or three seeds each, corrected by Holm, 6 to 19 in 100 held one, and 0 to 7 with
 this limit (tests/evaluate/test_seed_noise.py).
 """
 
