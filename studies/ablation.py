@@ -48,14 +48,16 @@ def plan(setup: Setup) -> list[Planned]:
     return runs_of(VARIANTS, setup)
 
 
-def runs_of(variants: Variants, setup: Setup, *, may_refuse: bool = False) -> list[Planned]:
-    """All variants of a seed first, so that half of the work is a whole table."""
+def runs_of(
+    variants: Variants, setup: Setup, *, may_refuse: bool = False, rows: int | None = None
+) -> list[Planned]:
+    """All variants of a seed first, so that half of the work is a whole table. rows: of the corpus (all)."""
     wanted = [
         ({"variant": variant, "seed": seed}, {**options, "seed": seed})
         for seed in range(setup.seeds)
         for variant, options in variants.items()
     ]
-    return setup.runs(wanted, may_refuse=may_refuse)
+    return setup.runs(wanted, may_refuse=may_refuse, rows=rows)
 
 
 def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:

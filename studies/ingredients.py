@@ -3,6 +3,8 @@
 Every method that harmed by more than its spread in the table of methods (docs/methods-measured.md) is taken apart: each
 of its ingredients alone on SimCSE, or the method with one of them changed. All run at the study's learning rate;
 DiffCSE and PromptBERT, whose papers give a lower one, at theirs besides: in so few steps it is the first suspect.
+
+Methods that look at the whole corpus are among them, so the corpus is as short as that table's.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from studies.ablation import BASELINE, Variants, beside_simcse, beside_wholes, panels_of, runs_of
+from studies.methods_plan import SENTENCES
 from studies.runs import Planned, Setup
 from studies.study import AllRows, Findings, Panel, Study, TrialRow
 
@@ -65,7 +68,7 @@ WHOLE_OF = {name: name.partition(", ")[0] for name in VARIANTS if ", " in name}
 
 def plan(setup: Setup) -> list[Planned]:
     """Every variant with every seed; what the start cannot serve is recorded with the reason."""
-    return runs_of(VARIANTS, setup, may_refuse=True)
+    return runs_of(VARIANTS, setup, may_refuse=True, rows=SENTENCES)
 
 
 def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
