@@ -1,10 +1,9 @@
 """ingredients: of a method that ends below SimCSE, which ingredient is it?
 
 Every method that harmed by more than its spread in the table of methods (docs/methods-measured.md) is taken apart: each
-of its ingredients alone on SimCSE, or the method with one of them changed. All run at the study's learning rate;
-DiffCSE and PromptBERT, whose papers give a lower one, at theirs besides: in so few steps it is the first suspect.
-
-Methods that look at the whole corpus are among them, so the corpus is as short as that table's.
+of its ingredients alone on SimCSE, or the method with one of them changed. Runs are as long as that table's, on as many
+sentences, and at the learning rate of its methods without one of their own: after half as many steps most of the harm is
+not there yet. DiffCSE and PromptBERT, whose papers give a lower rate, run at theirs besides.
 """
 
 from __future__ import annotations
@@ -13,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from studies.ablation import BASELINE, Variants, beside_simcse, beside_wholes, panels_of, runs_of
-from studies.methods_plan import SENTENCES
+from studies.methods_plan import SENTENCES, STEPS
+from studies.methods_settings import LEARNING_RATE
 from studies.runs import Planned, Setup
 from studies.study import AllRows, Findings, Panel, Study, TrialRow
 
@@ -24,6 +24,11 @@ VARIANTS: Variants = {
     "core-tuning": {"method": "core-tuning"},
     "core-tuning, its hard positives alone": {"method": "simcse", "parts": ("hard-positive-mixup",)},
     "core-tuning, its hard negatives alone": {"method": "simcse", "parts": ("hard-negative-mixup",)},
+    "core-tuning, both without its weight": {
+        "method": "simcse",
+        "parts": ("hard-positive-mixup", "hard-negative-mixup"),
+    },
+    "core-tuning, no gradient through its weight": {"method": "core-tuning", "detach_focal": True},
     "debiased": {"method": "debiased"},
     "debiased, a tenth of the share": {"method": "debiased", "false_negative_share": 0.0001},
     "debiased, ten times the share": {"method": "debiased", "false_negative_share": 0.01},
@@ -49,12 +54,14 @@ VARIANTS: Variants = {
         "generator": "start",
         "replaced_weight": 0.0,
     },
+    "diffcse, its head alone": {"method": "simcse", "head": "mlp-bn"},
     "diffcse, its paper's learning rate": {
         "method": "diffcse",
         "generator": "start",
         "learning_rate": 7e-6,
     },
     "promptbert": {"method": "promptbert"},
+    "promptbert, hardly trained": {"method": "promptbert", "learning_rate": 1e-8},
     "promptbert, its paper's learning rate": {"method": "promptbert", "learning_rate": 1e-5},
     "promptbert, its template's bias left in": {"method": "promptbert", "remove_template_bias": False},
     "simcse-mlm": {"method": "simcse-mlm"},
@@ -68,23 +75,28 @@ WHOLE_OF = {name: name.partition(", ")[0] for name in VARIANTS if ", " in name}
 
 def plan(setup: Setup) -> list[Planned]:
     """Every variant with every seed; what the start cannot serve is recorded with the reason."""
-    return runs_of(VARIANTS, setup, may_refuse=True, rows=SENTENCES)
+    as_in_table = replace(setup, steps=STEPS, learning_rate=LEARNING_RATE)
+    return runs_of(VARIANTS, as_in_table, may_refuse=True, rows=SENTENCES)
 
 
 def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
-    """Every variant beside SimCSE, and beside its whole method; and what could not be run."""
-    beside = beside_simcse(VARIANTS, rows, studies)
+    """Every variant beside SimCSE, and beside its whole method; and what could not be run.
+
+    The noise is that of these runs: those of other studies are shorter.
+    """
+    own = {STUDY.name: rows}
+    beside = beside_simcse(VARIANTS, rows, own)
     refused = {
         row["factors"]["variant"]: row["facts"]["refused"] for row in rows if "refused" in row["facts"]
     }
     not_run = [f"{variant} could not be run: {reason}." for variant, reason in refused.items()]
-    of_wholes = beside_wholes(VARIANTS, WHOLE_OF, rows, studies)
+    of_wholes = beside_wholes(VARIANTS, WHOLE_OF, rows, own)
     return replace(beside, words=(*beside.words, *of_wholes, *not_run))
 
 
 def figure(rows: Sequence[TrialRow], studies: AllRows) -> list[Panel]:
     """All variants, run by run."""
-    return panels_of(VARIANTS, rows, studies)
+    return panels_of(VARIANTS, rows, {STUDY.name: rows})
 
 
 STUDY = Study(
