@@ -2,8 +2,8 @@
 
 Every method that harmed by more than its spread in the table of methods (docs/methods-measured.md) is taken apart: each
 of its ingredients alone on SimCSE, or the method with one of them changed. Runs are as long as that table's, on as many
-sentences, and at the learning rate of its methods without one of their own: after half as many steps most of the harm is
-not there yet. DiffCSE and PromptBERT, whose papers give a lower rate, run at theirs besides.
+sentences, and at the learning rate of its methods without one of their own: after half as many steps most of the harm
+is not there yet. DiffCSE and PromptBERT, whose papers give a lower rate, run at theirs besides.
 """
 
 from __future__ import annotations
