@@ -22,9 +22,9 @@ from benchmarks.quality import read, table, transfer_table  # noqa: E402
 
 from contrapose.markdown_table import markdown_table  # noqa: E402
 from contrapose.testing import all_rules  # noqa: E402
-from studies import methods_figure, methods_page, methods_summary  # noqa: E402
+from studies import ingredients, methods_figure, methods_page, methods_summary  # noqa: E402
 from studies.drawing import svg  # noqa: E402
-from studies.pages import FIGURES, PAGE, render, study_named  # noqa: E402
+from studies.pages import FIGURES, PAGE, SECOND, render, rows_of_studies, study_named  # noqa: E402
 
 RESULTS = ROOT / "docs/results"
 STUDIES = ROOT / "studies/results"
@@ -51,7 +51,9 @@ def pages() -> dict[Path, str]:
     written = {ROOT / "docs" / name: text for name, text in method_pages.method_pages().items()}
     costs = RESULTS / "overhead.json"
     written[ROOT / "docs" / methods_page.PAGE] = methods_page.page(
-        methods_summary.read(MEASURED), json.loads(costs.read_text("utf-8")) if costs.exists() else None
+        methods_summary.read(MEASURED),
+        json.loads(costs.read_text("utf-8")) if costs.exists() else None,
+        {SECOND: rows_of_studies(STUDIES / SECOND).get(ingredients.STUDY.name, [])},
     )
     written[ROOT / "docs" / PAGE] = render(STUDIES, drawn=False)[PAGE]
     written[ROOT / "docs/tutorial.ipynb"] = notebook.from_page((ROOT / "docs/tutorial.md").read_text("utf-8"))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from contrapose.markdown_table import markdown_table
+from studies.methods_causes import section
 from studies.methods_claims import CLAIMS, judged, numbers, unlike_rates
 from studies.methods_figure import FIGURE
 from studies.methods_plan import SETTINGS
@@ -21,6 +23,7 @@ from studies.methods_tables import (
     methods_table,
     spread,
 )
+from studies.study import TrialRow
 
 PAGE = "methods-measured.md"
 ARMS = {"paper": "with each paper's hyperparameters", "chosen": "with the best of four settings"}
@@ -28,8 +31,12 @@ ARMS = {"paper": "with each paper's hyperparameters", "chosen": "with the best o
 TUNED = "chosen"
 
 
-def page(report: Mapping[str, Any] | None, overhead: Mapping[str, Any] | None = None) -> str:
-    """The whole page; overhead: what ``python -m benchmarks.overhead`` measured."""
+def page(
+    report: Mapping[str, Any] | None,
+    overhead: Mapping[str, Any] | None = None,
+    ingredients: Mapping[str, Sequence[TrialRow]] = MappingProxyType({}),
+) -> str:
+    """The whole page. overhead: rows of ``python -m benchmarks.overhead``; ingredients: start -> rows of that study."""
     lines = [
         "# All methods, measured",
         "",
@@ -66,7 +73,7 @@ def page(report: Mapping[str, Any] | None, overhead: Mapping[str, Any] | None = 
         f"![Differences to SimCSE]({FIGURE})",
     ]
     for start in report["starts"].values():
-        lines += ["", *_start(start)]
+        lines += ["", *_start(start), *section(ingredients.get(start["model"], ()), start["model"])]
     return "\n".join([*lines, *costs(overhead)]) + "\n"
 
 

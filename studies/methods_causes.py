@@ -1,0 +1,131 @@
+"""Why some methods end below SimCSE: what the study ``ingredients`` finds for each, in words that its numbers choose.
+
+    whole     the method; without, alone: a run without the suspected ingredient, or of SimCSE with it and nothing else
+    gap       SimCSE - whole
+    found     where without is above the whole by half of the gap or more, or alone below SimCSE by as much
+
+Half of the gap of a method that harms by two points or more is beyond the noise of the seed of these runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from contrapose.experiment.measuring import UNTRAINED
+from studies.ablation import BASELINE
+from studies.reading import paired, points, pretrained_score, with_factors
+from studies.study import TrialRow
+
+#: Of the gap that an ingredient must explain.
+HALF = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """What is suspected, in words; the variants of ``ingredients`` that tell, and their names in a sentence."""
+
+    words: str
+    without: Mapping[str, str] | None = None
+    alone: Mapping[str, str] | None = None
+
+
+#: Method -> what is suspected of it. Whether it is found is decided by the rows.
+CAUSES: Mapping[str, Cause] = {
+    "debcse": Cause(
+        words="its positives: in place of another dropout of a text they are other texts of like words and meaning, "
+        "which say something else",
+        without={"debcse, its negatives alone": "with its negatives alone"},
+    ),
+    "core-tuning": Cause(
+        words="its focal weight 1 - p: rows that the model is sure of, soon nearly all, hardly count",
+        without={"core-tuning, both without its weight": "both of its mixings without the weight"},
+    ),
+    "debiased": Cause(
+        words="the share that it takes off: where a positive is near, at t = 0.05 a thousandth of it is more than all "
+        "negatives together, and such a row pushes nothing",
+        without={"debiased, a tenth of the share": "with a tenth of the share"},
+    ),
+    "fedrcl": Cause(
+        words="its penalty: two dropouts of a text lie above its threshold, and are pushed apart, at an inner layer "
+        "above all",
+        without={
+            "fedrcl, a tenth of the penalty": "with a tenth of the penalty",
+            "fedrcl, the last layer alone": "at the last layer alone",
+        },
+    ),
+    "kdmcse": Cause(
+        words="its teacher, which is the start here and knows less than the model soon does",
+        without={"kdmcse, minilm as the teacher": "with minilm as the teacher"},
+    ),
+    "pnr": Cause(
+        words="its earlier model, which is the start here: to stay near it is to learn less",
+        without={"pnr, minilm as the earlier model": "with minilm as the earlier model"},
+    ),
+    "diffcse": Cause(
+        words="its head, two layers with batch normalisation that are thrown away after training and begin at random: "
+        "in so few steps the head learns instead of the encoder",
+        alone={"diffcse, its head alone": "SimCSE with that head and no discriminator"},
+    ),
+    "promptbert": Cause(
+        words="its vectors: the state at the mask of a template begins far below the mean of all states, and in so few "
+        "steps does not catch up",
+        alone={"promptbert, hardly trained": "before training"},
+    ),
+    "simcse-mlm": Cause(
+        words="the further task of filling in words: the SimCSE paper too found that it costs STS",
+        without={"simcse-mlm, a tenth of its weight": "with a tenth of its weight"},
+    ),
+}
+
+
+def causes(rows: Sequence[TrialRow]) -> Iterator[str]:
+    """One line for each method of :data:`CAUSES` that was run, of those that end below SimCSE."""
+    simcse = with_factors(rows, variant=BASELINE)
+    for method, cause in CAUSES.items():
+        whole = paired(with_factors(rows, variant=method), simcse)
+        if whole is None or whole[0] >= 0:
+            continue
+        tried = {**(cause.without or {}), **(cause.alone or {})}
+        beside = {
+            words: change[0]
+            for variant, words in tried.items()
+            if (change := paired(with_factors(rows, variant=variant), simcse)) is not None
+        }
+        numbers = [f"{words} {points(change, signed=True)}" for words, change in beside.items()]
+        said = f"`{method}` {points(whole[0], signed=True)}"
+        if not beside:
+            yield f"- {said}: not taken apart yet."
+        elif _found(whole[0], beside, cause):
+            yield f"- {said}: {cause.words} ({', '.join(numbers)})."
+        else:
+            yield f"- {said}: not found; it is not {cause.words} ({', '.join(numbers)})."
+
+
+def _found(whole: float, beside: Mapping[str, float], cause: Cause) -> bool:
+    """See the module's docstring; ``whole`` and ``beside`` are differences to SimCSE."""
+    without = [beside[words] - whole for words in (cause.without or {}).values() if words in beside]
+    alone = [-beside[words] for words in (cause.alone or {}).values() if words in beside]
+    return max([*without, *alone]) >= HALF * -whole
+
+
+def section(rows: Sequence[TrialRow], start: str) -> list[str]:
+    """The part of the page, "" where the study was not run from this start."""
+    lines = list(causes(rows))
+    if not lines:
+        return []
+    before = points(pretrained_score([row for row in rows if row["options"].get("method") == UNTRAINED]))
+    simcse = with_factors(rows, variant=BASELINE)
+    seeds = len({row["options"]["seed"] for row in simcse})
+    return [
+        "",
+        "### Why some harm",
+        "",
+        f"Each method that ends below SimCSE is taken apart from `{start}`, by the study [ingredients](studies.md). The",
+        f"numbers are differences to SimCSE, means over {seeds} {'seed' if seeds == 1 else 'seeds'}, on the development "
+        "splits of STS-B and SICK, where",
+        f"the start has {before}. A cause is named where it explains half of a method's difference or more: then it is",
+        "the method's nature, or that of so short a training.",
+        "",
+        *lines,
+    ]
