@@ -59,8 +59,11 @@ CAUSES: Mapping[str, Cause] = {
         without={"kdmcse, minilm as the teacher": "with minilm as the teacher"},
     ),
     "pnr": Cause(
-        words="its earlier model, which is the start here: to stay near it is to learn less",
-        without={"pnr, minilm as the earlier model": "with minilm as the earlier model"},
+        words="its targets, vectors of the earlier model, which is the start here: to stay near it is to learn less",
+        without={
+            "pnr, its pseudo-negatives alone": "with its pseudo-negatives alone",
+            "pnr, minilm as the earlier model": "with minilm as the earlier model",
+        },
     ),
     "diffcse": Cause(
         words="its head, two layers with batch normalisation that are thrown away after training and begin at random: "
@@ -117,15 +120,15 @@ def section(rows: Sequence[TrialRow], start: str) -> list[str]:
     before = points(pretrained_score([row for row in rows if row["options"].get("method") == UNTRAINED]))
     simcse = with_factors(rows, variant=BASELINE)
     seeds = len({row["options"]["seed"] for row in simcse})
+    counted = "1 seed" if seeds == 1 else f"{seeds} seeds"
     return [
         "",
         "### Why some harm",
         "",
-        f"Each method that ends below SimCSE is taken apart from `{start}`, by the study [ingredients](studies.md). The",
-        f"numbers are differences to SimCSE, means over {seeds} {'seed' if seeds == 1 else 'seeds'}, on the development "
-        "splits of STS-B and SICK, where",
-        f"the start has {before}. A cause is named where it explains half of a method's difference or more: then it is",
-        "the method's nature, or that of so short a training.",
+        f"Each method that ends below SimCSE is taken apart from `{start}`, by the study [ingredients](studies.md).",
+        f"The numbers are differences to SimCSE on the development splits of STS-B and SICK, means over {counted},",
+        f"where the start has {before}. A cause is named where it explains half of a method's difference or more: then",
+        "it is the method's nature, or that of so short a training.",
         "",
         *lines,
     ]
