@@ -94,7 +94,19 @@ def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
     }
     not_run = [f"{variant} could not be run: {reason}." for variant, reason in refused.items()]
     of_wholes = beside_wholes(VARIANTS, WHOLE_OF, rows, own)
-    return replace(beside, words=(*beside.words, *of_wholes, *not_run))
+    return replace(beside, words=(*_length(rows), *beside.words, *of_wholes, *not_run))
+
+
+def _length(rows: Sequence[TrialRow]) -> list[str]:
+    """How long the runs are, and at which rate: not those of the other studies."""
+    for row in rows:
+        if row["factors"].get("variant") == BASELINE:
+            options = row["options"]
+            rate = f"{options['learning_rate']:g}"
+            return [
+                f"These runs take {options['steps']} steps at a learning rate of {rate}, as the table of methods."
+            ]
+    return []
 
 
 def figure(rows: Sequence[TrialRow], studies: AllRows) -> list[Panel]:

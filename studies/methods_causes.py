@@ -42,8 +42,8 @@ CAUSES: Mapping[str, Cause] = {
         without={"core-tuning, both without its weight": "both of its mixings without the weight"},
     ),
     "debiased": Cause(
-        words="the share that it takes off: where a positive is near, at t = 0.05 a thousandth of it is more than all "
-        "negatives together, and such a row pushes nothing",
+        words="the share that it takes off: where a positive stands out, at t = 0.05 a thousandth of it outweighs the "
+        "mean of the negatives, and such a row pushes nothing",
         without={"debiased, a tenth of the share": "with a tenth of the share"},
     ),
     "fedrcl": Cause(
@@ -118,15 +118,12 @@ def section(rows: Sequence[TrialRow], start: str) -> list[str]:
     if not lines:
         return []
     before = points(pretrained_score([row for row in rows if row["options"].get("method") == UNTRAINED]))
-    simcse = with_factors(rows, variant=BASELINE)
-    seeds = len({row["options"]["seed"] for row in simcse})
-    counted = "1 seed" if seeds == 1 else f"{seeds} seeds"
     return [
         "",
         "### Why some harm",
         "",
         f"Each method that ends below SimCSE is taken apart from `{start}`, by the study [ingredients](studies.md).",
-        f"The numbers are differences to SimCSE on the development splits of STS-B and SICK, means over {counted},",
+        "The numbers are differences to SimCSE of equal seeds, on the development splits of STS-B and SICK,",
         f"where the start has {before}. A cause is named where it explains half of a method's difference or more: then",
         "it is the method's nature, or that of so short a training.",
         "",
