@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 #: Okabe and Ito's colours, the palest left out; each with a marker of its own, so that nothing hangs on colour.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+#: Letters of a line below an axis that has names beside it.
+NARROW = 36
 STYLE: Any = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -121,5 +124,6 @@ def _draw(axes: Axes, panel: Panel) -> None:
     if panel.y_names:
         axes.set_ylim(len(panel.y_names) - 0.5, -0.5)
     axes.set_title(panel.title, fontsize=10)
-    axes.set_xlabel(panel.x, fontsize=9)
+    # Long names beside the axis leave it narrow, and a label wider than its axis would be cut off.
+    axes.set_xlabel(textwrap.fill(panel.x, NARROW) if panel.y_names else panel.x, fontsize=9)
     axes.set_ylabel(panel.y, fontsize=9)
