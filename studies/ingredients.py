@@ -99,14 +99,12 @@ def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
 
 def _length(rows: Sequence[TrialRow]) -> list[str]:
     """How long the runs are, and at which rate: not those of the other studies."""
-    for row in rows:
-        if row["factors"].get("variant") == BASELINE:
-            options = row["options"]
-            rate = f"{options['learning_rate']:g}"
-            return [
-                f"These runs take {options['steps']} steps at a learning rate of {rate}, as the table of methods."
-            ]
-    return []
+    known = [row["options"] for row in rows if {"steps", "learning_rate"} <= row["options"].keys()]
+    return [
+        f"These runs take {options['steps']} steps at a learning rate of {options['learning_rate']:g}, as the table of "
+        "methods."
+        for options in known[:1]
+    ]
 
 
 def figure(rows: Sequence[TrialRow], studies: AllRows) -> list[Panel]:
