@@ -1,10 +1,10 @@
 """Why some methods end below SimCSE: what the study ``ingredients`` finds for each, in words that its numbers choose.
 
-    whole     the method; without, alone: a run without the suspected ingredient, or of SimCSE with it and nothing else
-    gap       SimCSE - whole
-    found     where without is above the whole by half of the gap or more, or alone below SimCSE by as much
-
-Half of the gap of a method that harms by two points or more is beyond the noise of the seed of these runs.
+whole     the method; without, alone: a run without the suspected ingredient, or of SimCSE with it and nothing else
+gap       SimCSE - whole
+begins    the method before it is trained: its vectors may be others than the start's
+found     where without is above the whole by half of the gap or more, alone below SimCSE, or what begins below the
+          start, by as much
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from contrapose.experiment.measuring import UNTRAINED
 from studies.ablation import BASELINE
-from studies.reading import paired, points, pretrained_score, with_factors
+from studies.reading import mean, paired, points, pretrained_score, score, with_factors
 from studies.study import TrialRow
 
 #: Of the gap that an ingredient must explain.
@@ -28,6 +28,7 @@ class Cause:
     words: str
     without: Mapping[str, str] | None = None
     alone: Mapping[str, str] | None = None
+    begins: str | None = None
 
 
 #: Method -> what is suspected of it. Whether it is found is decided by the rows.
@@ -66,14 +67,13 @@ CAUSES: Mapping[str, Cause] = {
         },
     ),
     "diffcse": Cause(
-        words="its head, two layers with batch normalisation that are thrown away after training and begin at random: "
-        "in so few steps the head learns instead of the encoder",
+        words="its head, two layers with batch normalisation that begin at random and are thrown away after training",
         alone={"diffcse, its head alone": "SimCSE with that head and no discriminator"},
     ),
     "promptbert": Cause(
         words="its vectors: the state at the mask of a template begins far below the mean of all states, and in so few "
         "steps does not catch up",
-        alone={"promptbert, hardly trained": "before training"},
+        begins="promptbert, hardly trained",
     ),
     "simcse-mlm": Cause(
         words="the further task of filling in words: the SimCSE paper too found that it costs STS",
@@ -96,24 +96,34 @@ def causes(rows: Sequence[TrialRow]) -> Iterator[str]:
             if (change := paired(with_factors(rows, variant=variant), simcse)) is not None
         }
         numbers = [f"{words} {points(change, signed=True)}" for words, change in beside.items()]
+        first = _beginning(cause, rows)
+        if first is not None:
+            numbers.append(f"before training {points(first, signed=True)} beside the start")
         said = f"`{method}` {points(whole[0], signed=True)}"
-        if not beside:
+        if not numbers:
             yield f"- {said}: not taken apart yet."
-        elif _found(whole[0], beside, cause):
+        elif _found(whole[0], beside, cause) or (first is not None and -first >= HALF * -whole[0]):
             yield f"- {said}: {cause.words} ({', '.join(numbers)})."
         else:
             yield f"- {said}: not found; it is not {cause.words} ({', '.join(numbers)})."
+
+
+def _beginning(cause: Cause, rows: Sequence[TrialRow]) -> float | None:
+    """How far the method lies from the start before it is trained; None where that was not run."""
+    start = pretrained_score(rows)
+    before = mean(map(score, with_factors(rows, variant=cause.begins))) if cause.begins else None
+    return None if start is None or before is None else before - start
 
 
 def _found(whole: float, beside: Mapping[str, float], cause: Cause) -> bool:
     """See the module's docstring; ``whole`` and ``beside`` are differences to SimCSE."""
     without = [beside[words] - whole for words in (cause.without or {}).values() if words in beside]
     alone = [-beside[words] for words in (cause.alone or {}).values() if words in beside]
-    return max([*without, *alone]) >= HALF * -whole
+    return max([*without, *alone], default=0.0) >= HALF * -whole
 
 
 def section(rows: Sequence[TrialRow], start: str) -> list[str]:
-    """The part of the page, "" where the study was not run from this start."""
+    """The part of the page; nothing where the study was not run from this start."""
     lines = list(causes(rows))
     if not lines:
         return []

@@ -17,6 +17,7 @@ def test_every_variant_that_is_named_is_run() -> None:
         for variant in {**(cause.without or {}), **(cause.alone or {})}:
             assert variant in VARIANTS
             assert variant.startswith(f"{method}, ")
+        assert cause.begins is None or cause.begins in VARIANTS
 
 
 def test_a_method_that_is_well_without_its_ingredient_is_explained() -> None:
@@ -33,6 +34,17 @@ def test_an_ingredient_that_does_nothing_is_no_cause() -> None:
 def test_an_ingredient_that_harms_by_itself_is_a_cause() -> None:
     assert "not found" not in said(simcse=75.0, diffcse=68.0, diffcse__its_head_alone=69.0)
     assert "not found" in said(simcse=75.0, diffcse=68.0, diffcse__its_head_alone=74.0)
+
+
+def test_a_beginning_is_compared_with_the_start_and_not_with_a_trained_model() -> None:
+    def told(begins: float) -> str:
+        scores = {"simcse": 75.0, "promptbert": 70.0, "promptbert, hardly trained": begins}
+        rows = [row(value, seed=0, variant=name) for name, value in scores.items()]
+        return "\n".join(causes([row(65.0, method="start"), *rows]))
+
+    assert "not found" in told(64.0), "ten below a trained model, and one below the start"
+    assert "before training -20.00 beside the start" in told(45.0)
+    assert "not found" not in told(45.0)
 
 
 def test_what_does_not_harm_or_was_not_run_is_left_out() -> None:
