@@ -16,9 +16,11 @@ from studies.methods_settings import LEARNING_RATE, without_recipe
 from studies.methods_summary import YEARS
 from studies.methods_tables import (
     COLUMNS,
+    TUNED,
     costs,
     digits_of,
     geometry_table,
+    in_short,
     is_reconstruction,
     methods_table,
     spread,
@@ -27,8 +29,6 @@ from studies.study import TrialRow
 
 PAGE = "methods-measured.md"
 ARMS = {"paper": "with each paper's hyperparameters", "chosen": "with the best of four settings"}
-#: Whose learning rates were chosen with the same effort for every method.
-TUNED = "chosen"
 
 
 def page(
@@ -133,6 +133,8 @@ def _start(start: Mapping[str, Any]) -> Iterator[str]:
     if not any(table["rows"] for table in start["arms"].values()):
         yield from ("", "Not measured yet.")
         return
+    if short := list(in_short(start, ARMS)):
+        yield from ("", *short)
     for arm, table in start["arms"].items():
         if table["rows"] or table["choices"]:
             yield from ("", f"### {_sentence(ARMS[arm])}", "", _about(arm, table))

@@ -17,6 +17,8 @@ COLUMNS = {
     "geometry uniformity": "uniformity",
 }
 TRANSFER = "mean, senteval-transfer-fast"
+#: The arm in which learning rates were chosen with the same effort for every method.
+TUNED = "chosen"
 #: A method's claim is about its geometry.
 FOCAL = "focal-infonce"
 
@@ -46,6 +48,26 @@ def methods_table(table: Mapping[str, Any], *, tuned: bool) -> list[str]:
             ]
         )
     return markdown_table(header, rows)
+
+
+def in_short(start: Mapping[str, Any], arms: Mapping[str, str]) -> Iterator[str]:
+    """For each arm, which methods are clearly above SimCSE and how many below; nothing where no row was compared."""
+    for arm, words in arms.items():
+        table = start["arms"].get(arm)
+        rows = [] if table is None else best_first(table)
+        said = {row["method"]: in_words(table, row, tuned=arm == TUNED) for row in rows if row["differences"]}
+        if table is None or not said:
+            continue
+        mean = next(row["values"][table["main"]]["mean"] for row in rows if row["method"] == "simcse")
+        better = [name for name, word in said.items() if word == "better"]
+        above = ", ".join(f"`{name}`" for name in better) or "none"
+        worse = sum(word == "worse" for word in said.values())
+        single = sum("with one seed" in word for word in said.values())
+        yield (
+            f"- {words[0].upper()}{words[1:]} SimCSE has {mean:.2f}. Clearly above it: {above}. Clearly below it: "
+            f"{worse or 'none'} of {len(said)} methods"
+            + (f"; one seed alone makes nothing clear, and {single} of them have one." if single else ".")
+        )
 
 
 def in_words(table: Mapping[str, Any], row: Mapping[str, Any], *, tuned: bool) -> str:

@@ -20,9 +20,10 @@ from studies import methods_plan, methods_summary, methods_table
 from studies.docstring_questions import DocstringQuestions
 from studies.methods_claims import CLAIMS, judged, verdict
 from studies.methods_figure import figure
-from studies.methods_page import measured_of, page
+from studies.methods_page import ARMS, measured_of, page
 from studies.methods_plan import CHOSEN, PAPER, SETTINGS, Start, methods
 from studies.methods_settings import paper_options
+from studies.methods_tables import in_short
 from tests.studies.inputs import write_inputs
 
 #: SimCSE, one with a recipe of its own, and one that a start without a masked-language head cannot serve.
@@ -154,6 +155,28 @@ def test_the_summary_has_means_differences_and_reasons(start: Start, tmp_path: P
     assert measured_of(report, "diffcse")[0].startswith("- From tiny it cannot be trained: ")
     assert measured_of(report, "focal-infonce")[0].startswith(
         "- From tiny, with each paper's hyperparameters: "
+    )
+
+
+def test_the_page_begins_with_what_is_clear() -> None:
+    def row(method: str, mean: float, words: str = "") -> dict[str, Any]:
+        change = {"words": words, "low": -1.0, "high": 1.0}
+        return {
+            "method": method,
+            "learning_rate": 3e-5,
+            "values": {"mean STS": {"mean": mean, "std": 0.1, "seeds": 3}},
+            "differences": {"mean STS": change} if words else {},
+        }
+
+    rows = [
+        row("hcl", 60, "worse"), row("simcse", 70), row("dcl", 75, "better"), row("twins", 78, "better"),
+        row("sscl", 71, "better on these rows, with one seed"), row("cards", 72, "no clear change"),
+    ]  # fmt: skip
+    arm = {"main": "mean STS", "rows": rows, "refused": {}, "choices": {}}
+    (said,) = in_short({"arms": {CHOSEN: arm, PAPER: {**arm, "rows": []}}}, ARMS)
+    assert said == (
+        "- With the best of four settings SimCSE has 70.00. Clearly above it: `twins`, `dcl`. Clearly below it: 1 of 5 "
+        "methods; one seed alone makes nothing clear, and 1 of them have one."
     )
 
 
