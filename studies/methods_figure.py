@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from studies.methods_plan import CHOSEN, PAPER
 from studies.methods_tables import best_first
 from studies.study import Marks, Panel
 
 FIGURE = "figures/methods-measured.svg"
 #: How the arms are called beside their marks.
-LABELS = {"paper": "paper's settings", "chosen": "best of four settings"}
+LABELS = {PAPER: "paper's settings", CHOSEN: "best of four settings"}
 
 
 def figure(report: Mapping[str, Any]) -> list[Panel]:
     """One panel for each start: the difference of every method to SimCSE, with its interval."""
     panels = []
     for start in report["starts"].values():
-        names = [row["method"] for row in best_first(start["arms"]["paper"]) if row["method"] != "simcse"]
+        names = [row["method"] for row in best_first(start["arms"][PAPER]) if row["method"] != "simcse"]
         if not names:
             continue
         marks = []

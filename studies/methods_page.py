@@ -11,12 +11,11 @@ from contrapose.markdown_table import markdown_table
 from studies.methods_causes import section
 from studies.methods_claims import CLAIMS, judged, numbers, unlike_rates
 from studies.methods_figure import FIGURE
-from studies.methods_plan import SETTINGS
+from studies.methods_plan import CHOSEN, PAPER, SETTINGS
 from studies.methods_settings import LEARNING_RATE, without_recipe
 from studies.methods_summary import YEARS
 from studies.methods_tables import (
     COLUMNS,
-    TUNED,
     costs,
     digits_of,
     geometry_table,
@@ -28,7 +27,7 @@ from studies.methods_tables import (
 from studies.study import TrialRow
 
 PAGE = "methods-measured.md"
-ARMS = {"paper": "with each paper's hyperparameters", "chosen": "with the best of four settings"}
+ARMS = {PAPER: "with each paper's hyperparameters", CHOSEN: "with the best of four settings"}
 
 
 def page(
@@ -121,7 +120,7 @@ def _said(row: Mapping[str, Any], table: Mapping[str, Any], arm: str) -> str:
         said += f", beside SimCSE {numbers(change).strip('()')}: {change['words']}"
         if change["words"] == "no clear change" and not change["low"] <= 0 <= change["high"]:
             said += " (of so many methods one may differ as much by chance)"
-        if arm != TUNED and (other := unlike_rates(table, row["method"])):
+        if arm != CHOSEN and (other := unlike_rates(table, row["method"])):
             said += f", {other}"
     return f"{said}."
 
@@ -139,7 +138,7 @@ def _start(start: Mapping[str, Any]) -> Iterator[str]:
         if table["rows"] or table["choices"]:
             yield from ("", f"### {_sentence(ARMS[arm])}", "", _about(arm, table))
         if table["rows"]:
-            yield from ("", *methods_table(table, tuned=arm == TUNED))
+            yield from ("", *methods_table(table, tuned=arm == CHOSEN))
         left_out = [f"- `{name}`: {reason}" for name, reason in table["refused"].items()]
         left_out += [f"- `{name}`: {'; '.join(seeds)}" for name, seeds in table["failed"].items()]
         yield from ["", *left_out] if left_out else []
@@ -150,7 +149,7 @@ def _start(start: Mapping[str, Any]) -> Iterator[str]:
 
 def _about(arm: str, table: Mapping[str, Any]) -> str:
     """What the hyperparameters of an arm are."""
-    if arm != TUNED:
+    if arm != CHOSEN:
         names = ", ".join(f"`{name}`" for name in without_recipe())
         return (
             f"Those for BERT-base. The papers of {names} give none for it; these methods have a learning rate of "
@@ -171,7 +170,7 @@ def _about(arm: str, table: Mapping[str, Any]) -> str:
 
 def _claims(start: Mapping[str, Any]) -> Iterator[str]:
     """One line for each claim, with what every arm says of it."""
-    said = {arm: judged(table, tuned=arm == TUNED) for arm, table in start["arms"].items() if table["rows"]}
+    said = {arm: judged(table, tuned=arm == CHOSEN) for arm, table in start["arms"].items() if table["rows"]}
     claims = [claim for claim in CLAIMS if any(claim in of_arm for of_arm in said.values())]
     if not claims:
         return

@@ -7,6 +7,7 @@ from typing import Any
 
 from contrapose.markdown_table import markdown_table
 from studies.methods_claims import GEOMETRY, numbers, unlike_rates
+from studies.methods_plan import CHOSEN
 
 #: Column of the summary -> what stands above it. The main one comes first, by whatever name.
 COLUMNS = {
@@ -17,8 +18,6 @@ COLUMNS = {
     "geometry uniformity": "uniformity",
 }
 TRANSFER = "mean, senteval-transfer-fast"
-#: The arm in which learning rates were chosen with the same effort for every method.
-TUNED = "chosen"
 #: A method's claim is about its geometry.
 FOCAL = "focal-infonce"
 
@@ -55,19 +54,24 @@ def in_short(start: Mapping[str, Any], arms: Mapping[str, str]) -> Iterator[str]
     for arm, words in arms.items():
         table = start["arms"].get(arm)
         rows = [] if table is None else best_first(table)
-        said = {row["method"]: in_words(table, row, tuned=arm == TUNED) for row in rows if row["differences"]}
+        said = {
+            row["method"]: in_words(table, row, tuned=arm == CHOSEN) for row in rows if row["differences"]
+        }
         if table is None or not said:
             continue
         mean = next(row["values"][table["main"]]["mean"] for row in rows if row["method"] == "simcse")
         better = [name for name, word in said.items() if word == "better"]
         above = ", ".join(f"`{name}`" for name in better) or "none"
         worse = sum(word == "worse" for word in said.values())
-        single = sum("with one seed" in word for word in said.values())
-        yield (
+        line = (
             f"- {words[0].upper()}{words[1:]} SimCSE has {mean:.2f}. Clearly above it: {above}. Clearly below it: "
             f"{worse or 'none'} of {len(said)} methods"
-            + (f"; one seed alone makes nothing clear, and {single} of them have one." if single else ".")
         )
+        if single := sum("with one seed" in word for word in said.values()):
+            line += f"; one seed alone makes nothing clear, and {single} of them have one"
+        if unlike := sum("at another learning rate" in word for word in said.values()):
+            line += f"; {unlike} had another learning rate than SimCSE, which says little of them"
+        yield f"{line}."
 
 
 def in_words(table: Mapping[str, Any], row: Mapping[str, Any], *, tuned: bool) -> str:

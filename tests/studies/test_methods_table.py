@@ -178,6 +178,11 @@ def test_the_page_begins_with_what_is_clear() -> None:
         "- With the best of four settings SimCSE has 70.00. Clearly above it: `twins`, `dcl`. Clearly below it: 1 of 5 "
         "methods; one seed alone makes nothing clear, and 1 of them have one."
     )
+    slower = {**row("diffcse", 60, "worse"), "learning_rate": 7e-6}
+    (said,) = in_short({"arms": {PAPER: {**arm, "rows": [rows[1], slower]}}}, ARMS)
+    assert said.endswith(
+        "Clearly below it: none of 1 methods; 1 had another learning rate than SimCSE, which says little of them."
+    )
 
 
 def test_columns_without_rows_are_tested_with_the_noise_of_all_methods() -> None:
