@@ -1,8 +1,8 @@
 """Tiny encoders with real tokenizers, built in code: what every test runs on that needs a model.
 
 Each builder writes a plain transformers folder (config, safetensors, tokenizer) in well under 0.3 s: two layers, width
-32, two heads, a few hundred tokens, dropout 0.1. Weights are drawn wider than BERT's, so that different texts get
-different vectors; they mean nothing.
+32, two heads, a few hundred tokens at most, dropout 0.1. Weights are drawn wider than BERT's, so that different texts
+get different vectors; they mean nothing.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ LAYERS = 2
 POSITIONS = 64
 #: BERT draws with 0.02, with which all texts would get nearly the same vector.
 INITIAL_STD = 0.3
+#: Letters of a word that are one piece; the rest of a longer word is another.
+LONGEST_PIECE = 5
 
-#: Text that the tokenizers are trained on, and that tests can encode.
+#: Text that the tokenizers are made from, and that tests can encode.
 SENTENCES = (
     "a cat sits on the mat",
     "the dog runs after the ball in the park",
@@ -111,13 +113,22 @@ def _bert_like(dropout: float, positions: int = POSITIONS) -> dict[str, Any]:
 
 
 def _word_pieces(special: list[str], unknown: str) -> Any:
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+    """WordPiece with every letter, the short words of ``SENTENCES``, and the long ones in two pieces.
 
-    tokenizer = Tokenizer(models.WordPiece(unk_token=unknown))
+    Listed, not trained: ``WordPieceTrainer`` orders ties by a hash that each process draws anew, and by it the vectors
+    of these encoders would differ from run to run.
+    """
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+
+    words = sorted({word for sentence in SENTENCES for word in sentence.split()})
+    letters = sorted(set("".join(words)))
+    heads = [word[:LONGEST_PIECE] for word in words]
+    tails = [f"##{word[LONGEST_PIECE:]}" for word in words if len(word) > LONGEST_PIECE]
+    pieces = dict.fromkeys([*special, *letters, *(f"##{letter}" for letter in letters), *heads, *tails])
+    vocabulary = {piece: number for number, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=unknown))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(vocab_size=300, special_tokens=special, show_progress=False)
-    tokenizer.train_from_iterator(SENTENCES, trainer)
     return tokenizer
 
 
