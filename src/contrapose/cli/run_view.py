@@ -50,13 +50,14 @@ def style_of(word: str) -> str:
 
 def _scores(summary: Mapping[str, Any]) -> None:
     """The criterion of the pretrained model and of this one, blended; nothing where the two are one encoder."""
-    from contrapose.selection.verdict import decimals_of, is_pretrained, score_of_model
+    from contrapose.selection.scores import decimals_of, rise, told
+    from contrapose.selection.verdict import is_pretrained, score_of_model
 
     before, after = summary.get("score_before"), score_of_model(summary)
     if before is None or after is None or is_pretrained(summary):
         return
     places = decimals_of(before, after)
-    numbers = (f"{before:.{places}f}", f"{after:.{places}f}", f"{after - before:+.{places}f}")
+    numbers = (told(before, places), told(after, places), f"{rise(before, after):+.{places}f}")
     columns = {"measured": "text", "before": "number", "after": "number", "change": "number"}
     console.show(console.table(columns, [[summary["criterion_about"], *numbers]]))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from contrapose.cli import console
 from contrapose.cli.time_left import TimeLeft, in_words
+from contrapose.selection.scores import told
 
 #: Steps to have seen before anything is said of their speed; the first ones are slower than the rest.
 ENOUGH_STEPS = 5
@@ -79,7 +80,7 @@ class TrainingProgress:
 
     def _in_words(self, score: float) -> str:
         """A criterion's score; or a loss, whose score is what it lies below zero."""
-        return f"{self._loss_of} {-score:.3f}" if self._loss_of else f"score {_of_criterion(score)}"
+        return f"{self._loss_of} {-score:.3f}" if self._loss_of else f"score {told(score)}"
 
     def completed(self, of_look: float = 0.0) -> float:
         """In steps; an evaluation on held-out text counts as the steps that take as long."""
@@ -144,13 +145,3 @@ def _looks_line(evaluations: int, blends: int) -> str:
     if blends:
         parts.append(f"{console.counted(blends, 'blend')} with the pretrained model")
     return f"it is measured {1 + evaluations + blends} times: {', '.join(parts)}"
-
-
-def _of_criterion(score: float) -> str:
-    """
-    >>> _of_criterion(-0.0004), _of_criterion(79.314)
-    ('-0.0004', '79.31')
-    """
-    from contrapose.selection.verdict import decimals_of
-
-    return f"{score:.{decimals_of(score)}f}"

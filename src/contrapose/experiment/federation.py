@@ -34,6 +34,7 @@ from contrapose.experiment.results import Results, ResultTable, facts_of
 from contrapose.experiment.trials import Trial, TrialListener, TrialResult
 from contrapose.ledger import Entry, Ledger
 from contrapose.protocols.federated import Federated
+from contrapose.selection.scores import rise
 from contrapose.train.configuration import nested
 
 LABEL_FREE = "label-free"
@@ -131,7 +132,7 @@ class Federation(Experiment):
         options = {"method": self.method, "seed": seed, **self.options_of(name)}
         run = run_in(self.setting, options, folder_of(folder.parents[1], name, seed), listener)
         before, chosen = run.summary["score_before"], run.summary["score_chosen"]
-        gain = None if before is None or chosen is None else chosen - before
+        gain = None if before is None or chosen is None else rise(before, chosen)
         facts = {**{each: run.summary[each] for each in KEPT}, "gain": gain}
         if not self.setting.data:
             value = {"metric": LABEL_FREE, "protocol": LABEL_FREE, "value": gain, "low": None, "high": None}

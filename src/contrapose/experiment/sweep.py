@@ -24,6 +24,7 @@ from contrapose.experiment.sensitivity import sensitivity
 from contrapose.experiment.sweep_words import configuration_json, header, in_words, rows
 from contrapose.experiment.trials import PATIENCE, Measure, Trial, TrialListener, TrialResult, Trials
 from contrapose.ledger import Entry, Ledger
+from contrapose.selection.scores import rise
 
 SEARCHES = ("tpe", "random", "grid")
 #: The number where there are no labelled data: how much the label-free score of the run rose.
@@ -220,7 +221,7 @@ def _without_labels(setting: Setting, trial: Trial, folder: Path, listener: Tria
     value = {
         "metric": LABEL_FREE,
         "protocol": "label-free",
-        "value": chosen - before,
+        "value": rise(before, chosen),
         "low": None,
         "high": None,
     }

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from contrapose.report.neighbours import MOST_CHANGES
 from contrapose.report.record import BeforeAfter, Cell, LedgerScore, OwnText, RunFacts, TrialsFolder
 from contrapose.selection.reported import PairedDifference
-from contrapose.selection.verdict import decimals_of
+from contrapose.selection.scores import decimals_of
 
 METRICS = {
     "spearman": "Spearman × 100",

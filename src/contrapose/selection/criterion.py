@@ -46,11 +46,9 @@ from contrapose.selection.label_free import (
     label_free_statistics,
     level,
 )
+from contrapose.selection.scores import COLLAPSED_SCORE
 from contrapose.selection.settings import SelectionSettings
 
-#: The score of an encoder that collapsed: below every score that a working one can get, which is -12 at least without
-#: labels (closeness falls by 4 at most, spread by 8) and -100 at least on STS-B.
-COLLAPSED_SCORE = -1000.0
 _WORDS = {"better": HELPS, "worse": HARMS, "no clear change": UNCLEAR}
 STSB_DEV = Measure(
     "Spearman x 100 on the STS-B development pairs",

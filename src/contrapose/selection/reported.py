@@ -12,7 +12,8 @@ from typing import Any
 
 from contrapose.foreign import finite_number
 from contrapose.selection.label_free import HARMS, HELPS, UNCLEAR
-from contrapose.selection.verdict import UNCHANGED, UNJUDGED, decimals_of, score_of_model
+from contrapose.selection.scores import decimals_of, told
+from contrapose.selection.verdict import UNCHANGED, UNJUDGED, score_of_model
 
 #: The word where labelled tasks disagree with each other.
 MIXED = "helps and harms"
@@ -174,4 +175,5 @@ def _criterion_moved(summary: Mapping[str, Any]) -> str:
     moved = "rose" if after > before else "fell" if after < before else "stayed"
     about = summary.get("criterion_about") or summary.get("criterion") or "the criterion"
     places = decimals_of(before, after)
-    return f"The score that chose the checkpoint ({about}) {moved} from {before:.{places}f} to {after:.{places}f}."
+    numbers = f"from {told(before, places)} to {told(after, places)}"
+    return f"The score that chose the checkpoint ({about}) {moved} {numbers}."

@@ -185,12 +185,3 @@ def _sure(criterion: str, judgement: Judgement) -> str:
     word = judgement.word
     right, said = RELIABILITY[word]
     return f"Judged without labels: on labelled domains the verdict '{word}' was right in {right} of {said} runs."
-
-
-def decimals_of(*scores: float) -> int:
-    """Decimals with which scores of a criterion are told: a label-free gain is small, a score in points is not.
-
-    >>> decimals_of(0.0, -0.01005), decimals_of(78.612, 0.3)
-    (4, 2)
-    """
-    return 4 if max(map(abs, scores), default=0.0) < 1 else 2

@@ -9,9 +9,9 @@ from contrapose.encoder.card import model_card
 from contrapose.errors import CorruptCheckpoint, StorageError
 from contrapose.ledger import record
 from contrapose.selection.blend import best_share, blend
+from contrapose.selection.scores import COLLAPSED, COLLAPSED_SCORE, decimals_of
 from contrapose.selection.verdict import (
     Verdict,
-    decimals_of,
     is_pretrained,
     judge,
     pretrained_kept,
@@ -166,7 +166,7 @@ def _numbers(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "measured": summary["criterion_about"],
-            "before": round(before, places),
+            "before": COLLAPSED if before == COLLAPSED_SCORE else round(before, places),
             "after": round(after, places),
         }
     ]

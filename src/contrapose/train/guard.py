@@ -68,6 +68,7 @@ class CollapseAlarm:
         self.rung = True
         return (
             f"Collapse at step {step}: different sentences get nearly the same vector (mean cosine {cosine:.2f}, "
-            f"uniformity {uniformity:.2f}), and a loss that falls now means nothing. Stop, and try a lower "
-            "--learning-rate, a lower temperature (--set temperature=...), or a larger --batch-size."
+            f"uniformity {uniformity:.2f}), and a loss that falls now means nothing. Stop, and begin again in "
+            "another --out with a lower --learning-rate, a lower temperature (--set temperature=...), or a larger "
+            "--batch-size."
         )
