@@ -133,6 +133,7 @@ def test_with_labels_the_models_are_compared_by_them_too(
         (("--set", "dirichlet_alpha=9"), "--set dirichlet_alpha: there is --alpha"),
         (("--set", "local_steps=9"), "there is --local-steps"),
         (("--set", "patience=1"), "--set patience: a run that stops early"),
+        (("--set", "eval_every=3"), "eval_every must be a multiple of"),
         (("--set", "parts=queue"), "--set parts: there is --with"),
         (("--set", "margim=1"), "unknown key 'margim'"),
         (("--with", "queue"), "vectors of one client's text to the next"),

@@ -201,7 +201,7 @@ def test_it_is_evaluated_after_whole_rounds(place: Place, tmp_path: Path) -> Non
             r"a round of 'federated' is 6 steps \(clients of a round x local_steps\), and the 10 of this run are not a "
             "whole number of rounds: give --steps 6 or 12, or a shorter round",
         ),
-        ({"criterion": "label-free", "eval_every": 4}, "--eval-every must be a multiple of 6, and is 4"),
+        ({"criterion": "label-free", "eval_every": 4}, "eval_every must be a multiple of 6, and is 4"),
         ({"clients": 30, "steps": 2}, "108 rows to train on are too few for 30 clients of at least 8 rows"),
     ],
 )

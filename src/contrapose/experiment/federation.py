@@ -36,6 +36,7 @@ from contrapose.ledger import Entry, Ledger
 from contrapose.protocols.federated import Federated
 from contrapose.selection.scores import rise
 from contrapose.train.configuration import nested
+from contrapose.train.steps_together import check_evaluated_together
 
 LABEL_FREE = "label-free"
 #: Evaluations of a run, each after whole rounds.
@@ -86,6 +87,7 @@ class Federation(Experiment):
         for name in given.get("method", {}).get("hyperparameters", {}):
             if name in CLIENT_OPTIONS:
                 raise UsageError(f"--set {name}: there is {CLIENT_OPTIONS[name]}")
+        check_evaluated_together(self.protocol, given.get("selection", {}).get("eval_every"))
         for run in (FEDERATED, CENTRAL):
             check_methods(self.setting, [self.method], self.options_of(run))
         check_setting(self.setting)

@@ -13,19 +13,28 @@ from contrapose.train.settings import RunSettings
 def check_steps_together(protocol: TrainingProtocol, settings: RunSettings, num_steps: int) -> None:
     """Raise UsageError where a run would end, or be evaluated, in the middle of steps that belong together."""
     together, called = protocol.steps_together, protocol.called_together
-    why = f" ({protocol.counted_together})" if protocol.counted_together else ""
-    one = f"a {called} of '{protocol.name}' is {together:,} steps{why}"
     if rest := num_steps % together:
         nearest = [steps for steps in (num_steps - rest, num_steps - rest + together) if steps]
         raise UsageError(
-            f"{one}, and the {num_steps:,} of this run are not a whole number of {called}s: give --steps "
-            f"{' or '.join(map(str, nearest))}, or a shorter {called}"
+            f"{_of_one(protocol)}, and the {num_steps:,} of this run are not a whole number of {called}s: give "
+            f"--steps {' or '.join(map(str, nearest))}, or a shorter {called}"
         )
-    if (every := settings.selection.eval_every) is not None and every % together:
+    check_evaluated_together(protocol, settings.selection.eval_every)
+
+
+def check_evaluated_together(protocol: TrainingProtocol, eval_every: int | None) -> None:
+    """Raise UsageError where a run would be evaluated in the middle of steps that belong together."""
+    together, called = protocol.steps_together, protocol.called_together
+    if eval_every is not None and eval_every % together:
         raise UsageError(
-            f"{one}, and a run is evaluated after whole {called}s: --eval-every must be a multiple of {together}, "
-            f"and is {every}"
+            f"{_of_one(protocol)}, and a run is evaluated after whole {called}s: eval_every must be a multiple of "
+            f"{together}, and is {eval_every}"
         )
+
+
+def _of_one(protocol: TrainingProtocol) -> str:
+    why = f" ({protocol.counted_together})" if protocol.counted_together else ""
+    return f"a {protocol.called_together} of '{protocol.name}' is {protocol.steps_together:,} steps{why}"
 
 
 def after_whole_ones(plan: EvaluationPlan, protocol: TrainingProtocol) -> EvaluationPlan:
