@@ -78,9 +78,10 @@ def test_a_record_names_a_protocol_of_the_catalogue(method: str) -> None:
         (["still", "other"], "--with other: a run has one protocol, and here that is 'still'"),
         (["still", "still"], "already has this"),
         (["stil"], "unknown part 'stil'. Did you mean 'still'"),
+        (["fedrcl"], "unknown part 'fedrcl': it is a method, made of relaxation. Known: "),
     ],
 )
-def test_two_protocols_in_one_run_are_refused_with_the_reason(parts: list[str], words: str) -> None:
+def test_parts_that_cannot_be_added_are_refused_with_the_reason(parts: list[str], words: str) -> None:
     with pytest.raises(UsageError) as refused:
         recipe("simcse", parts)
     assert words in str(refused.value)

@@ -100,6 +100,14 @@ def method_named(name: str) -> Method:
     )
 
 
+def _hint(name: str, parts: Sequence[str]) -> str:
+    """What was meant by a name that is no part: a method, whose parts are told, or a part with a slip in it."""
+    method = _catalogue()[0].get(name)
+    if method is None:
+        return nearest(name, parts)
+    return f": it is a method, made of {' and '.join(_names(method.parts)) or 'its loss alone'}."
+
+
 def _names(parts: Sequence[str | type[Part] | type[TextPart]]) -> list[str]:
     return [part if isinstance(part, str) else part.name for part in parts]
 
@@ -125,7 +133,7 @@ def recipe(
     known = [*all_parts(), *all_protocols()]
     for number, name in enumerate(parts):
         if name not in known:
-            raise UsageError(f"--with: unknown part '{name}'{nearest(name, known)} Known: {', '.join(known)}")
+            raise UsageError(f"--with: unknown part '{name}'{_hint(name, known)} Known: {', '.join(known)}")
         if name in _names(record.parts) or name in parts[:number]:
             raise UsageError(f"--with {name}: '{method}' already has this part; leave it out")
     return _made(record, parts, hyperparameters or {}, name=method, views=views, file_sha256=file_sha256)
