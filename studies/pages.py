@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from contrapose.cli.console import counted
 from contrapose.errors import UsageError, nearest
 from contrapose.markdown_table import markdown_table
 from studies import (
@@ -153,9 +154,13 @@ def _what_was_run(rows: Sequence[TrialRow]) -> str:
     minutes = sum(float(row.get("seconds", 0.0)) for row in (*runs, *failed)) / 60
     diverged = f", {len(failed)} that diverged" if failed else ""
     return (
-        f"{len(runs)} runs{diverged}; {minutes:.0f} minutes of one busy thread in all, runs shared with other studies "
-        "counted in."
+        f"{counted(len(runs), 'run')}{diverged}; {_time(minutes)} of one busy thread in all, runs shared with other "
+        "studies counted in."
     )
+
+
+def _time(minutes: float) -> str:
+    return counted(round(minutes), "minute") if minutes >= 1 else "less than a minute"
 
 
 def _shared(studies: AllRows, start: str = "") -> list[str]:
