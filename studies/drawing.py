@@ -18,6 +18,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 #: Letters of a line below an axis that has names beside it.
 NARROW = 36
+#: Letters of the legend's size on an inch, and as many as the line before a label is wide, with the space around it.
+LETTERS_PER_INCH, LETTERS_OF_HANDLE = 16, 8
 STYLE: Any = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -56,7 +58,8 @@ def svg(panels: Sequence[Panel]) -> str:
         explained = [(each, panel) for each, panel in zip(axes, panels, strict=False) if needs_legend(panel)]
         if len(explained) == len(panels) and len({labels_of(panel) for panel in panels}) == 1:
             handles, labels = axes[0].get_legend_handles_labels()
-            figure.legend(handles, labels, loc="outside lower center", ncols=min(5, len(labels)), fontsize=8)
+            across = legend_columns(labels, figure.get_figwidth())
+            figure.legend(handles, labels, loc="outside lower center", ncols=across, fontsize=8)
         else:
             for each, _ in explained:
                 each.legend(fontsize=7)
@@ -68,6 +71,16 @@ def svg(panels: Sequence[Panel]) -> str:
 def labels_of(panel: Panel) -> tuple[str, ...]:
     """The names of what is drawn, in their order."""
     return tuple(marks.label for marks in panel.marks)
+
+
+def legend_columns(labels: Sequence[str], inches: float) -> int:
+    """How many of the labels stand beside each other so that the longest fits, at most five.
+
+    >>> legend_columns(["simcse", "hncse"], 9.0), legend_columns(["focal-infonce, margin 0.3"] * 6, 9.0)
+    (2, 4)
+    """
+    letters = LETTERS_PER_INCH * inches / (max(map(len, labels)) + LETTERS_OF_HANDLE)
+    return max(1, min(5, len(labels), int(letters)))
 
 
 def needs_legend(panel: Panel) -> bool:

@@ -74,19 +74,20 @@ def figure(rows: Sequence[TrialRow], studies: AllRows) -> list[Panel]:
         for margin in MARGINS
     ]
     defaults = [value for value, _ in scored(with_factors(mixed, varied=NOTHING))]
-    names, marks = ["default"], [Marks("defaults", [(0, value) for value in defaults])]
+    names: list[str] = ["defaults"]
+    points: list[tuple[float | None, ...]] = [(value, 0) for value in defaults]
     for name, values in MIXING.items():
         by_value = {row["factors"]["value"]: score(row) for row in with_factors(mixed, varied=name)}
-        marks.append(Marks(name, [(len(names) + at, by_value.get(value)) for at, value in enumerate(values)]))
-        names += [f"{name.removeprefix('num_')}\n{value}" for value in values]
+        points += [(by_value.get(value), len(names) + at) for at, value in enumerate(values)]
+        names += [f"{name} {value}" for value in values]
     return [
         Panel(x="temperature", y="mean STS, dev", marks=lines, title="Focal-InfoNCE"),
         Panel(
-            x="one hyperparameter changed (grey: chance)",
-            y="mean STS, dev",
-            marks=marks,
+            x="mean STS, dev, one hyperparameter changed (grey: chance)",
+            y="",
+            marks=[Marks("HNCSE-HNM", points)],
             title="HNCSE-HNM",
-            x_names=names,
+            y_names=names,
             band=(defaults[0], noise_paired(studies).band()) if defaults else None,
         ),
     ]
