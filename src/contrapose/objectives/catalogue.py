@@ -22,13 +22,14 @@ from torch import Tensor
 
 from contrapose import filters, negatives, positives, regularizers
 from contrapose.config import validate
-from contrapose.contract import Loss, Method, Part, Supplies, TextPart, Views, key_of
+from contrapose.contract import Loss, Method, Part, Supplies, Views, key_of
 from contrapose.contract.discovery import by_name, declared
 from contrapose.errors import UsageError, nearest
 from contrapose.objectives.configured import ConfiguredMethod
 from contrapose.objectives.door import check_needs, check_vectors
 from contrapose.objectives.exclusions import Record, excluded_by, refuse_exclusions
 from contrapose.objectives.hyperparameters import check_equation
+from contrapose.objectives.part_names import part_names, unknown_part
 from contrapose.objectives.plugins import GROUP, is_file, method_of_file, method_of_package
 from contrapose.objectives.protocol_of_run import all_protocols, combined, names_of_protocol, protocol_of_run
 from contrapose.text.catalogue import AUTO, all_text_parts, text_parts_named
@@ -100,18 +101,6 @@ def method_named(name: str) -> Method:
     )
 
 
-def _hint(name: str, parts: Sequence[str]) -> str:
-    """What was meant by a name that is no part: a method, whose parts are told, or a part with a slip in it."""
-    method = _catalogue()[0].get(name)
-    if method is None:
-        return nearest(name, parts)
-    return f": it is a method, made of {' and '.join(_names(method.parts)) or 'its loss alone'}."
-
-
-def _names(parts: Sequence[str | type[Part] | type[TextPart]]) -> list[str]:
-    return [part if isinstance(part, str) else part.name for part in parts]
-
-
 def recipe(
     method: str,
     parts: Sequence[str] = (),
@@ -133,8 +122,8 @@ def recipe(
     known = [*all_parts(), *all_protocols()]
     for number, name in enumerate(parts):
         if name not in known:
-            raise UsageError(f"--with: unknown part '{name}'{_hint(name, known)} Known: {', '.join(known)}")
-        if name in _names(record.parts) or name in parts[:number]:
+            raise unknown_part(name, known, _catalogue()[0])
+        if name in part_names(record.parts) or name in parts[:number]:
             raise UsageError(f"--with {name}: '{method}' already has this part; leave it out")
     return _made(record, parts, hyperparameters or {}, name=method, views=views, file_sha256=file_sha256)
 
@@ -242,7 +231,7 @@ def describe(*names: str) -> list[dict[str, Any]]:
                 "reference": method.reference,
                 "parts": [
                     method.objective.__name__.replace("_", "-"),
-                    *_names((*method.parts, *method.text_parts)),
+                    *part_names((*method.parts, *method.text_parts)),
                     *names_of_protocol(method),
                 ],
                 "hyperparameters": values.model_dump(),
