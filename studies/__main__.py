@@ -138,7 +138,11 @@ def _score(row: Any) -> str:
     """What the line of a finished run says of it."""
     from studies.reading import points, score
 
-    return f"mean STS {points(score(row))}" if row["values"] else "looked at"
+    if not row["values"]:
+        return "looked at"
+    if score(row) is None:  # judged on tasks of its own
+        return ", ".join(f"{task} {points(value['value'])}" for task, value in row["values"].items())
+    return f"mean STS {points(score(row))}"
 
 
 def _refuse_foreign(out: Path, name: str) -> None:
