@@ -135,6 +135,15 @@ def verdict(change: Mapping[str, Any], *, lower: bool = False, digits: int = 2) 
     return f"{'holds here' if as_claimed else 'does not hold here'} {measured}"
 
 
+def is_lost_in_correction(change: Mapping[str, Any]) -> bool:
+    """The interval leaves out zero, and the correction for many comparisons makes it unclear all the same.
+
+    >>> is_lost_in_correction({"words": "no clear change", "low": -0.5, "high": -0.1})
+    True
+    """
+    return change["words"] == "no clear change" and not change["low"] <= 0 <= change["high"]
+
+
 def _change(arm: Mapping[str, Any], claim: Claim) -> Mapping[str, float] | None:
     if claim.beside != "simcse":
         for pair in arm["pairs"]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from contrapose.markdown_table import markdown_table
 from studies.methods_causes import section
-from studies.methods_claims import CLAIMS, judged, numbers, unlike_rates
+from studies.methods_claims import CLAIMS, is_lost_in_correction, judged, numbers, unlike_rates
 from studies.methods_figure import FIGURE
 from studies.methods_plan import CHOSEN, PAPER, SETTINGS
 from studies.methods_settings import LEARNING_RATE, without_recipe
@@ -118,7 +118,7 @@ def _said(row: Mapping[str, Any], table: Mapping[str, Any], arm: str) -> str:
     said = f"mean STS {spread(mean)} ({_count(mean['seeds'], 'seed')})"
     if (change := row["differences"].get(table["main"])) is not None:
         said += f", beside SimCSE {numbers(change).strip('()')}: {change['words']}"
-        if change["words"] == "no clear change" and not change["low"] <= 0 <= change["high"]:
+        if is_lost_in_correction(change):
             said += " (of so many methods one may differ as much by chance)"
         if arm != CHOSEN and (other := unlike_rates(table, row["method"])):
             said += f", {other}"

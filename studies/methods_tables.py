@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from contrapose.markdown_table import markdown_table
-from studies.methods_claims import GEOMETRY, numbers, unlike_rates
+from studies.methods_claims import GEOMETRY, is_lost_in_correction, numbers, unlike_rates
 from studies.methods_plan import CHOSEN
 
 #: Column of the summary -> what stands above it. The main one comes first, by whatever name.
@@ -69,6 +69,12 @@ def in_short(start: Mapping[str, Any], arms: Mapping[str, str]) -> Iterator[str]
         )
         if single := sum("with one seed" in word for word in said.values()):
             line += f"; one seed alone makes nothing clear, and {single} of them have one"
+        differences = [row["differences"][table["main"]] for row in rows if row["differences"]]
+        if unclear := sum(map(is_lost_in_correction, differences)):
+            line += (
+                f"; of {unclear} more the interval leaves out zero, but among so many methods, with so few seeds, that "
+                "is not clear"
+            )
         if unlike := sum("at another learning rate" in word for word in said.values()):
             line += f"; {unlike} had another learning rate than SimCSE, which says little of them"
         yield f"{line}."

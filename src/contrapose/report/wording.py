@@ -8,7 +8,7 @@ from pathlib import PurePath
 from contrapose.report.neighbours import MOST_CHANGES
 from contrapose.report.record import BeforeAfter, Cell, LedgerScore, OwnText, RunFacts, TrialsFolder
 from contrapose.selection.reported import PairedDifference
-from contrapose.selection.scores import decimals_of
+from contrapose.selection.scores import told
 
 METRICS = {
     "spearman": "Spearman × 100",
@@ -160,7 +160,7 @@ def settings_of(run: RunFacts) -> list[tuple[str, str]]:
         ("trained weights in the model", f"{100 * run.blend:g}%" if run.blend is not None else ""),
         (
             "score by share of trained weights",
-            ", ".join(f"{100 * share:g}%: {at:+.{decimals_of(at)}f}" for share, at in run.blend_scores),
+            ", ".join(f"{100 * share:g}%: {told(at, sign='+')}" for share, at in run.blend_scores),
         ),
         ("time", duration(run.seconds) if run.seconds is not None else ""),
         ("checkpoint by", run.criterion or "the last step"),

@@ -29,12 +29,12 @@ def decimals_of(*scores: float) -> int:
     return 4 if max(measured, default=0.0) < 1 else 2
 
 
-def told(score: float, places: int | None = None) -> str:
-    """A score as text, with its own decimals or those of the scores beside it.
+def told(score: float, places: int | None = None, *, sign: str = "") -> str:
+    """A score as text, with its own decimals or those of the scores beside it; sign: "+" tells it of a gain too.
 
-    >>> told(78.612), told(0.25, 2), told(COLLAPSED_SCORE)
-    ('78.61', '0.25', 'collapsed')
+    >>> told(78.612), told(0.25, 2), told(0.25, sign="+"), told(COLLAPSED_SCORE)
+    ('78.61', '0.25', '+0.2500', 'collapsed')
     """
     if score == COLLAPSED_SCORE:
         return COLLAPSED
-    return f"{score:.{decimals_of(score) if places is None else places}f}"
+    return f"{score:{sign}.{decimals_of(score) if places is None else places}f}"

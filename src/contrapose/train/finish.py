@@ -166,7 +166,9 @@ def _numbers(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "measured": summary["criterion_about"],
-            "before": COLLAPSED if before == COLLAPSED_SCORE else round(before, places),
-            "after": round(after, places),
+            **{
+                name: COLLAPSED if score == COLLAPSED_SCORE else round(score, places)
+                for name, score in (("before", before), ("after", after))
+            },
         }
     ]
