@@ -45,7 +45,8 @@ def main() -> None:
 
 
 def measure(method: str, seed: int) -> dict[str, Any]:
-    from contrapose.cli.demo import DemoView, run_demo
+    from contrapose.cli.demo import run_demo
+    from contrapose.cli.demo_view import DemoView
 
     with tempfile.TemporaryDirectory() as parent, DemoView(lines=True) as view:
         result = run_demo(str(Path(parent) / "demo"), method=method, seed=seed, view=view)

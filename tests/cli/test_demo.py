@@ -11,13 +11,15 @@ import pytest
 
 from contrapose.cli import demo as demos
 from contrapose.cli.demo import DEFAULTS, run_demo, time_left
+from contrapose.cli.demo_questions import TASKS
+from contrapose.cli.demo_view import DemoView, say_what_next, show
 from contrapose.errors import Interrupted, RunLocked, UsageError
 from contrapose.listening import Listener
 from contrapose.storage.locks import RunLock
 from tests.cli.conftest import Command
 
 
-class Remembering(demos.DemoView):
+class Remembering(DemoView):
     """Keeps the stages, the notices and what was counted; stopped by Ctrl-C where a stage begins, if it is named."""
 
     def __init__(self, stopped_at: str = "") -> None:
@@ -70,7 +72,7 @@ def test_three_stages_are_asked_the_same_and_two_models_are_left(
     )
     for stage in result["stages"][1:]:
         assert (Path(stage["model"]) / "model.safetensors").is_file()
-    counts = {tuple(stage[task]["questions"] for task in demos.TASKS) for stage in result["stages"]}
+    counts = {tuple(stage[task]["questions"] for task in TASKS) for stage in result["stages"]}
     assert len(counts) == 1
 
 
@@ -140,7 +142,7 @@ def test_shown_result_fits_the_terminal_without_colours(
     result, _ = finished
     terminal = Console(width=width, force_terminal=True, no_color=True, markup=False, highlight=False)
     monkeypatch.setattr(demos.console, "results", lambda: terminal)
-    demos.show(result)
+    show(result)
     text = capsys.readouterr().out
     too_long = [line for line in _plain(text).splitlines() if len(line) > width]
     # A name is never broken, so that it can be copied: it may stand alone on a line that is too short for it.
@@ -165,7 +167,7 @@ def test_shown_result_ends_with_the_model_and_two_commands_on_a_line_each(
     finished: tuple[dict[str, Any], Remembering], capsys: pytest.CaptureFixture[str]
 ) -> None:
     result, _ = finished
-    demos.say_what_next(result)
+    say_what_next(result)
     model, _, _, search, train = capsys.readouterr().out.splitlines()
     assert result["model"] in model
     assert shlex.split(search)[:2] == ["contrapose", "search"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from contrapose.cli.demo import MARK, RESULT, RUNS, begin, claim, is_trained
+from contrapose.cli.demo_folder import MARK, RESULT, RUNS, begin, claim, is_trained
 from contrapose.errors import UsageError
 
 ASKED = {"seed": 0, "steps": 100}

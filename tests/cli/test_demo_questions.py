@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from contrapose.cli import demo as demos
-from contrapose.cli.demo import ask, numbers_of, questions_of, texts_of
+from contrapose.cli import demo_questions
+from contrapose.cli.demo_questions import ask, numbers_of, questions_of, texts_of
 from contrapose.data.docstring_split import Pair, Split
 from contrapose.errors import EmptyCorpus
 
@@ -22,7 +21,7 @@ def split_of(description: list[Pair], name: list[Pair], trained: list[Pair] | No
 
 @pytest.fixture
 def split(monkeypatch: pytest.MonkeyPatch) -> Split:
-    monkeypatch.setattr(demos, "SEARCHES", ("something blue",))
+    monkeypatch.setattr(demo_questions, "SEARCHES", ("something blue",))
     description = [
         Pair(f"Paint it {c}.", f"The paint is of the colour {c}.", f"m.paint_{c}") for c in COLOURS
     ]
@@ -42,7 +41,7 @@ def knows_colours(texts):
 
 def compared(first: dict[str, Any], second: dict[str, Any], task: str, metric: str = "mrr_at_10") -> str:
     """What the demo says of an encoder, ``second``, beside the one before it."""
-    numbers = numbers_of("pairs", {"before": first, "pairs": second}, Path("demo"))
+    numbers = numbers_of(second, first)
     return str(numbers[task][metric]["vs_before"]["verdict"])
 
 
