@@ -23,7 +23,7 @@ LAYERS = {
     "hints": 0, "installing": 0, "callable_package": 0, "listening": 0,
     "foreign": 0, "paths": 0, "markdown_table": 0,
     "maths": 1, "storage": 1,
-    "contract": 2, "outputs": 2, "ledger": 2,
+    "contract": 2, "outputs": 2, "ledger": 2, "lexical": 2,
     "negatives": 3, "positives": 3, "filters": 3, "regularizers": 3, "protocols": 3, "text": 3, "data": 3,
     "encoder": 4, "objectives": 4,
     "evaluate": 5, "testing": 5,

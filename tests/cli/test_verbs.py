@@ -116,6 +116,17 @@ def test_search_answers_several_queries(contrapose: Command, tiny: Path, corpus:
     ]
 
 
+def test_hybrid_search_finds_the_number_and_says_what_it_ranked_by(
+    contrapose: Command, tiny: Path, tmp_path: Path
+) -> None:
+    text = tmp_path / "a.txt"
+    text.write_text("".join(f"the train {number} is late\n" for number in range(400, 430)))
+    done = contrapose("search", tiny, text, "where is 417", "--hybrid", "--top", 1, "--json")
+    assert done.json["by"] == "cosine and words"
+    assert done.json["queries"][0]["hits"][0]["text"] == "the train 417 is late"
+    assert contrapose("search", tiny, text, "417", "--json").json["by"] == "cosine"
+
+
 def test_methods_json_is_the_fixed_interface(contrapose: Command) -> None:
     listed = contrapose("methods", "--json").json
     assert {"simcse", "focal-infonce", "hncse", "hncse-hnm", "hncse-pm"} <= {

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from contrapose.evaluate.retrieval import top_documents
+from contrapose.errors import UsageError
+from contrapose.evaluate.beir import read_beir
+from contrapose.evaluate.retrieval import DEFINITIONS, top_documents
 from contrapose.evaluate.suite import evaluate
 from contrapose.evaluate.vectors import unit_rows
+from contrapose.lexical.bm25 import Bm25Index
 from contrapose.maths import nearest
 from tests.evaluate.fakes import FakeEncoder
 from tests.evaluate.folders import write_beir
@@ -101,3 +104,40 @@ def test_a_task_gets_the_numbers_of_trec_eval(tmp_path: Path) -> None:
         values = np.array([each[name] for each in theirs])
         values[values < 0.1] *= metric != "mrr@10"
         assert found.value("set", metric) == pytest.approx(100 * values.mean(), abs=1e-9), metric
+
+
+def test_hybrid_adds_the_rankings_of_both_and_of_words_alone_and_leaves_the_cosines_numbers(
+    tmp_path: Path,
+) -> None:
+    """Documents say their class in words; vectors are drawn by text and know nothing of it."""
+    root = write_beir(tmp_path / "set", documents=30, queries=6)
+    encoder = FakeEncoder(lambda text: np.random.default_rng(len(text) * 7919 + ord(text[-2])).random(16))
+    plain, found = (evaluate(encoder, ["set"], root, hybrid=hybrid) for hybrid in (False, True))
+    names = [f"{ranking}{metric}" for ranking in ("", "hybrid-", "bm25-") for metric in DEFINITIONS]
+    assert [result.metric for result in found.results] == names
+    assert [result.value for result in found.results[:3]] == [result.value for result in plain.results]
+    assert found.value("set", "bm25-ndcg@10") > found.value("set", "ndcg@10")
+    assert all(result.per_example is not None for result in found.results)
+    assert "ranked by" in found.results[-1].details
+
+
+def test_words_alone_get_the_numbers_of_trec_eval(tmp_path: Path) -> None:
+    """Equal scores, which BM25 has many of, are ordered as trec_eval orders them."""
+    pytrec_eval = pytest.importorskip("pytrec_eval", reason="pytrec_eval comes with the extra 'mteb'")
+    root = write_beir(tmp_path / "set", documents=60, queries=6)
+    data = read_beir(root)
+    ids, texts = list(data.documents), list(data.documents.values())
+    scores = Bm25Index(texts).scores(list(data.queries.values()))
+    run = {
+        query: dict(zip(ids, map(float, row), strict=True))
+        for query, row in zip(data.queries, scores, strict=True)
+    }
+    theirs = pytrec_eval.RelevanceEvaluator(data.gains, {"ndcg_cut.10"}).evaluate(run).values()
+    found = evaluate(FakeEncoder(lambda text: np.array([len(text), 1.0])), ["set"], root, hybrid=True)
+    mean = 100 * np.mean([each["ndcg_cut_10"] for each in theirs])
+    assert found.value("set", "bm25-ndcg@10") == pytest.approx(mean, abs=1e-9)
+
+
+def test_hybrid_without_a_retrieval_set_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="give --retrieval DIR"):
+        evaluate(FakeEncoder(lambda text: np.ones(2)), ["geometry"], texts=["a", "b"], hybrid=True)

@@ -33,6 +33,7 @@ EXAMPLES = examples(
     "contrapose evaluate minilm --tasks sts --data data/senteval",
     "contrapose evaluate runs/notes --tasks sts,transfer,geometry --data data/senteval --json",
     "contrapose evaluate runs/notes --pairs scored.csv --labels topics.csv --retrieval data/scifact",
+    "contrapose evaluate runs/notes --retrieval data/scifact --hybrid",
     "contrapose evaluate runs/notes --text notes.txt",
     "contrapose evaluate minilm --mteb STSBenchmark,SICK-R --data data/senteval",
     "contrapose evaluate --list --data data",
@@ -79,6 +80,12 @@ def evaluate(
         list[str] | None,
         typer.Option(help="Your own retrieval set in BEIR's layout.", metavar="DIR", show_default=False),
     ] = None,
+    hybrid: Annotated[
+        bool,
+        typer.Option(
+            "--hybrid", help="Rank documents by words (BM25) too, and by meaning and words together."
+        ),
+    ] = False,
     text: Annotated[
         list[str] | None,
         typer.Option(
@@ -156,7 +163,7 @@ def evaluate(
     encoder = LazyEncoder(model, device)
     own, num_bad = _own_text(text, columns)
     evaluations = []
-    if wanted or own_tasks or not mteb_tasks:
+    if wanted or own_tasks or hybrid or not mteb_tasks:
         evaluations.append(
             _evaluate(
                 encoder,
@@ -168,6 +175,7 @@ def evaluate(
                 transfer_protocol=transfer_protocol,
                 split=split,
                 own=own_tasks,
+                hybrid=hybrid,
                 **own,
             )
         )

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     'contrapose search minilm notes.txt "when is the next train" --top 5',
     'contrapose search runs/notes notes/*.txt "how do I renew a certificate"',
+    'contrapose search runs/notes tickets.csv "error 0x80070057 after the update" --hybrid',
     'contrapose search runs/notes corpus.jsonl "first query" "second query" --columns body --json',
 )
 
@@ -44,6 +45,13 @@ def search(
         ),
     ],
     top: Annotated[int, typer.Option("--top", "-k", help="Hits per query.")] = 5,
+    hybrid: Annotated[
+        bool,
+        typer.Option(
+            "--hybrid",
+            help="By meaning and by words (BM25) together: finds names and numbers that an encoder blurs.",
+        ),
+    ] = False,
     columns: Columns = None,
     precision: Precision = "fp32",
     device: Device = "auto",
@@ -52,7 +60,8 @@ def search(
 ) -> None:
     """Search text by meaning; exact: every row is compared.
 
-    Arguments that lead to files are searched through, all others are queries.
+    Arguments that lead to files are searched through, all others are queries. With --hybrid a score is no cosine but a
+    sum of standard deviations, and tells the hits of one query apart.
 
     Exit code 3 means that some rows could not be read and were not searched.
     """
@@ -61,8 +70,9 @@ def search(
     from contrapose.data.quarantine import Quarantine
     from contrapose.data.sources import find_sources
     from contrapose.use.arguments import split_arguments
+    from contrapose.use.hybrid_search import hybrid_search
     from contrapose.use.search import checked_queries
-    from contrapose.use.search import search as search_rows
+    from contrapose.use.search import search as search_by_meaning
 
     one_of("--precision", precision, ("fp32", "bf16"))
     if top < 1:
@@ -76,7 +86,7 @@ def search(
         )
     quarantine = Quarantine()
     with ProgressView(quiet=quiet or json) as view:
-        hits_of_queries = search_rows(
+        hits_of_queries = (hybrid_search if hybrid else search_by_meaning)(
             LazyEncoder(model, device, view),
             corpora,
             queries,
@@ -92,7 +102,8 @@ def search(
             for text, hits in zip(queries, hits_of_queries, strict=True)
         ]
         facts = {"rows": quarantine.good, "quarantined": quarantine.bad}
-        console.show_json({"model": model, "corpus": corpora, **facts, "queries": answers})
+        by = "cosine and words" if hybrid else "cosine"
+        console.show_json({"model": model, "corpus": corpora, "by": by, **facts, "queries": answers})
     else:
         show(queries, hits_of_queries)
         if not quiet:

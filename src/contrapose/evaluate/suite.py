@@ -99,6 +99,7 @@ def evaluate(
     texts: Sequence[str] | None = None,
     pairs: Sequence[tuple[str, str]] = (),
     own: Sequence[Task | DatasetSource] = (),
+    hybrid: bool = False,
     progress: Progress = None,
 ) -> Evaluation:
     """Evaluate ``encoder`` (an Encoder, a model's folder or name, or a function from texts to vectors) on ``tasks``.
@@ -112,6 +113,7 @@ def evaluate(
     split: "test" for numbers to report, "dev" or "train" for choosing; a group then means its tasks that have it.
     texts, pairs: the user's own for "geometry", in place of STS-B.
     own: further tasks, read by the caller or still to be read.
+    hybrid: retrieval sets are ranked by BM25 as well, and by cosine and BM25 together.
     progress: a function called with the number of sentences just finished, or a Listener.
 
     A task without its data becomes a :class:`Problem`. Raises :class:`UsageError` for an unknown task, protocol or
@@ -122,6 +124,12 @@ def evaluate(
     folders = _folders(data)
     own_texts = texts is not None or bool(pairs)
     sources = sources_of(tasks, folders, split) if tasks or not own else []
+    if hybrid and not any(
+        isinstance(each, DatasetSource) and each.group == "retrieval" for each in (*sources, *own)
+    ):
+        raise UsageError(
+            "hybrid ranks the documents of retrieval sets, and no task is one: give --retrieval DIR"
+        )
     names = [source.task for source in sources]
     if own_texts and "geometry" not in names:
         raise UsageError("own texts are used by the task 'geometry' only; add it to the tasks")
@@ -133,7 +141,7 @@ def evaluate(
         from contrapose.encoder.encoder import Encoder
 
         encoder = Encoder.load(fspath(encoder))
-    protocols = Protocols(sts=protocol, transfer=transfer_protocol)
+    protocols = Protocols(sts=protocol, transfer=transfer_protocol, hybrid=hybrid)
     prepared: list[Task] = []
     problems = []
     for each in (*sources, *own):

@@ -40,10 +40,11 @@ class OnData:
 
 @dataclass(frozen=True, kw_only=True)
 class Protocols:
-    """How the tasks that know several protocols are scored."""
+    """How the tasks that know several protocols are scored. hybrid: retrieval by words as well."""
 
     sts: str = "senteval-all"
     transfer: str = "senteval-transfer"
+    hybrid: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -102,9 +102,7 @@ class SearchIndex:
         progress: Progress = None,
     ) -> SearchIndex:
         """Encode the rows of files. Blank rows are left out; ``quarantine`` counts those that cannot be read."""
-        chunks = list(_chunks(encoder, sources, columns, precision, quarantine, progress))
-        if not chunks:
-            raise EmptyCorpus(_no_text(sources))
+        chunks = list(entries_with_vectors(encoder, sources, columns, precision, quarantine, progress))
         entries = [entry for chunk, _ in chunks for entry in chunk]
         return cls(encoder, np.concatenate([vectors for _, vectors in chunks]), entries, precision=precision)
 
@@ -147,12 +145,10 @@ def search(
     queries = checked_queries(queries)
     queries_QD = encoder.encode(queries, normalize=True, precision=precision, progress=None)
     best = _Best(queries_QD, encoder.width, top)
-    any_row = False
-    for entries, vectors_ND in _chunks(encoder, sources, columns, precision, quarantine, progress):
-        any_row = True
+    for entries, vectors_ND in entries_with_vectors(
+        encoder, sources, columns, precision, quarantine, progress
+    ):
         best.add(entries, unit_rows(vectors_ND))
-    if not any_row:
-        raise EmptyCorpus(_no_text(sources))
     return best.hits()
 
 
@@ -203,7 +199,7 @@ def checked_queries(queries: Sequence[str]) -> list[str]:
     return list(queries)
 
 
-def _chunks(
+def entries_with_vectors(
     encoder: TextEncoder,
     sources: Sources,
     columns: Sequence[str] | None,
@@ -220,15 +216,19 @@ def _chunks(
         precision=precision,
         progress=progress,
     )
+    any_row = False
     for chunk in chunks:
         kept = [number for number, row in enumerate(chunk.rows) if text_of(row).strip()]
         if kept:
+            any_row = True
             rows = [(number, chunk.rows[number]) for number in kept]
             entries = [
                 IndexedText(text_of(row), chunk.first_row + number, row.file, row.line)
                 for number, row in rows
             ]
             yield entries, chunk.vectors_ND[kept]
+    if not any_row:
+        raise EmptyCorpus(_no_text(sources))
 
 
 def _no_text(sources: Sources) -> str:
