@@ -25,7 +25,7 @@ LAYERS = {
     "maths": 1, "storage": 1,
     "contract": 2, "outputs": 2, "ledger": 2, "lexical": 2,
     "negatives": 3, "positives": 3, "filters": 3, "regularizers": 3, "protocols": 3, "text": 3, "data": 3,
-    "encoder": 4, "objectives": 4,
+    "encoder": 4, "objectives": 4, "documents": 4,
     "evaluate": 5, "testing": 5,
     "selection": 6,
     "train": 7,

@@ -99,6 +99,9 @@ def a_readers_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         f'def f{number}():\n    """{text}.\n\n    It is {text}."""\n' for number, text in enumerate(lines)
     )
     (tmp_path / "mypackage/code.py").write_text("\n".join(functions))
+    (tmp_path / "handbook").mkdir()
+    sections = (f"## Chapter {number}\n\n{text}, and {text} again.\n" for number, text in enumerate(lines))
+    (tmp_path / "handbook/all.md").write_text("# The handbook\n\n" + "\n".join(sections))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CONTRAPOSE_LEDGER", str(tmp_path / "ledger"))
     return tmp_path

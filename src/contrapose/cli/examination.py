@@ -28,6 +28,7 @@ EXTRAS = {
     "mteb": (("mteb",), "contrapose evaluate --mteb"),
     "sweep": (("optuna",), "contrapose sweep"),
     "faiss": (("faiss",), "--set neighbours_by=faiss"),
+    "pdf": (("pypdf",), "harvest documents of PDF files"),
     "report": (("sklearn",), "the second picture of a report's map"),
 }
 #: Below this a run of a small model may not fit: three checkpoints, the model, the corpus.

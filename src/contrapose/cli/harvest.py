@@ -1,4 +1,4 @@
-"""``contrapose harvest python``: text that every machine has, the docstrings of Python sources."""
+"""``contrapose harvest``: pairs and texts from files of other programs, and from Python sources."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from contrapose.cli import console
+from contrapose.cli.failures import PARTIAL
 from contrapose.cli.options import Force, Json, Quiet, examples, one_of
 from contrapose.errors import UsageError
 from contrapose.hints import command, fitting_batch_size, free_folder
 
 EXAMPLES = examples(
+    "contrapose harvest documents notes/ mail.mbox -o pairs.parquet",
     "contrapose harvest python stdlib -o corpus.parquet",
     "contrapose harvest python numpy src/mypackage --kind pairs -o pairs.parquet",
 )
@@ -70,6 +72,61 @@ def python(
     if not quiet:
         size, run = fitting_batch_size(num_rows), free_folder("runs/harvest")
         console.suggest(command("train", output, max_length=48, batch_size=size, out=run))
+
+
+@app.command(epilog=EXAMPLES, short_help="Markdown, HTML, mail, PDF, question sites.")
+def documents(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="Folders and files: .md, .html, .txt, .eml, .mbox, .pdf (extra 'pdf'), and Posts.xml of a Stack "
+            "Exchange dump.",
+            metavar="PATH...",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="FILE.parquet to write.", metavar="FILE", show_default=False)
+    ],
+    kind: Annotated[
+        str, typer.Option(help="pairs that belong together; or paragraphs, one text per row.")
+    ] = "pairs",
+    force: Force = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Collect what belongs together in documents: title and text, heading and section, question and answer, mail and
+    reply, neighbouring paragraphs. No label is needed, since somebody wrote them so.
+
+    Exit code 3 means that some files could not be read.
+    """
+    from contrapose.cli.progress import ProgressView
+    from contrapose.documents.harvest import ROW_KINDS, write_documents
+
+    one_of("--kind", kind, ROW_KINDS)
+    _check_free(Path(output), force)
+    with ProgressView(quiet=quiet or json) as view:
+        num_rows, statistics = write_documents(sources, output, kind=kind, progress=view)
+    if json:
+        left_out = [{"file": file, "reason": reason} for file, reason in statistics.left_out]
+        counts = {
+            "files": statistics.files,
+            "documents": statistics.documents,
+            "pairs": dict(statistics.pairs),
+        }
+        console.show_json({"rows": num_rows, "output": output, **counts, "left_out": left_out})
+    else:
+        for line in statistics.lines():
+            console.tell(line)
+        console.say(f"{num_rows:,} rows in {output}")
+        if not quiet:
+            size, run = fitting_batch_size(num_rows), free_folder("runs/documents")
+            columns = "anchor,positive" if kind == "pairs" else "text"
+            console.suggest(
+                command("train", output, columns=columns, max_length=128, batch_size=size, out=run)
+            )
+    if statistics.left_out:
+        raise typer.Exit(PARTIAL)
 
 
 def _check_free(output: Path, force: bool) -> None:
