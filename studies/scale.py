@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from contrapose.evaluate.dataset_sources import dataset_sources
+from contrapose.experiment.measuring import UNTRAINED
 from studies.reading import SeedNoise, correlation, in_words, mean, points, score, trained
 from studies.runs import Planned, Setup
 from studies.study import AllRows, Findings, Marks, Panel, Study, TrialRow
 
 #: Rows of the main corpus to train on; all of it comes besides.
 SIZES = (1_000, 16_000, 64_000, 4_000)
+#: Degrees of freedom below which an interval is too wide to say anything.
+FEWEST_DEGREES = 2
 #: What is compared: the second one is looked at beside the first.
 BASELINE, METHOD = "simcse", "hncse-hnm"
 STS = "STS, dev"
@@ -84,6 +87,7 @@ def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
                 f"{group.rows:,}",
                 f"{group.seen:.2g} times",
                 group.judged,
+                points(_before(rows, group)),
                 points(mean(group.of(BASELINE))),
                 points(mean(group.of(METHOD))),
                 points(value, signed=True),
@@ -91,12 +95,33 @@ def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
             )
         )
         if value is not None:
-            band = _noise(group.judged, groups).band(len(differences), len(differences), len(groups))
-            words.append(f"{group.label}: {METHOD} beside {BASELINE}: {in_words(value, band)}.")
+            noise = _noise(group.judged, groups)
+            band = noise.band(len(differences), len(differences), len(groups))
+            by_seed = ", ".join(points(each, signed=True) for each in differences)
+            judged = (
+                in_words(value, band)
+                if noise.df >= FEWEST_DEGREES
+                else f"{value:+.2f} ({by_seed} by seed), too few seeds to tell from chance"
+            )
+            words.append(f"{group.label}: {METHOD} beside {BASELINE}: {judged}.")
     sizes = [(group.rows, value) for group in groups if group.kind != "domain" for value in group.differences]
+    if len({rows_of for rows_of, _ in sizes}) > 1:
+        overall = sum(value for _, value in sizes) / len(sizes)
+        band = _noise(STS, groups).band(len(sizes), len(sizes))
+        words.append(f"All sizes together: {METHOD} beside {BASELINE}: {in_words(overall, band)}.")
     trend = correlation([size for size, _ in sizes], [value for _, value in sizes])
     words += [] if trend is None else [f"Correlation of size and difference: {trend.words}."]
-    header = ("corpus", "sentences", "each seen", "judged on", BASELINE, METHOD, "difference", "seeds")
+    header = (
+        "corpus",
+        "sentences",
+        "each seen",
+        "judged on",
+        "start",
+        BASELINE,
+        METHOD,
+        "difference",
+        "seeds",
+    )
     return Findings(words=tuple(words), header=header, table=tuple(table))
 
 
@@ -120,6 +145,12 @@ def figure(rows: Sequence[TrialRow], studies: AllRows) -> list[Panel]:
     ]
 
 
+def _before(rows: Sequence[TrialRow], group: Group) -> float | None:
+    """The pretrained model on the tasks that a group is judged on."""
+    untrained = [row for row in rows if row["options"].get("method") == UNTRAINED]
+    return next((value for row in untrained if (value := group.score(row)) is not None), None)
+
+
 class Group:
     """The runs on one corpus: both methods, all seeds."""
 
@@ -128,9 +159,9 @@ class Group:
         self.corpus, self.rows, self.kind = str(factors["corpus"]), int(factors["rows"]), str(factors["kind"])
         self.judged = str(factors["judged"])
         self.seen = options["steps"] * options["batch_size"] / self.rows
-        self._scores = {(row["factors"]["method"], row["factors"]["seed"]): self._score(row) for row in runs}
+        self._scores = {(row["factors"]["method"], row["factors"]["seed"]): self.score(row) for row in runs}
 
-    def _score(self, row: TrialRow) -> float | None:
+    def score(self, row: TrialRow) -> float | None:
         """The mean over the tasks that the group is judged on."""
         if self.judged == STS:
             return score(row)
@@ -168,8 +199,9 @@ def _of_domains(groups: Sequence[Group]) -> list[str]:
 
 
 def usable(rows: Sequence[TrialRow]) -> list[TrialRow]:
-    """Those of both methods; rows of an earlier form of this study, of one method, are left out."""
-    return [row for row in rows if "judged" in row["factors"]]
+    """Runs of both methods, and the pretrained models; rows of an earlier form, of one method, are left out."""
+    runs = [row for row in rows if "judged" in row["factors"]]
+    return runs and [*(row for row in rows if row["options"].get("method") == UNTRAINED), *runs]
 
 
 def _groups(rows: Sequence[TrialRow]) -> list[Group]:

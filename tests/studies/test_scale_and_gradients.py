@@ -32,7 +32,8 @@ def run(
 
 
 def rows_of_runs() -> list[dict[str, Any]]:
-    rows = []
+    start = {"factors": {"method": "start"}, "options": {"method": "start"}, "facts": {}, "key": "start"}
+    rows = [{**start, "values": {"banking77": {"value": 72.0}}}]
     for corpus, kind, size, judged, gains in (
         ("wiki", "part", 1_000, scale.STS, (0.1, -0.1)),
         ("wiki", "all", 200_000, scale.STS, (0.0, 0.2)),
@@ -47,11 +48,10 @@ def rows_of_runs() -> list[dict[str, Any]]:
 def test_a_corpus_is_told_by_the_difference_of_equal_seeds() -> None:
     answer = scale.answer(rows_of_runs(), {})
     by_corpus = {(row[0], row[1]): row for row in answer.table}
-    assert by_corpus["banking77", "9,000"][3:] == ("banking77", "70.50", "73.55", "+3.05", "2")
-    assert by_corpus["wiki", "1,000"][6] == "+0.00"
-    assert any(
-        words.startswith("banking77: hncse-hnm beside simcse: higher by 3.05") for words in answer.words
-    )
+    assert by_corpus["banking77", "9,000"][3:] == ("banking77", "72.00", "70.50", "73.55", "+3.05", "2")
+    assert by_corpus["wiki", "1,000"][7] == "+0.00"
+    two_seeds = "+3.05 (+3.00, +3.10 by seed), too few seeds to tell from chance."
+    assert f"banking77: hncse-hnm beside simcse: {two_seeds}" in answer.words
     assert any(
         "1,000 sentences of wiki: hncse-hnm beside simcse: no clear" in words for words in answer.words
     )
@@ -68,12 +68,22 @@ def test_the_scatter_of_one_task_says_nothing_of_another() -> None:
 
 
 def test_rows_of_the_earlier_form_are_left_out_and_one_seed_claims_nothing() -> None:
-    old = {**rows_of_runs()[0], "factors": {"corpus": "wiki", "kind": "all", "rows": 9}}
+    old = {**rows_of_runs()[1], "factors": {"corpus": "wiki", "kind": "all", "rows": 9}}
     assert scale.answer([old], {}).table == ()
     assert section(scale.STUDY, {"scale": [old]})[-1] == "Not run yet."
-    assert "4 runs; " in "\n".join(section(scale.STUDY, {"scale": [old, *rows_of_runs()[:4]]}))
-    one = [row for row in rows_of_runs() if row["factors"]["seed"] == 0]
+    assert "4 runs; " in "\n".join(section(scale.STUDY, {"scale": [old, *rows_of_runs()[1:5]]}))
+    one = [row for row in rows_of_runs() if row["factors"].get("seed", 0) == 0]
     assert any("too few seeds" in words for words in scale.answer(one, {}).words)
+
+
+def test_three_seeds_of_a_domain_are_judged_by_their_scatter() -> None:
+    rows = rows_of_runs()
+    rows += [
+        run("banking77", "domain", 9_000, "banking77", method, 2, value)
+        for method, value in ((scale.BASELINE, 70.0), (scale.METHOD, 73.2))
+    ]
+    words = scale.answer(rows, {}).words
+    assert any(each.startswith("banking77: hncse-hnm beside simcse: higher by 3.10") for each in words)
 
 
 def test_a_domain_is_judged_by_what_lies_in_its_own_folder(tmp_path: Path) -> None:
