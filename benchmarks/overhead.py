@@ -47,7 +47,7 @@ def main() -> None:
         steps, reasons = step_ratios(names, given.model, corpus)
     report = {
         "machine": {"threads": torch.get_num_threads(), "torch": torch.__version__},
-        "model": Path(given.model).name,
+        "model": _name(given.model),
         "loss": loss_ratios(names),
         "step": steps,
         "not for this model": reasons,
@@ -55,6 +55,16 @@ def main() -> None:
     print(json.dumps(report, indent=1))
     if given.results:
         given.results.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def _name(model: str) -> str:
+    """The model of a run is called as its run.
+
+    >>> _name("minilm"), _name("runs/minilm-mlm/model")
+    ('minilm', 'minilm-mlm')
+    """
+    path = Path(model)
+    return path.parent.name if path.name == "model" and path.parent.name else path.name
 
 
 def loss_ratios(names: Sequence[str], rounds: int = LOSS_ROUNDS) -> dict[str, float]:
