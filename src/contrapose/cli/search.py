@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     'contrapose search minilm notes.txt "when is the next train" --top 5',
     'contrapose search runs/notes notes/*.txt "how do I renew a certificate"',
-    'contrapose search runs/notes tickets.csv "error 0x80070057 after the update" --hybrid',
+    'contrapose search runs/notes tickets.csv "error 0x80070057" --hybrid',
     'contrapose search runs/notes corpus.jsonl "first query" "second query" --columns body --json',
 )
 

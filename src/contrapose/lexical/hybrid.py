@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-#: Standard deviations of BM25 for one of the cosine. On Cranfield and on SciFact, chosen on the other one, 0.5 ranks
-#: better than 1 and than reciprocal ranks: docs/how-to/hybrid-search.md.
+#: Standard deviations of BM25 for one of the cosine: better than 1, and than reciprocal ranks, on both collections of
+#: docs/how-to/hybrid-search.md.
 WORDS_WEIGHT = 0.5
 
 
