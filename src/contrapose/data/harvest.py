@@ -12,12 +12,13 @@ import importlib.util
 import os
 import sysconfig
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.machinery import PathFinder
 from pathlib import Path
 
 from contrapose.data.docstrings import describe
+from contrapose.data.text import printable
 from contrapose.errors import UsageError
 from contrapose.listening import Progress, listener_of
 from contrapose.paths import expanded
@@ -72,13 +73,23 @@ class HarvestStatistics:
 
     def lines(self) -> list[str]:
         """The statistics in words, one line per fact, the reasons for files left out counted."""
-        lines = [f"{self.files:,} files read, {self.modules:,} modules, {self.objects:,} documented objects"]
-        reasons: dict[str, list[str]] = {}
-        for file, reason in self.left_out:
-            reasons.setdefault(reason, []).append(file)
-        for reason, files in sorted(reasons.items()):
-            lines.append(f"{len(files):,} files left out: {reason} (first: {files[0]})")
-        return lines
+        met = f"{self.files:,} files read, {self.modules:,} modules, {self.objects:,} documented objects"
+        return [met, *lines_of_left_out(self.left_out)]
+
+
+def lines_of_left_out(left_out: Iterable[tuple[str, str]]) -> list[str]:
+    """Files and reasons in words, a line per reason.
+
+    >>> lines_of_left_out([("a.py", "not UTF-8"), ("b.py", "not UTF-8")])
+    ['2 files left out: not UTF-8 (first: a.py)']
+    """
+    reasons: dict[str, list[str]] = {}
+    for file, reason in left_out:
+        reasons.setdefault(reason, []).append(printable(file, limit=300))
+    return [
+        f"{len(files):,} files left out: {reason} (first: {files[0]})"
+        for reason, files in sorted(reasons.items())
+    ]
 
 
 def harvest_python(

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from contrapose.data.harvest import lines_of_left_out
 from contrapose.data.own_folders import OwnFolders
-from contrapose.data.text import printable
 from contrapose.documents.blocks import document_of, paragraphs_of
 from contrapose.documents.document import Document
 from contrapose.documents.html import read_html
@@ -54,12 +54,7 @@ class DocumentStatistics:
         lines += [
             f"{self.pairs[kind]:,} pairs: {words}" for kind, words in PAIR_KINDS.items() if self.pairs[kind]
         ]
-        reasons: dict[str, list[str]] = {}
-        for file, reason in self.left_out:
-            reasons.setdefault(reason, []).append(file)
-        for reason, files in sorted(reasons.items()):
-            lines.append(f"{len(files):,} files left out: {reason} (first: {printable(files[0], limit=300)})")
-        return lines
+        return [*lines, *lines_of_left_out(self.left_out)]
 
 
 def write_documents(
