@@ -56,6 +56,15 @@ def test_html_is_read_without_menus_scripts_and_closing_tags(tmp_path: Path) -> 
     assert document.paragraphs == ("First", "second", "Third", "Fourth")
 
 
+def test_a_main_heading_below_the_head_of_the_site_is_the_title(tmp_path: Path) -> None:
+    page = "<title>T | S</title><header>Site<nav>menu</nav><h1>Trains</h1></header><p>Text.<h2>More</h2><p>Words."
+    (document,) = read_html(write(tmp_path / "a.html", page))
+    assert (document.title, document.sections) == (
+        "Trains",
+        (Section("", ("Site", "Text.")), Section("More", ("Words.",))),
+    )
+
+
 def test_a_page_without_headings_has_the_title_of_its_head(tmp_path: Path) -> None:
     (document,) = read_html(write(tmp_path / "a.html", "<title>Only this</title>some words"))
     assert (document.title, document.paragraphs) == ("Only this", ("some words",))

@@ -16,15 +16,17 @@ _BLOCKS = frozenset(
 )
 #: Whose content is not prose.
 _LEFT_OUT = frozenset(
-    ["script", "style", "nav", "header", "footer", "aside", "form", "table", "pre", "svg", "template"]
+    ["script", "style", "nav", "footer", "aside", "form", "table", "pre", "svg", "template"]
 )
 
 
 def read_html(path: Path) -> Iterator[Document]:
-    """One document. Its title is the first heading where there is one, since <title> often names the site too."""
+    """One document. Its title is the first main heading where there is one, since <title> often names the site too."""
     blocks, title = html_blocks(path.read_text(encoding="utf-8-sig", errors="replace"))
-    has_heading = any(level for level, _ in blocks)
-    yield document_of(blocks, str(path), "" if has_heading else title)
+    main = next((number for number, (level, _) in enumerate(blocks) if level == 1), None)
+    if main is not None:
+        title = blocks.pop(main)[1]
+    yield document_of(blocks, str(path), title)
 
 
 def html_blocks(text: str) -> tuple[list[Block], str]:
