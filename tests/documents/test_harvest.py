@@ -39,3 +39,10 @@ def test_wrong_targets_kinds_and_empty_folders_are_refused(folder: Path, tmp_pat
     with pytest.raises(EmptyCorpus, match="no pairs found"):
         write_documents([tmp_path / "empty"], tmp_path / "x.parquet")
     assert not (tmp_path / "x.parquet").exists()
+
+
+def test_paragraphs_of_scripts_without_blanks_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text(
+        "夜班火车每天晚上十点从车站出发，请在九点半之前到柜台购买车票。\n\n短。\n", encoding="utf-8"
+    )
+    assert write_documents([tmp_path / "a.md"], tmp_path / "x.parquet", kind="paragraphs")[0] == 1

@@ -119,8 +119,19 @@ def test_a_single_mail_with_html_alone_is_read(tmp_path: Path) -> None:
     assert (document.title, document.paragraphs) == ("The plan", ("First.", "Second."))
 
 
+def test_a_mail_in_an_unknown_character_set_does_not_end_its_mailbox(tmp_path: Path) -> None:
+    box = mailbox.mbox(tmp_path / "box.mbox")
+    odd = message("Odd", "Words.", "<1@x>")
+    odd.replace_header("Content-Type", 'text/plain; charset="no-such-set"')
+    for each in (odd, message("Plain", "Other words.", "<2@x>")):
+        box.add(each)
+    box.flush()
+    assert [document.title for document in read_mbox(tmp_path / "box.mbox")] == ["Plain"]
+
+
 def test_marks_of_replies_and_quotations_are_cut() -> None:
     assert [subject(each) for each in ("Re: a", "RE[2]: Fwd: b", "Rebate", "")] == ["a", "b", "Rebate", ""]
+    assert own_words("On Linux, run this:\nmake") == "On Linux, run this:\nmake"
     assert own_words("> quoted\nmine\n-- \nname") == "mine"
 
 

@@ -15,7 +15,7 @@ from contrapose.documents.document import Document
 from contrapose.documents.html import read_html
 from contrapose.documents.mail import read_eml, read_mbox
 from contrapose.documents.markdown import read_markdown
-from contrapose.documents.natural_pairs import PAIR_KINDS, PARAGRAPH_WORDS, NaturalPair, natural_pairs
+from contrapose.documents.natural_pairs import PAIR_KINDS, PARAGRAPH_WORDS, NaturalPair, natural_pairs, says
 from contrapose.documents.pdf import read_pdf
 from contrapose.documents.stack_exchange import read_posts
 from contrapose.errors import DataError, EmptyCorpus, MissingExtra, UsageError, nearest
@@ -45,7 +45,6 @@ class DocumentStatistics:
     files: int = 0
     documents: int = 0
     pairs: Counter[str] = field(default_factory=Counter)
-    paragraphs: int = 0
     left_out: list[tuple[str, str]] = field(default_factory=list)
 
     def lines(self) -> list[str]:
@@ -72,11 +71,7 @@ def write_documents(
         raise UsageError(f"unknown kind '{kind}'{nearest(kind, ROW_KINDS)} Known: {', '.join(ROW_KINDS)}")
     statistics = DocumentStatistics()
     documents = read_documents(targets, statistics=statistics, progress=progress)
-    columns = (
-        _paragraph_columns(documents, statistics)
-        if kind == "paragraphs"
-        else _pair_columns(documents, statistics)
-    )
+    columns = _paragraph_columns(documents) if kind == "paragraphs" else _pair_columns(documents, statistics)
     if not columns["name"]:
         raise EmptyCorpus(f"no {kind} found. " + "; ".join(statistics.lines()))
     write_parquet(out, columns)
@@ -144,11 +139,10 @@ def _pair_columns(documents: Iterable[Document], statistics: DocumentStatistics)
     return {name: [getattr(pair, name) for pair in pairs] for name in ("anchor", "positive", "kind", "name")}
 
 
-def _paragraph_columns(documents: Iterable[Document], statistics: DocumentStatistics) -> dict[str, list[str]]:
+def _paragraph_columns(documents: Iterable[Document]) -> dict[str, list[str]]:
     name_of: dict[str, str] = {}
     for document in documents:
         for paragraph in document.paragraphs:
-            if len(paragraph.split()) >= PARAGRAPH_WORDS:
+            if says(paragraph, PARAGRAPH_WORDS):
                 name_of.setdefault(paragraph, document.source)
-    statistics.paragraphs = len(name_of)
     return {"text": list(name_of), "name": list(name_of.values())}

@@ -37,7 +37,7 @@ def read_mbox(path: Path) -> Iterator[Document]:
 
 
 def documents_of(messages: Iterable[EmailMessage], source: str) -> Iterator[Document]:
-    """A document of each message: the subject without "Re:" is its title, once per subject of a thread."""
+    """A document of each message: the subject without "Re:" is its title; a reply to a known message has none."""
     said: dict[str, str] = {}
     for message in messages:
         document = _document(message, source)
@@ -68,10 +68,13 @@ def own_words(text: str) -> str:
     'Yes.\\n'
     """
     kept: list[str] = []
-    for line in text.splitlines():
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
         if line.rstrip("\r") in ("-- ", "--"):
             break
-        if not line.lstrip().startswith(">") and not _WROTE.match(line):
+        following = next((later for later in lines[number + 1 : number + 3] if later.strip()), "")
+        is_above_quotation = _WROTE.match(line) and following.lstrip().startswith(">")
+        if not line.lstrip().startswith(">") and not is_above_quotation:
             kept.append(line)
     return "\n".join(kept)
 
@@ -81,7 +84,13 @@ def _document(message: EmailMessage, source: str) -> Document:
     body = message.get_body(("plain", "html"))
     if body is None:
         return Document(title, (), source)
-    text = str(body.get_content())
+    try:
+        text = str(body.get_content())
+    except (
+        LookupError,
+        UnicodeError,
+    ):  # a character set that nobody knows ends this mail's words, not the mailbox
+        return Document(title, (), source)
     if body.get_content_subtype() == "html":
         blocks = [(0, words) for _, words in html_blocks(text)[0]]
     else:

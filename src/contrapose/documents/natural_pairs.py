@@ -54,26 +54,26 @@ def _pairs(document: Document) -> Iterator[NaturalPair]:
         return NaturalPair(kind, anchor[:CHARACTERS], positive, document.source)
 
     begins = _beginning(document.paragraphs)
-    if document.asks and begins and _says(document.asks, TITLE_WORDS):
+    if document.asks and begins and says(document.asks, TITLE_WORDS):
         yield pair("answer", document.asks, begins)
-    if begins and _says(document.title, TITLE_WORDS):
+    if begins and says(document.title, TITLE_WORDS):
         yield pair("title", document.title, begins)
     for section in document.sections:
         whole = ": ".join(filter(None, (document.title, section.heading)))
-        if section.heading and _says(whole, TITLE_WORDS) and (text := _beginning(section.paragraphs)):
+        if section.heading and says(whole, TITLE_WORDS) and (text := _beginning(section.paragraphs)):
             yield pair("heading", whole, text)
     for section in document.sections:
         for first, second in pairwise(section.paragraphs):
-            if _says(first, PARAGRAPH_WORDS) and _says(second, PARAGRAPH_WORDS):
+            if says(first, PARAGRAPH_WORDS) and says(second, PARAGRAPH_WORDS):
                 yield pair("neighbours", first, second[:CHARACTERS])
 
 
 def _beginning(paragraphs: Iterable[str]) -> str:
     """The first paragraphs as one text; '' where they say too little."""
     text = " ".join(paragraphs)[:CHARACTERS]
-    return text if _says(text, PARAGRAPH_WORDS) else ""
+    return text if says(text, PARAGRAPH_WORDS) else ""
 
 
-def _says(text: str, words: int) -> bool:
+def says(text: str, words: int) -> bool:
     """Whether a text has so many words; a script without blanks has a letter for a word, about."""
     return len(text.split()) >= words or (not text.isascii() and len(text) >= 3 * words)
