@@ -23,7 +23,7 @@ from contrapose.errors import ModelError, UsageError
 from contrapose.experiment.measuring import UNTRAINED, Setting, run_of, trial_result
 from contrapose.experiment.trials import Trial, TrialResult
 from studies.docstring_questions import DocstringQuestions
-from studies.methods_settings import paper_options, setting_of
+from studies.methods_settings import OF_PAIRS, paper_options, setting_of
 from studies.runs import METHODS, written
 
 if TYPE_CHECKING:
@@ -196,10 +196,10 @@ class Start:
 
 
 def methods() -> tuple[str, ...]:
-    """Every method of the catalogue, the five first."""
+    """Every method of the catalogue that learns from sentences, the five first."""
     from contrapose.objectives.catalogue import all_methods
 
-    return (*METHODS, *(name for name in all_methods() if name not in METHODS))
+    return (*METHODS, *(name for name in all_methods() if name not in (*METHODS, *OF_PAIRS)))
 
 
 def _changed(method: str, setting: tuple[float, float]) -> dict[str, float]:

@@ -13,6 +13,8 @@ LEARNING_RATE = 3e-5
 LEARNING_RATES: Mapping[str, float] = {"diffcse": 7e-6}
 #: A method without a recipe of its own, by the methods that it is put together of.
 PARTS_OF: Mapping[str, tuple[str, ...]] = {"hncse": ("hncse-pm", "hncse-hnm")}
+#: Methods that learn from queries and documents, which a table of runs on sentences has none of.
+OF_PAIRS = ("bmembed",)
 #: What a method needs to run from these starts: their tokenizer makes no difference between cases, and the second start
 #: is the only language model with their words.
 FITTED: Mapping[str, Mapping[str, Any]] = {"cards": {"views": "retrieved"}, "diffcse": {"generator": "start"}}
@@ -34,7 +36,7 @@ def without_recipe() -> tuple[str, ...]:
     from contrapose.objectives.catalogue import all_methods
 
     with_rate = {recipe.name.removesuffix("/bert-base") for recipe in RECIPES} | {*PARTS_OF, *LEARNING_RATES}
-    return tuple(name for name in all_methods() if name not in with_rate)
+    return tuple(name for name in all_methods() if name not in {*with_rate, *OF_PAIRS})
 
 
 def setting_of(options: Mapping[str, Any]) -> tuple[float, float | None]:

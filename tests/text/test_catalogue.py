@@ -55,7 +55,7 @@ def test_views_are_chosen_by_the_columns() -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_one() -> None:
-    with pytest.raises(UsageError, match=r"Did you mean 'dropout'.*Known: auto, crop, .*dropout, pairs"):
+    with pytest.raises(UsageError, match=r"Did you mean 'dropout'.*Known: auto, crop, .*dropout, .*pairs"):
         text_parts_named("drop-out")
     with pytest.raises(UsageError, match="there is no 'sideways'"):
         recipe("simcse", views="crop,sideways")

@@ -39,6 +39,8 @@ def options_of(name: str, model: Path) -> dict[str, Any]:
         "sscl": {"num_layers": 1},
         # Few clusters, so that among a batch's rows there are false negatives.
         "ifnd": {"num_clusters": 2, "num_clusterings": 1, "accepted_share": 1.0},
+        # Scores that have nothing to do with the texts pull hard: at 0.05 rounding would be pulled twenty times harder.
+        "bmembed": {"temperature": 1.0},
         # Of words that the tiny tokenizers know.
         "promptbert": {
             "template": "the team reads {text} on [MASK]",

@@ -65,7 +65,10 @@ def three_steps(
     found: dict[str, torch.Tensor] = {}
     for step in range(3):
         optimizer.zero_grad()
-        batch = batch_of(16, views=case.get("views", 2), step=step, further=objective.needs.texts)
+        needs = objective.needs
+        batch = batch_of(
+            16, views=case.get("views", 2), step=step, further=needs.texts, targets=needs.targets
+        )
         result = forward_backward(encoder, objective, tokenize(encoder, batch, made.plan), made.plan)
         found[f"loss {step}"] = result.loss.total.detach()
         if step == 0:

@@ -102,6 +102,7 @@ class Needs:
     networks    networks of a term, see :class:`Network`
     row_texts   whose text is whose: the number of every row's first text, ``Supplies.text_ids_N``
     template    words around every text, see :class:`Template`
+    targets     numbers that a text part gives beside the texts, ``Views.targets``
 
     >>> (Needs(layers=(-2,)) | Needs(layers=(-3, -2), tokens=True)).layers
     (-2, -3)
@@ -116,6 +117,7 @@ class Needs:
     networks: tuple[Network, ...] = ()
     row_texts: bool = False
     template: Template | None = None
+    targets: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if any(layer >= -1 for layer in self.layers):
@@ -137,6 +139,7 @@ class Needs:
             networks=_one_of_each(self.networks, other.networks),
             row_texts=self.row_texts or other.row_texts,
             template=self.template or other.template,
+            targets=tuple(dict.fromkeys((*self.targets, *other.targets))),
         )
 
 

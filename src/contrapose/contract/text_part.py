@@ -40,6 +40,7 @@ class TextPart(ABC):
     for them, ``max_words``, beyond which the encoder reads nothing, and ``token_ids``, which turns texts into the
     model's token ids). One that must know the whole corpus overrides ``prepare`` or ``refresh``, and ``attach``.
 
+    gives_targets                 the names of what :meth:`targets` gives
     gives                         the views it makes; several text parts each give their own, and where none of them
                                   gives anchor and positive, those are the columns of the data, or one text twice
     fewest_columns, most_columns  how many columns of text it takes; None: any number
@@ -58,6 +59,7 @@ class TextPart(ABC):
     name: ClassVar[str]
     idea: ClassVar[str]
     gives: ClassVar[tuple[str, ...]] = ("anchor", "positive")
+    gives_targets: ClassVar[tuple[str, ...]] = ()
     fewest_columns: ClassVar[int] = 1
     most_columns: ClassVar[int | None] = 1
     #: Whether both views are one text, so that only dropout tells them apart: then the encoder must have some.
@@ -114,6 +116,11 @@ class TextPart(ABC):
 
     def statistics(self, rows: Sequence[int], *, seed: int, step: int) -> Mapping[str, float]:
         """Numbers for the log about the batch of a step, under names that no other part uses."""
+        return {}
+
+    def targets(self, rows: Sequence[int], *, seed: int, step: int) -> Mapping[str, np.ndarray]:
+        """What the loss is to reproduce for the texts of this step, (B, ...) float32 by name: such as a teacher's
+        scores. A method that reads one says so in ``Needs.targets``."""
         return {}
 
     @abstractmethod

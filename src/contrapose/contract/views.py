@@ -73,6 +73,7 @@ class Views:
     row_ids    (B,) int64, the row of the corpus.
     labels     (B,) int64, the class of the row, where the method needs it.
     tokens     name -> the token ids of this process's rows, where the method needs them.
+    targets    name -> (B, ...) float32: what the loss is to reproduce, by the text part that made the texts.
     seed, step: where all randomness of the parts is derived from; num_steps: of the whole run, None where unknown.
     """
 
@@ -82,6 +83,7 @@ class Views:
     row_ids: Tensor | None = None
     labels: Tensor | None = None
     tokens: Mapping[str, Tokens] = field(default_factory=dict)
+    targets: Mapping[str, Tensor] = field(default_factory=dict)
     seed: int = 0
     step: int = 0
     num_steps: int | None = None

@@ -80,6 +80,7 @@ def _beyond_vectors(needs: Needs) -> str:
         "networks": needs.networks,
         "the corpus that its rows are from": needs.row_texts,
         "texts inside a template": needs.template,
+        "scores of a teacher": needs.targets,
     }
     return " and ".join(words for words, is_needed in needed.items() if is_needed)
 

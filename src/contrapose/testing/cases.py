@@ -66,6 +66,11 @@ class Case:
         """Whether columns hold the row's own text on purpose, so that even a row alone has negatives."""
         return any(part.has_own_text for part in checked(self).parts)
 
+    @property
+    def follows_a_teacher(self) -> bool:
+        """Whether scores of a teacher say how near each column is to be: then every row has given texts to rank."""
+        return bool(checked(self).needs.targets)
+
     def batch(self, rows: int = ROWS, **options: Any) -> Views:
         """:func:`batch`, with what the case needs beside."""
         return beside(batch(rows, **options), checked(self).needs)

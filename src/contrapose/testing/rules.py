@@ -22,8 +22,9 @@ def alone(case: Case) -> bool:
 
 
 def contrasts_other_texts(case: Case) -> bool:
-    """No column holds the row's own text on purpose, as inner layers' do."""
-    return not case.has_own_text
+    """Being told apart from other texts is all there is: no column holds the row's own text on purpose, as inner
+    layers' do, and no teacher says how near each column is to be."""
+    return not case.has_own_text and not case.follows_a_teacher
 
 
 @dataclass(frozen=True)

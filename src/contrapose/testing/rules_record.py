@@ -94,7 +94,7 @@ def the_defaults_can_be_given_in_full(case: Case) -> None:
 
 def needs_more_than_vectors(case: Case) -> bool:
     needs = checked(case).needs
-    return bool(needs.tokens or needs.labels or needs.networks or needs.row_texts or needs.template)
+    return any((needs.tokens, needs.labels, needs.networks, needs.row_texts, needs.template, needs.targets))
 
 
 def it_takes_plain_tensors_and_given_negatives(case: Case) -> None:

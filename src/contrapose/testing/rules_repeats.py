@@ -37,7 +37,9 @@ def repeated_text_has_no_share_and_exactly_no_gradient(case: Case) -> None:
     table = outcome.table
     in_batch = table.valid_BC[:, table.origins["batch"]]
     struck = {tuple(pair) for pair in (~in_batch).nonzero().tolist()}
-    must(struck == {(0, 3), (3, 0)}, f"struck out of the batch: {sorted(struck)}")
+    expected = {(0, 3), (3, 0)}
+    as_expected = struck >= expected if case.follows_a_teacher else struck == expected
+    must(as_expected, f"struck out of the batch: {sorted(struck)}")
     if "queue" in table.origins:
         queued = (~table.valid_BC[:, table.origins["queue"]]).sum(1).tolist()
         must(queued == [0, 1, 0, 0, 1, 0], f"struck out of the queue: {queued}")

@@ -62,9 +62,17 @@ def order_of_rows_does_not_matter(case: Case) -> None:
         text_ids={name: ids[order] for name, ids in views.text_ids.items()},
         row_ids=None if views.row_ids is None else views.row_ids[order],
         labels=None if views.labels is None else views.labels[order],
+        targets={name: _reordered(target, order) for name, target in views.targets.items()},
     )
     objective = case.build()
     torch.testing.assert_close(objective(shuffled).outcome.loss_B, objective(views).outcome.loss_B[order])
+
+
+def _reordered(target: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
+    """Of every row and every text of the batch, block by block: rows and texts in the new order."""
+    rows = len(order)
+    blocks = target[order].view(rows, -1, rows)
+    return blocks[:, :, order].reshape(rows, -1)
 
 
 def same_seed_and_step_give_the_same_bits(case: Case) -> None:

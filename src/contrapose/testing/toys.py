@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -109,7 +110,20 @@ def beside(views: Views, needs: Needs) -> Views:
         further |= {key_of(view, companion.name): vectors_BE for view in companion.reads}
     if needs.labels:
         views = replace(views, labels=torch.arange(rows, device=views.anchor.device) % CLASSES)
+    if needs.targets:
+        views = replace(views, targets={name: _target(name, views, further) for name in needs.targets})
     return views.with_views(**further)
+
+
+def _target(name: str, views: Views, further: Mapping[str, Tensor]) -> Tensor:
+    """A number for every row and every text of the batch that a row may be compared with, positives and negatives; the
+    own positive's is large."""
+    blocks = 1 + sum(view.startswith("negative_") for view in {**views.by_name, **further})
+    random = torch_generator(1, "target", name)
+    rows = views.num_rows
+    drawn = torch.randn(rows, rows * blocks, generator=random, dtype=torch.float64)
+    drawn[:, :rows].diagonal().add_(3.0)
+    return drawn.to(views.anchor.dtype)
 
 
 def tokens(rows: int, seed: int) -> dict[str, Tokens]:

@@ -27,7 +27,7 @@ from contrapose.text.identity import text_hashes
 class Batch:
     """One global batch: the texts of every view, and hashes that are equal where texts are.
 
-    statistics: what the text parts have to say of it, for the log.
+    statistics: what the text parts have to say of it, for the log; targets: what the loss is to reproduce.
     """
 
     step: int
@@ -35,6 +35,7 @@ class Batch:
     texts: Mapping[str, list[str]]
     text_ids: Mapping[str, Tensor]
     statistics: Mapping[str, float] = field(default_factory=dict)
+    targets: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def view_names(self) -> tuple[str, ...]:
@@ -84,11 +85,14 @@ class Batches:
         columns = self.corpus.take(row_ids)
         texts: dict[str, list[str]] = {}
         statistics: dict[str, float] = {}
+        targets: dict[str, Tensor] = {}
         for part in self.text_parts:
             texts |= part.texts(row_ids, columns, seed=self.seed, step=step)
             statistics |= part.statistics(row_ids, seed=self.seed, step=step)
+            wanted = part.targets(row_ids, seed=self.seed, step=step)
+            targets |= {name: torch.from_numpy(array) for name, array in wanted.items()}
         text_ids = {name: text_hashes(view) for name, view in texts.items()} if self.mask_repeats else {}
-        return Batch(step, torch.from_numpy(row_ids), texts, text_ids, statistics)
+        return Batch(step, torch.from_numpy(row_ids), texts, text_ids, statistics, targets)
 
     def _shuffled(self, step: int) -> np.ndarray:
         positions = np.arange(step * self.batch_size, (step + 1) * self.batch_size)

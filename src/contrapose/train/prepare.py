@@ -90,8 +90,9 @@ def prepare(
     )
     texts = _texts(preparation, settings, held_out)
     measured = _measured_views(encoder, texts.batches, settings)
-    names = texts.batches.at(0).view_names
-    check_views(objective.needs, names)
+    first = texts.batches.at(0)
+    names = first.view_names
+    check_views(objective.needs, names, tuple(first.targets))
     made.refuse_ignored(names)
     model = _model(preparation, settings, objective, protocol, beside, texts)
     looks = _looks(begun, settings, model, texts, num_steps)

@@ -99,14 +99,19 @@ def _text_ids(corpus: Corpus) -> Tensor:
     return torch.cat([text_hashes(texts) for _, texts in first_texts(corpus, np.arange(len(corpus)))])
 
 
-def check_views(needs: Needs, given: Sequence[str]) -> None:
-    """Raise UsageError where the texts of a batch lack a view that the method needs."""
+def check_views(needs: Needs, given: Sequence[str], targets: Sequence[str] = ()) -> None:
+    """Raise UsageError where a batch lacks a view, or what the loss is to reproduce, that the method needs."""
     wanted = (*needs.texts, *(view for companion in needs.companions for view in companion.reads))
     if missing := [view for view in wanted if view not in given]:
         makers = [name for name, part in all_text_parts().items() if missing[0] in part.gives]
         raise UsageError(
             f"the method needs the view '{missing[0]}', and a batch holds {', '.join(given)}: give a corpus with that "
             f"column, or {' or '.join(f'--views {name}' for name in makers) or 'other --views'}"
+        )
+    if missing := [name for name in needs.targets if name not in targets]:
+        makers = [name for name, part in all_text_parts().items() if missing[0] in part.gives_targets]
+        raise UsageError(
+            f"the method needs '{missing[0]}', which these views do not give: use --views {' or '.join(makers)}"
         )
 
 

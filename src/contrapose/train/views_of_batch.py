@@ -43,6 +43,7 @@ def views_of_batch(encoder: Encoder, leaf_VBD: Tensor, tokenized: TokenizedBatch
         row_ids=batch.row_ids,
         labels=None if plan.labels_N is None else plan.labels_N[batch.row_ids].to(device),
         tokens=tokens_of_batch(encoder, tokenized, plan.processes) if needs.tokens else {},
+        targets={name: target.to(device) for name, target in batch.targets.items()},
         seed=plan.seed,
         step=batch.step,
         num_steps=plan.num_steps,
