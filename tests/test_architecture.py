@@ -29,7 +29,7 @@ LAYERS = {
     "evaluate": 5, "testing": 5,
     "selection": 6,
     "train": 7,
-    "use": 8, "interop": 8, "experiment": 8, "pretrain": 8, "pruning": 8,
+    "use": 8, "interop": 8, "experiment": 8, "pretrain": 8, "pruning": 8, "adapt": 8,
     "report": 9,
     "": 9, "__main__": 11,
     "cli": 10,
@@ -42,7 +42,18 @@ PARTS = ("negatives", "positives", "filters", "regularizers", "protocols")
 WHERE_PARTS_ARE_KNOWN = ("objectives.catalogue", "objectives.protocol_of_run")
 
 PUBLIC_NAMES: frozenset[str] = frozenset(
-    {"ContraposeError", "Encoder", "Run", "evaluate", "loss", "methods", "pretrain", "train"}
+    {
+        "Adaptation",
+        "ContraposeError",
+        "Encoder",
+        "Run",
+        "adapt",
+        "evaluate",
+        "loss",
+        "methods",
+        "pretrain",
+        "train",
+    }
 )
 
 #: call or attribute that unpickles, or runs what a model folder brings

@@ -32,7 +32,8 @@ sys.exit(" ".join(name for name in heavy if name in sys.modules) or None)
 
 def test_the_list_of_names_is_frozen() -> None:
     assert sorted(contrapose.__all__) == [
-        "ContraposeError", "Encoder", "Run", "__version__", "evaluate", "loss", "methods", "pretrain", "train",
+        "Adaptation", "ContraposeError", "Encoder", "Run", "__version__", "adapt", "evaluate", "loss", "methods",
+        "pretrain", "train",
     ]  # fmt: skip
     assert set(contrapose.__all__) <= set(dir(contrapose))
     assert all(getattr(contrapose, name) is not None for name in contrapose.__all__)

@@ -1,8 +1,9 @@
 """The front door: a handful of names, lazily imported; `import contrapose` loads no torch.
 
 >>> import contrapose
->>> sorted(contrapose.__all__)
-['ContraposeError', 'Encoder', 'Run', '__version__', 'evaluate', 'loss', 'methods', 'pretrain', 'train']
+>>> sorted(contrapose.__all__)  # doctest: +NORMALIZE_WHITESPACE
+['Adaptation', 'ContraposeError', 'Encoder', 'Run', '__version__',
+ 'adapt', 'evaluate', 'loss', 'methods', 'pretrain', 'train']
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from contrapose.adapt.api import Adaptation, adapt
     from contrapose.encoder.encoder import Encoder
     from contrapose.errors import ContraposeError
     from contrapose.evaluate.suite import evaluate
@@ -21,10 +23,12 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Adaptation",
     "ContraposeError",
     "Encoder",
     "Run",
     "__version__",
+    "adapt",
     "evaluate",
     "loss",
     "methods",
@@ -32,9 +36,11 @@ __all__ = [
     "train",
 ]
 
-#: public name -> module that has it, and what it is called there. ``train``, ``pretrain`` and ``evaluate`` are packages
-#: that can be called: a function of that name would be hidden as soon as something imports the package.
+#: public name -> module that has it, and what it is called there. ``adapt``, ``train``, ``pretrain`` and ``evaluate``
+#: are packages that can be called: a function of that name would be hidden as soon as something imports the package.
 _HOMES = {
+    "Adaptation": ("contrapose.adapt.api", "Adaptation"),
+    "adapt": ("contrapose.adapt", None),
     "ContraposeError": ("contrapose.errors", "ContraposeError"),
     "Encoder": ("contrapose.encoder.encoder", "Encoder"),
     "Run": ("contrapose.train.api", "Run"),

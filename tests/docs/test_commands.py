@@ -80,7 +80,7 @@ def tiny_minilm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def a_readers_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The files that the pages speak of, in an empty folder."""
-    lines = [f"{text} number {number}" for number in range(6) for text in SENTENCES]
+    lines = [f"{text} number {number}" for number in range(14) for text in SENTENCES]
     for name in ("notes.txt", "notes/first.txt", "notes/second.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("\n".join(lines) + "\n")

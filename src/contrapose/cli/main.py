@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from contrapose.cli import (
+    adapt,
     compare,
     console,
     continuing,
@@ -45,7 +46,7 @@ from contrapose.cli.settings_options import with_settings, without_settings
 from contrapose.train.signals import StopAtOnce, Stopped
 
 VERBS = (
-    demo, train, pretrain, continuing, sparsify, federate,
+    demo, adapt, train, pretrain, continuing, sparsify, federate,
     evaluate, report, compare, sweep, reproduce,
     encode, similarity, search, methods, doctor,
 )  # fmt: skip
@@ -88,7 +89,8 @@ def command_line(given: Sequence[str] | None = None) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
         epilog=examples(
             "contrapose demo",
-            "contrapose train notes.txt --out runs/notes --steps 100",
+            "contrapose adapt notes.txt --out runs/notes",
+            "contrapose train notes.txt --out runs/simcse --method simcse --steps 100",
             'contrapose search runs/notes notes.txt "what you look for"',
         ),
     )

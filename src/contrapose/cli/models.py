@@ -17,12 +17,19 @@ if TYPE_CHECKING:
 
 
 def model_of(name: str) -> str:
-    """The model that a name means: of a run folder, its ``model/``.
+    """The model that a name means: of a run's or an adaptation's folder, its ``model/``.
 
     >>> model_of("minilm")
     'minilm'
     """
     folder = Path(name)
+    if (folder / "adaptation.json").exists():
+        if not (folder / "model").is_dir():
+            raise UsageError(
+                f"{name} is an adaptation without a model: it is not finished. "
+                f"Go on with: {command('adapt', out=name, resume=True)}"
+            )
+        return str(folder / "model")
     is_run = (folder / "run.json").exists() or (folder / "metrics.jsonl").exists()
     if not is_run or (folder / "config.json").exists() or (folder / "modules.json").exists():
         return name

@@ -1,0 +1,62 @@
+"""What fits into the minutes that were given: measured on this machine with this encoder, before anything is
+trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from contrapose.adapt.signals import Signal
+
+#: A step costs so many forward passes of its texts: forward with what the gradient needs, backward, optimizer, saving.
+PASSES_PER_STEP = 3.0
+#: Fewer steps than this share of a signal's teach too little to be tried.
+LEAST_SHARE = 0.5
+#: Looks at a signal, one at each share: choice.py.
+LOOKS = 3
+#: Of the time that is left, the share that is planned; the rest is for what a machine does meanwhile.
+PLANNED = 0.9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A signal of a kind of text, for so many steps; seconds are expected. steps is 0 where it does not fit."""
+
+    kind: str
+    signal: Signal
+    steps: int
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        """What its folder is called."""
+        return f"{self.signal.name}-{self.kind.replace(' ', '-')}"
+
+
+def plan(
+    wanted: Sequence[tuple[str, Signal]],
+    words_per_row: Mapping[str, float],
+    preparing: Mapping[str, float],
+    *,
+    seconds_per_word: float,
+    seconds: float,
+    look: float,
+) -> list[Planned]:
+    """How many steps of each signal fit, the first ones first.
+
+    words_per_row: kind -> mean words of a text of a row, as training cuts it; preparing: kind -> words that are read
+    once to prepare; look: seconds of one proof. Each signal is followed by a look at each share of it, and so are all
+    together.
+    """
+    left = PLANNED * seconds - LOOKS * look
+    planned = []
+    for kind, signal in wanted:
+        step = signal.batch_size * signal.texts * words_per_row[kind] * PASSES_PER_STEP * seconds_per_word
+        fixed = LOOKS * look + preparing[kind] * seconds_per_word
+        steps = min(signal.steps, int((left - fixed) / step)) if step > 0 else signal.steps
+        if steps < LEAST_SHARE * signal.steps:
+            planned.append(Planned(kind=kind, signal=signal, steps=0, seconds=fixed + signal.steps * step))
+            continue
+        planned.append(Planned(kind=kind, signal=signal, steps=steps, seconds=fixed + steps * step))
+        left -= fixed + steps * step
+    return planned

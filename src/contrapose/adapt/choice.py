@@ -1,0 +1,161 @@
+"""From what each signal taught to one model: shares of it, and averages over signals; the best by the questions is
+taken only where it is proven.
+
+    w(share, S) = w_start + share * ( mean over s in S of w_s  -  w_start )
+
+Weights of several trainings of one start can be averaged, and the average keeps what all of them learned (Wortsman et
+al. 2022, "Model soups", https://arxiv.org/abs/2203.05482).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from contrapose.adapt.proof import LEAST_OVERLAP, SHAPE, Measured, Proof, change, overlap
+from contrapose.evaluate.statistics import PairedTest
+from contrapose.selection.blend import blended
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from contrapose.encoder.encoder import Encoder
+
+#: Shares of what was trained that are looked at.
+SHARES = (0.5, 0.75, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """A model that was looked at. gain: mean over questions of the change, in standard deviations of the start's
+    scores; kept: the share of general neighbours that stayed."""
+
+    signals: tuple[str, ...]
+    share: float
+    gain: float
+    kept: float
+    measured: Measured = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """What it is, in words."""
+        return f"{self.share:.0%} of {' and '.join(self.signals)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The option that is taken, or None; why, in a sentence; the tests of the best option, by question."""
+
+    taken: Option | None
+    why: str
+    options: tuple[Option, ...]
+    tests: Mapping[str, PairedTest]
+
+
+def choose(
+    encoder: Encoder,
+    start: Mapping[str, Tensor],
+    trained: Mapping[str, Mapping[str, Tensor]],
+    before: Measured,
+    proof: Proof,
+) -> Choice:
+    """Look at every share of every signal, and of all together; the encoder ends with the weights that are taken.
+
+    start, trained: weights, by name; those of each signal by its name.
+    """
+    options = []
+    for signals, share in mixtures(tuple(trained)):
+        encoder.load_state_dict(_mixed(start, [trained[name] for name in signals], share))
+        now = proof.measure(encoder)
+        options.append(
+            Option(
+                signals=signals, share=share, gain=_gain(before, now), kept=overlap(before, now), measured=now
+            )
+        )
+    choice = decide(before, options)
+    weights = start if choice.taken is None else _mixed(
+        start, [trained[name] for name in choice.taken.signals], choice.taken.share
+    )  # fmt: skip
+    encoder.load_state_dict(dict(weights))
+    return choice
+
+
+def mixtures(names: Sequence[str]) -> Iterator[tuple[tuple[str, ...], float]]:
+    """(signals, share) of every model that is looked at.
+
+    >>> [(len(signals), share) for signals, share in mixtures(["a", "b"])]
+    [(1, 0.5), (1, 0.75), (1, 1.0), (1, 0.5), (1, 0.75), (1, 1.0), (2, 0.5), (2, 0.75), (2, 1.0)]
+    """
+    for group in [(name,) for name in names] + ([tuple(names)] if len(names) > 1 else []):
+        yield from ((group, share) for share in SHARES)
+
+
+def decide(before: Measured, options: Sequence[Option]) -> Choice:
+    """The best option, if it is proven: clearly better on a question, clearly worse on none.
+
+    The best has the largest gain. Shape alone asks how good a compromise of two is, and its largest gain lies at a
+    small share of the way; there the best is the largest share that is clearly better.
+    """
+    if not options:
+        return Choice(
+            taken=None, why="there was nothing to learn from that could be proven", options=(), tests={}
+        )
+    staying = [option for option in options if option.kept >= LEAST_OVERLAP]
+    considered = staying or list(options)
+    if all(key.startswith(SHAPE) for key in before.scores):
+        proven = [each for each in considered if _clear(_tests(before, each, len(options)))[0]]
+        best = max(proven or considered, key=lambda option: (option.share if proven else 0, option.gain))
+    else:
+        best = max(considered, key=lambda option: option.gain)
+    tests = _tests(before, best, len(options))
+    better, worse = _clear(tests)
+    why = f"clearly better on {_listed(better)}"
+    if not staying:
+        why = (
+            "what was learned moved more of the neighbours of general sentences than it may: "
+            f"{best.kept:.0%} stayed, and {LEAST_OVERLAP:.0%} must"
+        )
+    elif worse:
+        why = f"the best that was learned makes {_listed(worse)} clearly worse"
+    elif not better:
+        why = "no change that was learned is larger than chance on held-out text"
+    taken = best if staying and better and not worse else None
+    return Choice(taken=taken, why=why, options=tuple(options), tests=tests)
+
+
+def _tests(before: Measured, option: Option, options: int) -> dict[str, PairedTest]:
+    return {key: change(before, option.measured, key, options=options) for key in before.scores}
+
+
+def _clear(tests: Mapping[str, PairedTest]) -> tuple[list[str], list[str]]:
+    """(questions that are clearly better answered, clearly worse)."""
+    better = [key for key, test in tests.items() if test.low > 0]
+    return better, [key for key, test in tests.items() if test.high < 0]
+
+
+def _gain(before: Measured, now: Measured) -> float:
+    changes = [
+        (now.scores[key] - scores_N).mean() / max(float(scores_N.std()), 1e-9)
+        for key, scores_N in before.scores.items()
+    ]
+    return float(np.mean(changes))
+
+
+def _mixed(
+    start: Mapping[str, Tensor], trained: Sequence[Mapping[str, Tensor]], share: float
+) -> dict[str, Tensor]:
+    """The mean of several trainings, blended with the start; whole numbers are those of the first training."""
+    first, *others = trained
+    mean = {
+        name: w if not (others and w.is_floating_point()) else
+        (sum((other[name].double() for other in others), start=w.double()) / len(trained)).to(w.dtype)
+        for name, w in first.items()
+    }  # fmt: skip
+    return blended(start, mean, share)
+
+
+def _listed(keys: Sequence[str]) -> str:
+    return " and ".join(keys)

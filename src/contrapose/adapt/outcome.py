@@ -1,0 +1,113 @@
+"""What came of an adaptation: one sentence, the tests behind it, and what every signal was worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from contrapose.adapt.proof import WORDS, Measured
+from contrapose.evaluate.statistics import PairedTest
+
+if TYPE_CHECKING:
+    from contrapose.adapt.choice import Option
+    from contrapose.adapt.stages import Stages
+    from contrapose.encoder.encoder import Encoder
+
+BETTER, UNCHANGED = "better", "unchanged"
+
+
+def outcome_of(stages: Stages) -> dict[str, Any]:
+    """All of it as plain data, as adaptation.json holds it."""
+    choice, before = stages.choice, stages.before
+    taken = choice.taken
+    after = None if taken is None else taken.measured
+    questions = {
+        question.key: _question(question.name, before, after, question.key, choice.tests.get(question.key))
+        for question in stages.proof.questions
+    }
+    return {
+        "word": UNCHANGED if taken is None else BETTER,
+        "sentence": _sentence(stages, questions),
+        "why": choice.why,
+        "kinds": stages.kinds,
+        "in_topics": stages.in_topics,
+        "questions": questions,
+        "taken": None if taken is None else _option(taken),
+        "options": [_option(option) for option in choice.options],
+        "steps": {each.name: each.steps for each in stages.planned},
+        "left_out": stages.reasons,
+        "notices": stages.notices,
+        "malformed": stages.malformed,
+        "model": stages.settings.model,
+        "minutes": stages.settings.minutes,
+        "seconds": round(stages.elapsed, 1),
+        "precision": stages.precision,
+    }
+
+
+def card_of(encoder: Encoder, outcome: Mapping[str, Any]) -> str:
+    """The model card."""
+    from contrapose.encoder.card import model_card
+
+    taken = outcome["taken"]
+    return model_card(
+        encoder,
+        method="contrapose adapt",
+        hyperparameters={
+            "started from": outcome["model"],
+            **({} if taken is None else {"signals": ", ".join(taken["signals"]), "share": taken["share"]}),
+        },
+        data={kind: f"{facts['rows']:,} rows" for kind, facts in outcome["kinds"].items()},
+        outcome=outcome["sentence"],
+        unchanged=taken is None,
+    )
+
+
+def _sentence(stages: Stages, questions: Mapping[str, Mapping[str, Any]]) -> str:
+    """Better, and by how much on what; or unchanged, and why."""
+    choice = stages.choice
+    if choice.taken is None:
+        return f"Unchanged: {choice.why}. The model is {stages.settings.model} as it was."
+    clear = [facts for facts in questions.values() if facts["low"] is not None and facts["low"] > 0]
+    said = " and ".join(
+        f"{facts['rises']} ({facts['measure']} {facts['before']:.3f} to {facts['after']:.3f}, change "
+        f"{facts['difference']:+.3f} [{facts['low']:+.3f}, {facts['high']:+.3f}] on {facts['rows']} held-out texts)"
+        for facts in clear
+    )
+    return f"Better: {said}."
+
+
+def _question(
+    name: str, before: Measured, after: Measured | None, key: str, test: PairedTest | None
+) -> dict[str, Any]:
+    measure, rises = WORDS[name]
+    hybrid = {"hybrid_before": before.hybrid, "hybrid_after": None if after is None else after.hybrid}
+    return {
+        "measure": measure,
+        "rises": f"{rises} better",
+        "rows": len(before.scores[key]),
+        "before": _rounded(before.scores[key].mean()),
+        "after": None if after is None else _rounded(after.scores[key].mean()),
+        **{
+            side: None if scores is None or key not in scores else _rounded(scores[key].mean())
+            for side, scores in hybrid.items()
+        },
+        "difference": None if test is None else _rounded(test.difference),
+        "low": None if test is None else _rounded(test.low),
+        "high": None if test is None else _rounded(test.high),
+    }
+
+
+def _rounded(value: float | np.floating[Any] | None) -> float | None:
+    return None if value is None else round(float(value), 5)
+
+
+def _option(option: Option) -> dict[str, Any]:
+    return {
+        "signals": list(option.signals),
+        "share": option.share,
+        "gain": round(option.gain, 5),
+        "kept": round(option.kept, 4),
+    }

@@ -1,0 +1,117 @@
+"""What text can teach without a label: each signal, which kind of text holds it, and how an encoder is trained on it.
+
+The settings are the same for every text; none was chosen on the text that a figure in docs/how-to/adapt.md is of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from contrapose.adapt.texts import DOCUMENTS, PAIRS, SHORT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signal:
+    """One thing to learn from.
+
+    of         the kinds of text that hold it
+    teaches    what is learned, in a person's words
+    options    of ``train``, for every text
+    steps      that it is trained for where the budget allows
+    texts      that the encoder reads of a row, those of a teacher counted as a third (no gradient)
+    needs_teacher   it imitates a search, so it is used only where that search beats the encoder
+    in_topics  True: only for texts that come in topics; False: only for texts about everything; None: for both
+    """
+
+    name: str
+    of: tuple[str, ...]
+    teaches: str
+    options: Mapping[str, Any]
+    steps: int
+    texts: float
+    needs_teacher: bool = False
+    in_topics: bool | None = None
+
+    @property
+    def batch_size(self) -> int:
+        return int(self.options["batch_size"])
+
+    @property
+    def max_length(self) -> int:
+        return int(self.options["max_length"])
+
+    def fits(self, kind: str, *, in_topics: bool) -> bool:
+        """Whether text of this kind holds it."""
+        return kind in self.of and self.in_topics in (None, in_topics)
+
+
+_LONG = {"max_length": 64, "learning_rate": 2e-5}
+
+#: In the order of their worth: where time is short, the last are left out.
+SIGNALS: tuple[Signal, ...] = (
+    Signal(
+        name="ranking",
+        of=(PAIRS, DOCUMENTS),
+        teaches="to rank texts as a search by words and meaning ranks them",
+        options={
+            "method": "bmembed", "batch_size": 16, "ranked_by": "hybrid", "candidates": 3, "in_batch": True,
+            "target_scale": 1.0, **_LONG,
+        },
+        steps=60,
+        texts=5,
+        needs_teacher=True,
+    ),
+    Signal(
+        name="pairs",
+        of=(PAIRS,),
+        teaches="which text belongs to a title; texts that may belong to it as well are left out",
+        options={
+            "method": "simcse", "batch_size": 32, "views": "pairs", "parts": ("positive-aware-filter",), **_LONG,
+        },
+        steps=60,
+        texts=2.7,
+    ),
+    Signal(
+        name="spans",
+        of=(DOCUMENTS,),
+        teaches="which document a salient span of it is from",
+        options={
+            "method": "simcse", "batch_size": 32, "views": "pseudo-queries", "parts": ("positive-aware-filter",),
+            **_LONG,
+        },
+        steps=60,
+        texts=2.7,
+    ),
+    Signal(
+        name="neighbours",
+        of=(SHORT,),
+        teaches="that texts near each other both ways are about one matter",
+        options={
+            "method": "simcse", "batch_size": 64, "views": "mutual-neighbours", "parts": ("positive-aware-filter",),
+            "positive_margin": 0.35, "max_length": 32, "learning_rate": 1e-5,
+        },
+        steps=60,
+        texts=2.7,
+        in_topics=True,
+    ),
+    Signal(
+        name="sentences",
+        of=(SHORT,),
+        teaches="to tell a sentence from its hardest negatives under dropout",
+        options={
+            "method": "focal-infonce", "batch_size": 64, "views": "dropout", "max_length": 32, "learning_rate": 3e-5,
+        },
+        steps=120,
+        texts=2,
+        in_topics=False,
+    ),
+)  # fmt: skip
+
+
+def signals_for(kinds: Sequence[str], in_topics: Mapping[str, bool]) -> list[tuple[str, Signal]]:
+    """(kind, signal) for every signal that the text holds, in the order of their worth."""
+    return [
+        (kind, signal) for signal in SIGNALS for kind in kinds if signal.fits(kind, in_topics=in_topics[kind])
+    ]

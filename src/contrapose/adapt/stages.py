@@ -1,0 +1,242 @@
+"""The stages of an adaptation: read, look, plan, train, choose, finish."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from contrapose.adapt import folder as folders
+from contrapose.adapt.budget import Planned, plan
+from contrapose.adapt.choice import Choice, choose, mixtures
+from contrapose.adapt.outcome import card_of, outcome_of
+from contrapose.adapt.parting import read_parted
+from contrapose.adapt.proof import LEAST_FOUND, SHAPE, Measured, Proof, questions_of
+from contrapose.adapt.queries import check_queries, read_queries, span_pairs, with_answers
+from contrapose.adapt.settings import AdaptSettings
+from contrapose.adapt.signals import Signal, signals_for
+from contrapose.adapt.teacher import hybrid_against_start, may_teach
+from contrapose.adapt.texts import DOCUMENTS, PAIRS, SHORT, Texts
+from contrapose.encoder.encoder import Encoder
+from contrapose.errors import UsageError
+from contrapose.foreign import read_json_object
+from contrapose.listening import Listener
+from contrapose.maths.geometry import neighbour_overlap
+from contrapose.selection.label_free import DIFFUSE
+from contrapose.storage.durable import write_json
+from contrapose.train.api import train
+from contrapose.train.environment import pick_device, pick_precision
+
+
+class Stages:
+    """One adaptation on its way. Each stage fills what the next ones read."""
+
+    def __init__(self, settings: AdaptSettings, folder: Path, listener: Listener, began: float) -> None:
+        self.settings, self.folder, self.listener, self.began = settings, folder, listener, began
+        self.training: list[Texts] = []
+        self.held_out: list[Texts] = []
+        self.planned: list[Planned] = []
+        self.notices: list[str] = []
+        self.reasons: dict[str, str] = {}
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the call."""
+        return time.perf_counter() - self.began
+
+    def tell(self, notice: str) -> None:
+        """A notice for the person, kept for the record."""
+        self.notices.append(notice)
+        self.listener.notice(notice)
+
+    def read(self) -> None:
+        """The text by kind, parted into rows to train on and rows that prove."""
+        read = read_parted(self.settings, self.folder, self.listener)
+        self.kinds, self.malformed = read.kinds, read.malformed
+        self.training, self.held_out = read.training, read.held_out
+        for notice in read.notices:
+            self.tell(notice)
+        self.queries: list[str] = []
+        if self.settings.queries is not None:
+            queries = read_queries(self.settings.queries)
+            why = check_queries(queries, [body for texts in self.training for body in texts.bodies])
+            if why:
+                self.tell(why)
+            else:
+                self.queries = queries
+
+    def look(self) -> None:
+        """The start, on the questions that the held-out text answers; and how fast this machine reads."""
+        self.encoder = Encoder.load(self.settings.model, head="none").to(pick_device(self.settings.device))
+        self.precision = "bf16" if pick_precision("auto", self.encoder.device) else "fp32"
+        self.start = {name: weight.clone() for name, weight in self.encoder.state_dict().items()}
+        self.in_topics = {texts.kind: self._in_topics(texts) for texts in self.held_out}
+        questions = [
+            question
+            for texts in self.held_out
+            for question in questions_of(texts, in_topics=self.in_topics[texts.kind])
+        ]
+        self.proof = Proof(questions, self.precision, self.listener)
+        self.encoder.encode(
+            self.proof.texts[:32], precision=self.precision
+        )  # the first call pays for more than itself
+        began = time.perf_counter()
+        with self.listener.task("looking at the start"):
+            self.before: Measured = self.proof.measure(self.encoder)
+        self.seconds_per_look = time.perf_counter() - began
+        words = sum(len(text.split()) for text in self.proof.texts)
+        self.seconds_per_word = self.seconds_per_look / max(1, words)
+        self._drop_what_proves_nothing()
+
+    def _drop_what_proves_nothing(self) -> None:
+        """The question of shape is none where the halves of a text are about different things."""
+        found = self.before.halves_found
+        if found is not None and found < LEAST_FOUND:
+            self.tell(
+                "nothing could be proven on the short texts: their halves are about different things (one finds the "
+                f"other with a mean reciprocal rank of {found:.2f}, and {LEAST_FOUND} is needed), so nothing is "
+                "learned from them"
+            )
+            scores = {q.key: self.before.scores[q.key] for q in self.proof.questions if q.name != SHAPE}
+            self.before = replace(self.before, scores=scores)
+            self.proof = self.proof.without(SHAPE)
+
+    def _in_topics(self, texts: Texts) -> bool:
+        """Whether the neighbours of a text's neighbours are its neighbours: texts about a few matters."""
+        if texts.kind != SHORT:
+            return False
+        with self.listener.task("looking for topics"):
+            vectors_ND = self.encoder.encode(texts.bodies, precision=self.precision, progress=self.listener)
+        return float(neighbour_overlap(torch.from_numpy(vectors_ND)).mean()) > DIFFUSE
+
+    def plan(self) -> None:
+        """Which signals are used, for how many steps; written once, so that what goes on does the same."""
+        wanted = [
+            (kind, signal)
+            for kind, signal in signals_for(list(self.kinds), self.in_topics)
+            if self._can_be_proven(kind) and (not signal.needs_teacher or self._may_teach(kind, signal))
+        ]
+        path = self.folder / folders.PLAN
+        if not path.is_file():
+            seconds = self.settings.minutes * 60 - self.elapsed
+            planned = plan(
+                wanted,
+                {texts.kind: _words_per_text(texts) for texts in self.training},
+                {
+                    texts.kind: float(sum(len(text.split()) for text in texts.bodies))
+                    for texts in self.training
+                },
+                seconds_per_word=self.seconds_per_word,
+                seconds=seconds,
+                look=self.seconds_per_look,
+            )
+            write_json(path, {"steps": {each.name: each.steps for each in planned}})
+        steps = read_json_object(path)["steps"]
+        self.planned = [
+            replace(each, steps=int(steps.get(each.name, 0)))
+            for each in (Planned(kind=kind, signal=signal, steps=0, seconds=0.0) for kind, signal in wanted)
+        ]
+        for each in self.planned:
+            if not each.steps:
+                self.reasons[each.name] = f"does not fit into {self.settings.minutes:g} minutes"
+        if left := [each.signal.name for each in self.planned if not each.steps]:
+            self.tell(
+                f"not tried, for want of time: {', '.join(left)}. Give more --minutes to try all that the text teaches"
+            )
+
+    def _can_be_proven(self, kind: str) -> bool:
+        """Whether the held-out text of a kind asks anything."""
+        return any(question.of == kind for question in self.proof.questions)
+
+    def _may_teach(self, kind: str, signal: Signal) -> bool:
+        """Whether a search by words and meaning beats the start on held-out text of this kind."""
+        tests = [
+            hybrid_against_start(question, self.before)
+            for question in self.proof.questions
+            if question.of == kind and question.ranks
+        ]
+        if tests and all(may_teach(test) for test in tests):
+            return True
+        self.reasons[f"{signal.name}-{kind.replace(' ', '-')}"] = (
+            "a search by words and meaning finds no better than the encoder alone on this text"
+        )
+        return False
+
+    def train(self) -> None:
+        """A short run of every signal that is planned."""
+        self.trained: dict[str, dict[str, Any]] = {}
+        for number, each in enumerate(planned := [each for each in self.planned if each.steps], start=1):
+            with self.listener.task(f"learning {each.signal.teaches} ({number} of {len(planned)})"):
+                try:
+                    self.trained[each.name] = self._trained(each)
+                except UsageError as error:
+                    self.reasons[each.name] = str(error)
+                    self.tell(f"the signal '{each.signal.name}' is left out: {error}")
+
+    def _trained(self, each: Planned) -> dict[str, Any]:
+        out = self.folder / "signals" / each.name
+        options = dict(each.signal.options)
+        if not (out / "model").is_dir():
+            train(
+                self._rows_for(each),
+                model=self.settings.model,
+                out=out,
+                steps=each.steps,
+                columns=("anchor", "positive") if self._has_two_columns(each) else ("text",),
+                criterion="none",
+                held_out_rows=0,
+                seed=self.settings.seed,
+                device=self.settings.device,
+                save_every=50,
+                resume=(out / "run.json").is_file(),
+                listener=self.listener,
+                **options,
+            )
+        return dict(Encoder.load(out / "model", head="none").to(self.encoder.device).state_dict())
+
+    def _has_two_columns(self, each: Planned) -> bool:
+        return each.kind == PAIRS or each.signal.needs_teacher
+
+    def _rows_for(self, each: Planned) -> Path:
+        """The file that a signal is trained on."""
+        path = folders.text_path(self.folder, each.kind)
+        (texts,) = (texts for texts in self.training if texts.kind == each.kind)
+        if not each.signal.needs_teacher or (each.kind == PAIRS and not self.queries):
+            return path
+        path = folders.text_path(self.folder, each.kind, part="queries")
+        if not path.is_file():
+            encode = self._encode
+            with self.listener.task("making queries of the documents"):
+                pairs = span_pairs(texts, encode) if texts.kind == DOCUMENTS else texts
+            folders.write_texts(path, with_answers(pairs, self.queries, encode))
+        return path
+
+    def _encode(self, texts: Sequence[str]) -> torch.Tensor:
+        return torch.from_numpy(
+            self.encoder.encode(texts, normalize=False, precision=self.precision, progress=self.listener)
+        )
+
+    def choose(self) -> None:
+        """The share and the average that the questions find best, if it is proven."""
+        looks = len(list(mixtures(tuple(self.trained))))
+        with self.listener.task(f"choosing among {looks} models by the held-out text"):
+            self.choice: Choice = choose(self.encoder, self.start, self.trained, self.before, self.proof)
+
+    def finish(self) -> None:
+        """The model, and what came of it."""
+        outcome = outcome_of(self)
+        self.encoder.eval().save(
+            self.folder / folders.MODEL, card_of(self.encoder, outcome), provenance=outcome
+        )
+        folders.write_outcome(self.folder, self.settings, {"outcome": outcome})
+
+
+def _words_per_text(texts: Texts) -> float:
+    """The mean length of a text as training cuts it: some three words for four tokens."""
+    longest = 24 if texts.kind == SHORT else 48
+    return float(np.mean([min(longest, len(text.split())) for text in texts.bodies]))

@@ -1,0 +1,166 @@
+"""What the user named, as texts of one kind each: pairs, documents, short texts. Kinds are learned from apart."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from contrapose.errors import DataError, EmptyCorpus, UsageError
+from contrapose.listening import Listener
+
+PAIRS, DOCUMENTS, SHORT = "pairs", "documents", "short texts"
+#: Columns of tables that belong together though a table of theirs is also one of single texts.
+TITLED = (
+    ("title", "text"),
+    ("title", "body"),
+    ("question", "answer"),
+    ("heading", "text"),
+    ("name", "docstring"),
+)
+#: Endings that are read as documents with headings; .txt is lines, as everywhere in contrapose.
+DOCUMENT_ENDINGS = (".md", ".markdown", ".html", ".htm", ".eml", ".mbox", ".pdf", ".xml")
+#: A text of so many words is a document.
+DOCUMENT_WORDS = 40
+#: Fewer rows of a kind teach nothing that could be proven.
+FEWEST_ROWS = 200
+#: Long lines among short ones, or the reverse, are a kind of their own from this share on.
+SMALLEST_SHARE = 0.2
+WHAT_WOULD_DO = (
+    "give more text of the same sort, hundreds of lines or of titles with texts; thousands are better"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Texts:
+    """Rows of one kind. columns: ("anchor", "positive") of pairs, else ("text",); what: of these, in a person's
+    words."""
+
+    kind: str
+    columns: Mapping[str, list[str]]
+    what: str
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    @property
+    def bodies(self) -> list[str]:
+        """The texts themselves: of pairs the second ones."""
+        return list(self.columns.values())[-1]
+
+    def rows(self, positions: Sequence[int] | np.ndarray) -> Texts:
+        """These rows only."""
+        columns = {name: [texts[row] for row in positions] for name, texts in self.columns.items()}
+        return Texts(kind=self.kind, columns=columns, what=self.what)
+
+
+@dataclass
+class Found:
+    """What was read: texts by kind, and what a person should know of it."""
+
+    texts: list[Texts]
+    notices: list[str] = field(default_factory=list)
+    malformed: int = 0
+
+
+def read_texts(paths: Sequence[str], columns: Sequence[str] | None, listener: Listener) -> Found:
+    """The texts of files and folders by kind, each text once.
+
+    Raises :class:`UsageError` where no kind has :data:`FEWEST_ROWS` rows, and the errors of reading.
+    """
+    documents, tables = _documents_and_tables(paths)
+    pairs: dict[tuple[str, str], None] = {}
+    singles: dict[str, None] = {}
+    malformed = 0
+    with listener.task("reading the text"):
+        if documents:
+            _take_documents(documents, pairs, singles, listener)
+        for path in tables:
+            bad, rows = _table(path, columns)
+            malformed += bad
+            if len(rows) > 1:
+                first, second, *_ = rows.values()
+                pairs |= dict.fromkeys(zip(first, second, strict=True))
+            else:
+                singles |= dict.fromkeys(next(iter(rows.values())))
+    found = Found([], malformed=malformed)
+    for texts in _by_kind(list(pairs), list(singles)):
+        if len(texts) >= FEWEST_ROWS:
+            found.texts.append(texts)
+        elif len(texts):
+            found.notices.append(
+                f"{len(texts)} {texts.what} are left aside: with fewer than {FEWEST_ROWS} nothing could be proven"
+            )
+    if not found.texts:
+        total = len(pairs) + len(singles)
+        raise UsageError(
+            f"{total} rows are too little to adapt to ({FEWEST_ROWS} are needed): {WHAT_WOULD_DO}"
+        )
+    if len(found.texts) > 1:
+        kinds = " and ".join(f"{len(texts):,} {texts.what}" for texts in found.texts)
+        found.notices.append(f"the text is of several kinds, which are learned from apart: {kinds}")
+    return found
+
+
+def _by_kind(pairs: list[tuple[str, str]], singles: list[str]) -> list[Texts]:
+    long = [text for text in singles if len(text.split()) >= DOCUMENT_WORDS]
+    short = [text for text in singles if len(text.split()) < DOCUMENT_WORDS]
+    few = max(FEWEST_ROWS, SMALLEST_SHARE * len(singles))
+    if len(long) < few <= len(short):
+        short, long = singles, []
+    elif len(short) < few <= len(long):
+        long, short = singles, []
+    anchors, positives = ([pair[side] for pair in pairs] for side in (0, 1))
+    return [
+        Texts(kind=PAIRS, columns={"anchor": anchors, "positive": positives}, what="pairs of title and text"),
+        Texts(kind=DOCUMENTS, columns={"text": long}, what="documents"),
+        Texts(kind=SHORT, columns={"text": short}, what="sentences or short texts"),
+    ]
+
+
+def _documents_and_tables(paths: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """Folders and files that are read as documents; the others, as ``train`` reads them."""
+    documents: list[Path] = []
+    tables: list[str] = []
+    for path in paths:
+        here = Path(path).expanduser()
+        if here.is_dir():
+            holds = any(file.suffix.lower() in DOCUMENT_ENDINGS for file in here.rglob("*") if file.is_file())
+            (documents.append(here) if holds else tables.append(path))
+        elif here.suffix.lower() in DOCUMENT_ENDINGS:
+            documents.append(here)
+        else:
+            tables.append(path)
+    return documents, tables
+
+
+def _take_documents(
+    paths: Sequence[Path], pairs: dict[tuple[str, str], None], singles: dict[str, None], listener: Listener
+) -> None:
+    from contrapose.documents.harvest import read_documents
+    from contrapose.documents.natural_pairs import PARAGRAPH_WORDS, natural_pairs, says
+
+    documents = list(read_documents(paths, progress=listener))
+    pairs |= dict.fromkeys((pair.anchor, pair.positive) for pair in natural_pairs(documents))
+    for document in documents:
+        singles |= dict.fromkeys(text for text in document.paragraphs if says(text, PARAGRAPH_WORDS))
+
+
+def _table(path: str, columns: Sequence[str] | None) -> tuple[int, dict[str, list[str]]]:
+    """(malformed rows, texts by column) of what ``path`` names, read as ``train`` reads it."""
+    from contrapose.data.corpus import build_corpus
+
+    tried: list[tuple[str, ...] | None] = [tuple(columns)] if columns else [*TITLED, None]
+    with tempfile.TemporaryDirectory(prefix="contrapose-") as folder:
+        for number, names in enumerate(tried):
+            try:
+                corpus = build_corpus([path], Path(folder) / str(number), columns=names)
+            except (DataError, UsageError, EmptyCorpus):
+                if number == len(tried) - 1:
+                    raise
+            else:
+                return corpus.statistics.quarantined, corpus.take(range(len(corpus)))
+    raise AssertionError("unreachable: the last attempt returns or raises")

@@ -1,0 +1,130 @@
+"""The questions of each kind of text, and their scores by definitions written as loops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from contrapose.adapt.general import GENERAL_SENTENCES
+from contrapose.adapt.proof import NEIGHBOURS, SENTENCES, SHAPE, TITLES, Proof, change, overlap, questions_of
+from contrapose.adapt.texts import DOCUMENTS, PAIRS, SHORT, Texts
+from contrapose.lexical.bm25 import Bm25Index
+from contrapose.lexical.hybrid import hybrid_scores
+from contrapose.listening import Listener
+
+WORDS = ["tide", "rope", "mast", "sail", "wind", "hull", "keel", "bow", "stern", "deck", "anchor", "oar"]
+
+
+def text(seed: int, length: int) -> str:
+    return " ".join(np.random.default_rng([seed, length]).choice(WORDS, size=length))
+
+
+def short(rows: int = 60) -> Texts:
+    return Texts(kind=SHORT, columns={"text": [text(row, 8) for row in range(rows)]}, what="")
+
+
+def pairs(rows: int = 60) -> Texts:
+    columns = {
+        "anchor": [text(row, 3) for row in range(rows)],
+        "positive": [text(row, 12) for row in range(rows)],
+    }
+    return Texts(kind=PAIRS, columns=columns, what="")
+
+
+class Counting:
+    """An encoder of word counts, turned by a matrix; what is drawn for it makes it another one."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.turn = np.random.default_rng(seed).normal(size=(len(WORDS) + 5, 6))
+
+    def in_mode(self, *, training: bool) -> Any:
+        from contextlib import nullcontext
+
+        return nullcontext()
+
+    def encode(self, texts: Sequence[str], **_: Any) -> np.ndarray:
+        counts = [[*(each.split().count(word) for word in WORDS), *shape_of(each)] for each in texts]
+        return np.tanh(np.array(counts, float) @ self.turn).astype(np.float32)
+
+
+def shape_of(each: str) -> list[float]:
+    """Numbers that have nothing to do with words, and differ for all texts."""
+    return list(np.random.default_rng(list(each.encode())).normal(size=5))
+
+
+def cosines(encoder: Counting, first: Sequence[str], second: Sequence[str]) -> np.ndarray:
+    a, b = (encoder.encode(side).astype(np.float64) for side in (first, second))
+    return (a / np.linalg.norm(a, axis=1, keepdims=True)) @ (b / np.linalg.norm(b, axis=1, keepdims=True)).T
+
+
+def measured(texts: Texts, *, in_topics: bool = False, seed: int = 0) -> Any:
+    questions = questions_of(texts, in_topics=in_topics)
+    return questions[0], Proof(questions, "fp32", Listener()).measure(Counting(seed))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("texts", "in_topics", "expected"),
+    [(pairs(), False, TITLES), (short(), True, NEIGHBOURS), (short(), False, SHAPE)],
+)
+def test_each_kind_has_its_question(texts: Texts, in_topics: bool, expected: str) -> None:
+    assert [question.name for question in questions_of(texts, in_topics=in_topics)] == [expected]
+
+
+def test_documents_are_asked_by_their_sentences_where_they_have_some() -> None:
+    with_sentences = [". ".join(text(10 * row + part, 7) for part in range(5)) + "." for row in range(60)]
+    for bodies, expected in ((with_sentences, SENTENCES), ([text(row, 60) for row in range(60)], SHAPE)):
+        texts = Texts(kind=DOCUMENTS, columns={"text": bodies}, what="")
+        assert [question.name for question in questions_of(texts, in_topics=False)] == [expected]
+
+
+def test_few_rows_ask_nothing() -> None:
+    assert questions_of(short(20), in_topics=True) == []
+
+
+def test_a_title_finds_its_text_by_rank_alone_and_in_the_hybrid() -> None:
+    question, found = measured(pairs())
+    table = cosines(Counting(), question.first, question.second)
+    both = hybrid_scores(table, Bm25Index(question.second).scores(question.first))
+    for scores, expected in ((table, found.scores), (both, found.hybrid)):
+        ranks = [sum(scores[i, j] >= scores[i, i] for j in range(len(scores))) for i in range(len(scores))]
+        np.testing.assert_allclose(expected[question.key], [1 / rank for rank in ranks])
+
+
+def test_halves_are_asked_for_the_neighbours_of_the_whole() -> None:
+    question, found = measured(short(), in_topics=True)
+    encoder, size = Counting(), len(question)
+
+    def nearest(sides: Sequence[str]) -> list[set[int]]:
+        table = cosines(encoder, sides, question.whole)
+        return [
+            set(sorted((j for j in range(size) if j != i), key=lambda j: -table[i, j])[:10])
+            for i in range(size)
+        ]
+
+    own, first, second = (nearest(side) for side in (question.whole, question.first, question.second))
+    expected = [(len(o & a) + len(o & b)) / 20 for o, a, b in zip(own, first, second, strict=True)]
+    np.testing.assert_allclose(found.scores[question.key], expected)
+    assert all(
+        f"{a} {b}" == whole
+        for a, b, whole in zip(question.first, question.second, question.whole, strict=True)
+    )
+
+
+def test_general_neighbours_stay_with_the_same_encoder_and_not_with_another() -> None:
+    (_, one), (_, other) = measured(short()), measured(short(), seed=1)
+    assert overlap(one, one) == 1.0
+    assert overlap(one, other) < 0.9
+
+
+def test_a_change_widens_with_the_number_of_options() -> None:
+    (question, one), (_, other) = measured(pairs()), measured(pairs(), seed=1)
+    single, chosen = (change(one, other, question.key, options=number) for number in (1, 10))
+    assert chosen.low < single.low < single.high < chosen.high
+    assert chosen.level == pytest.approx(0.995)
+
+
+def test_the_general_sentences_are_two_hundred_different_ones() -> None:
+    assert len(set(GENERAL_SENTENCES)) == len(GENERAL_SENTENCES) == 200
