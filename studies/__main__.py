@@ -24,6 +24,7 @@ EXAMPLES = examples(
     "python -m studies ablation wiki.txt.gz --data data/senteval",
     "python -m studies scale wiki.txt.gz captions.txt.gz medical.txt.gz --data data/senteval",
     "python -m studies selection --data data",
+    "python -m studies adaptation --data data",
     "python -m studies crosslingual wiki.txt.gz --data data/senteval --data data/sts-crosslingual --json",
 )
 app = typer.Typer(
@@ -47,8 +48,8 @@ def study(
     data: Annotated[
         list[str] | None,
         typer.Option(
-            help="SentEval's folder; crosslingual wants STS across languages too, selection the folder of labelled "
-            "domains instead. May be given several times.",
+            help="SentEval's folder; crosslingual wants STS across languages too, selection and adaptation the folder "
+            "of labelled domains instead. May be given several times.",
             metavar="DIR",
             show_default=False,
         ),

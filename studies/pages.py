@@ -14,6 +14,7 @@ from contrapose.errors import UsageError, nearest
 from contrapose.markdown_table import markdown_table
 from studies import (
     ablation,
+    adaptation,
     balance,
     crosslingual,
     divergence,
@@ -47,6 +48,7 @@ _MODULES = (
     divergence,
     crosslingual,
     selection,
+    adaptation,
 )
 STUDIES: Mapping[str, Study] = {module.STUDY.name: module.STUDY for module in _MODULES}
 PAGE, FIGURES = "studies.md", "figures"
@@ -148,8 +150,9 @@ def _rows_for(study: Study, studies: AllRows) -> Sequence[TrialRow]:
 
 
 def _what_was_run(rows: Sequence[TrialRow]) -> str:
-    """Runs and their time, from the rows. Those of ``selection`` are measured in shares, and only by itself."""
-    runs = trained(rows) or [row for row in rows if "shares" in row["facts"]]
+    """Runs and their time, from the rows. Those of ``selection`` and ``adaptation`` are measured only by
+    themselves."""
+    runs = trained(rows) or [row for row in rows if {"shares", "word"} & set(row["facts"])]
     failed = [row for row in rows if "failed" in row["facts"]]
     minutes = sum(float(row.get("seconds", 0.0)) for row in (*runs, *failed)) / 60
     diverged = f", {len(failed)} that diverged" if failed else ""
@@ -174,8 +177,8 @@ def _shared(studies: AllRows, start: str = "") -> list[str]:
             f"{options['max_length']} tokens, {precision}, and its last step is judged. The score is the mean Spearman "
             "x 100 of the development splits of STS-B and SICK (2,000 pairs): no test split is touched, except by the "
             "STS17 tracks of `crosslingual`, by the domains of `scale`, each judged on its own labelled task, and by "
-            "`selection`, which has domains, recipes and labelled tasks of its own. How far a run moved the space is "
-            "measured on sentences that no run trains on.",
+            "`selection` and `adaptation`, which have domains and labelled tasks of their own. How far a run moved the "
+            "space is measured on sentences that no run trains on.",
             "",
             f"These are short runs of a small encoder{known}. They show directions and stability; they say nothing "
             "about a million sentences from BERT.",

@@ -1,6 +1,6 @@
 """Every study end to end on a tiny encoder: planned, run once, resumed, shared, answered, drawn.
 
-``selection`` has domains of its own rather than the reader's text: test_study_selection.py.
+``selection`` and ``adaptation`` have domains of their own rather than the reader's text: tests of their own.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from studies.runs import Planned, Setup, run_planned
 from tests.studies.inputs import setup_in, write_inputs
 
 #: The studies of any text.
-OF_TEXT = [name for name in STUDIES if name != "selection"]
+OF_TEXT = [name for name in STUDIES if name not in ("selection", "adaptation")]
 
 
 @pytest.fixture(scope="session")

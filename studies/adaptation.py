@@ -1,0 +1,203 @@
+"""adaptation: does `contrapose adapt` gain on every domain, and is what it says at the end right?
+
+Every domain of ``adaptation_domains``, with all its text and with a thousand rows of it, three seeds. Labels are read
+once, after the encoder was taken. "better" is right where the labelled task gained; "unchanged" is right unless a
+signal that was trained would have gained a point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from contrapose.errors import UsageError
+from contrapose.experiment.trials import Trial, TrialResult
+from studies.adaptation_domains import ADAPTED, Adapting, read_adapting
+from studies.runs import Planned, Setup
+from studies.study import AllRows, Findings, Marks, Panel, Study, TrialRow
+
+#: Rows of text that are given: more than is read of any kind, and few.
+SIZES = {"all": 20_000, "1,000 rows": 1_000}
+#: Seeds, whatever --seeds says: they are in the question.
+SEEDS = 3
+#: The gain that an "unchanged" may have passed by, in points.
+PASSED_BY = 1.0
+
+
+class Adaptations:
+    """The domains of a folder, each read once, and what the start measures on them."""
+
+    def __init__(self, data: Path, model: str) -> None:
+        from contrapose.encoder.encoder import Encoder
+        from contrapose.train.environment import pick_precision
+
+        self.model = model
+        self.domain = cache(lambda name: read_adapting(name, data))
+        start = Encoder.load(model)
+        self.precision = "bf16" if pick_precision("auto", start.device) else "fp32"
+        self.before = cache(lambda name: self.domain(name).measured(start, self.precision))
+
+    def trials(self) -> list[Trial]:
+        """Seed by seed, all domains of one seed and size before the next."""
+        return [
+            Trial(
+                factors={"domain": domain, "text": text, "seed": seed},
+                options={
+                    "study": "adaptation",
+                    "model": self.model,
+                    "domain": domain,
+                    "rows": rows,
+                    "seed": seed,
+                },
+            )
+            for seed in range(SEEDS)
+            for text, rows in SIZES.items()
+            for domain in ADAPTED
+        ]
+
+    def measure(self, trial: Trial, folder: Path, listener: Any = None) -> TrialResult:
+        """Adapt, and look at the labels."""
+        from contrapose.adapt.api import adapt
+        from contrapose.encoder.encoder import Encoder
+
+        domain, before = self.domain(trial.factors["domain"]), self.before(trial.factors["domain"])
+        out = folder / "adapted"
+        done = adapt(
+            domain.write(folder / "text.jsonl", trial.options["rows"]),
+            out=out,
+            model=self.model,
+            seed=trial.factors["seed"],
+            resume=out.exists(),
+            listener=listener,
+        )
+        outcome = done.outcome
+        after = domain.measured(done.encoder, self.precision)
+        signals = {path.name: path / "model" for path in sorted((out / "signals").glob("*"))}
+        whole = {
+            name: domain.change(before, domain.measured(Encoder.load(model), self.precision))
+            for name, model in signals.items()
+        }
+        return TrialResult(
+            facts={
+                "word": outcome["word"],
+                "start": domain.value(before),
+                "value": domain.value(after),
+                **domain.change(before, after),
+                **_hybrid(domain, before, after),
+                "signals": {name: round(change["difference"], 4) for name, change in whole.items()},
+                "taken": outcome["taken"],
+                "left_out": outcome["left_out"],
+                "questions": outcome["questions"],
+                "seconds": outcome["seconds"],
+            }
+        )
+
+
+def _hybrid(domain: Adapting, before: Any, after: Any) -> dict[str, float | None]:
+    metric = f"hybrid-{domain.metric}"
+    return {"hybrid_start": domain.value(before, metric), "hybrid": domain.value(after, metric)}
+
+
+def plan(setup: Setup) -> list[Planned]:
+    """The data folder is the one of --data that holds ``corpora`` and ``senteval``."""
+    for folder in map(Path, setup.data):
+        if (folder / "corpora").is_dir() and (folder / "senteval").is_dir():
+            runs = Adaptations(folder, setup.model)
+            return [Planned(trial=trial, measure=runs.measure) for trial in runs.trials()]
+    raise UsageError(
+        "the study 'adaptation' needs labelled domains: give --data a folder that holds corpora/ and senteval/"
+    )
+
+
+def is_right(facts: Any) -> bool:
+    """Whether the word at the end was right, by the labels.
+
+    >>> is_right({"word": "better", "difference": 0.4}), is_right({"word": "unchanged", "signals": {"pairs": 1.2}})
+    (True, False)
+    """
+    if facts["word"] == "better":
+        return bool(facts["difference"] > 0)
+    return max(facts["signals"].values(), default=0.0) < PASSED_BY
+
+
+def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
+    """By domain and size: the start, the change of every seed, what each signal is worth alone, and the word."""
+    table = []
+    gains: dict[str, list[float]] = {}
+    for text in SIZES:
+        for domain in ADAPTED:
+            mine = [
+                row["facts"]
+                for row in rows
+                if (row["factors"]["domain"], row["factors"]["text"]) == (domain, text)
+            ]
+            if not mine:
+                continue
+            changes = [facts["difference"] for facts in mine]
+            gains.setdefault(domain, []).extend(changes)
+            hybrid = [facts["hybrid"] for facts in mine if facts["hybrid"] is not None]
+            both = f"{mine[0]['hybrid_start']:.2f} to {np.mean(hybrid):.2f}" if hybrid else ""
+            seeds = ", ".join(
+                f"{facts['difference']:+.2f} [{facts['low']:+.2f}, {facts['high']:+.2f}]" for facts in mine
+            )
+            alone: dict[str, list[float]] = {}
+            for facts in mine:
+                for name, change in facts["signals"].items():
+                    alone.setdefault(name, []).append(change)
+            worth = ", ".join(f"{name} {np.mean(each):+.2f}" for name, each in alone.items())
+            said = ", ".join(facts["word"] for facts in mine)
+            seconds = f"{np.mean([facts['seconds'] for facts in mine]):.0f}"
+            table.append((domain, text, f"{mine[0]['start']:.2f}", seeds, both, worth, said, seconds))
+    right = [is_right(row["facts"]) for row in rows]
+    means = {domain: float(np.mean(changes)) for domain, changes in gains.items()}
+    worst = min(row["facts"]["difference"] for row in rows)
+    words = (
+        f"The mean gain over {len(means)} domains is {np.mean(list(means.values())):+.2f} points; the worst run "
+        f"{worst:+.2f}.",
+        f"What is said at the end was right in {sum(right)} of {len(right)} runs: 'better' where the task gained, "
+        f"'unchanged' where no signal that was trained would have gained {PASSED_BY:g} point.",
+        "In brackets the 95% interval over the rows of the test, of clusters over ten clusterings.",
+    )
+    header = (
+        "domain",
+        "text",
+        "start",
+        "change, each seed",
+        "hybrid search",
+        "signals alone",
+        "said",
+        "seconds",
+    )
+    return Findings(words=words, header=header, table=tuple(table))
+
+
+def figure(rows: Sequence[TrialRow], studies: AllRows) -> list[Panel]:
+    """The change of every run, by domain."""
+    names = list(ADAPTED)
+    marks = [
+        Marks(
+            text,
+            [
+                (row["facts"]["difference"], names.index(row["factors"]["domain"]))
+                for row in rows
+                if row["factors"]["text"] == text
+            ],
+        )
+        for text in SIZES
+    ]
+    return [Panel(x="change on the labelled task, points", y="", marks=marks, y_names=names, line=0.0)]
+
+
+STUDY = Study(
+    name="adaptation",
+    question="Does adapting gain on every domain, without one label, and is what it says at the end right?",
+    plan=plan,
+    answer=answer,
+    figure=figure,
+    corpora="",
+    data=("DATA",),
+)
