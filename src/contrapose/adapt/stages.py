@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from contrapose.adapt import folder as folders
-from contrapose.adapt.budget import Planned, plan
+from contrapose.adapt.budget import LOOKS, Planned, plan
 from contrapose.adapt.choice import Choice, choose, mixtures
 from contrapose.adapt.outcome import card_of, outcome_of
 from contrapose.adapt.parting import read_parted
@@ -89,6 +89,8 @@ class Stages:
         with self.listener.task("looking at the start"):
             self.before: Measured = self.proof.measure(self.encoder)
         self.seconds_per_look = time.perf_counter() - began
+        for training, held_out in zip(self.training, self.held_out, strict=True):
+            self.tell(_seen(training, held_out, in_topics=self.in_topics[training.kind]))
         words = sum(len(text.split()) for text in self.proof.texts)
         self.seconds_per_word = self.seconds_per_look / max(1, words)
         self._drop_what_proves_nothing()
@@ -136,6 +138,7 @@ class Stages:
                 look=self.seconds_per_look,
             )
             write_json(path, {"steps": {each.name: each.steps for each in planned}})
+            self._tell_the_plan(planned)
         steps = read_json_object(path)["steps"]
         self.planned = [
             replace(each, steps=int(steps.get(each.name, 0)))
@@ -148,6 +151,13 @@ class Stages:
             self.tell(
                 f"not tried, for want of time: {', '.join(left)}. Give more --minutes to try all that the text teaches"
             )
+
+    def _tell_the_plan(self, planned: Sequence[Planned]) -> None:
+        tried = [each for each in planned if each.steps]
+        if tried:
+            signals = ", ".join(f"{each.signal.name} ({each.steps} steps)" for each in tried)
+            minutes = (sum(each.seconds for each in tried) + LOOKS * self.seconds_per_look) / 60
+            self.tell(f"the text can teach {signals}: about {max(1, round(minutes))} min from here")
 
     def _can_be_proven(self, kind: str) -> bool:
         """Whether the held-out text of a kind asks anything."""
@@ -234,6 +244,14 @@ class Stages:
             self.folder / folders.MODEL, card_of(self.encoder, outcome), provenance=outcome
         )
         folders.write_outcome(self.folder, self.settings, {"outcome": outcome})
+
+
+def _seen(training: Texts, held_out: Texts, *, in_topics: bool) -> str:
+    """What the text of a kind is, in a sentence."""
+    matter = ""
+    if training.kind == SHORT:
+        matter = ", which come in topics" if in_topics else ", which are about everything"
+    return f"saw {training.what}{matter}: {len(training):,} to learn from, {len(held_out):,} that prove"
 
 
 def _words_per_text(texts: Texts) -> float:
