@@ -61,6 +61,23 @@ def test_documents_give_pairs_and_paragraphs(tmp_path: Path) -> None:
     assert found(str(folder)) == {PAIRS: 220, SHORT: 220}
 
 
+def test_tables_among_documents_are_read_as_well(tmp_path: Path) -> None:
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    (folder / "read.me.md").write_text(
+        "# About this folder\n\nWhat is in this folder, in one short paragraph of words.\n"
+    )
+    titled(folder / "rows.jsonl", 230)
+    assert found(str(folder))[PAIRS] == 231
+
+
+def test_of_a_large_table_some_rows_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from contrapose.adapt import texts
+
+    monkeypatch.setattr(texts, "MOST_ROWS", 210)
+    assert found(lines(tmp_path / "a.txt", 300)) == {SHORT: 210}
+
+
 def test_equal_texts_count_once_and_few_of_another_kind_are_no_kind(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     same = [f"the tide comes in at {number}" for number in range(250)] * 2

@@ -52,7 +52,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Short runs at a rate at which a tiny model of random weights learns; the signals that were trained, by name."""
-    from contrapose.adapt import signals, stages
+    from contrapose.adapt import signals, training
 
     fast = tuple(
         replace(signal, steps=12, options={**signal.options, "learning_rate": 3e-3, "max_length": 16})
@@ -60,13 +60,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     )
     monkeypatch.setattr(signals, "SIGNALS", fast)
     trained: list[str] = []
-    train = stages.train
+    train = training.train
 
     def told(*args: Any, **options: Any) -> Any:
         trained.append(options["out"].name)
         return train(*args, **options)
 
-    monkeypatch.setattr(stages, "train", told)
+    monkeypatch.setattr(training, "train", told)
     return trained
 
 
@@ -91,14 +91,14 @@ def test_an_encoder_that_learned_is_handed_out_with_its_proof(
     contrapose: Command, tiny: Path, blind: Path, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A tiny encoder learns nothing in a minute, so that in place of training the encoder is given its sight back."""
-    from contrapose.adapt import stages
+    from contrapose.adapt import training
     from contrapose.encoder.encoder import Encoder
 
     def given_sight(*_: Any, out: Path, **__: Any) -> None:
         out.mkdir(parents=True)
         Encoder.load(tiny, head="none").save(out / "model")
 
-    monkeypatch.setattr(stages, "train", given_sight)
+    monkeypatch.setattr(training, "train", given_sight)
     out = tmp_path / "mine"
     done = contrapose("adapt", pairs, "--model", blind, "--out", out, "--json")
     assert done.code == 0, done.err

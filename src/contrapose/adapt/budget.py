@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from contrapose.adapt.signals import Signal
+from contrapose.adapt.texts import DOCUMENTS, SHORT, Texts
+from contrapose.text.salient import LENGTHS, SPANS
 
 #: A step costs so many forward passes of its texts: forward with what the gradient needs, backward, optimizer, saving.
 PASSES_PER_STEP = 3.0
@@ -60,3 +62,15 @@ def plan(
         planned.append(Planned(kind=kind, signal=signal, steps=steps, seconds=fixed + steps * step))
         left -= fixed + steps * step
     return planned
+
+
+def words_to_prepare(texts: Texts) -> float:
+    """Words that are read once before a signal is trained: all texts, and of documents the spans that are tried."""
+    words = float(sum(len(text.split()) for text in texts.bodies))
+    return words + (len(texts) * SPANS * sum(LENGTHS) / len(LENGTHS) if texts.kind == DOCUMENTS else 0.0)
+
+
+def words_per_text(texts: Texts) -> float:
+    """The mean length of a text as training cuts it: some three words for four tokens."""
+    longest = 24 if texts.kind == SHORT else 48
+    return sum(min(longest, len(text.split())) for text in texts.bodies) / len(texts)

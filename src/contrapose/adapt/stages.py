@@ -8,20 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from contrapose.adapt import folder as folders
-from contrapose.adapt.budget import LOOKS, Planned, plan
+from contrapose.adapt.budget import LOOKS, Planned, plan, words_per_text, words_to_prepare
 from contrapose.adapt.choice import Choice, choose, mixtures
 from contrapose.adapt.outcome import card_of, outcome_of
 from contrapose.adapt.parting import read_parted
 from contrapose.adapt.proof import LEAST_FOUND, SHAPE, Measured, Proof, questions_of
-from contrapose.adapt.queries import check_queries, read_queries, span_pairs, with_answers
+from contrapose.adapt.queries import check_queries, read_queries
 from contrapose.adapt.settings import AdaptSettings
 from contrapose.adapt.signals import Signal, signals_for
 from contrapose.adapt.teacher import hybrid_against_start, may_teach
-from contrapose.adapt.texts import DOCUMENTS, PAIRS, SHORT, Texts
+from contrapose.adapt.texts import SHORT, Texts
+from contrapose.adapt.training import rows_for, train_signal
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import UsageError
 from contrapose.foreign import read_json_object
@@ -29,7 +29,6 @@ from contrapose.listening import Listener
 from contrapose.maths.geometry import neighbour_overlap
 from contrapose.selection.label_free import DIFFUSE
 from contrapose.storage.durable import write_json
-from contrapose.train.api import train
 from contrapose.train.environment import pick_device, pick_precision
 
 
@@ -128,11 +127,8 @@ class Stages:
             seconds = self.settings.minutes * 60 - self.elapsed
             planned = plan(
                 wanted,
-                {texts.kind: _words_per_text(texts) for texts in self.training},
-                {
-                    texts.kind: float(sum(len(text.split()) for text in texts.bodies))
-                    for texts in self.training
-                },
+                {texts.kind: words_per_text(texts) for texts in self.training},
+                {texts.kind: words_to_prepare(texts) for texts in self.training},
                 seconds_per_word=self.seconds_per_word,
                 seconds=seconds,
                 look=self.seconds_per_look,
@@ -144,6 +140,7 @@ class Stages:
             replace(each, steps=int(steps.get(each.name, 0)))
             for each in (Planned(kind=kind, signal=signal, steps=0, seconds=0.0) for kind, signal in wanted)
         ]
+        self._tell_of_queries()
         for each in self.planned:
             if not each.steps:
                 self.reasons[each.name] = f"does not fit into {self.settings.minutes:g} minutes"
@@ -158,6 +155,12 @@ class Stages:
             signals = ", ".join(f"{each.signal.name} ({each.steps} steps)" for each in tried)
             minutes = (sum(each.seconds for each in tried) + LOOKS * self.seconds_per_look) / 60
             self.tell(f"the text can teach {signals}: about {max(1, round(minutes))} min from here")
+
+    def _tell_of_queries(self) -> None:
+        if self.queries and not any(each.signal.needs_teacher and each.steps for each in self.planned):
+            self.tell(
+                "the queries are not used: nothing is ranked, for want of documents, of a better search, or of time"
+            )
 
     def _can_be_proven(self, kind: str) -> bool:
         """Whether the held-out text of a kind asks anything."""
@@ -189,42 +192,12 @@ class Stages:
                     self.tell(f"the signal '{each.signal.name}' is left out: {error}")
 
     def _trained(self, each: Planned) -> dict[str, Any]:
+        """The weights that a signal made of the start."""
         out = self.folder / "signals" / each.name
-        options = dict(each.signal.options)
-        if not (out / "model").is_dir():
-            train(
-                self._rows_for(each),
-                model=self.settings.model,
-                out=out,
-                steps=each.steps,
-                columns=("anchor", "positive") if self._has_two_columns(each) else ("text",),
-                criterion="none",
-                held_out_rows=0,
-                seed=self.settings.seed,
-                device=self.settings.device,
-                save_every=50,
-                resume=(out / "run.json").is_file(),
-                listener=self.listener,
-                **options,
-            )
-        return dict(Encoder.load(out / "model", head="none").to(self.encoder.device).state_dict())
-
-    def _has_two_columns(self, each: Planned) -> bool:
-        return each.kind == PAIRS or each.signal.needs_teacher
-
-    def _rows_for(self, each: Planned) -> Path:
-        """The file that a signal is trained on."""
-        path = folders.text_path(self.folder, each.kind)
-        (texts,) = (texts for texts in self.training if texts.kind == each.kind)
-        if not each.signal.needs_teacher or (each.kind == PAIRS and not self.queries):
-            return path
-        path = folders.text_path(self.folder, each.kind, part="queries")
-        if not path.is_file():
-            encode = self._encode
-            with self.listener.task("making queries of the documents"):
-                pairs = span_pairs(texts, encode) if texts.kind == DOCUMENTS else texts
-            folders.write_texts(path, with_answers(pairs, self.queries, encode))
-        return path
+        if not (out / folders.MODEL).is_dir():
+            rows = rows_for(each, self.folder, self.training, self.queries, self._encode, self.listener)
+            train_signal(each, rows, out, self.settings, self.listener)
+        return dict(Encoder.load(out / folders.MODEL, head="none").to(self.encoder.device).state_dict())
 
     def _encode(self, texts: Sequence[str]) -> torch.Tensor:
         return torch.from_numpy(
@@ -252,9 +225,3 @@ def _seen(training: Texts, held_out: Texts, *, in_topics: bool) -> str:
     if training.kind == SHORT:
         matter = ", which come in topics" if in_topics else ", which are about everything"
     return f"saw {training.what}{matter}: {len(training):,} to learn from, {len(held_out):,} that prove"
-
-
-def _words_per_text(texts: Texts) -> float:
-    """The mean length of a text as training cuts it: some three words for four tokens."""
-    longest = 24 if texts.kind == SHORT else 48
-    return float(np.mean([min(longest, len(text.split())) for text in texts.bodies]))

@@ -11,6 +11,7 @@ import numpy as np
 
 from contrapose.errors import DataError, EmptyCorpus, UsageError
 from contrapose.listening import Listener
+from contrapose.seeds import numpy_generator
 
 PAIRS, DOCUMENTS, SHORT = "pairs", "documents", "short texts"
 #: Columns of tables that belong together though a table of theirs is also one of single texts.
@@ -25,6 +26,8 @@ TITLED = (
 DOCUMENT_ENDINGS = (".md", ".markdown", ".html", ".htm", ".eml", ".mbox", ".pdf", ".xml")
 #: A text of so many words is a document.
 DOCUMENT_WORDS = 40
+#: Rows of a table that are read, drawn at random: more than is learned from.
+MOST_ROWS = 50_000
 #: Fewer rows of a kind teach nothing that could be proven.
 FEWEST_ROWS = 200
 #: Long lines among short ones, or the reverse, are a kind of their own from this share on.
@@ -128,13 +131,21 @@ def _documents_and_tables(paths: Sequence[str]) -> tuple[list[Path], list[str]]:
     for path in paths:
         here = Path(path).expanduser()
         if here.is_dir():
-            holds = any(file.suffix.lower() in DOCUMENT_ENDINGS for file in here.rglob("*") if file.is_file())
-            (documents.append(here) if holds else tables.append(path))
+            files = [file for file in sorted(here.rglob("*")) if file.is_file()]
+            if not any(file.suffix.lower() in DOCUMENT_ENDINGS for file in files):
+                tables.append(path)
+                continue
+            documents.append(here)  # its .txt files are documents, too
+            tables += [str(file) for file in files if _is_table(file)]
         elif here.suffix.lower() in DOCUMENT_ENDINGS:
             documents.append(here)
         else:
             tables.append(path)
     return documents, tables
+
+
+def _is_table(file: Path) -> bool:
+    return Path(file.name.removesuffix(".gz")).suffix.lower() in (".jsonl", ".csv", ".tsv", ".parquet")
 
 
 def _take_documents(
@@ -162,5 +173,6 @@ def _table(path: str, columns: Sequence[str] | None) -> tuple[int, dict[str, lis
                 if number == len(tried) - 1:
                     raise
             else:
-                return corpus.statistics.quarantined, corpus.take(range(len(corpus)))
+                drawn = numpy_generator(0, "adapt", "rows").permutation(len(corpus))[:MOST_ROWS]
+                return corpus.statistics.quarantined, corpus.take(np.sort(drawn))
     raise AssertionError("unreachable: the last attempt returns or raises")
