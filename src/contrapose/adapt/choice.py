@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from contrapose.adapt.proof import LEAST_OVERLAP, SHAPE, Measured, Proof, change, overlap
-from contrapose.evaluate.statistics import PairedTest
+from contrapose.adapt.proof import LEAST_OVERLAP, SHAPE, Change, Measured, Proof, changes, overlap
 from contrapose.selection.blend import blended
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class Choice:
     taken: Option | None
     why: str
     options: tuple[Option, ...]
-    tests: Mapping[str, PairedTest]
+    tests: Mapping[str, Change]
 
 
 def choose(
@@ -103,34 +102,31 @@ def decide(before: Measured, options: Sequence[Option]) -> Choice:
         return Choice(
             taken=None, why="there was nothing to learn from that could be proven", options=(), tests={}
         )
-    staying = [option for option in options if option.kept >= LEAST_OVERLAP]
-    considered = staying or list(options)
+    by_question = {key: changes(before, [each.measured for each in options], key) for key in before.scores}
+    tests_of = [{key: found[at] for key, found in by_question.items()} for at in range(len(options))]
+    staying = [at for at, option in enumerate(options) if option.kept >= LEAST_OVERLAP]
+    considered = staying or list(range(len(options)))
+    best = max(considered, key=lambda at: options[at].gain)
     if all(key.startswith(SHAPE) for key in before.scores):
-        proven = [each for each in considered if _clear(_tests(before, each, len(options)))[0]]
-        best = max(proven or considered, key=lambda option: (option.share if proven else 0, option.gain))
-    else:
-        best = max(considered, key=lambda option: option.gain)
-    tests = _tests(before, best, len(options))
+        proven = [at for at in considered if _clear(tests_of[at])[0]]
+        best = max(proven, key=lambda at: (options[at].share, options[at].gain), default=best)
+    tests, option = tests_of[best], options[best]
     better, worse = _clear(tests)
     why = f"clearly better on {_listed(better)}"
     if not staying:
         why = (
             "what was learned moved more of the neighbours of general sentences than it may: "
-            f"{best.kept:.0%} stayed, and {LEAST_OVERLAP:.0%} must"
+            f"{option.kept:.0%} stayed, and {LEAST_OVERLAP:.0%} must"
         )
     elif worse:
         why = f"the best that was learned makes {_listed(worse)} clearly worse"
     elif not better:
         why = "no change that was learned is larger than chance on held-out text"
-    taken = best if staying and better and not worse else None
+    taken = option if staying and better and not worse else None
     return Choice(taken=taken, why=why, options=tuple(options), tests=tests)
 
 
-def _tests(before: Measured, option: Option, options: int) -> dict[str, PairedTest]:
-    return {key: change(before, option.measured, key, options=options) for key in before.scores}
-
-
-def _clear(tests: Mapping[str, PairedTest]) -> tuple[list[str], list[str]]:
+def _clear(tests: Mapping[str, Change]) -> tuple[list[str], list[str]]:
     """(questions that are clearly better answered, clearly worse)."""
     better = [key for key, test in tests.items() if test.low > 0]
     return better, [key for key, test in tests.items() if test.high < 0]

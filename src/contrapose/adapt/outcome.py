@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from contrapose.adapt.proof import WORDS, Measured
-from contrapose.evaluate.statistics import PairedTest
+from contrapose.adapt.proof import WORDS, Change, Measured
 
 if TYPE_CHECKING:
     from contrapose.adapt.choice import Option
@@ -80,7 +79,7 @@ def _sentence(stages: Stages, questions: Mapping[str, Mapping[str, Any]]) -> str
 
 
 def _question(
-    name: str, before: Measured, after: Measured | None, key: str, test: PairedTest | None
+    name: str, before: Measured, after: Measured | None, key: str, test: Change | None
 ) -> dict[str, Any]:
     measure, rises = WORDS[name]
     hybrid = {"hybrid_before": before.hybrid, "hybrid_after": None if after is None else after.hybrid}

@@ -23,10 +23,10 @@ from contrapose.evaluate.encoding import Encodings, encode_once
 from contrapose.evaluate.per_example import MEAN_RESAMPLES
 from contrapose.evaluate.probes import FEWEST_PAIRS, probes_of, split_in_halves
 from contrapose.evaluate.retrieval_pairs import reciprocal_rank
-from contrapose.evaluate.statistics import PairedTest, paired_test
 from contrapose.evaluate.vectors import unit_rows
 from contrapose.lexical.bm25 import Bm25Index
 from contrapose.lexical.hybrid import hybrid_scores
+from contrapose.seeds import numpy_generator
 
 if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
@@ -146,11 +146,35 @@ class Proof:
         return Proof([q for q in self.questions if q.name != name], self.precision, self.listener)
 
 
-def change(before: Measured, after: Measured, key: str, *, options: int = 1) -> PairedTest:
-    """From one encoder to another on a question. options: among how many the second was chosen on these very rows; the
-    interval is widened for that (Bonferroni)."""
-    level = 1 - 0.05 / options
-    return paired_test(before.scores[key], after.scores[key], level=level, resamples=MEAN_RESAMPLES)
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """From the start to an encoder on a question: the mean over rows, and its 95% interval for all encoders at once."""
+
+    difference: float
+    low: float
+    high: float
+    rows: int
+
+
+def changes(before: Measured, after: Sequence[Measured], key: str) -> list[Change]:
+    """From one encoder to each of several that were looked at on the same rows.
+
+        low, high = mean -+ c * se
+        c         = 95% quantile, over resamples of the rows, of  max over encoders |mean* - mean| / se
+
+    The best of several is chosen by these very rows, so the intervals hold for all of them at once. Encoders that
+    answer alike cost nothing: of one, or of equal ones, c is that of a single interval (Westfall and Young 1993, maxT).
+    """
+    moved_ON = np.stack([now.scores[key] - before.scores[key] for now in after])
+    mean_O, rows = moved_ON.mean(axis=1), moved_ON.shape[1]
+    se_O = moved_ON.std(axis=1, ddof=1) / np.sqrt(rows)
+    drawn_RN = numpy_generator(0, "changes").multinomial(rows, np.full(rows, 1 / rows), size=MEAN_RESAMPLES)
+    apart_OR = np.abs(moved_ON @ drawn_RN.T / rows - mean_O[:, None])
+    c = float(np.quantile((apart_OR / np.maximum(se_O, 1e-12)[:, None]).max(axis=0), 0.95))
+    return [
+        Change(difference=float(mean), low=float(mean - c * se), high=float(mean + c * se), rows=rows)
+        for mean, se in zip(mean_O, se_O, strict=True)
+    ]
 
 
 def overlap(before: Measured, after: Measured) -> float:
