@@ -1,7 +1,8 @@
 """The text that a user of a domain has, and the labelled task that says in the end what adapting to it did.
 
 Read from a folder of evaluation data (``senteval/``, ``corpora/<domain>/``); the Python documentation is harvested from
-the standard library. The tasks are whole test splits. No setting of ``contrapose adapt`` was chosen by them one by one.
+the standard library. The tasks are whole test splits. Settings of ``contrapose adapt`` were tried on text of these
+domains.
 """
 
 from __future__ import annotations

@@ -71,6 +71,22 @@ def test_tables_among_documents_are_read_as_well(tmp_path: Path) -> None:
     assert found(str(folder))[PAIRS] == 231
 
 
+def test_runs_below_a_folder_are_no_text_and_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "mixed"
+    (folder / "runs").mkdir(parents=True)
+    (folder / "about.md").write_text(
+        "# About this folder\n\nWhat is in this folder, in one short paragraph.\n"
+    )
+    (folder / "broken.md").write_bytes(b"\xff\xfe\xff")
+    titled(folder / "rows.jsonl", 230)
+    (folder / "runs" / "run.json").write_text("{}")
+    titled(folder / "runs" / "metrics.jsonl", 500)
+    read = read_texts([str(folder)], None, Listener())
+    assert {texts.kind: len(texts) for texts in read.texts} == {PAIRS: 231}
+    assert read.malformed == 1
+    assert "1 files left out: not UTF-8" in read.notices[0]
+
+
 def test_of_a_large_table_some_rows_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from contrapose.adapt import texts
 

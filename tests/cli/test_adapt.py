@@ -178,6 +178,9 @@ def test_one_that_was_stopped_goes_on_with_what_it_has(
     other = contrapose("adapt", pairs, "--model", tiny, "--out", out, "--seed", "1", "--resume")
     assert other.code == 2
     assert "was begun with seed 0" in other.err
+    minutes = contrapose("adapt", "--out", out, "--resume", "--minutes", "20")
+    assert minutes.code == 2
+    assert "was begun with minutes 10" in minutes.err
     done = contrapose("adapt", "--out", out, "--resume", "--json")
     assert done.code == 0, done.err
     assert quick == names  # nothing was trained again

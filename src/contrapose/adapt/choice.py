@@ -38,11 +38,6 @@ class Option:
     kept: float
     measured: Measured = field(repr=False)
 
-    @property
-    def name(self) -> str:
-        """What it is, in words."""
-        return f"{self.share:.0%} of {' and '.join(self.signals)}"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:

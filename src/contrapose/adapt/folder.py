@@ -25,8 +25,8 @@ from contrapose.foreign import read_json_object
 from contrapose.storage.durable import atomic_file, remove_tree, write_json
 
 MARK, PLAN, MODEL = "adaptation.json", "plan.json", "model"
-#: Settings that an adaptation that goes on may change: the time that is given, and where it computes.
-MAY_CHANGE = {"minutes", "device", "out"}
+#: Settings that an adaptation that goes on may change. Not the minutes: its steps are planned already.
+MAY_CHANGE = {"device", "out"}
 
 
 def begin(folder: Path, settings: AdaptSettings, *, resume: bool) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def remove_unless_begun(folder: Path) -> None:
 
 
 def text_path(folder: Path, kind: str, *, part: str = "") -> Path:
-    """Where rows of a kind lie; part: "", "held-out" or "spans"."""
+    """Where rows of a kind lie; part: "", "held-out" or "queries"."""
     return folder / "text" / f"{kind.replace(' ', '-')}{'.' + part if part else ''}.jsonl"
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from contrapose.adapt import folder as folders
-from contrapose.adapt.proof import WORDS_READ
 from contrapose.adapt.settings import AdaptSettings
 from contrapose.adapt.texts import DOCUMENTS, PAIRS, SHORT, Texts, read_texts
 from contrapose.foreign import read_json_object
@@ -23,6 +22,8 @@ TRAINING_ROWS = {PAIRS: 3_000, DOCUMENTS: 3_000, SHORT: 10_000}
 #: Rows that prove, at most, and their share of a small corpus: a gain that is not proven is no gain.
 PROVING_ROWS = {PAIRS: 600, DOCUMENTS: 600, SHORT: 1_500}
 PROVING_SHARE = 0.4
+#: Words of a text that are read: more costs time and changes little.
+WORDS_READ = 128
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,7 @@ from contrapose.evaluate.retrieval_pairs import reciprocal_rank
 from contrapose.evaluate.vectors import unit_rows
 from contrapose.lexical.bm25 import Bm25Index
 from contrapose.lexical.hybrid import hybrid_scores
+from contrapose.maths.nearest import nearest
 from contrapose.seeds import numpy_generator
 
 if TYPE_CHECKING:
@@ -43,8 +44,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     SHAPE: ("closeness of halves and evenness of all texts", "meanings are told apart"),
 }
-#: Words of a text that are read for a proof: more costs time and changes little.
-WORDS_READ = 128
 #: Words of a text that has halves to ask with.
 SHORTEST_HALVED = 6
 #: Neighbours of a text, here and among general sentences.
@@ -95,8 +94,7 @@ class Measured:
 
 def questions_of(held_out: Texts, *, in_topics: bool) -> list[Question]:
     """The questions that held-out rows of one kind answer, the most telling first."""
-    columns = {name: [_cut(text) for text in texts] for name, texts in held_out.columns.items()}
-    probes = {probe.kind: probe for probe in probes_of(columns)}
+    probes = {probe.kind: probe for probe in probes_of(held_out.columns)}
     asked = {PAIRS: TITLES, DOCUMENTS: SENTENCES}.get(held_out.kind)
     if asked in probes:
         probe = probes[asked]
@@ -202,10 +200,11 @@ def _scores(question: Question, vectors: Encodings) -> np.ndarray:
 
 
 def _nearest(queries_ND: np.ndarray, texts_ND: np.ndarray) -> np.ndarray:
-    """(N, 10): the nearest texts of each query, of unit vectors; query i is of text i, which does not count."""
-    cosines_NN = queries_ND @ texts_ND.T
-    np.fill_diagonal(cosines_NN, -np.inf)
-    return np.argsort(-cosines_NN, axis=1, kind="stable")[:, :NEAREST]
+    """(N, 10): the nearest texts of each query; query i is of text i, which does not count."""
+    own_N = np.arange(len(texts_ND))
+    near = nearest(queries_ND, texts_ND, NEAREST, query_keys_Q=own_N, row_keys_N=own_N)
+    rows_NK: np.ndarray = near.rows_QK
+    return rows_NK
 
 
 def _shared(one_NK: np.ndarray, other_NK: np.ndarray) -> np.ndarray:
@@ -224,7 +223,3 @@ def _found(scores_NN: np.ndarray) -> np.ndarray:
     """(N,) reciprocal rank of the own column; others of an equal score are counted ahead."""
     own_N1 = scores_NN.diagonal()[:, None]
     return reciprocal_rank((scores_NN >= own_N1).sum(axis=1))
-
-
-def _cut(text: str) -> str:
-    return " ".join(text.split()[:WORDS_READ])

@@ -1,6 +1,7 @@
 """What text can teach without a label: each signal, which kind of text holds it, and how an encoder is trained on it.
 
-The settings are the same for every text; none was chosen on the text that a figure in docs/how-to/adapt.md is of.
+The settings are the same for every text. They were tried on text of the domains that docs/how-to/adapt.md names, so
+what is measured there is no proof for other text: that is what the proof of each adaptation is for.
 """
 
 from __future__ import annotations
@@ -37,10 +38,6 @@ class Signal:
     @property
     def batch_size(self) -> int:
         return int(self.options["batch_size"])
-
-    @property
-    def max_length(self) -> int:
-        return int(self.options["max_length"])
 
     def fits(self, kind: str, *, in_topics: bool) -> bool:
         """Whether text of this kind holds it."""

@@ -19,7 +19,7 @@ from contrapose.adapt.proof import LEAST_FOUND, SHAPE, Measured, Proof, question
 from contrapose.adapt.queries import check_queries, read_queries
 from contrapose.adapt.settings import AdaptSettings
 from contrapose.adapt.signals import Signal, signals_for
-from contrapose.adapt.teacher import hybrid_against_start, may_teach
+from contrapose.adapt.teacher import may_teach
 from contrapose.adapt.texts import SHORT, Texts
 from contrapose.adapt.training import rows_for, train_signal
 from contrapose.encoder.encoder import Encoder
@@ -168,12 +168,8 @@ class Stages:
 
     def _may_teach(self, kind: str, signal: Signal) -> bool:
         """Whether a search by words and meaning beats the start on held-out text of this kind."""
-        tests = [
-            hybrid_against_start(question, self.before)
-            for question in self.proof.questions
-            if question.of == kind and question.ranks
-        ]
-        if tests and all(may_teach(test) for test in tests):
+        ranking = [each for each in self.proof.questions if each.of == kind and each.ranks]
+        if ranking and all(may_teach(question, self.before) for question in ranking):
             return True
         self.reasons[f"{signal.name}-{kind.replace(' ', '-')}"] = (
             "a search by words and meaning finds no better than the encoder alone on this text"

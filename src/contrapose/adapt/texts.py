@@ -9,6 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from contrapose.data.harvest import lines_of_left_out
+from contrapose.data.own_folders import OwnFolders
+from contrapose.data.sources import FORMATS
+from contrapose.documents.harvest import READERS, DocumentStatistics, read_documents
+from contrapose.documents.natural_pairs import PARAGRAPH_WORDS, natural_pairs, says
 from contrapose.errors import DataError, EmptyCorpus, UsageError
 from contrapose.listening import Listener
 from contrapose.seeds import numpy_generator
@@ -23,7 +28,7 @@ TITLED = (
     ("name", "docstring"),
 )
 #: Endings that are read as documents with headings; .txt is lines, as everywhere in contrapose.
-DOCUMENT_ENDINGS = (".md", ".markdown", ".html", ".htm", ".eml", ".mbox", ".pdf", ".xml")
+DOCUMENT_ENDINGS = tuple(ending for ending in READERS if ending != ".txt")
 #: A text of so many words is a document.
 DOCUMENT_WORDS = 40
 #: Rows of a table that are read, drawn at random: more than is learned from.
@@ -79,8 +84,7 @@ def read_texts(paths: Sequence[str], columns: Sequence[str] | None, listener: Li
     singles: dict[str, None] = {}
     malformed = 0
     with listener.task("reading the text"):
-        if documents:
-            _take_documents(documents, pairs, singles, listener)
+        unread = _take_documents(documents, pairs, singles, listener) if documents else []
         for path in tables:
             bad, rows = _table(path, columns)
             malformed += bad
@@ -89,7 +93,7 @@ def read_texts(paths: Sequence[str], columns: Sequence[str] | None, listener: Li
                 pairs |= dict.fromkeys(zip(first, second, strict=True))
             else:
                 singles |= dict.fromkeys(next(iter(rows.values())))
-    found = Found([], malformed=malformed)
+    found = Found([], notices=lines_of_left_out(unread), malformed=malformed + len(unread))
     for texts in _by_kind(list(pairs), list(singles)):
         if len(texts) >= FEWEST_ROWS:
             found.texts.append(texts)
@@ -131,7 +135,7 @@ def _documents_and_tables(paths: Sequence[str]) -> tuple[list[Path], list[str]]:
     for path in paths:
         here = Path(path).expanduser()
         if here.is_dir():
-            files = [file for file in sorted(here.rglob("*")) if file.is_file()]
+            files = _files_below(here)
             if not any(file.suffix.lower() in DOCUMENT_ENDINGS for file in files):
                 tables.append(path)
                 continue
@@ -144,20 +148,29 @@ def _documents_and_tables(paths: Sequence[str]) -> tuple[list[Path], list[str]]:
     return documents, tables
 
 
+def _files_below(folder: Path) -> list[Path]:
+    """The files of a folder, without hidden ones and what contrapose made itself: a run's log is no text."""
+    own = OwnFolders()
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
+    shown = [file for file in files if not any(part[0] == "." for part in file.relative_to(folder).parts)]
+    return [file for file in shown if own.keeps(file, below=folder)]
+
+
 def _is_table(file: Path) -> bool:
-    return Path(file.name.removesuffix(".gz")).suffix.lower() in (".jsonl", ".csv", ".tsv", ".parquet")
+    ending = Path(file.name.removesuffix(".gz")).suffix.lower().removeprefix(".")
+    return ending in FORMATS and ending != "txt"
 
 
 def _take_documents(
     paths: Sequence[Path], pairs: dict[tuple[str, str], None], singles: dict[str, None], listener: Listener
-) -> None:
-    from contrapose.documents.harvest import read_documents
-    from contrapose.documents.natural_pairs import PARAGRAPH_WORDS, natural_pairs, says
-
-    documents = list(read_documents(paths, progress=listener))
+) -> list[tuple[str, str]]:
+    """Add pairs and paragraphs; the files that could not be read, with the reason."""
+    statistics = DocumentStatistics()
+    documents = list(read_documents(paths, statistics=statistics, progress=listener))
     pairs |= dict.fromkeys((pair.anchor, pair.positive) for pair in natural_pairs(documents))
     for document in documents:
         singles |= dict.fromkeys(text for text in document.paragraphs if says(text, PARAGRAPH_WORDS))
+    return statistics.left_out
 
 
 def _table(path: str, columns: Sequence[str] | None) -> tuple[int, dict[str, list[str]]]:

@@ -99,15 +99,8 @@ def _settings(
 
     if out is None:
         raise UsageError("no folder: give --out FOLDER")
-    if resume and not corpus and (mark := expanded(out) / MARK).is_file():
-        begun = read_json_object(mark).get("asked", {})
-        return validate(
-            AdaptSettings, {**begun, "out": out, "minutes": minutes, "device": device}, where=str(mark)
-        )
-    if not corpus:
-        raise UsageError("no corpus: give at least one file or folder of text")
     given = {
-        "corpus": tuple(corpus),
+        "corpus": tuple(corpus or ()),
         "out": out,
         "queries": queries,
         "columns": split_words(columns) or None,
@@ -116,6 +109,15 @@ def _settings(
         "seed": seed,
         "device": device,
     }
+    if resume and not corpus and (mark := expanded(out) / MARK).is_file():
+        # What is given beside is compared with what it was begun with, and not ignored.
+        defaults = {name: field.default for name, field in AdaptSettings.model_fields.items()}
+        changed = {name: value for name, value in given.items() if value and value != defaults[name]}
+        return validate(
+            AdaptSettings, {**read_json_object(mark).get("asked", {}), **changed}, where=str(mark)
+        )
+    if not corpus:
+        raise UsageError("no corpus: give at least one file or folder of text")
     return validate(AdaptSettings, given, where="options")
 
 

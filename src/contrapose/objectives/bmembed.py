@@ -66,8 +66,7 @@ def _log_target(table: ScoreTable, views: Views, scale: float) -> Tensor:
     if tuple(given_BC.shape) != expected:
         raise ValueError(
             f"teacher_scores has shape {tuple(given_BC.shape)}, and the batch needs {expected}: a score of every row "
-            "for "
-            "every row's positive, then for every row's first negative, and so on"
+            "for every row's positive, then for every row's first negative, and so on"
         )
     scores_BC[:, : expected[1]] = given_BC.to(scores_BC.dtype)
     return (scale * scores_BC).masked_fill(~table.valid_BC, -torch.inf).log_softmax(1)

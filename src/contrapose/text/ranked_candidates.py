@@ -22,7 +22,6 @@ all documents is kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import Annotated, Literal
 
 import numpy as np
@@ -97,6 +96,7 @@ class RankedCandidates(TextPart):
         self.queries, self.documents = corpus.take(rows_N).values()
         self.query_ND, self.document_ND = prepared["queries"], np.asarray(prepared["documents"], np.float32)
         self.keys_N = text_hashes(self.documents).numpy()
+        self._latest: tuple[object, tuple[np.ndarray, ...]] | None = None
         self.words = None if self.ranked_by == "cosine" else Bm25Index(self.documents)
 
     def texts(
@@ -123,22 +123,26 @@ class RankedCandidates(TextPart):
         own_B = scores_BN[np.arange(len(positions_B)), positions_B]
         return {"teacher_finds": float((scores_BN.max(1) <= own_B).mean())}
 
-    @lru_cache(maxsize=2)  # noqa: B019 - texts, targets and statistics of one batch are asked for one after another
-    def _ranked_once(self, rows: tuple[int, ...], seed: int, step: int) -> tuple[np.ndarray, ...]:
-        positions_B = np.searchsorted(self.rows_N, rows)
+    def _ranked(self, rows: Sequence[int], seed: int, step: int) -> tuple[np.ndarray, ...]:
+        """(B, K) positions of the candidates, (B, N) scores of all documents, (B,) positions of the rows.
+
+        Kept for the next call: texts, targets and statistics of one batch are asked for one after another."""
+        asked = (seed, step, tuple(int(row) for row in rows))
+        if self._latest is None or self._latest[0] != asked:
+            self._latest = (asked, self._rank(np.searchsorted(self.rows_N, rows), seed, step))
+        return self._latest[1]
+
+    def _rank(self, positions_B: np.ndarray, seed: int, step: int) -> tuple[np.ndarray, ...]:
         scores_BN = self._scores(positions_B)
         others_BN = scores_BN.copy()
         others_BN[self.keys_N[None, :] == self.keys_N[positions_B][:, None]] = -np.inf
-        depth = min(self.lowest_rank, len(self.rows_N) - 1)
+        others = int((others_BN > -np.inf).sum(axis=1).min())  # copies of an own document are none of them
+        depth = max(self.num_candidates, min(self.lowest_rank, others))
         top_BR = np.argsort(-others_BN, axis=1, kind="stable")[:, :depth]
         starts = interval_starts(depth, self.num_candidates)
-        share_BK = numpy_generator(seed, "ranked", step).random((len(rows), self.num_candidates))
+        share_BK = numpy_generator(seed, "ranked", step).random((len(positions_B), self.num_candidates))
         ranks_BK = (starts[:-1] + share_BK * np.diff(starts)).astype(np.int64)
         return np.take_along_axis(top_BR, ranks_BK, axis=1), scores_BN, positions_B
-
-    def _ranked(self, rows: Sequence[int], seed: int, step: int) -> tuple[np.ndarray, ...]:
-        """(B, K) positions of the candidates, (B, N) scores of all documents, (B,) positions of the rows."""
-        return self._ranked_once(tuple(int(row) for row in rows), seed, step)
 
     def _scores(self, positions_B: np.ndarray) -> np.ndarray:
         bm25_BN = None
