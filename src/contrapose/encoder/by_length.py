@@ -58,3 +58,18 @@ def length_batches(lengths: Sequence[int], tokens_per_batch: int) -> Iterator[np
 def _longest_first(lengths: Sequence[int]) -> np.ndarray:
     """Equals keep their order, so that the groups are the same on every machine."""
     return np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
+
+
+def padded(token_ids: Sequence[Sequence[int]], padding: int) -> tuple[np.ndarray, np.ndarray]:
+    """(N, T) ids with ``padding`` on the right, and (N, T) 1 at tokens, 0 at padding.
+
+    >>> padded([[5, 6], [7]], padding=0)[0].tolist()
+    [[5, 6], [7, 0]]
+    """
+    lengths = np.array([len(row) for row in token_ids])
+    mask = np.arange(max(1, int(lengths.max())))[None, :] < lengths[:, None]
+    ids = np.full(mask.shape, padding, dtype=np.int64)
+    ids[mask] = np.fromiter(
+        (token for row in token_ids for token in row), dtype=np.int64, count=lengths.sum()
+    )
+    return ids, mask.astype(np.int64)

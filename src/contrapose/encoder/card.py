@@ -140,6 +140,7 @@ def _vectors(encoder: Encoder, fingerprint: str) -> dict[str, Any]:
     return {
         "width": encoder.width,
         "pooling": encoder.pooling,
+        **({"words": "weighted by how rare they are"} if encoder.word_weights is not None else {}),
         **({"written around every text": _around(encoder)} if encoder.pooling == "mask" else {}),
         "unit length": encoder.normalize,
         "tokens kept": encoder.max_length,

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from contrapose.encoder.backbone import load_backbone, width_of
+from contrapose.encoder.by_length import padded
 from contrapose.encoder.dropout import dropout_probability
 from contrapose.encoder.encode import encode
 from contrapose.encoder.export import LanguageHead, save
@@ -29,6 +30,7 @@ from contrapose.encoder.templates import (
 )
 from contrapose.encoder.tokenizer_rules import NOTABLE_GROWTH, normalizer_growth
 from contrapose.encoder.tokens import CHARACTERS_PER_TOKEN, clean, cut_to_growth, tokenize
+from contrapose.encoder.word_weights import weights_of
 from contrapose.errors import UsageError
 from contrapose.listening import Progress
 
@@ -47,8 +49,11 @@ class Encoder(nn.Module):
     kind        "sentence" (the folder names a pooling) or "masked-lm"
     templates   what is written around texts in training: the first around anchors, the last around all other views;
                 the tokenizer writes the first, also once training is over. Empty where the model brings its own or none
+    word_weights   (V,) how much each token counts in the mean over tokens, or None: encoder/word_weights.py
     pooler      weights of the pretrained model's own pooling layer: never used, saved again for other programs
     """
+
+    word_weights: Tensor | None
 
     def __init__(
         self,
@@ -65,6 +70,7 @@ class Encoder(nn.Module):
         prompt: str = "",
         pooler: Mapping[str, Tensor] | None = None,
         templates: Sequence[TemplateTokens] = (),
+        word_weights: Tensor | None = None,
     ) -> None:
         super().__init__()
         if head is not None and pooling == "cls_before_pooler":
@@ -83,6 +89,8 @@ class Encoder(nn.Module):
         self.prompt = prompt
         self.pooler = dict(pooler or {})
         self.templates = tuple(templates)
+        # Given by the folder and never trained, so no part of a checkpoint.
+        self.register_buffer("word_weights", word_weights, persistent=False)
         self._growth = normalizer_growth(tokenizer)
 
     @classmethod
@@ -136,6 +144,7 @@ class Encoder(nn.Module):
             lower_case=layout.lower_case,
             prompt=layout.prompt,
             templates=around,
+            word_weights=weights_of(layout.word_weights, chosen_pooling, network, source.name),
         ).eval()
         check_encodes(encoder)
         return encoder
@@ -202,23 +211,20 @@ class Encoder(nn.Module):
         return torch.stack([last_ND, *inner], dim=1)
 
     def _counted(self, ids_NT: Tensor, mask_NT: Tensor) -> Tensor:
-        """The tokens that pooling looks at."""
+        """The tokens that pooling looks at, with their weights where words are weighed."""
+        if self.word_weights is not None and self.pooling == "avg":
+            return self.word_weights[ids_NT] * mask_NT
         return ids_NT == self.tokenizer.mask_token_id if self.pooling == "mask" else mask_NT
 
     def padded(
         self, token_ids: Sequence[Sequence[int]], hidden: Sequence[slice] = ()
     ) -> tuple[Tensor, Tensor]:
         """(N, T) token ids and (N, T) mask, 1 at tokens, 0 at padding on the right and at tokens that are hidden."""
-        lengths = np.array([len(row) for row in token_ids])
-        mask = np.arange(max(1, int(lengths.max())))[None, :] < lengths[:, None]
         padding = self.tokenizer.pad_token_id
-        ids = np.full(mask.shape, 0 if padding is None else padding, dtype=np.int64)
-        ids[mask] = np.fromiter(
-            (token for row in token_ids for token in row), dtype=np.int64, count=lengths.sum()
-        )
+        ids, mask = padded(token_ids, 0 if padding is None else padding)
         for row, span in enumerate(hidden):
-            mask[row, span] = False
-        return torch.from_numpy(ids).to(self.device), torch.from_numpy(mask.astype(np.int64)).to(self.device)
+            mask[row, span] = 0
+        return torch.from_numpy(ids).to(self.device), torch.from_numpy(mask).to(self.device)
 
     def encode(
         self,
@@ -283,9 +289,10 @@ class Encoder(nn.Module):
         return dropout_probability(self.backbone)
 
     def fingerprint(self) -> str:
-        """sha256 over the weights and all else that shapes a vector: pooling, normalisation, lengths, tokenizer."""
+        """sha256 over all that shapes a vector: weights, pooling, word weights, normalisation, lengths, tokenizer."""
         shaping = [self.pooling, self.normalize, self.max_length, self.lower_case, self.prompt]
-        return hash_of(self.backbone.state_dict(), self.tokenizer, shaping)
+        weighed = {} if self.word_weights is None else {"word_weights": self.word_weights}
+        return hash_of({**self.backbone.state_dict(), **weighed}, self.tokenizer, shaping)
 
     def save(
         self,

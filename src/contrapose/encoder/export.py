@@ -1,8 +1,9 @@
 """The saved model: a sentence-transformers folder in the legacy schema, which old and new releases and servers read.
 
 config.json, model.safetensors, tokenizer files      transformers' own
-modules.json, 1_Pooling/, sentence_bert_config.json   the pipeline: Transformer, Pooling, perhaps Normalize; for a
-                                                      template, WordWeights that leave its mask token alone
+modules.json, 1_Pooling/, sentence_bert_config.json   the pipeline: Transformer, Pooling, perhaps Normalize; where
+                                                      words are weighed, WordWeights: of a template, 1 for its mask
+                                                      token and 0 for all others
 config_sentence_transformers.json                     versions, prompts, cosine
 contrapose.json                                       exact pooling and where the model comes from
 README.md                                             the model card
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 from contrapose.encoder.backbone import has_pooling_switch
 from contrapose.encoder.card import MADE_WITH, model_card
 from contrapose.encoder.pooling import PORTABLE
+from contrapose.encoder.word_weights import to_config
 from contrapose.ledger import versions
 from contrapose.storage import durable
 
@@ -132,7 +134,7 @@ def _config(encoder: Encoder, head: LanguageHead | None) -> dict[str, Any]:
 
 
 def _pipeline_files(encoder: Encoder) -> dict[str, bytes]:
-    weighted = ["WordWeights"] if encoder.pooling == "mask" else []
+    weighted = ["WordWeights"] if encoder.pooling == "mask" or encoder.word_weights is not None else []
     steps = [*weighted, "Pooling", *(["Normalize"] if encoder.normalize else [])]
     names = [("Transformer", ""), *((step, f"{number}_{step}") for number, step in enumerate(steps, start=1))]
     modules = [
@@ -143,7 +145,7 @@ def _pipeline_files(encoder: Encoder) -> dict[str, bytes]:
     folder_of = dict(names)
     return {
         "modules.json": _json(modules),
-        **{f"{folder_of[step]}/config.json": _json(_mask_alone(encoder)) for step in weighted},
+        **{f"{folder_of[step]}/config.json": _json(_weights_of_words(encoder)) for step in weighted},
         f"{folder_of['Pooling']}/config.json": _json({"word_embedding_dimension": encoder.width, **modes}),
         "sentence_bert_config.json": _json(
             {
@@ -164,8 +166,10 @@ def _pipeline_files(encoder: Encoder) -> dict[str, bytes]:
     }
 
 
-def _mask_alone(encoder: Encoder) -> dict[str, Any]:
-    """The words of WordWeights, named by their numbers: 1 for the mask token, 0 for every other."""
+def _weights_of_words(encoder: Encoder) -> dict[str, Any]:
+    """The file of WordWeights: of a template, 1 for the mask token and 0 for every other."""
+    if encoder.word_weights is not None:
+        return to_config(encoder.word_weights)
     num_words = encoder.backbone.get_input_embeddings().num_embeddings
     return {
         "vocab": [str(number) for number in range(num_words)],

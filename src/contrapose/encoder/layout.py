@@ -14,6 +14,7 @@ from typing import Any
 
 from contrapose.encoder.config_rules import check_prompt
 from contrapose.encoder.pooling import check_pooling
+from contrapose.encoder.word_weights import from_config
 from contrapose.errors import ModelError, UnsafeModel, UsageError
 
 _ST = "sentence_transformers."
@@ -54,7 +55,8 @@ LEGACY_POOLING_KEYS = {"pooling_mode_cls_token": "cls", "pooling_mode_mean_token
 @dataclass(frozen=True, kw_only=True)
 class Layout:
     """How the folder turns tokens into a vector. ``kind``: ``sentence`` if it says so itself, else ``masked-lm``;
-    ``weighted_token``: the token that alone counts in pooling, where the folder names one."""
+    ``weighted_token``: the token that alone counts in pooling, where the folder names one; ``word_weights``: of each
+    token, where the mean over tokens is weighted."""
 
     backbone: Path
     kind: str = "masked-lm"
@@ -64,6 +66,7 @@ class Layout:
     lower_case: bool = False
     prompt: str = ""
     weighted_token: int | None = None
+    word_weights: tuple[float, ...] | None = None
 
 
 def read_layout(folder: Path, name: str) -> Layout:
@@ -80,9 +83,12 @@ def read_layout(folder: Path, name: str) -> Layout:
         return Layout(backbone=folder, kind=_kind(own, folder), **_own_settings(own, folder))
     parts = module_folders(modules, folder)
     pooling, include_prompt = _pooling(parts["pooling"], name)
-    weighted_token = _weighted_token(parts["word_weights"], name) if "word_weights" in parts else None
-    if weighted_token is not None and pooling == "avg":
-        pooling = "mask"
+    weights = (
+        _word_weights(parts["word_weights"], name) if "word_weights" in parts and pooling == "avg" else None
+    )
+    weighted_token = _weighted_token(weights)
+    if weighted_token is not None:
+        pooling, weights = "mask", None
     settings = _transformer_settings(parts["transformer"], folder, name)
     if settings["prompt"] and not include_prompt:
         raise ModelError(f"'{name}' leaves its prompt out of pooling, which contrapose cannot do")
@@ -99,6 +105,7 @@ def read_layout(folder: Path, name: str) -> Layout:
         pooling=pooling,
         normalize="normalize" in parts,
         weighted_token=weighted_token,
+        word_weights=weights,
         **settings,
     )
 
@@ -114,7 +121,7 @@ def module_folders(modules: list[Any], folder: Path) -> dict[str, Path]:
         if module is None and kind.startswith(_ST) and kind.replace(".", "").replace("_", "").isalnum():
             raise ModelError(
                 f"{folder / 'modules.json'}: the module {kind} is not supported; contrapose reads "
-                "Transformer, WordWeights of one token, Pooling and Normalize"
+                "Transformer, WordWeights, Pooling and Normalize"
             )
         if module is None:
             raise UnsafeModel(
@@ -171,21 +178,14 @@ def _pooling(folder: Path, name: str) -> tuple[str, bool]:
     return POOLING_WORDS[modes[0]], bool(config.get("include_prompt", True))
 
 
-def _weighted_token(folder: Path, name: str) -> int:
-    """The one token that has a weight; contrapose reads no other weights of words."""
-    config = read_json(folder / "config.json")
-    weights, others = config.get("word_weights"), config.get("unknown_word_weight")
-    if (
-        not isinstance(weights, dict)
-        or [*weights.values()] != [1]
-        or others != 0
-        or not next(iter(weights)).isdigit()
-    ):
-        raise ModelError(
-            f"'{name}' weighs words (WordWeights); contrapose reads such a folder only where one token alone, the mask "
-            "token of a template, has a weight"
-        )
-    return int(next(iter(weights)))
+def _word_weights(folder: Path, name: str) -> tuple[float, ...]:
+    return from_config(read_json(folder / "config.json"), name)
+
+
+def _weighted_token(weights: tuple[float, ...] | None) -> int | None:
+    """The token that alone has a weight, the mask token of a template; None where several have."""
+    some = [token for token, weight in enumerate(weights or ()) if weight]
+    return some[0] if len(some) == 1 else None
 
 
 def _transformer_settings(backbone: Path, folder: Path, name: str) -> dict[str, Any]:

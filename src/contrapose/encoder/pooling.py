@@ -6,7 +6,8 @@ the backbone ran in.
 =====================  ===============================================================================================
 ``cls``                the vector of the first token. A train-time head may stand on it.
 ``cls_before_pooler``  the same vector; the name says that no head may ever stand on it, not even in training.
-``avg``                the mean over the tokens that are not padding
+``avg``                the mean over the tokens that are not padding, weighted where the model weighs its words
+                       (encoder/word_weights.py)
 ``avg_first_last``     the mean of the first and the last layer, then over tokens. "First" is ``hidden_states[1]``, the
                        output of layer one, as in SimCSE's current code (at the time of its paper: the embeddings).
 ``avg_top2``           the mean of the last two layers, then over tokens
@@ -51,7 +52,7 @@ def pool(name: str, last_NTD: Tensor, mask_NT: Tensor, layers: Sequence[Tensor] 
     """One fp32 vector per text.
 
     last_NTD  output of the last layer; ``mask_NT`` is True (or 1) at tokens, False at padding on the right; for the
-              pooling ``mask``, True at mask tokens alone
+              pooling ``mask``, True at mask tokens alone; where words are weighed, their weights (floating point)
     layers    ``hidden_states`` of transformers (embeddings first), for the poolings of :func:`needs_layers`.
     Returns (N, D) float32.
 
@@ -80,7 +81,11 @@ def pool_layer(name: str, layer_NTD: Tensor, mask_NT: Tensor) -> Tensor:
 
 
 def mean_of_tokens(tokens_NTD: Tensor, mask_NT: Tensor) -> Tensor:
-    """The mean over unmasked tokens, (N, D); the zero vector for a text without tokens."""
+    """The mean over unmasked tokens, (N, D), weighted where the mask is of floating point; the zero vector for a text
+    without tokens."""
     kept_NT1 = mask_NT.bool().unsqueeze(-1)
-    total_ND = tokens_NTD.masked_fill(~kept_NT1, 0.0).sum(dim=1)
-    return total_ND / kept_NT1.sum(dim=1).clamp(min=1)
+    kept_NTD = tokens_NTD.masked_fill(~kept_NT1, 0.0)
+    if not mask_NT.is_floating_point():
+        return kept_NTD.sum(dim=1) / kept_NT1.sum(dim=1).clamp(min=1)
+    weight_NT1 = mask_NT.unsqueeze(-1)
+    return (weight_NT1 * kept_NTD).sum(dim=1) / weight_NT1.sum(dim=1).clamp(min=1e-6)

@@ -37,10 +37,11 @@ def encoder_of(encoder: Any, precision: str | None, sentences: int) -> str:
     texts = "lower-cased and " * encoder.lower_case + f"cut at {encoder.max_length} tokens"
     prompt = f"after the prompt {encoder.prompt!r}" if encoder.prompt else "without a prompt"
     asked = " though the model asks for it" if encoder.normalize else ""
+    weighed = "" if encoder.word_weights is None else " with the model's weights of words"
     return (
-        f"pooling {encoder.pooling}, texts {texts}, {prompt}, no train-time head; vectors as they are pooled, not "
-        f"brought to unit length{asked} (cosines do not see their length); computed in {precision}; each distinct text "
-        f"encoded once ({sentences:,})"
+        f"pooling {encoder.pooling}{weighed}, texts {texts}, {prompt}, no train-time head; vectors as they are pooled, "
+        f"not brought to unit length{asked} (cosines do not see their length); computed in {precision}; each distinct "
+        f"text encoded once ({sentences:,})"
     )
 
 
