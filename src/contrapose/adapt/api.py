@@ -130,6 +130,7 @@ def _adapt(
     stages = Stages(settings, folder, listener, began)
     stages.read()
     stages.look()
+    stages.weigh()
     stages.plan()
     stages.train()
     stages.choose()

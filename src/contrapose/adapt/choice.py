@@ -25,18 +25,26 @@ if TYPE_CHECKING:
 
 #: Shares of what was trained that are looked at.
 SHARES = (0.5, 0.75, 1.0)
+#: What weights of words are called among the signals.
+WEIGHED = "words"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
     """A model that was looked at. gain: mean over questions of the change, in standard deviations of the start's
-    scores; kept: the share of general neighbours that stayed."""
+    scores; kept: the share of general neighbours that stayed; power: of the weights of its words, 0 without."""
 
     signals: tuple[str, ...]
     share: float
+    power: float = 0.0
     gain: float
     kept: float
     measured: Measured = field(repr=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that it learned from: the weights of words first."""
+        return (WEIGHED, *self.signals) if self.power else self.signals
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,26 +63,48 @@ def choose(
     trained: Mapping[str, Mapping[str, Tensor]],
     before: Measured,
     proof: Proof,
+    words: Choice,
 ) -> Choice:
     """Look at every share of every signal, and of all together; the encoder ends with the weights that are taken.
 
-    start, trained: weights, by name; those of each signal by its name.
+    start, trained: weights, by name; those of each signal by its name. words: the looks at weights of words, which the
+    encoder has where they were taken.
     """
-    options = []
+    options = list(words.options)
+    power = words.taken.power if words.taken is not None else 0.0
     for signals, share in mixtures(tuple(trained)):
         encoder.load_state_dict(_mixed(start, [trained[name] for name in signals], share))
-        now = proof.measure(encoder)
-        options.append(
-            Option(
-                signals=signals, share=share, gain=_gain(before, now), kept=overlap(before, now), measured=now
-            )
-        )
-    choice = decide(before, options)
-    weights = start if choice.taken is None else _mixed(
+        options.append(looked_at(encoder, before, proof, signals=signals, share=share, power=power))
+    # A power that was passed over is known to be worse than the one that was taken.
+    choice = decide(before, options, apart=[at for at, each in enumerate(options) if each.power != power])
+    weights = start if choice.taken is None or not choice.taken.signals else _mixed(
         start, [trained[name] for name in choice.taken.signals], choice.taken.share
     )  # fmt: skip
     encoder.load_state_dict(dict(weights))
+    if choice.taken is None:
+        encoder.word_weights = None
     return choice
+
+
+def looked_at(
+    encoder: Encoder,
+    before: Measured,
+    proof: Proof,
+    *,
+    signals: tuple[str, ...] = (),
+    share: float = 1.0,
+    power: float = 0.0,
+) -> Option:
+    """The encoder as it is, measured."""
+    now = proof.measure(encoder)
+    return Option(
+        signals=signals,
+        share=share,
+        power=power,
+        gain=_gain(before, now),
+        kept=overlap(before, now),
+        measured=now,
+    )
 
 
 def mixtures(names: Sequence[str]) -> Iterator[tuple[tuple[str, ...], float]]:
@@ -87,8 +117,10 @@ def mixtures(names: Sequence[str]) -> Iterator[tuple[tuple[str, ...], float]]:
         yield from ((group, share) for share in SHARES)
 
 
-def decide(before: Measured, options: Sequence[Option]) -> Choice:
+def decide(before: Measured, options: Sequence[Option], apart: Sequence[int] = ()) -> Choice:
     """The best option, if it is proven: clearly better on a question, clearly worse on none.
+
+    apart: options that count in the intervals, since they were looked at, and cannot be taken.
 
     The best has the largest gain. Shape alone asks how good a compromise of two is, and its largest gain lies at a
     small share of the way; there the best is the largest share that is clearly better.
@@ -100,7 +132,8 @@ def decide(before: Measured, options: Sequence[Option]) -> Choice:
     by_question = {key: changes(before, [each.measured for each in options], key) for key in before.scores}
     tests_of = [{key: found[at] for key, found in by_question.items()} for at in range(len(options))]
     staying = [at for at, option in enumerate(options) if option.kept >= LEAST_OVERLAP]
-    considered = staying or list(range(len(options)))
+    staying = [at for at in staying if at not in apart]
+    considered = staying or [at for at in range(len(options)) if at not in apart]
     best = max(considered, key=lambda at: options[at].gain)
     if all(key.startswith(SHAPE) for key in before.scores):
         proven = [at for at in considered if _clear(tests_of[at])[0]]

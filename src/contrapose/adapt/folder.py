@@ -3,6 +3,7 @@
     adaptation.json          what was asked, and what came of it: the mark of a folder that is an adaptation's
     text/KIND.jsonl          rows to train on            text/KIND.held-out.jsonl    rows that prove
     text/KIND.queries.jsonl  what is ranked: titles, or salient spans of documents, and the queries of a log
+    start/                   the start with its words weighed, where that is proven: what signals are trained from
     plan.json                the steps of every signal, as the budget allowed on the machine where it was begun
     signals/NAME/            the training run of a signal of a kind of text
     model/                   the encoder that was taken
@@ -24,7 +25,7 @@ from contrapose.errors import ContraposeError, UsageError
 from contrapose.foreign import read_json_object
 from contrapose.storage.durable import atomic_file, remove_tree, write_json
 
-MARK, PLAN, MODEL = "adaptation.json", "plan.json", "model"
+MARK, PLAN, START, MODEL = "adaptation.json", "plan.json", "start", "model"
 #: Settings that an adaptation that goes on may change. Not the minutes: its steps are planned already.
 MAY_CHANGE = {"device", "out"}
 

@@ -105,8 +105,9 @@ def _rounded(value: float | np.floating[Any] | None) -> float | None:
 
 def _option(option: Option) -> dict[str, Any]:
     return {
-        "signals": list(option.signals),
+        "signals": list(option.names),
         "share": option.share,
+        **({"power": option.power} if option.power else {}),
         "gain": round(option.gain, 5),
         "kept": round(option.kept, 4),
     }

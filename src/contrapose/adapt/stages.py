@@ -1,4 +1,4 @@
-"""The stages of an adaptation: read, look, plan, train, choose, finish."""
+"""The stages of an adaptation: read, look, weigh, plan, train, choose, finish."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 from contrapose.adapt import folder as folders
 from contrapose.adapt.budget import LOOKS, Planned, plan, words_per_text, words_to_prepare
-from contrapose.adapt.choice import Choice, choose, mixtures
+from contrapose.adapt.choice import WEIGHED, Choice, choose, decide, mixtures
 from contrapose.adapt.outcome import card_of, outcome_of
 from contrapose.adapt.parting import read_parted
 from contrapose.adapt.proof import LEAST_FOUND, SHAPE, Measured, Proof, questions_of
@@ -22,6 +22,7 @@ from contrapose.adapt.signals import Signal, signals_for
 from contrapose.adapt.teacher import may_teach
 from contrapose.adapt.texts import SHORT, Texts
 from contrapose.adapt.training import rows_for, train_signal
+from contrapose.adapt.words import searched, weigh
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import UsageError
 from contrapose.foreign import read_json_object
@@ -115,6 +116,24 @@ class Stages:
             vectors_ND = self.encoder.encode(texts.bodies, precision=self.precision, progress=self.listener)
         return float(neighbour_overlap(torch.from_numpy(vectors_ND)).mean()) > DIFFUSE
 
+    def weigh(self) -> None:
+        """Weights of words, where the text is one that is searched."""
+        self.words = decide(self.before, [])
+        texts = searched(self.training)
+        ranked = any(question.ranks for question in self.proof.questions)
+        if texts and ranked and self.encoder.pooling == "avg" and self.encoder.word_weights is None:
+            with self.listener.task("weighing words"):
+                self.words = weigh(self.encoder, texts, self.before, self.proof)
+            if self.words.taken is None:
+                self.reasons[WEIGHED] = self.words.why
+            elif not (self.folder / folders.START).is_dir():
+                self.encoder.save(self.folder / folders.START)
+
+    @property
+    def learner(self) -> str:
+        """The model that signals are trained from: the start, with its words weighed where that was taken."""
+        return self.settings.model if self.words.taken is None else str(self.folder / folders.START)
+
     def plan(self) -> None:
         """Which signals are used, for how many steps; written once, so that what goes on does the same."""
         wanted = [
@@ -169,7 +188,8 @@ class Stages:
     def _may_teach(self, kind: str, signal: Signal) -> bool:
         """Whether a search by words and meaning beats the start on held-out text of this kind."""
         ranking = [each for each in self.proof.questions if each.of == kind and each.ranks]
-        if ranking and all(may_teach(question, self.before) for question in ranking):
+        now = self.before if self.words.taken is None else self.words.taken.measured
+        if ranking and all(may_teach(question, now) for question in ranking):
             return True
         self.reasons[f"{signal.name}-{kind.replace(' ', '-')}"] = (
             "a search by words and meaning finds no better than the encoder alone on this text"
@@ -192,7 +212,7 @@ class Stages:
         out = self.folder / "signals" / each.name
         if not (out / folders.MODEL).is_dir():
             rows = rows_for(each, self.folder, self.training, self.queries, self._encode, self.listener)
-            train_signal(each, rows, out, self.settings, self.listener)
+            train_signal(each, rows, out, self.learner, self.settings, self.listener)
         return dict(Encoder.load(out / folders.MODEL, head="none").to(self.encoder.device).state_dict())
 
     def _encode(self, texts: Sequence[str]) -> torch.Tensor:
@@ -204,7 +224,9 @@ class Stages:
         """The share and the average that the questions find best, if it is proven."""
         looks = len(list(mixtures(tuple(self.trained))))
         with self.listener.task(f"choosing among {looks} models by the held-out text"):
-            self.choice: Choice = choose(self.encoder, self.start, self.trained, self.before, self.proof)
+            self.choice: Choice = choose(
+                self.encoder, self.start, self.trained, self.before, self.proof, self.words
+            )
 
     def finish(self) -> None:
         """The model, and what came of it."""

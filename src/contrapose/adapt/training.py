@@ -42,13 +42,13 @@ def rows_for(
 
 
 def train_signal(
-    planned: Planned, rows: Path, out: Path, settings: AdaptSettings, listener: Listener
+    planned: Planned, rows: Path, out: Path, model: str, settings: AdaptSettings, listener: Listener
 ) -> None:
-    """Train the signal into ``out``, or go on where that was stopped. The last step is what it taught."""
+    """Train the signal from ``model`` into ``out``, or go on where that was stopped; the last step is what counts."""
     two_columns = planned.kind == PAIRS or planned.signal.needs_teacher
     train(
         rows,
-        model=settings.model,
+        model=model,
         out=out,
         steps=planned.steps,
         columns=("anchor", "positive") if two_columns else ("text",),
