@@ -9,16 +9,17 @@ from contrapose.adapt.signals import SIGNALS, signals_for
 from contrapose.adapt.texts import DOCUMENTS, PAIRS, SHORT
 
 WANTED = signals_for([PAIRS, SHORT], {PAIRS: False, SHORT: True})
+ROWS = {PAIRS: 3_000, SHORT: 10_000}
 
 
 def planned(seconds: float, look: float = 1.0, speed: float = 1e-4) -> list[Planned]:
     words, preparing = {PAIRS: 40.0, SHORT: 10.0}, {PAIRS: 1e4, SHORT: 1e4}
-    return plan(WANTED, words, preparing, seconds_per_word=speed, seconds=seconds, look=look)
+    return plan(WANTED, ROWS, words, preparing, seconds_per_word=speed, seconds=seconds, look=look)
 
 
 def test_with_time_enough_every_signal_has_all_its_steps() -> None:
     assert [(each.signal.name, each.steps) for each in planned(10_000)] == [
-        (signal.name, signal.steps) for _, signal in WANTED
+        (signal.name, signal.steps_for(ROWS[kind])) for kind, signal in WANTED
     ]
 
 
@@ -47,3 +48,9 @@ def test_a_kind_holds_the_signals_that_are_for_it() -> None:
     assert names(SHORT, in_topics=True) == ["neighbours"]
     assert names(SHORT) == ["sentences"]
     assert len({signal.name for signal in SIGNALS}) == len(SIGNALS)
+
+
+def test_many_rows_are_passed_over_as_often_as_the_signal_asks() -> None:
+    (pairs,) = (signal for _, signal in WANTED if signal.name == "pairs")
+    assert pairs.steps_for(300) == pairs.steps
+    assert pairs.steps_for(10_000) == pairs.passes * 10_000 / pairs.batch_size

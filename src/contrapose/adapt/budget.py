@@ -37,6 +37,7 @@ class Planned:
 
 def plan(
     wanted: Sequence[tuple[str, Signal]],
+    rows: Mapping[str, int],
     words_per_row: Mapping[str, float],
     preparing: Mapping[str, float],
     *,
@@ -46,16 +47,17 @@ def plan(
 ) -> list[Planned]:
     """How many steps of each signal fit, the first ones first.
 
-    words_per_row: kind -> mean words of a text of a row, as training cuts it; preparing: kind -> words that are read
-    once to prepare; look: seconds of one proof. Each signal is followed by a look at each share of it, and so are all
-    together.
+    rows: kind -> rows to train on; words_per_row: kind -> mean words of a text of a row, as training cuts it;
+    preparing: kind -> words that are read once to prepare; look: seconds of one proof. Each signal is followed by a
+    look at each share of it, and so are all together.
     """
     left = PLANNED * seconds - LOOKS * look
     planned = []
     for kind, signal in wanted:
         step = signal.batch_size * signal.texts * words_per_row[kind] * PASSES_PER_STEP * seconds_per_word
         fixed = LOOKS * look + preparing[kind] * seconds_per_word
-        steps = min(signal.steps, int((left - fixed) / step)) if step > 0 else signal.steps
+        wanted_steps = signal.steps_for(rows[kind])
+        steps = min(wanted_steps, int((left - fixed) / step)) if step > 0 else wanted_steps
         if steps < LEAST_SHARE * signal.steps:
             planned.append(Planned(kind=kind, signal=signal, steps=0, seconds=fixed + signal.steps * step))
             continue

@@ -20,7 +20,8 @@ class Signal:
     of         the kinds of text that hold it
     teaches    what is learned, in a person's words
     options    of ``train``, for every text
-    steps      that it is trained for where the budget allows
+    steps      that it is trained for where the budget allows, at least
+    passes     over the rows, where these are more steps
     texts      that the encoder reads of a row, those of a teacher counted as a third (no gradient)
     needs_teacher   it imitates a search, so it is used only where that search beats the encoder
     in_topics  True: only for texts that come in topics; False: only for texts about everything; None: for both
@@ -32,6 +33,7 @@ class Signal:
     options: Mapping[str, Any]
     steps: int
     texts: float
+    passes: float = 0.0
     needs_teacher: bool = False
     in_topics: bool | None = None
 
@@ -39,12 +41,16 @@ class Signal:
     def batch_size(self) -> int:
         return int(self.options["batch_size"])
 
+    def steps_for(self, rows: int) -> int:
+        """Steps for so many rows to train on, where time is no matter."""
+        return max(self.steps, round(self.passes * rows / self.batch_size))
+
     def fits(self, kind: str, *, in_topics: bool) -> bool:
         """Whether text of this kind holds it."""
         return kind in self.of and self.in_topics in (None, in_topics)
 
 
-_LONG = {"max_length": 64, "learning_rate": 2e-5}
+_LONG = {"max_length": 64, "learning_rate": 5e-5}
 
 #: In the order of their worth: where time is short, the last are left out.
 SIGNALS: tuple[Signal, ...] = (
@@ -68,6 +74,7 @@ SIGNALS: tuple[Signal, ...] = (
             "method": "simcse", "batch_size": 32, "views": "pairs", "parts": ("positive-aware-filter",), **_LONG,
         },
         steps=60,
+        passes=2.0,
         texts=2.7,
     ),
     Signal(

@@ -146,6 +146,7 @@ class Stages:
             seconds = self.settings.minutes * 60 - self.elapsed
             planned = plan(
                 wanted,
+                {texts.kind: len(texts) for texts in self.training},
                 {texts.kind: words_per_text(texts) for texts in self.training},
                 {texts.kind: words_to_prepare(texts) for texts in self.training},
                 seconds_per_word=self.seconds_per_word,
