@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from contrapose.adapt.choice import Choice, choose
+from contrapose.adapt.choice import SHARES, Choice, choose
 from contrapose.adapt.proof import Measured, Proof, questions_of
 from contrapose.adapt.texts import PAIRS, SHORT, Texts
 from contrapose.adapt.words import POWERS, searched, weigh
@@ -94,7 +94,7 @@ def test_words_alone_are_handed_out_where_nothing_that_was_trained_is_better() -
     choice = choose(encoder, start, {"noise-pairs": {**start, **noise}}, before, proof, words)
     assert choice.taken is not None
     assert choice.taken.names == ("words",)
-    assert len(choice.options) == len(POWERS) + 3
+    assert len(choice.options) == len(POWERS) + len(SHARES)
     assert all(torch.equal(weight, start[name]) for name, weight in encoder.state_dict().items())
     assert encoder.word_weights is not None
 

@@ -14,8 +14,8 @@ from contrapose.text.salient import LENGTHS, SPANS
 PASSES_PER_STEP = 3.0
 #: Fewer steps than this share of a signal's teach too little to be tried.
 LEAST_SHARE = 0.5
-#: Looks at a signal, one at each share: choice.py.
-LOOKS = 3
+#: Looks at a signal, one at each share, and at all together: choice.py.
+LOOKS = 2
 #: Of the time that is left, the share that is planned; the rest is for what a machine does meanwhile.
 PLANNED = 0.9
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from contrapose.encoder.encoder import Encoder
 
-#: Shares of what was trained that are looked at.
-SHARES = (0.5, 0.75, 1.0)
+#: Shares of what was trained that are looked at: of one signal, and where there are several.
+SHARES, FEW_SHARES = (0.5, 0.75, 1.0), (0.5, 1.0)
 #: What weights of words are called among the signals.
 WEIGHED = "words"
 
@@ -111,10 +111,11 @@ def mixtures(names: Sequence[str]) -> Iterator[tuple[tuple[str, ...], float]]:
     """(signals, share) of every model that is looked at.
 
     >>> [(len(signals), share) for signals, share in mixtures(["a", "b"])]
-    [(1, 0.5), (1, 0.75), (1, 1.0), (1, 0.5), (1, 0.75), (1, 1.0), (2, 0.5), (2, 0.75), (2, 1.0)]
+    [(1, 0.5), (1, 1.0), (1, 0.5), (1, 1.0), (2, 0.5), (2, 1.0)]
     """
-    for group in [(name,) for name in names] + ([tuple(names)] if len(names) > 1 else []):
-        yield from ((group, share) for share in SHARES)
+    groups = [(name,) for name in names] + ([tuple(names)] if len(names) > 1 else [])
+    for group in groups:
+        yield from ((group, share) for share in (SHARES if len(groups) == 1 else FEW_SHARES))
 
 
 def decide(before: Measured, options: Sequence[Option], apart: Sequence[int] = ()) -> Choice:

@@ -1,7 +1,7 @@
 """Proof without labels: questions that the held-out text answers by itself, asked before and after, row by row.
 
     titles        a title finds its text                                       pairs
-    sentences     one sentence of a document finds the rest of it              documents of three sentences or more
+    sentences     one sentence of a text finds the rest of it                  texts of three sentences or more
     neighbours    a half of a text has the neighbours of the whole             short texts in topics
     shape         how near halves lie, and how evenly all texts are spread     sentences about everything
 
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from contrapose.adapt.general import GENERAL_SENTENCES
-from contrapose.adapt.texts import DOCUMENTS, PAIRS, Texts
+from contrapose.adapt.texts import SHORT, Texts
 from contrapose.evaluate.encoding import Encodings, encode_once
 from contrapose.evaluate.per_example import MEAN_RESAMPLES
 from contrapose.evaluate.probes import FEWEST_PAIRS, probes_of, split_in_halves
@@ -44,6 +44,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     SHAPE: ("closeness of halves and evenness of all texts", "meanings are told apart"),
 }
+#: Sentences that are asked beside titles: pairs are learned as titles and texts, so another question must judge them.
+SENTENCES_ASKED = 300
 #: Words of a text that has halves to ask with.
 SHORTEST_HALVED = 6
 #: Neighbours of a text, here and among general sentences.
@@ -94,22 +96,34 @@ class Measured:
 
 def questions_of(held_out: Texts, *, in_topics: bool) -> list[Question]:
     """The questions that held-out rows of one kind answer, the most telling first."""
-    probes = {probe.kind: probe for probe in probes_of(held_out.columns)}
-    asked = {PAIRS: TITLES, DOCUMENTS: SENTENCES}.get(held_out.kind)
-    if asked in probes:
-        probe = probes[asked]
-        question = Question(name=asked, of=held_out.kind, first=probe.first, second=probe.second)
+    if held_out.kind == SHORT:
+        questions = [_about_halves(held_out, in_topics=in_topics)]
     else:
-        whole = [text for text in held_out.bodies if split_in_halves(text, min_words=SHORTEST_HALVED)]
-        halves = [split_in_halves(text, min_words=SHORTEST_HALVED) or ("", "") for text in whole]
-        question = Question(
-            name=NEIGHBOURS if in_topics else SHAPE,
-            of=held_out.kind,
-            first=tuple(first for first, _ in halves),
-            second=tuple(second for _, second in halves),
-            whole=tuple(whole),
-        )
-    return [question] if len(question) >= FEWEST_PAIRS else []
+        probes = {probe.kind: probe for probe in probes_of(held_out.columns)}
+        most = {TITLES: len(held_out), SENTENCES: SENTENCES_ASKED if TITLES in probes else len(held_out)}
+        questions = [
+            Question(
+                name=name,
+                of=held_out.kind,
+                first=probe.first[: most[name]],
+                second=probe.second[: most[name]],
+            )
+            for name, probe in probes.items()
+            if name in most
+        ] or [_about_halves(held_out, in_topics=in_topics)]
+    return [question for question in questions if len(question) >= FEWEST_PAIRS]
+
+
+def _about_halves(held_out: Texts, *, in_topics: bool) -> Question:
+    whole = [text for text in held_out.bodies if split_in_halves(text, min_words=SHORTEST_HALVED)]
+    halves = [split_in_halves(text, min_words=SHORTEST_HALVED) or ("", "") for text in whole]
+    return Question(
+        name=NEIGHBOURS if in_topics else SHAPE,
+        of=held_out.kind,
+        first=tuple(first for first, _ in halves),
+        second=tuple(second for _, second in halves),
+        whole=tuple(whole),
+    )
 
 
 class Proof:

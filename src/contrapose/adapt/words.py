@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
 
 #: Powers of the inverse frequency that are looked at.
-POWERS = (0.25, 0.5, 1.0)
+POWERS = (0.5, 1.0)
 
 
 def searched(training: Sequence[Texts]) -> list[str]:
