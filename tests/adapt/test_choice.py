@@ -24,10 +24,12 @@ def measured(**shifts: float) -> Measured:
 START = Measured({"titles": BASE, "neighbours": BASE}, {}, NEIGHBOURS)
 
 
-def option(kept: float = 0.95, share: float = 1.0, **shifts: float) -> Option:
+def option(
+    kept: float = 0.95, share: float = 1.0, signals: tuple[str, ...] = ("pairs",), **shifts: float
+) -> Option:
     now = measured(**shifts)
     gain = float(np.mean([(now.scores[key] - BASE).mean() / BASE.std() for key in START.scores]))
-    return Option(signals=("pairs",), share=share, gain=gain, kept=kept, measured=now)
+    return Option(signals=signals, share=share, gain=gain, kept=kept, measured=now)
 
 
 def test_the_largest_proven_gain_is_taken() -> None:
@@ -35,6 +37,22 @@ def test_the_largest_proven_gain_is_taken() -> None:
     choice = decide(START, options)
     assert choice.taken is options[1]
     assert choice.why.startswith("clearly better on titles")
+
+
+def test_an_average_is_taken_in_place_of_one_signal_that_is_not_clearly_better() -> None:
+    both = ("ranking", "pairs")
+    one, average = option(titles=0.102, neighbours=0.1), option(titles=0.1, neighbours=0.1, signals=both)
+    assert decide(START, [one, average]).taken is average
+    behind = option(titles=0.05, neighbours=0.05, signals=both)
+    assert decide(START, [one, behind]).taken is one
+
+
+def test_an_average_that_is_not_proven_does_not_stand_in_the_way_of_a_signal_that_is() -> None:
+    one, average = (
+        option(titles=0.1, neighbours=0.0),
+        option(titles=0.1, neighbours=-0.05, signals=("a", "b")),
+    )
+    assert decide(START, [one, average]).taken is one
 
 
 def test_a_gain_that_could_be_chance_is_not() -> None:

@@ -9,6 +9,7 @@ al. 2022, "Model soups", https://arxiv.org/abs/2203.05482).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -123,8 +124,10 @@ def decide(before: Measured, options: Sequence[Option], apart: Sequence[int] = (
 
     apart: options that count in the intervals, since they were looked at, and cannot be taken.
 
-    The best has the largest gain. Shape alone asks how good a compromise of two is, and its largest gain lies at a
-    small share of the way; there the best is the largest share that is clearly better.
+    The best has the largest gain of those that are proven. Of those that are not clearly behind it, it is the one of
+    the most signals: an average evens out the luck of each training, which held-out text is too little to do. Shape
+    alone asks how good a compromise of two is, and its largest gain lies at a small share of the way; there the best is
+    the largest share that is proven.
     """
     if not options:
         return Choice(
@@ -135,10 +138,13 @@ def decide(before: Measured, options: Sequence[Option], apart: Sequence[int] = (
     staying = [at for at, option in enumerate(options) if option.kept >= LEAST_OVERLAP]
     staying = [at for at in staying if at not in apart]
     considered = staying or [at for at in range(len(options)) if at not in apart]
-    best = max(considered, key=lambda at: options[at].gain)
-    if all(key.startswith(SHAPE) for key in before.scores):
-        proven = [at for at in considered if _clear(tests_of[at])[0]]
-        best = max(proven, key=lambda at: (options[at].share, options[at].gain), default=best)
+    proven = [at for at in considered if _proven(tests_of[at])]
+    pool = proven or considered
+    largest = max(pool, key=lambda at: options[at].gain)
+    equal = [at for at in pool if not _clearly_behind(before, options[at], options[largest])]
+    best = max(equal, key=lambda at: (len(options[at].names), options[at].gain))
+    if proven and all(key.startswith(SHAPE) for key in before.scores):
+        best = max(proven, key=lambda at: (options[at].share, options[at].gain))
     tests, option = tests_of[best], options[best]
     better, worse = _clear(tests)
     why = f"clearly better on {_listed(better)}"
@@ -159,6 +165,22 @@ def _clear(tests: Mapping[str, Change]) -> tuple[list[str], list[str]]:
     """(questions that are clearly better answered, clearly worse)."""
     better = [key for key, test in tests.items() if test.low > 0]
     return better, [key for key, test in tests.items() if test.high < 0]
+
+
+def _proven(tests: Mapping[str, Change]) -> bool:
+    better, worse = _clear(tests)
+    return bool(better) and not worse
+
+
+def _clearly_behind(before: Measured, one: Option, best: Option) -> bool:
+    """Whether the gain of one is below that of the best by more than chance: twice the standard error of the mean of
+    their paired differences over questions."""
+    apart = [
+        (best.measured.scores[key] - one.measured.scores[key]) / max(float(scores_N.std()), 1e-9)
+        for key, scores_N in before.scores.items()
+    ]
+    variance = float(sum(d_N.var(ddof=1) / len(d_N) for d_N in apart)) / len(apart) ** 2
+    return best.gain - one.gain > 2 * math.sqrt(variance)
 
 
 def _gain(before: Measured, now: Measured) -> float:
