@@ -54,3 +54,12 @@ def test_many_rows_are_passed_over_as_often_as_the_signal_asks() -> None:
     (pairs,) = (signal for _, signal in WANTED if signal.name == "pairs")
     assert pairs.steps_for(300) == pairs.steps
     assert pairs.steps_for(10_000) == pairs.passes * 10_000 / pairs.batch_size
+
+
+def test_what_has_all_its_steps_is_trained_again_while_time_is_left() -> None:
+    assert [each.trainings for each in planned(10_000)] == [signal.trainings for _, signal in WANTED]
+    assert all(
+        each.trainings == 1 for each in planned(100) if each.steps < each.signal.steps_for(ROWS[each.kind])
+    )
+    some = planned(400)
+    assert sum(each.seconds for each in some if each.steps) <= PLANNED * 400

@@ -4,7 +4,7 @@ trained."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contrapose.adapt.signals import Signal
 from contrapose.adapt.texts import DOCUMENTS, SHORT, Texts
@@ -22,12 +22,14 @@ PLANNED = 0.9
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """A signal of a kind of text, for so many steps; seconds are expected. steps is 0 where it does not fit."""
+    """A signal of a kind of text, for so many steps; seconds are expected. steps is 0 where it does not fit; trainings:
+    of different seeds."""
 
     kind: str
     signal: Signal
     steps: int
     seconds: float
+    trainings: int = 1
 
     @property
     def name(self) -> str:
@@ -63,7 +65,23 @@ def plan(
             continue
         planned.append(Planned(kind=kind, signal=signal, steps=steps, seconds=fixed + steps * step))
         left -= fixed + steps * step
-    return planned
+    return _trained_again(planned, rows, left, LOOKS * look)
+
+
+def _trained_again(
+    planned: Sequence[Planned], rows: Mapping[str, int], left: float, looks: float
+) -> list[Planned]:
+    """Further trainings of what has all its steps, the first signals first, while time is left."""
+    again = []
+    for each in planned:
+        whole = each.steps == each.signal.steps_for(rows[each.kind])
+        once = (
+            each.seconds - looks
+        )  # what is prepared is prepared once: a little more is planned than it takes
+        more = min(each.signal.trainings - 1, int(left / once)) if whole and once > 0 else 0
+        left -= more * once
+        again.append(replace(each, trainings=1 + max(0, more), seconds=each.seconds + max(0, more) * once))
+    return again
 
 
 def words_to_prepare(texts: Texts) -> float:

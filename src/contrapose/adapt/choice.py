@@ -194,14 +194,18 @@ def _gain(before: Measured, now: Measured) -> float:
 def _mixed(
     start: Mapping[str, Tensor], trained: Sequence[Mapping[str, Tensor]], share: float
 ) -> dict[str, Tensor]:
-    """The mean of several trainings, blended with the start; whole numbers are those of the first training."""
+    """The mean of several trainings, blended with the start."""
+    return blended(start, mean_of(trained), share)
+
+
+def mean_of(trained: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of several trainings; whole numbers are those of the first."""
     first, *others = trained
-    mean = {
+    return {
         name: w if not (others and w.is_floating_point()) else
         (sum((other[name].double() for other in others), start=w.double()) / len(trained)).to(w.dtype)
         for name, w in first.items()
     }  # fmt: skip
-    return blended(start, mean, share)
 
 
 def _listed(keys: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ import torch
 
 from contrapose.adapt import folder as folders
 from contrapose.adapt.budget import LOOKS, Planned, plan, words_per_text, words_to_prepare
-from contrapose.adapt.choice import WEIGHED, Choice, choose, decide, mixtures
+from contrapose.adapt.choice import WEIGHED, Choice, choose, decide, mean_of, mixtures
 from contrapose.adapt.outcome import card_of, outcome_of
 from contrapose.adapt.parting import read_parted
 from contrapose.adapt.proof import LEAST_FOUND, SHAPE, Measured, Proof, questions_of
@@ -28,6 +28,7 @@ from contrapose.errors import UsageError
 from contrapose.foreign import read_json_object
 from contrapose.listening import Listener
 from contrapose.maths.geometry import neighbour_overlap
+from contrapose.seeds import derive
 from contrapose.selection.label_free import DIFFUSE
 from contrapose.storage.durable import write_json
 from contrapose.train.environment import pick_device, pick_precision
@@ -153,11 +154,21 @@ class Stages:
                 seconds=seconds,
                 look=self.seconds_per_look,
             )
-            write_json(path, {"steps": {each.name: each.steps for each in planned}})
+            write_json(
+                path,
+                {
+                    "steps": {each.name: each.steps for each in planned},
+                    "trainings": {each.name: each.trainings for each in planned},
+                },
+            )
             self._tell_the_plan(planned)
-        steps = read_json_object(path)["steps"]
+        written = read_json_object(path)
         self.planned = [
-            replace(each, steps=int(steps.get(each.name, 0)))
+            replace(
+                each,
+                steps=int(written["steps"].get(each.name, 0)),
+                trainings=int(written["trainings"].get(each.name, 1)),
+            )
             for each in (Planned(kind=kind, signal=signal, steps=0, seconds=0.0) for kind, signal in wanted)
         ]
         self._tell_of_queries()
@@ -172,7 +183,7 @@ class Stages:
     def _tell_the_plan(self, planned: Sequence[Planned]) -> None:
         tried = [each for each in planned if each.steps]
         if tried:
-            signals = ", ".join(f"{each.signal.name} ({each.steps} steps)" for each in tried)
+            signals = ", ".join(f"{each.signal.name} ({_steps(each)})" for each in tried)
             minutes = (sum(each.seconds for each in tried) + LOOKS * self.seconds_per_look) / 60
             self.tell(f"the text can teach {signals}: about {max(1, round(minutes))} min from here")
 
@@ -209,12 +220,17 @@ class Stages:
                     self.tell(f"the signal '{each.signal.name}' is left out: {error}")
 
     def _trained(self, each: Planned) -> dict[str, Any]:
-        """The weights that a signal made of the start."""
-        out = self.folder / "signals" / each.name
-        if not (out / folders.MODEL).is_dir():
-            rows = rows_for(each, self.folder, self.training, self.queries, self._encode, self.listener)
-            train_signal(each, rows, out, self.learner, self.settings, self.listener)
-        return dict(Encoder.load(out / folders.MODEL, head="none").to(self.encoder.device).state_dict())
+        """The weights that a signal made of the start, the mean over its trainings."""
+        weights = []
+        for number in range(each.trainings):
+            out = self.folder / "signals" / (each.name if number == 0 else f"{each.name}-{number + 1}")
+            if not (out / folders.MODEL).is_dir():
+                rows = rows_for(each, self.folder, self.training, self.queries, self._encode, self.listener)
+                seed = self.settings.seed if number == 0 else derive(self.settings.seed, "again", number)
+                train_signal(each, rows, out, self.learner, seed, self.settings, self.listener)
+            model = Encoder.load(out / folders.MODEL, head="none").to(self.encoder.device)
+            weights.append(dict(model.state_dict()))
+        return mean_of(weights)
 
     def _encode(self, texts: Sequence[str]) -> torch.Tensor:
         return torch.from_numpy(
@@ -244,3 +260,8 @@ def _seen(training: Texts, held_out: Texts, *, in_topics: bool) -> str:
     if training.kind == SHORT:
         matter = ", which come in topics" if in_topics else ", which are about everything"
     return f"saw {training.what}{matter}: {len(training):,} to learn from, {len(held_out):,} that prove"
+
+
+def _steps(planned: Planned) -> str:
+    times = f", {planned.trainings} times" if planned.trainings > 1 else ""
+    return f"{planned.steps} steps{times}"

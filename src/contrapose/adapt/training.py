@@ -42,7 +42,13 @@ def rows_for(
 
 
 def train_signal(
-    planned: Planned, rows: Path, out: Path, model: str, settings: AdaptSettings, listener: Listener
+    planned: Planned,
+    rows: Path,
+    out: Path,
+    model: str,
+    seed: int,
+    settings: AdaptSettings,
+    listener: Listener,
 ) -> None:
     """Train the signal from ``model`` into ``out``, or go on where that was stopped; the last step is what counts."""
     two_columns = planned.kind == PAIRS or planned.signal.needs_teacher
@@ -54,7 +60,7 @@ def train_signal(
         columns=("anchor", "positive") if two_columns else ("text",),
         criterion="none",
         held_out_rows=0,
-        seed=settings.seed,
+        seed=seed,
         device=settings.device,
         save_every=SAVE_EVERY,
         resume=(out / "run.json").is_file(),
