@@ -50,12 +50,14 @@ class Option:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The option that is taken, or None; why, in a sentence; the tests of the best option, by question."""
+    """The option that is taken, or None; why, in a sentence; of the best option and of every one the tests, by
+    question."""
 
     taken: Option | None
     why: str
     options: tuple[Option, ...]
     tests: Mapping[str, Change]
+    tests_of: tuple[Mapping[str, Change], ...] = ()
 
 
 def choose(
@@ -158,7 +160,7 @@ def decide(before: Measured, options: Sequence[Option], apart: Sequence[int] = (
     elif not better:
         why = "no change that was learned is larger than chance on held-out text"
     taken = option if staying and better and not worse else None
-    return Choice(taken=taken, why=why, options=tuple(options), tests=tests)
+    return Choice(taken=taken, why=why, options=tuple(options), tests=tests, tests_of=tuple(tests_of))
 
 
 def _clear(tests: Mapping[str, Change]) -> tuple[list[str], list[str]]:

@@ -34,7 +34,10 @@ def outcome_of(stages: Stages) -> dict[str, Any]:
         "in_topics": stages.in_topics,
         "questions": questions,
         "taken": None if taken is None else _option(taken),
-        "options": [_option(option) for option in choice.options],
+        "options": [
+            {**_option(option), "changes": _changes(tests)}
+            for option, tests in zip(choice.options, choice.tests_of, strict=True)
+        ],
         "steps": {each.name: each.steps for each in stages.planned},
         "left_out": stages.reasons,
         "notices": stages.notices,
@@ -110,4 +113,15 @@ def _option(option: Option) -> dict[str, Any]:
         **({"power": option.power} if option.power else {}),
         "gain": round(option.gain, 5),
         "kept": round(option.kept, 4),
+    }
+
+
+def _changes(tests: Mapping[str, Change]) -> dict[str, dict[str, float | None]]:
+    return {
+        key: {
+            "difference": _rounded(test.difference),
+            "low": _rounded(test.low),
+            "high": _rounded(test.high),
+        }
+        for key, test in tests.items()
     }

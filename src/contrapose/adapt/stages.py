@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from contrapose.adapt import folder as folders
-from contrapose.adapt.budget import LOOKS, Planned, plan, words_per_text, words_to_prepare
+from contrapose.adapt import wording
+from contrapose.adapt.budget import Planned, plan, words_per_text, words_to_prepare
 from contrapose.adapt.choice import WEIGHED, Choice, choose, decide, mean_of, mixtures
 from contrapose.adapt.outcome import card_of, outcome_of
 from contrapose.adapt.parting import read_parted
@@ -91,7 +92,7 @@ class Stages:
             self.before: Measured = self.proof.measure(self.encoder)
         self.seconds_per_look = time.perf_counter() - began
         for training, held_out in zip(self.training, self.held_out, strict=True):
-            self.tell(_seen(training, held_out, in_topics=self.in_topics[training.kind]))
+            self.tell(wording.seen(training, held_out, in_topics=self.in_topics[training.kind]))
         words = sum(len(text.split()) for text in self.proof.texts)
         self.seconds_per_word = self.seconds_per_look / max(1, words)
         self._drop_what_proves_nothing()
@@ -100,11 +101,7 @@ class Stages:
         """The question of shape is none where the halves of a text are about different things."""
         found = self.before.halves_found
         if found is not None and found < LEAST_FOUND:
-            self.tell(
-                "nothing could be proven on the short texts: their halves are about different things (one finds the "
-                f"other with a mean reciprocal rank of {found:.2f}, and {LEAST_FOUND} is needed), so nothing is "
-                "learned from them"
-            )
+            self.tell(wording.proves_nothing(found))
             scores = {q.key: self.before.scores[q.key] for q in self.proof.questions if q.name != SHAPE}
             self.before = replace(self.before, scores=scores)
             self.proof = self.proof.without(SHAPE)
@@ -161,37 +158,24 @@ class Stages:
                     "trainings": {each.name: each.trainings for each in planned},
                 },
             )
-            self._tell_the_plan(planned)
+            if any(each.steps for each in planned):
+                self.tell(wording.plan_in_words(planned, self.seconds_per_look))
         written = read_json_object(path)
         self.planned = [
             replace(
                 each,
                 steps=int(written["steps"].get(each.name, 0)),
-                trainings=int(written["trainings"].get(each.name, 1)),
+                trainings=int(written.get("trainings", {}).get(each.name, 1)),
             )
             for each in (Planned(kind=kind, signal=signal, steps=0, seconds=0.0) for kind, signal in wanted)
         ]
-        self._tell_of_queries()
+        if self.queries and not any(each.signal.needs_teacher and each.steps for each in self.planned):
+            self.tell(wording.QUERIES_UNUSED)
         for each in self.planned:
             if not each.steps:
                 self.reasons[each.name] = f"does not fit into {self.settings.minutes:g} minutes"
         if left := [each.signal.name for each in self.planned if not each.steps]:
-            self.tell(
-                f"not tried, for want of time: {', '.join(left)}. Give more --minutes to try all that the text teaches"
-            )
-
-    def _tell_the_plan(self, planned: Sequence[Planned]) -> None:
-        tried = [each for each in planned if each.steps]
-        if tried:
-            signals = ", ".join(f"{each.signal.name} ({_steps(each)})" for each in tried)
-            minutes = (sum(each.seconds for each in tried) + LOOKS * self.seconds_per_look) / 60
-            self.tell(f"the text can teach {signals}: about {max(1, round(minutes))} min from here")
-
-    def _tell_of_queries(self) -> None:
-        if self.queries and not any(each.signal.needs_teacher and each.steps for each in self.planned):
-            self.tell(
-                "the queries are not used: nothing is ranked, for want of documents, of a better search, or of time"
-            )
+            self.tell(wording.not_tried(left))
 
     def _can_be_proven(self, kind: str) -> bool:
         """Whether the held-out text of a kind asks anything."""
@@ -252,16 +236,3 @@ class Stages:
             self.folder / folders.MODEL, card_of(self.encoder, outcome), provenance=outcome
         )
         folders.write_outcome(self.folder, self.settings, {"outcome": outcome})
-
-
-def _seen(training: Texts, held_out: Texts, *, in_topics: bool) -> str:
-    """What the text of a kind is, in a sentence."""
-    matter = ""
-    if training.kind == SHORT:
-        matter = ", which come in topics" if in_topics else ", which are about everything"
-    return f"saw {training.what}{matter}: {len(training):,} to learn from, {len(held_out):,} that prove"
-
-
-def _steps(planned: Planned) -> str:
-    times = f", {planned.trainings} times" if planned.trainings > 1 else ""
-    return f"{planned.steps} steps{times}"

@@ -176,5 +176,6 @@ def _next_steps(done: Adaptation, outcome: Mapping[str, Any], corpus: tuple[str,
     labels = "--pairs YOUR_PAIRS.csv    # or --labels, --retrieval, --tasks"
     return [
         f'{search} "what you look for"{" --hybrid" if hybrid else ""}',
+        command("report", done.folder, "-o", "adapted.html"),
         f"contrapose evaluate {done.model_folder} {labels}",
     ]

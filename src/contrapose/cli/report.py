@@ -22,6 +22,7 @@ EXAMPLES = examples(
     "contrapose report runs/notes -o notes.html",
     "contrapose report runs/simcse runs/focal -o both.html",
     "contrapose report runs/notes sweeps/temperature -o notes.html",
+    "contrapose report runs/adapted -o adapted.html",
     "contrapose report runs/notes --format md",
 )
 FORMATS = {"html": ".html", "md": ".md", "json": ".json"}
@@ -31,7 +32,7 @@ def report(
     runs: Annotated[
         list[str],
         typer.Argument(
-            help="Folders of finished runs, and of sweeps or comparisons.",
+            help="Folders of finished runs, adaptations, sweeps and comparisons.",
             metavar="RUN...",
             show_default=False,
         ),
@@ -139,6 +140,10 @@ def show(gathered: Report) -> None:
     from contrapose.report.wording import difference_in_words, over_seeds, sentence
     from contrapose.selection.reported import SIGNS
 
+    for adaptation in gathered.adaptations:
+        style = "bold green" if adaptation.better else "bold"
+        console.say(f"{'▲' if adaptation.better else '●'} {adaptation.name}: {adaptation.word}", style=style)
+        console.say(adaptation.sentence)
     for run in gathered.runs:
         sign = SIGNS.get(run.verdict.word, "●")
         console.say(f"{sign} {run.name}: {run.verdict.word}", style=style_of(run.verdict.word))

@@ -12,6 +12,7 @@ from contrapose.errors import UsageError
 from contrapose.ledger import versions
 from contrapose.listening import Listener
 from contrapose.paths import expanded
+from contrapose.report.adaptations import is_adaptation, open_adaptation
 from contrapose.report.encoded import EncodedRuns
 from contrapose.report.facts import facts_of
 from contrapose.report.own_text import SAMPLE
@@ -31,7 +32,7 @@ def gather(
     sample: int = SAMPLE,
     listener: Listener | None = None,
 ) -> Report:
-    """Everything that a report says of ``folders``: runs, and folders of trials.
+    """Everything that a report says of ``folders``: runs, adaptations, and folders of trials.
 
     ledger: where the numbers of the before/after table come from; None leaves the table empty and says so.
     sample: rows of each run's own text that are encoded; 0 leaves the user's text out.
@@ -42,13 +43,15 @@ def gather(
     listener = listener or Listener()
     paths = [expanded(folder) for folder in dict.fromkeys(map(str, folders))]
     if not paths:
-        raise UsageError("no folder: give the folders of runs, sweeps or comparisons")
+        raise UsageError("no folder: give the folders of runs, adaptations, sweeps or comparisons")
     if sample < 0 or 0 < sample < 3:
         raise UsageError(
             f"a sample of {sample} rows shows nothing: give at least 3, or 0 for none of your text"
         )
     with listener.task("reading folders"):
-        runs = _named_apart([open_run(path) for path in paths if not is_trials(path)])
+        adaptations = tuple(open_adaptation(path) for path in paths if is_adaptation(path))
+        others = [path for path in paths if not is_trials(path) and not is_adaptation(path)]
+        runs = _named_apart([open_run(path) for path in others])
         trials = tuple(open_trials(path) for path in paths if is_trials(path))
     encoded = EncodedRuns(runs, sample, listener)
     with listener.task("comparing evaluations in the ledger"):
@@ -65,6 +68,7 @@ def gather(
             for run, model, scores, own_text in parts
         ),
         trials=trials,
+        adaptations=adaptations,
     )
 
 

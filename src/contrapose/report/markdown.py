@@ -13,6 +13,7 @@ from contrapose.data.text import printable
 from contrapose.markdown_table import markdown_table
 from contrapose.outputs import MARKS
 from contrapose.report import wording
+from contrapose.report.adaptations import AdaptationFolder, Moved
 from contrapose.report.page import templates, title
 from contrapose.report.panels import PANELS
 from contrapose.report.record import OwnText, Report, RunFacts, TrialsFolder
@@ -164,5 +165,52 @@ def trial_tables(folder: TrialsFolder) -> list[Plain]:
     return written
 
 
+def question_table(adaptation: AdaptationFolder) -> Plain:
+    """The questions to held-out text, before and after."""
+    rows = [
+        [
+            each.name,
+            each.measure,
+            *(Plain(_told(side)) for side in (each.before, each.after)),
+            _moved(each.change),
+        ]
+        for each in adaptation.questions
+    ]
+    return _table(["question", "measure", "before", "after", "change"], rows, 3)
+
+
+def tried_table(adaptation: AdaptationFolder) -> Plain:
+    """Every model that was tried, and what it changed."""
+    names = [each.name for each in adaptation.questions]
+    rows = [
+        [
+            f"{each.name}, taken" if each.taken else each.name,
+            *(_moved(each.changes.get(name)) for name in names),
+            Plain(f"{each.kept:.0%}"),
+        ]
+        for each in adaptation.tried
+    ]
+    return _table(["what was tried", *names, "general neighbours kept"], rows, len(names) + 1)
+
+
+def _told(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _moved(change: Moved | None) -> Plain:
+    return Plain(
+        "" if change is None else f"{change.difference:+.3f} [{change.low:+.3f}, {change.high:+.3f}]"
+    )
+
+
 #: What the template calls, by its name.
-TABLES = (cosine_table, curve_table, path_table, score_table, suspect_table, trial_tables)
+TABLES = (
+    question_table,
+    tried_table,
+    cosine_table,
+    curve_table,
+    path_table,
+    score_table,
+    suspect_table,
+    trial_tables,
+)

@@ -17,12 +17,21 @@ from markupsafe import Markup
 
 from contrapose.installing import install_command
 from contrapose.outputs import MARKS
-from contrapose.report import charts, how_to_read, tables, text_charts, trial_charts, wording
+from contrapose.report import (
+    adaptation_charts,
+    charts,
+    how_to_read,
+    tables,
+    text_charts,
+    trial_charts,
+    wording,
+)
 from contrapose.report.record import Report
 from contrapose.selection.reported import SIGNS, TONES
 
 #: (id, heading, template, whose macro of that id writes it); a section with nothing to show is left out, its link too.
 SECTIONS = (
+    ("adaptations", "Adapted to your text", "adaptations"),
     ("summary", "In short", "runs"),
     ("scores", "Before and after", "runs"),
     ("training", "Training", "runs"),
@@ -78,7 +87,7 @@ def templates(**options: Any) -> Environment:
         lstrip_blocks=True,
         **options,
     )
-    modules = (charts, how_to_read, tables, text_charts, trial_charts, wording)
+    modules = (adaptation_charts, charts, how_to_read, tables, text_charts, trial_charts, wording)
     environment.globals |= {module.__name__.rpartition(".")[2]: module for module in modules}
     environment.globals |= {"SIGNS": SIGNS, "TONES": TONES, "install_command": install_command}
     return environment
@@ -86,12 +95,14 @@ def templates(**options: Any) -> Environment:
 
 def title(report: Report) -> str:
     """What the report is about, in a few words."""
-    if len(report.runs) == 1:
+    if len(report.runs) == 1 and not report.adaptations:
         run = report.runs[0]
         if run.pretrained_kept:
             return f"{run.name}: {run.start_model}, unchanged"
         return f"{run.name}: {run.method} from {run.start_model}"
-    names = [run.name for run in report.runs] or [trials.name for trials in report.trials]
+    names = [run.name for run in report.runs] + [each.name for each in report.adaptations] or [
+        trials.name for trials in report.trials
+    ]
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from contrapose.evaluate.results import json_ready
+from contrapose.report.adaptations import AdaptationFolder
 from contrapose.selection.reported import PairedDifference, ReportedVerdict
 
 
@@ -228,6 +229,7 @@ class Report:
     comparisons: int
     runs: tuple[RunFacts, ...]
     trials: tuple[TrialsFolder, ...]
+    adaptations: tuple[AdaptationFolder, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for ``json.dumps(..., allow_nan=False)``."""

@@ -1,0 +1,52 @@
+"""What a person is told on the way, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from contrapose.adapt.budget import LOOKS, Planned
+from contrapose.adapt.proof import LEAST_FOUND
+from contrapose.adapt.texts import SHORT, Texts
+
+QUERIES_UNUSED = (
+    "the queries are not used: nothing is ranked, for want of documents, of a better search, or of time"
+)
+
+
+def seen(training: Texts, held_out: Texts, *, in_topics: bool) -> str:
+    """What the text of a kind is."""
+    matter = ""
+    if training.kind == SHORT:
+        matter = ", which come in topics" if in_topics else ", which are about everything"
+    return f"saw {training.what}{matter}: {len(training):,} to learn from, {len(held_out):,} that prove"
+
+
+def proves_nothing(found: float) -> str:
+    """Why short texts whose halves find each other so seldom (mean reciprocal rank) are not learned from."""
+    return (
+        "nothing could be proven on the short texts: their halves are about different things (one finds the other with "
+        f"a mean reciprocal rank of {found:.2f}, and {LEAST_FOUND} is needed), so nothing is learned from them"
+    )
+
+
+def plan_in_words(planned: Sequence[Planned], seconds_per_look: float) -> str:
+    """What is trained, and about how long it takes with all looks."""
+    tried = [each for each in planned if each.steps]
+    signals = ", ".join(f"{each.signal.name} ({_steps(each)})" for each in tried)
+    minutes = (sum(each.seconds for each in tried) + LOOKS * seconds_per_look) / 60
+    return f"the text can teach {signals}: about {max(1, round(minutes))} min from here"
+
+
+def not_tried(names: Sequence[str]) -> str:
+    """What did not fit."""
+    return f"not tried, for want of time: {', '.join(names)}. Give more --minutes to try all that the text teaches"
+
+
+def _steps(planned: Planned) -> str:
+    """
+    >>> from contrapose.adapt.signals import SIGNALS
+    >>> _steps(Planned(kind="pairs", signal=SIGNALS[0], steps=60, seconds=1.0, trainings=2))
+    '60 steps, twice'
+    """
+    times = {1: "", 2: ", twice"}.get(planned.trainings, f", {planned.trainings} times")
+    return f"{planned.steps} steps{times}"
