@@ -7,10 +7,11 @@ signal that was trained would have gained a point.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from contrapose.experiment.trials import Trial, TrialResult
 from studies.adaptation_domains import ADAPTED, Adapting, read_adapting
 from studies.runs import Planned, Setup
 from studies.study import AllRows, Findings, Marks, Panel, Study, TrialRow
+
+if TYPE_CHECKING:
+    from contrapose.encoder.encoder import Encoder
 
 #: Rows of text that are given: more than is read of any kind, and few.
 SIZES = {"all": 20_000, "1,000 rows": 1_000}
@@ -62,7 +66,6 @@ class Adaptations:
     def measure(self, trial: Trial, folder: Path, listener: Any = None) -> TrialResult:
         """Adapt, and look at the labels."""
         from contrapose.adapt.api import adapt
-        from contrapose.encoder.encoder import Encoder
 
         domain, before = self.domain(trial.factors["domain"]), self.before(trial.factors["domain"])
         out = folder / "adapted"
@@ -76,10 +79,9 @@ class Adaptations:
         )
         outcome = done.outcome
         after = domain.measured(done.encoder, self.precision)
-        signals = {path.name: path / "model" for path in sorted((out / "signals").glob("*"))}
-        whole = {
-            name: domain.change(before, domain.measured(Encoder.load(model), self.precision))
-            for name, model in signals.items()
+        worth = {
+            name: round(domain.change(before, domain.measured(encoder, self.precision))["difference"], 4)
+            for name, encoder in _alone_and_together(out, self.model)
         }
         return TrialResult(
             facts={
@@ -88,13 +90,35 @@ class Adaptations:
                 "value": domain.value(after),
                 **domain.change(before, after),
                 **_hybrid(domain, before, after),
-                "signals": {name: round(change["difference"], 4) for name, change in whole.items()},
+                "signals": worth,
                 "taken": outcome["taken"],
                 "left_out": outcome["left_out"],
                 "questions": outcome["questions"],
                 "seconds": outcome["seconds"],
             }
         )
+
+
+def _alone_and_together(out: Path, model: str) -> Iterator[tuple[str, Encoder]]:
+    """What a user would have of each signal whole, and of the average of all: name -> encoder."""
+    from contrapose.adapt.choice import TOGETHER, WEIGHED, mean_of
+    from contrapose.encoder.encoder import Encoder
+
+    weighed = out / "start"
+    encoder = Encoder.load(weighed if weighed.is_dir() else model)
+    if weighed.is_dir():
+        yield WEIGHED, encoder
+    trainings: dict[str, list[Any]] = {}
+    for path in sorted((out / "signals").glob("*/model")):
+        name = re.sub(r"-[2-9]$", "", path.parent.name)
+        trainings.setdefault(name, []).append(Encoder.load(path).state_dict())
+    means = {name: mean_of(weights) for name, weights in trainings.items()}
+    for name, weights in [
+        *means.items(),
+        *([(TOGETHER, mean_of([*means.values()]))] if len(means) > 1 else []),
+    ]:
+        encoder.load_state_dict(weights)
+        yield name, encoder
 
 
 def _hybrid(domain: Adapting, before: Any, after: Any) -> dict[str, float | None]:

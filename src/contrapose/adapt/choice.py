@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 #: Shares of what was trained that are looked at: of one signal, and where there are several.
 SHARES, FEW_SHARES = (0.5, 0.75, 1.0), (0.5, 1.0)
-#: What weights of words are called among the signals.
-WEIGHED = "words"
+#: What weights of words are called among the signals, and the average of all.
+WEIGHED, TOGETHER = "words", "together"
 
 
 @dataclass(frozen=True, kw_only=True)
