@@ -25,6 +25,7 @@ from studies import (
     scale,
     selection,
     sensitivity,
+    signals,
 )
 from studies.drawing import svg
 from studies.reading import noise_alone, noise_paired, rows_in, trained
@@ -49,6 +50,7 @@ _MODULES = (
     crosslingual,
     selection,
     adaptation,
+    signals,
 )
 STUDIES: Mapping[str, Study] = {module.STUDY.name: module.STUDY for module in _MODULES}
 PAGE, FIGURES = "studies.md", "figures"
@@ -146,7 +148,7 @@ def _rows_for(study: Study, studies: AllRows) -> Sequence[TrialRow]:
     """The rows that a study answers from; of all studies where it reads those of others."""
     if not study.reads_others:
         return study.usable(studies.get(study.name, ()))
-    return list({str(row["key"]): row for rows in studies.values() for row in rows}.values())
+    return study.usable([*{str(row["key"]): row for rows in studies.values() for row in rows}.values()])
 
 
 def _what_was_run(rows: Sequence[TrialRow]) -> str:

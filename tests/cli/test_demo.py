@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from contrapose.cli import demo as demos
-from contrapose.cli.demo import DEFAULTS, run_demo, time_left
+from contrapose.cli.demo import run_demo
 from contrapose.cli.demo_questions import TASKS
+from contrapose.cli.demo_training import DEFAULTS, time_left
 from contrapose.cli.demo_view import DemoView, say_what_next, show
 from contrapose.errors import Interrupted, RunLocked, UsageError
 from contrapose.listening import Listener
@@ -50,6 +53,26 @@ class Remembering(DemoView):
         self.notices.append(text)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def short_signals() -> Iterator[None]:
+    """An adaptation of a few steps."""
+    from contrapose.adapt import signals
+
+    with pytest.MonkeyPatch.context() as patched:
+        short = [
+            replace(
+                each,
+                steps=2,
+                passes=0,
+                trainings=1,
+                options={**each.options, "batch_size": 8, "max_length": 16},
+            )
+            for each in signals.SIGNALS
+        ]
+        patched.setattr(signals, "SIGNALS", tuple(short))
+        yield
+
+
 def run(model: object, out: Path, view: Listener | None = None, **changes: Any) -> dict[str, Any]:
     """The demo, small."""
     small = {"steps": 3, "batch_size": 8, "max_length": 16, "sources": ("argparse", "logging", "email")}
@@ -62,14 +85,15 @@ def finished(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict
     return run(tiny, tmp_path_factory.mktemp("demo") / "out", view), view
 
 
-def test_three_stages_are_asked_the_same_and_two_models_are_left(
+def test_all_stages_are_asked_the_same_and_three_models_are_left(
     finished: tuple[dict[str, Any], Remembering],
 ) -> None:
     result, _ = finished
-    assert [stage["stage"] for stage in result["stages"]] == ["before", "sentences", "pairs"]
-    assert len({stage["fingerprint"] for stage in result["stages"]}) == 3, (
+    assert [stage["stage"] for stage in result["stages"]] == ["before", "sentences", "pairs", "adapted"]
+    assert len({stage["fingerprint"] for stage in result["stages"][:3]}) == 3, (
         "training must have changed the weights"
     )
+    assert (Path(result["settings"]["out"]) / "adapted" / "adaptation.json").is_file()
     for stage in result["stages"][1:]:
         assert (Path(stage["model"]) / "model.safetensors").is_file()
     counts = {tuple(stage[task]["questions"] for task in TASKS) for stage in result["stages"]}
@@ -81,17 +105,19 @@ def test_progress_counts_every_text_and_every_step_and_ends_with_nothing_open(
 ) -> None:
     _, view = finished
     assert view.depth == 0
-    stages = [stage for stage in view.stages if stage.startswith(("asking", "training"))]
+    stages = [stage for stage in view.stages if stage.startswith(("asking", "training", "adapting"))]
     assert stages == [
         "asking the encoder as it is",
         "training with hncse-hnm on sentences",
         "asking the encoder trained on sentences alone",
         "training with hncse-hnm on pairs",
         "asking the encoder trained on natural pairs",
+        "adapting to the pairs",
+        "asking the encoder adapted by contrapose adapt",
     ]
-    for unit, times in (("text", 3), ("step", 2)):
+    for unit, times in (("text", 4), ("step", 2)):
         counted = [(total, done) for each, total, done in view.counts if each == unit]
-        assert len(counted) == times
+        assert len(counted) >= times
         assert all(total == done for total, done in counted)
 
 
@@ -103,17 +129,18 @@ def test_the_time_of_the_rest_is_told_once_after_the_first_questions(tiny: Path,
     ]
 
 
-def test_the_time_of_the_rest_is_that_of_two_evaluations_and_the_trainings_to_come() -> None:
+def test_the_time_of_the_rest_is_that_of_three_evaluations_and_the_trainings_to_come() -> None:
     """600 texts in a minute: a step of 100 rows, which costs six texts per row, takes a minute as well."""
     settings = {**DEFAULTS, "steps": 3, "batch_size": 100}
-    assert "about 8 minutes on" in time_left(settings, 60.0, 600, trainings=2)
-    assert "about 5 minutes on" in time_left(settings, 60.0, 600, trainings=1)
-    assert "about 2 minutes on" in time_left(settings, 60.0, 600, trainings=0)
+    assert "about 9 minutes on" in time_left(settings, 60.0, 600, ["sentences", "pairs"])
+    assert "about 6 minutes on" in time_left(settings, 60.0, 600, ["pairs"])
+    assert "about 3 minutes on" in time_left(settings, 60.0, 600, [])
+    assert "about 8 minutes on" in time_left(settings, 60.0, 600, ["adapted"])
 
 
 def test_a_slow_machine_is_told_what_takes_less_time_and_a_fast_one_is_not() -> None:
-    assert "Fewer --steps" in time_left(DEFAULTS, 200.0, 11_000, trainings=2)
-    assert "Fewer --steps" not in time_left(DEFAULTS, 20.0, 11_000, trainings=2)
+    assert "Fewer --steps" in time_left(DEFAULTS, 200.0, 11_000, ["sentences", "pairs"])
+    assert "Fewer --steps" not in time_left(DEFAULTS, 20.0, 11_000, ["sentences", "pairs"])
 
 
 def test_result_is_plain_json_and_stays_in_the_folder(
@@ -172,7 +199,7 @@ def test_shown_result_ends_with_the_model_and_two_commands_on_a_line_each(
     assert result["model"] in model
     assert shlex.split(search)[:2] == ["contrapose", "search"]
     assert all(Path(word).exists() for word in shlex.split(search)[2:4])
-    assert shlex.split(train)[:2] == ["contrapose", "train"]
+    assert shlex.split(train)[:2] == ["contrapose", "adapt"]
 
 
 def test_interrupted_demo_goes_on_where_it_was(tiny: Path, tmp_path: Path) -> None:
@@ -187,7 +214,7 @@ def test_interrupted_demo_goes_on_where_it_was(tiny: Path, tmp_path: Path) -> No
     assert any("continuing" in notice for notice in view.notices)
     assert not any("training" in stage for stage in view.stages)
     assert weights.stat().st_mtime_ns == before
-    assert len(result["stages"]) == 3
+    assert len(result["stages"]) == 4
 
 
 def test_demo_that_is_stopped_in_a_training_goes_on_in_it_and_ends_with_the_same_numbers(
@@ -198,10 +225,24 @@ def test_demo_that_is_stopped_in_a_training_goes_on_in_it_and_ends_with_the_same
     assert list((tmp_path / "out" / "trained-on-sentences" / "checkpoints").glob("step-*"))
     view = Remembering()
     result = run(tiny, tmp_path / "out", view)
-    assert [count for count in view.counts if count[0] == "step"] == [("step", 0, 0), ("step", 3, 3)]
+    assert [count for count in view.counts if count[0] == "step"][:2] == [("step", 0, 0), ("step", 3, 3)]
     assert [stage["fingerprint"] for stage in result["stages"]] == [
         stage["fingerprint"] for stage in finished[0]["stages"]
     ]
+
+
+def test_an_adaptation_that_was_stopped_goes_on_and_few_pairs_are_not_adapted_to(
+    tiny: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(Interrupted, match="same command goes on"):
+        run(tiny, tmp_path / "out", Remembering("choosing among"))
+    result = run(tiny, tmp_path / "out")
+    assert result["stages"][-1]["stage"] == "adapted"
+    lines: list[str] = []
+    few = run(tiny, tmp_path / "few", tell=lines.append, sources=("argparse", "logging"))
+    assert [stage["stage"] for stage in few["stages"]] == ["before", "sentences", "pairs"]
+    assert any("pairs are too few to adapt to; 200 would do" in line for line in lines)
+    assert few["model"].endswith("trained-on-pairs/model")
 
 
 def test_unknown_method_is_refused_before_any_work(tiny: Path, tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from contrapose.adapt import signals as adapting
 from contrapose.errors import UsageError
-from studies import adaptation
+from studies import adaptation, signals
 from studies.adaptation import STUDY, is_right
 from studies.adaptation_domains import ADAPTED
 from studies.pages import section
@@ -25,6 +27,11 @@ def two_domains() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(adaptation, "ADAPTED", {name: ADAPTED[name] for name in DOMAINS})
         patched.setattr(adaptation, "SIZES", {"300 rows": 300})
+        short = [
+            replace(each, steps=4, passes=0, options={**each.options, "batch_size": 8, "max_length": 16})
+            for each in adapting.SIGNALS
+        ]
+        patched.setattr(adapting, "SIGNALS", tuple(short))
         yield
 
 
@@ -65,6 +72,23 @@ def test_the_rows_are_answered_and_drawn(out: Path) -> None:
     assert "The mean gain over 2 domains" in text
     assert "was right in" in text
     assert STUDY.figure(studies["adaptation"], studies) is not None
+
+
+def test_the_worth_of_signals_is_read_from_the_same_runs(out: Path, inputs: Path) -> None:
+    studies = rows_in(out, ["adaptation"])
+    found = signals.worth(studies["adaptation"])
+    facts = {row["factors"]["domain"]: row["facts"] for row in studies["adaptation"]}
+    for name, by_domain in found.items():
+        for domain, changes in by_domain.items():
+            known = {**facts[domain]["signals"], signals.HANDED_OUT: facts[domain]["difference"]}
+            assert changes == [
+                change for key, change in known.items() if key == name or key.split("-")[0] == name
+            ]
+    text = "\n".join(section(signals.STUDY, studies))
+    assert f"| {signals.HANDED_OUT} |" in text
+    assert signals.STUDY.figure(studies["adaptation"], studies) is not None
+    setup = setup_in(inputs, out, data=(str(inputs / "data"),))
+    assert {each.trial.factors["seed"] for each in signals.STUDY.plan(setup)} == {1, 2}
 
 
 def test_a_word_is_right_by_the_labels() -> None:

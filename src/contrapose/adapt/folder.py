@@ -53,6 +53,12 @@ def begin(folder: Path, settings: AdaptSettings, *, resume: bool) -> dict[str, A
     return written
 
 
+def is_finished(folder: Path) -> bool:
+    """Whether an adaptation came to its end there."""
+    path = folder / MARK
+    return path.is_file() and "outcome" in read_json_object(path)
+
+
 def remove_unless_begun(folder: Path) -> None:
     """A folder that was made for this adaptation is gone again where not even the text could be read."""
     if not (folder / "text").is_dir():

@@ -3,8 +3,9 @@
     harvest the docstrings -> hold objects out -> ask the pretrained model               ("before")
                                                -> train on sentences alone -> ask it     ("sentences")
                                                -> train on natural pairs   -> ask it     ("pairs")
+                                               -> adapt to the pairs       -> ask it     ("adapted")
 
-Both trainings start from the same pretrained model.
+All start from the same pretrained model. The last is what ``contrapose adapt`` does by itself, with its own proof.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from contrapose.cli.demo_folder import (
     RESULT,
     RUNS,
     STAGES,
+    WHO,
     begin,
     claim,
     is_trained,
@@ -32,10 +34,11 @@ from contrapose.cli.demo_folder import (
     write_corpora,
 )
 from contrapose.cli.demo_questions import SEARCHES, TASKS, ask, numbers_of, questions_of, texts_of
+from contrapose.cli.demo_training import DEFAULTS, adapt, can_adapt, time_left, train
 from contrapose.cli.demo_view import DemoView, say_what_next, show
 from contrapose.cli.options import Json, Quiet, examples, split_words
 from contrapose.cli.settings_options import takes_settings
-from contrapose.errors import Interrupted, ResumeRefused
+from contrapose.errors import Interrupted
 from contrapose.listening import Listener
 
 if TYPE_CHECKING:
@@ -45,15 +48,6 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     "contrapose demo", "contrapose demo --out runs/demo --method focal-infonce --steps 50 --json"
 )
-#: What the recorded figures were made with; the options of the command line replace some of it.
-DEFAULTS = {
-    "model": "minilm", "method": "hncse-hnm", "steps": 100, "batch_size": 64, "seed": 0,
-    "learning_rate": 2e-5, "max_length": 48,
-}  # fmt: skip
-#: A training step costs about as much as encoding so many texts per row: two views, forward and backward of each.
-STEP_IN_TEXTS = 6
-#: Minutes from which on the demo says how to shorten it; with its own settings it takes fewer on two idle cores.
-LONG = 8
 
 
 @takes_settings("model", "method", "steps", "batch_size", "seed", after="out", defaults={"steps": "100"})
@@ -74,8 +68,8 @@ def demo(
     """Teach an encoder the language of Python's standard library, and see the difference. Takes some minutes.
 
     Its docstrings are harvested, some objects are held out, and the encoder is asked about those before and after
-    training: on sentences alone, then on natural pairs. No network is needed. The same command continues a demo that
-    was interrupted.
+    training: on sentences alone, on natural pairs, and by contrapose adapt. No network is needed. The same command
+    continues a demo that was interrupted.
     """
     sources = split_words(source) or ("stdlib",)
     with DemoView(quiet=quiet, lines=True) as view:
@@ -128,22 +122,27 @@ def run_demo(
         write_corpora(folder, split, library)
 
         answers: dict[str, dict[str, Any]] = {}
-        for stage, trained_on in STAGES.items():
-            if stage in RUNS and not is_trained(folder, stage):
+        stages = {
+            stage: name for stage, name in STAGES.items() if stage != "adapted" or can_adapt(split, tell)
+        }
+        for stage, name in stages.items():
+            if stage == "adapted" and not is_trained(folder, stage):
+                with view.task("adapting to the pairs"):
+                    adapt(settings, folder, view)
+            elif stage in RUNS and not is_trained(folder, stage):
                 with view.task(f"training with {settings['method']} on {stage}"):
                     train(settings, folder, stage, view)
-            who = f"trained on {trained_on}" if stage in RUNS else "as it is"
-            with view.task(f"asking the encoder {who}"):
+            with view.task(f"asking the encoder {WHO[stage]}"):
                 encoder = contrapose.Encoder.load(model_of(folder, stage) or settings["model"])
                 loaded = time.monotonic()
                 answers[stage] = ask(encoder.to(pick_device("auto")), questions, library, view)
                 seconds = time.monotonic() - loaded
             scores = answers[stage]["scores"]
             means = [f"{title} {scores[task]['mrr_at_10'].mean():.3f}" for task, title in TASKS.items()]
-            tell(f"{trained_on}: MRR@10 {', '.join(means)}")
+            tell(f"{name}: MRR@10 {', '.join(means)}")
             if stage == "before":
-                trainings = sum(not is_trained(folder, run) for run in RUNS)
-                tell(time_left(settings, seconds, len(texts_of(questions, library)), trainings))
+                left = [run for run in RUNS if run in stages and not is_trained(folder, run)]
+                tell(time_left(settings, seconds, len(texts_of(questions, library)), left))
 
         result = {
             "settings": settings,
@@ -158,13 +157,13 @@ def run_demo(
                     "model": model_of(folder, stage),
                     **numbers_of(answers[stage], answers["before"] if stage in RUNS else None),
                 }
-                for stage in STAGES
+                for stage in stages
             ],
             "searches": [
-                {"query": query, **{stage: answers[stage]["hits"][query] for stage in STAGES}}
+                {"query": query, **{stage: answers[stage]["hits"][query] for stage in stages}}
                 for query in SEARCHES
             ],
-            "model": model_of(folder, "pairs"),
+            "model": model_of(folder, list(stages)[-1]),
             "seconds": round(time.monotonic() - began, 1),
         }
         write_json(folder / RESULT, result)
@@ -198,37 +197,3 @@ def _hash_of(split: Split, questions: Mapping[str, Sequence[Pair]], library: Seq
     trained_on = (*(sentence.text for sentence in split.sentences), *(pair.positive for pair in split.pairs))
     texts = (*trained_on, *texts_of(questions, library))
     return hashlib.sha256(b"".join(text.encode() + b"\0" for text in texts)).hexdigest()
-
-
-def train(settings: Mapping[str, Any], folder: Path, stage: str, view: Listener) -> None:
-    """Train the pretrained model on the text of a stage, from a checkpoint where there is one."""
-    from contrapose.storage.durable import remove_tree
-
-    run = folder / RUNS[stage]
-    options = {
-        **{name: settings[name] for name in DEFAULTS},
-        "views": "dropout" if stage == "sentences" else "pairs",
-        "held_out_rows": 0,
-        "criterion": "none",
-        "save_every": max(1, settings["steps"] // 2),
-        "out": run,
-        "listener": view,
-    }
-    try:
-        contrapose.train(folder / f"{stage}.parquet", resume=run.exists(), **options)
-    except ResumeRefused as error:
-        view.notice(f"training on {stage} starts anew: {error}")
-        remove_tree(run)
-        contrapose.train(folder / f"{stage}.parquet", **options)
-
-
-def time_left(settings: Mapping[str, Any], asking: float, texts: int, trainings: int) -> str:
-    """What is said when the pretrained model was asked: so many ``texts`` took ``asking`` seconds.
-
-    >>> time_left(DEFAULTS, 15, 11_000, 2)
-    'The rest takes about 2 minutes on this machine.'
-    """
-    steps = trainings * settings["steps"] * settings["batch_size"]
-    minutes = max(1, round(asking * (len(RUNS) + steps * STEP_IN_TEXTS / texts) / 60))
-    shorter = " Fewer --steps take less time, and show less." if minutes > LONG else ""
-    return f"The rest takes about {console.counted(minutes, 'minute')} on this machine.{shorter}"

@@ -4,6 +4,7 @@
     sentences.parquet       the training sentences            pairs.parquet      the training pairs
     library.parquet         every public object's first line, to search in
     trained-on-sentences/   a run folder, model/ in it        trained-on-pairs/  the same
+    adapted/                the folder of ``contrapose adapt`` on the pairs, model/ in it
     result.json             all numbers, as --json prints them
 
 An unfinished demo is continued when the same is asked again; a finished one, or one that was asked something else, is
@@ -22,8 +23,15 @@ if TYPE_CHECKING:
     from contrapose.data.docstring_split import Pair, Split
 
 #: The stages, in order, by what the encoder was trained on; the run folder of each.
-STAGES = {"before": "before", "sentences": "sentences alone", "pairs": "natural pairs"}
-RUNS = {"sentences": "trained-on-sentences", "pairs": "trained-on-pairs"}
+STAGES = {"before": "before", "sentences": "sentences alone", "pairs": "natural pairs", "adapted": "adapted"}
+RUNS = {"sentences": "trained-on-sentences", "pairs": "trained-on-pairs", "adapted": "adapted"}
+#: What is said of the encoder of each stage.
+WHO = {
+    "before": "as it is",
+    "sentences": "trained on sentences alone",
+    "pairs": "trained on natural pairs",
+    "adapted": "adapted by contrapose adapt",
+}
 MARK, RESULT, LIBRARY = "demo.json", "result.json", "library.parquet"
 
 
@@ -59,7 +67,11 @@ def begin(folder: Path, asked: Mapping[str, Any]) -> bool:
 
 
 def is_trained(folder: Path, stage: str) -> bool:
-    """Whether the run of a stage is complete; its summary is written after its model."""
+    """Whether the run of a stage is complete; its summary, or its outcome, is written after its model."""
+    if stage == "adapted":
+        from contrapose.adapt.folder import is_finished
+
+        return is_finished(folder / RUNS[stage])
     return all((folder / RUNS[stage] / name).exists() for name in ("summary.json", "model"))
 
 

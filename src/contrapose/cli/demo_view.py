@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from contrapose.cli import console
-from contrapose.cli.demo_folder import LIBRARY, RESULT, RUNS, STAGES
+from contrapose.cli.demo_folder import LIBRARY, RESULT, RUNS, STAGES, WHO
 from contrapose.cli.demo_questions import METRICS, TASKS
 from contrapose.cli.progress import ProgressView
 from contrapose.hints import YOUR_TEXT, command, free_folder
@@ -43,8 +43,10 @@ def show(result: Mapping[str, Any]) -> None:
         ]
         held_out = f"{title}: {stages['before'][task]['questions']:,} held-out questions"
         console.show(console.table(heads, rows, title=held_out))
-        for name in RUNS:
-            console.say(told(f"Trained on {STAGES[name]}", stages[name][task]["mrr_at_10"]["vs_before"]))
+        for name in [name for name in RUNS if name in stages]:
+            console.say(
+                told(WHO[name][0].upper() + WHO[name][1:], stages[name][task]["mrr_at_10"]["vs_before"])
+            )
         console.say()
     heads = {"": "name", **{STAGES[name]: "number" for name in stages}, " ": "text"}
     rows = [
@@ -53,12 +55,13 @@ def show(result: Mapping[str, Any]) -> None:
     ]
     console.show(console.table(heads, rows, title="geometry of the held-out texts"))
     console.say("searches over the first lines of public objects", style="bold")
-    heads = {"before": "text", f"trained on {STAGES['pairs']}": "text"}
+    last = list(stages)[-1]
+    heads = {"before": "text", WHO[last]: "text"}
     for search in result["searches"]:
         known = {hit["name"] for hit in search["before"]}
         rows = [
             [_hit(before, known), _hit(after, known)]
-            for before, after in zip(search["before"], search["pairs"], strict=True)
+            for before, after in zip(search["before"], search[last], strict=True)
         ]
         console.show(console.table(heads, rows, title=f'"{search["query"]}"'))
     console.say(
@@ -94,5 +97,5 @@ def say_what_next(result: Mapping[str, Any]) -> None:
     console.say(f"The model is in {result['model']}, the numbers in {folder / RESULT}.")
     console.say(f"It took {result['seconds'] / 60:.1f} minutes.")
     search = command("search", result["model"], folder / LIBRARY, "split text at commas", top=5)
-    again = command("train", YOUR_TEXT, model="minilm", method="hncse-hnm", out=free_folder("my-run"))
+    again = command("adapt", YOUR_TEXT, out=free_folder("my-run"))
     console.say_commands([search, again])
