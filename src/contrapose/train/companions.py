@@ -109,16 +109,19 @@ class Companions(nn.Module):
         processes: ProcessGroup,
         *,
         head: nn.Module | None = None,
+        bf16: bool = False,
     ) -> dict[str, Tensor]:
         """The companions' views of the whole batch: ``anchor@teacher`` and so on, (B, D of that companion).
 
+        bf16: they read in the precision of the run, and pool in fp32, as the trained encoder does.
         head: the trained one, for companions whose vectors pass through it; it is neither trained nor changed here.
         """
         views: dict[str, Tensor] = {}
         for name, given in texts.items():
-            vectors_ND = self._read(
-                name, given.token_ids, (seed, "companion", name, batch.step, processes.rank)
-            )
+            with torch.autocast(self._encoder(name).device.type, torch.bfloat16, enabled=bf16):
+                vectors_ND = self._read(
+                    name, given.token_ids, (seed, "companion", name, batch.step, processes.rank)
+                )
             own_VbD = torch.stack(
                 [
                     vectors_ND[torch.from_numpy(rows).to(vectors_ND.device)]

@@ -34,7 +34,7 @@ def views_of_batch(encoder: Encoder, leaf_VBD: Tensor, tokenized: TokenizedBatch
         by_name |= dict(zip(names, pooled_VBD.unbind(0), strict=True))
     if plan.companions is not None:
         others = plan.companions.views(
-            batch, tokenized.companions, plan.seed, plan.processes, head=encoder.head
+            batch, tokenized.companions, plan.seed, plan.processes, head=encoder.head, bf16=plan.bf16
         )
         by_name |= {name: vectors.to(device) for name, vectors in others.items()}
     return Views(
