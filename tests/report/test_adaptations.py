@@ -48,7 +48,7 @@ def test_page_markdown_and_json_tell_the_same(tmp_path: Path) -> None:
     for shown in (
         "mine",
         "Better: titles find their texts.",
-        "words (power 0.5) and pairs-pairs, 50%",
+        "words 0.5 + pairs, half",
         "+0.050",
         "saw pairs",
     ):

@@ -145,13 +145,21 @@ def _number(value: Any) -> float:
     return number
 
 
-def _name_of(option: Mapping[str, Any]) -> str:
-    """What a model is called.
+#: Share of what was trained -> what it is called.
+SHARES = {0.5: "half", 0.75: "three quarters", 1.0: "whole"}
 
-    >>> _name_of({"signals": ["words", "pairs-pairs"], "share": 0.5, "power": 1.0})
-    'words (power 1) and pairs-pairs, 50%'
+
+def _name_of(option: Mapping[str, Any]) -> str:
+    """What a model is called; the kind of text is said only where a signal was learned from two kinds.
+
+    >>> _name_of({"signals": ["words", "ranking-pairs", "pairs-pairs"], "share": 0.5, "power": 1.0})
+    'words 1 + ranking + pairs, half'
     """
-    power = f" (power {option['power']:g})" if "power" in option else ""
-    names = [name + (power if name == "words" else "") for name in option["signals"]]
-    trained = [name for name in option["signals"] if name != "words"]
-    return " and ".join(names) + (f", {option['share']:.0%}" if trained else "")
+    names = [str(name) for name in option["signals"]]
+    short = [name.split("-")[0] for name in names]
+    shown = [
+        f"words {option['power']:g}" if name == "words" else first if short.count(first) == 1 else name
+        for name, first in zip(names, short, strict=True)
+    ]
+    share = "" if names == ["words"] else f", {SHARES.get(option['share'], option['share'])}"
+    return " + ".join(shown) + share
