@@ -21,7 +21,10 @@ def folder(tmp_path: Path) -> Path:
 def fill(folder: Path) -> None:
     for stage in RUNS:
         (folder / RUNS[stage] / "model").mkdir(parents=True)
-        ((folder / RUNS[stage]) / "summary.json").write_text("{}", encoding="utf-8")
+        name, content = (
+            ("adaptation.json", '{"outcome": {}}') if stage == "adapted" else ("summary.json", "{}")
+        )
+        (folder / RUNS[stage] / name).write_text(content, encoding="utf-8")
 
 
 def test_unfinished_demo_of_the_same_goes_on(folder):

@@ -6,13 +6,16 @@ import pytest
 
 from contrapose.evaluate.explained import encoder_of
 
-PLAIN = {"pooling": "avg", "max_length": 8, "prompt": "", "normalize": False, "lower_case": False}
+PLAIN = {
+    "pooling": "avg", "word_weights": None, "max_length": 8, "prompt": "", "normalize": False, "lower_case": False,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("differs", "words"),
     [
         ({}, "texts cut at 8 tokens, without a prompt"),
+        ({"word_weights": [1.0]}, "pooling avg with the model's weights of words, texts cut"),
         ({"normalize": True}, "not brought to unit length though the model asks for it"),
         ({"prompt": "query: "}, "after the prompt 'query: '"),
         ({"lower_case": True}, "texts lower-cased and cut at 8 tokens"),

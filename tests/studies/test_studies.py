@@ -1,6 +1,7 @@
 """Every study end to end on a tiny encoder: planned, run once, resumed, shared, answered, drawn.
 
-``selection`` and ``adaptation`` have domains of their own rather than the reader's text: tests of their own.
+Those that have domains of their own rather than the reader's text (``selection``, ``adaptation`` and ``signals``) have
+tests of their own.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from studies.runs import Planned, Setup, run_planned
 from tests.studies.inputs import setup_in, write_inputs
 
 #: The studies of any text.
-OF_TEXT = [name for name in STUDIES if name not in ("selection", "adaptation")]
+OF_TEXT = [name for name, study in STUDIES.items() if study.corpora]
 
 
 @pytest.fixture(scope="session")
