@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from contrapose.adapt.proof import Measured, Proof
     from contrapose.encoder.encoder import Encoder
 
-#: Powers of the inverse frequency that are looked at.
-POWERS = (0.5, 1.0)
+#: Powers of the inverse frequency that are looked at. At 0.5 a fifth of the neighbours of general sentences changed,
+#: and hardly anything that was learned after it could be taken.
+POWERS = (0.125, 0.25)
 
 
 def searched(training: Sequence[Texts]) -> list[str]:
