@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from contrapose.adapt.choice import SHARES, Choice, choose
+from contrapose.adapt.choice import SHARES, Choice, choose, decide
 from contrapose.adapt.proof import Measured, Proof, questions_of
 from contrapose.adapt.texts import PAIRS, SHORT, Texts
 from contrapose.adapt.words import POWERS, searched, weigh
@@ -103,3 +103,21 @@ def test_words_are_counted_in_what_is_searched() -> None:
     short = Texts(kind=SHORT, columns={"text": ["a short one"]}, what="")
     both = Texts(kind=PAIRS, columns={"anchor": ["a title"], "positive": ["its text"]}, what="")
     assert searched([short, both]) == ["a title its text"]
+
+
+def test_where_nothing_was_trained_the_words_are_the_choice() -> None:
+    for said in (True, False):
+        encoder, proof, before, words = looked(pairs(said=said))
+        start = {name: weight.clone() for name, weight in encoder.state_dict().items()}
+        assert choose(encoder, start, {}, before, proof, words) is words
+        assert (encoder.word_weights is None) == (words.taken is None)
+
+
+def test_weights_that_the_start_brought_stay_where_nothing_is_taken() -> None:
+    encoder, proof, _, _ = looked(pairs(said=False))
+    encoder.word_weights = weigh_words(encoder, searched([pairs(said=False)]), power=0.1)
+    before = proof.measure(encoder)
+    start = {name: weight.clone() for name, weight in encoder.state_dict().items()}
+    choice = choose(encoder, start, {"same-pairs": start}, before, proof, decide(before, []))
+    assert choice.taken is None
+    assert encoder.word_weights is not None

@@ -75,12 +75,11 @@ def _trained_again(
     again = []
     for each in planned:
         whole = each.steps == each.signal.steps_for(rows[each.kind])
-        once = (
-            each.seconds - looks
-        )  # what is prepared is prepared once: a little more is planned than it takes
-        more = min(each.signal.trainings - 1, int(left / once)) if whole and once > 0 else 0
+        # What is prepared is prepared once: a little more is planned than it takes.
+        once = each.seconds - looks
+        more = min(each.signal.trainings - 1, int(max(0.0, left) / once)) if whole and once > 0 else 0
         left -= more * once
-        again.append(replace(each, trainings=1 + max(0, more), seconds=each.seconds + max(0, more) * once))
+        again.append(replace(each, trainings=1 + more, seconds=each.seconds + more * once))
     return again
 
 

@@ -71,8 +71,10 @@ def choose(
     """Look at every share of every signal, and of all together; the encoder ends with the weights that are taken.
 
     start, trained: weights, by name; those of each signal by its name. words: the looks at weights of words, which the
-    encoder has where they were taken.
+    encoder has where they were taken; they are the choice where nothing was trained.
     """
+    if not trained:
+        return words
     options = list(words.options)
     power = words.taken.power if words.taken is not None else 0.0
     for signals, share in mixtures(tuple(trained)):
@@ -84,7 +86,7 @@ def choose(
         start, [trained[name] for name in choice.taken.signals], choice.taken.share
     )  # fmt: skip
     encoder.load_state_dict(dict(weights))
-    if choice.taken is None:
+    if choice.taken is None and power:  # weights that the start itself brought stay
         encoder.word_weights = None
     return choice
 

@@ -35,7 +35,7 @@ def outcome_of(stages: Stages) -> dict[str, Any]:
         "questions": questions,
         "taken": None if taken is None else _option(taken),
         "options": [
-            {**_option(option), "changes": _changes(tests)}
+            {**_option(option), "changes": {key: _change(test) for key, test in tests.items()}}
             for option, tests in zip(choice.options, choice.tests_of, strict=True)
         ],
         "steps": {each.name: each.steps for each in stages.planned},
@@ -96,9 +96,7 @@ def _question(
             side: None if scores is None or key not in scores else _rounded(scores[key].mean())
             for side, scores in hybrid.items()
         },
-        "difference": None if test is None else _rounded(test.difference),
-        "low": None if test is None else _rounded(test.low),
-        "high": None if test is None else _rounded(test.high),
+        **_change(test),
     }
 
 
@@ -116,12 +114,5 @@ def _option(option: Option) -> dict[str, Any]:
     }
 
 
-def _changes(tests: Mapping[str, Change]) -> dict[str, dict[str, float | None]]:
-    return {
-        key: {
-            "difference": _rounded(test.difference),
-            "low": _rounded(test.low),
-            "high": _rounded(test.high),
-        }
-        for key, test in tests.items()
-    }
+def _change(test: Change | None) -> dict[str, float | None]:
+    return {name: _rounded(getattr(test, name, None)) for name in ("difference", "low", "high")}

@@ -24,8 +24,8 @@ DEFAULTS = {
 STEP_IN_TEXTS = 6
 #: Minutes that the adaptation may take.
 ADAPT_MINUTES = 5.0
-#: Minutes from which on the demo says how to shorten it; with its own settings it takes fewer on two idle cores.
-LONG = 8
+#: Minutes from which on the demo says how to shorten it.
+LONG = 12
 
 
 def train(settings: Mapping[str, Any], folder: Path, stage: str, view: Listener) -> None:
