@@ -85,3 +85,13 @@ def test_what_is_drawn_is_told() -> None:
 def test_more_neighbours_than_the_corpus_has_are_refused() -> None:
     with pytest.raises(UsageError, match="--set mutual_k"):
         MutualNeighbours(mutual_k=40).check(Rows(TEXTS), ROWS)
+
+
+def test_words_may_be_asked_too() -> None:
+    """Numbers are drawn in tens: texts of one ten share a word, and others none."""
+    texts = [f"ten{number // 10} text{number}" for number in range(NUM)]
+    alone, both = made(Rows(texts)), made(Rows(texts), mutual_words_k=9)
+    near, near_both = (np.asarray(part.prepared["neighbours"]) for part in (alone, both))
+    same_ten = (near >= 0) & (ROWS[near] // 10 == ROWS[:, None] // 10)
+    assert set(np.flatnonzero(near_both >= 0)) == set(np.flatnonzero(same_ten))
+    assert 0 < same_ten.sum() < (near >= 0).sum()

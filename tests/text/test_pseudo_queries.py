@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from contrapose.text.pseudo_queries import PseudoQueries
+from contrapose.text.query_words import KEYWORDS, query_at, query_positions, without
 from contrapose.text.salient import FEWEST_WORDS, SPANS, candidate_spans, salient_spans
 from tests.text.rows import Rows
 
@@ -60,8 +61,8 @@ def by_definition(row: int, keep: int) -> list[tuple[int, int]]:
     return sorted(candidate_spans(len(DOCUMENTS[row].split())), key=salience, reverse=True)[:keep]
 
 
-def made(**numbers: float) -> PseudoQueries:
-    part = PseudoQueries(**numbers)  # type: ignore[arg-type]
+def made(**options: float | str) -> PseudoQueries:
+    part = PseudoQueries(**options)  # type: ignore[arg-type]
     corpus = Rows(DOCUMENTS)
     part.attach(corpus, ROWS, part.prepare(corpus, ROWS, encode))
     return part
@@ -104,11 +105,43 @@ def test_in_some_steps_the_span_stays() -> None:
 
 def test_a_text_too_short_asks_for_itself() -> None:
     assert views(made())[6] == (DOCUMENTS[6], DOCUMENTS[6])
-    assert "86% of the documents have salient spans" in made().facts()[0]
+    assert "86% of the documents have words that ask for them (salient-span); the others" in made().facts()[0]
 
 
 def test_all_kept_spans_are_drawn_by_seed_and_step() -> None:
-    part = made(spans_kept=2)
+    part = made(queries_kept=2)
     assert len({views(part, step)[0][0] for step in range(60)}) == 2
-    assert views(part) == views(made(spans_kept=2))
+    assert views(part) == views(made(queries_kept=2))
     assert views(part, 1) != views(part, 2) != views(part, 2, seed=1)
+
+
+def test_a_first_sentence_asks_for_the_rest() -> None:
+    body = "the wind and the tide turn at noon. " + "a rope is on the deck of the hull. " * 4
+    positions_KW = query_positions("first-sentence", [body, "one sentence only " * 10], encode, keep=2)
+    assert query_at(body, positions_KW[0, 0]) == "the wind and the tide turn at noon."
+    assert without(body, positions_KW[0, 0]).startswith("a rope is on")
+    assert (positions_KW[0, 1] == -1).all(), "there is one first sentence"
+    assert (positions_KW[1] == -1).all(), "of a single sentence nothing would be left"
+
+
+def test_keywords_are_distinct_rare_words_of_the_document_in_its_order() -> None:
+    common = "the of and a to in is it on at by as"
+    documents = [f"{common} {common} rare{row}a rare{row}b {common}" for row in range(40)]
+    drawn_NKW = query_positions("keywords", documents, encode, keep=5)
+    queries = [query_at(documents[row], drawn_W).split() for row in range(40) for drawn_W in drawn_NKW[row]]
+    assert all(len(set(query)) == len(query) == KEYWORDS for query in queries)
+    assert np.mean([any("rare" in word for word in query) for query in queries]) > 0.95
+    assert len({" ".join(query) for query in queries[:5]}) > 1, "every draw is one of its own"
+    assert all((np.diff(row_W[row_W >= 0]) > 0).all() for row_W in drawn_NKW.reshape(-1, drawn_NKW.shape[2]))
+    assert np.array_equal(drawn_NKW, query_positions("keywords", documents, encode, keep=5))
+
+
+@pytest.mark.parametrize("kind", ["first-sentence", "keywords"])
+def test_other_queries_are_trained_on_alike(kind: str) -> None:
+    part = made(query_words=kind, query_dropped=1.0)
+    for (query, rest), document in list(zip(views(part), DOCUMENTS, strict=True))[:6]:
+        if rest != document:  # random words have one sentence only
+            assert sorted([*query.split(), *rest.split()]) == sorted(document.split())
+    assert any(rest != document for (_, rest), document in zip(views(part), DOCUMENTS, strict=True)) == (
+        kind == "keywords"
+    )

@@ -13,7 +13,7 @@ from contrapose.errors import UsageError
 from contrapose.lexical.bm25 import Bm25Index
 from contrapose.lexical.hybrid import hybrid_scores
 from contrapose.maths.similarity import unit
-from contrapose.text.salient import salient_spans, without_span
+from contrapose.text.query_words import query_at, query_positions, without
 
 #: Queries that are read of a log.
 MOST_QUERIES = 2_000
@@ -59,11 +59,11 @@ def check_queries(queries: Sequence[str], texts: Sequence[str]) -> str:
 def span_pairs(documents: Texts, encode: Encode) -> Texts:
     """Each document with its most salient span as its query, and without it; those too short for one are left out."""
     bodies = documents.bodies
-    spans_N2 = salient_spans(bodies, encode, keep=1)[:, 0]
+    spans_NW = query_positions("salient-span", bodies, encode, keep=1)[:, 0]
     pairs = [
-        (" ".join(body.split()[first:end]), without_span(body, first, end))
-        for body, (first, end) in zip(bodies, spans_N2, strict=True)
-        if end
+        (query_at(body, span_W), without(body, span_W))
+        for body, span_W in zip(bodies, spans_NW, strict=True)
+        if span_W[0] >= 0
     ]
     columns = {"anchor": [query for query, _ in pairs], "positive": [rest for _, rest in pairs]}
     return Texts(kind=documents.kind, columns=columns, what=documents.what)

@@ -4,10 +4,12 @@ views teach nothing and push a topic's texts apart.
     mutual(i)        the rows j of other text with  j in near_k(i)  and  i in near_k(j)
     positive of i    one of mutual(i), drawn at every step with weight cos(i, j); the row's own text where there is none
 
-    near_k(i)        the k rows nearest to i by the cosine of the pretrained model (``mutual_k``)
+    near_k(i)        the k rows nearest to i by the cosine of the pretrained model (``mutual_k``); of these, where
+                     ``mutual_words_k`` is given, those that are among as many nearest to i by BM25 too
 
-Being near both ways leaves out hubs, which are near to everything. Each positive that is drawn is an estimate of the
-weighted sum over all of them. The other rows of a batch are often of the same topic: use ``positive-aware-filter``.
+Being near both ways leaves out hubs, which are near to everything; being near by words too, what the model confuses.
+Each positive that is drawn is an estimate of the weighted sum over all of them. The other rows of a batch are often of
+the same topic: use ``positive-aware-filter``.
 
 Reciprocal neighbours: Qin et al. 2011, "Hello neighbor", CVPR. As positives of contrast: Dwibedi et al. 2021, "With a
 Little Help from My Friends: Nearest-Neighbor Contrastive Learning of Visual Representations";
@@ -22,7 +24,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from contrapose.contract import TextPart, TextRows
+from contrapose.contract import TextPart, TextRows, first_texts
+from contrapose.lexical.bm25 import Bm25Index
 from contrapose.seeds import numpy_generator
 from contrapose.text.neighbours import (
     NeighboursBy,
@@ -31,6 +34,9 @@ from contrapose.text.neighbours import (
     keys_of,
     neighbours_in_blocks,
 )
+
+#: Texts that ask at once: their scores for all others are in memory.
+TEXTS_PER_BLOCK = 1_024
 
 
 class MutualNeighbours(TextPart):
@@ -51,10 +57,13 @@ class MutualNeighbours(TextPart):
         mutual_k: Annotated[
             int, Field(ge=1, le=1000, description="each of two texts is among so many nearest of the other")
         ] = 5,
+        mutual_words_k: Annotated[
+            int, Field(ge=0, le=1000, description="and among so many nearest by words (BM25); 0: not asked")
+        ] = 0,
         refresh_neighbours: RefreshNeighbours = 0,
         neighbours_by: NeighboursBy = "exact",
     ) -> None:
-        self.k, self.neighbours_by = mutual_k, neighbours_by
+        self.k, self.words_k, self.neighbours_by = mutual_k, mutual_words_k, neighbours_by
         self.refresh_every = refresh_neighbours or None
 
     def check(self, corpus: TextRows, rows_N: np.ndarray) -> None:
@@ -67,6 +76,9 @@ class MutualNeighbours(TextPart):
         keys_N = keys_of(corpus, rows_N)
         for block, near in neighbours_in_blocks(vectors_ND, keys_N, self.k, by=self.neighbours_by):
             near_NK[block], cosine_NK[block] = near.rows_QK, near.scores_QK
+        if self.words_k:
+            texts = [text for _, block in first_texts(corpus, rows_N) for text in block]
+            near_NK = np.where(is_near_by_words(texts, near_NK, self.words_k), near_NK, -1)
         mutual_NK = is_mutual(near_NK)
         return {
             "neighbours": np.where(mutual_NK, near_NK, -1).astype(np.int32),
@@ -124,6 +136,26 @@ def is_mutual(near_NK: np.ndarray) -> np.ndarray:
     for k in range(near_NK.shape[1]):
         mutual_NK[:, k] &= (near_NK[near_NK[:, k]] == own_N1).any(1)
     return mutual_NK
+
+
+def is_near_by_words(texts: Sequence[str], near_NK: np.ndarray, words_k: int) -> np.ndarray:
+    """(N, K) bool: whether ``near_NK[i, k]`` is among the ``words_k`` other texts that i finds first by BM25, equals
+    of the last included; a text without a word in common is not.
+
+    >>> texts = ["a red rope", "the red rope", "blue paint", "red"]
+    >>> is_near_by_words(texts, np.array([[1, 2], [0, 3], [0, 1], [0, 1]]), 1).tolist()
+    [[True, False], [True, False], [False, False], [True, True]]
+    """
+    index = Bm25Index(texts)
+    found_NK = np.zeros(near_NK.shape, dtype=bool)
+    for start in range(0, len(texts), TEXTS_PER_BLOCK):
+        block = np.arange(start, min(start + TEXTS_PER_BLOCK, len(texts)))
+        scores_QN = index.scores([texts[row] for row in block])
+        scores_QN[np.arange(len(block)), block] = 0
+        least_Q1 = np.sort(scores_QN, axis=1)[:, -min(words_k, len(texts)), None]
+        own_QK = np.take_along_axis(scores_QN, np.maximum(near_NK[block], 0), axis=1)
+        found_NK[block] = (near_NK[block] >= 0) & (own_QK > 0) & (own_QK >= least_Q1)
+    return found_NK
 
 
 TEXT_PART = MutualNeighbours

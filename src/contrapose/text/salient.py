@@ -75,16 +75,6 @@ def salient_spans(
     return kept_NK2
 
 
-def without_span(text: str, first: int, end: int) -> str:
-    """The text without the words of a span.
-
-    >>> without_span("one two three four", 1, 3)
-    'one four'
-    """
-    parts = text.split()
-    return " ".join([*parts[:first], *parts[end:]])
-
-
 def _span(text: str, at: tuple[int, int]) -> str:
     return " ".join(text.split()[at[0] : at[1]])
 
