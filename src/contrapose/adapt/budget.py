@@ -1,5 +1,5 @@
-"""What fits into the minutes that were given: measured on this machine with this encoder, before anything is
-trained."""
+"""What fits into the minutes that were given: measured on this machine with this encoder before anything is
+trained, and looked at again before each training."""
 
 from __future__ import annotations
 
@@ -22,19 +22,47 @@ PLANNED = 0.9
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """A signal of a kind of text, for so many steps; seconds are expected. steps is 0 where it does not fit; trainings:
-    of different seeds."""
+    """A signal of a kind of text, for so many steps; seconds are expected, and those of one training once. steps is 0
+    where it does not fit; trainings: of different seeds."""
 
     kind: str
     signal: Signal
     steps: int
     seconds: float
+    once: float = 0.0
     trainings: int = 1
 
     @property
     def name(self) -> str:
         """What its folder is called."""
         return f"{self.signal.name}-{self.kind.replace(' ', '-')}"
+
+
+@dataclass
+class Pace:
+    """What trainings took beside what was planned for them: a machine may have got other work since.
+
+    >>> pace = Pace(planned=10.0, taken=25.0)
+    >>> pace.fits(10.0, left=20.0), pace.fits(10.0, left=30.0), Pace().fits(10.0, left=20.0)
+    (False, True, True)
+    """
+
+    planned: float = 0.0
+    taken: float = 0.0
+
+    def fits(self, seconds: float, left: float) -> bool:
+        """Whether what was planned to take so long will be done in the time that is left."""
+        slower = max(1.0, self.taken / self.planned) if self.planned else 1.0
+        return seconds * slower <= left
+
+
+def one_by_one(planned: Sequence[Planned]) -> list[tuple[Planned, int]]:
+    """(signal, number of its training): the first of every signal, then the second ones, so that it is a second one
+    that a late machine leaves out."""
+    most = max((each.trainings for each in planned), default=0)
+    return [
+        (each, number) for number in range(most) for each in planned if each.steps and number < each.trainings
+    ]
 
 
 def plan(
@@ -63,23 +91,23 @@ def plan(
         if steps < LEAST_SHARE * signal.steps:
             planned.append(Planned(kind=kind, signal=signal, steps=0, seconds=fixed + signal.steps * step))
             continue
-        planned.append(Planned(kind=kind, signal=signal, steps=steps, seconds=fixed + steps * step))
-        left -= fixed + steps * step
-    return _trained_again(planned, rows, left, LOOKS * look)
+        once = preparing[kind] * seconds_per_word + steps * step
+        seconds = once + LOOKS * look
+        planned.append(Planned(kind=kind, signal=signal, steps=steps, seconds=seconds, once=once))
+        left -= seconds
+    return _trained_again(planned, rows, left)
 
 
-def _trained_again(
-    planned: Sequence[Planned], rows: Mapping[str, int], left: float, looks: float
-) -> list[Planned]:
+def _trained_again(planned: Sequence[Planned], rows: Mapping[str, int], left: float) -> list[Planned]:
     """Further trainings of what has all its steps, the first signals first, while time is left."""
     again = []
     for each in planned:
         whole = each.steps == each.signal.steps_for(rows[each.kind])
         # What is prepared is prepared once: a little more is planned than it takes.
-        once = each.seconds - looks
-        more = min(each.signal.trainings - 1, int(max(0.0, left) / once)) if whole and once > 0 else 0
-        left -= more * once
-        again.append(replace(each, trainings=1 + more, seconds=each.seconds + more * once))
+        fitting = int(max(0.0, left) / each.once) if each.once > 0 else 0
+        more = min(each.signal.trainings - 1, fitting) if whole else 0
+        left -= more * each.once
+        again.append(replace(each, trainings=1 + more, seconds=each.seconds + more * each.once))
     return again
 
 

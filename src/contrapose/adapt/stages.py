@@ -6,14 +6,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from contrapose.adapt import folder as folders
 from contrapose.adapt import wording
-from contrapose.adapt.budget import Planned, plan, words_per_text, words_to_prepare
-from contrapose.adapt.choice import WEIGHED, Choice, choose, decide, mean_of, mixtures
+from contrapose.adapt.budget import LOOKS, Planned, plan, words_per_text, words_to_prepare
+from contrapose.adapt.choice import WEIGHED, Choice, choose, decide, mixtures
 from contrapose.adapt.outcome import card_of, outcome_of
 from contrapose.adapt.parting import read_parted
 from contrapose.adapt.proof import LEAST_FOUND, SHAPE, Measured, Proof, questions_of
@@ -22,14 +21,12 @@ from contrapose.adapt.settings import AdaptSettings
 from contrapose.adapt.signals import Signal, signals_for
 from contrapose.adapt.teacher import may_teach
 from contrapose.adapt.texts import SHORT, Texts
-from contrapose.adapt.training import rows_for, train_signal
+from contrapose.adapt.training import Trainings, rows_for
 from contrapose.adapt.words import searched, weigh
 from contrapose.encoder.encoder import Encoder
-from contrapose.errors import UsageError
 from contrapose.foreign import read_json_object
 from contrapose.listening import Listener
 from contrapose.maths.geometry import neighbour_overlap
-from contrapose.seeds import derive
 from contrapose.selection.label_free import DIFFUSE
 from contrapose.storage.durable import write_json
 from contrapose.train.environment import pick_device, pick_precision
@@ -156,6 +153,7 @@ class Stages:
                 {
                     "steps": {each.name: each.steps for each in planned},
                     "trainings": {each.name: each.trainings for each in planned},
+                    "seconds": {each.name: each.once for each in planned},
                 },
             )
             if any(each.steps for each in planned):
@@ -166,6 +164,7 @@ class Stages:
                 each,
                 steps=int(written["steps"].get(each.name, 0)),
                 trainings=int(written.get("trainings", {}).get(each.name, 1)),
+                once=float(written.get("seconds", {}).get(each.name, 0.0)),
             )
             for each in (Planned(kind=kind, signal=signal, steps=0, seconds=0.0) for kind, signal in wanted)
         ]
@@ -193,28 +192,26 @@ class Stages:
         return False
 
     def train(self) -> None:
-        """A short run of every signal that is planned."""
-        self.trained: dict[str, dict[str, Any]] = {}
-        for number, each in enumerate(planned := [each for each in self.planned if each.steps], start=1):
-            with self.listener.task(f"learning {each.signal.teaches} ({number} of {len(planned)})"):
-                try:
-                    self.trained[each.name] = self._trained(each)
-                except UsageError as error:
-                    self.reasons[each.name] = str(error)
-                    self.tell(f"the signal '{each.signal.name}' is left out: {error}")
+        """A short run of every signal that is planned; then further ones of other seeds, while time is left."""
+        trainings = Trainings(
+            folder=self.folder,
+            settings=self.settings,
+            model=self.learner,
+            rows_of=self._rows_of,
+            seconds_left=self._seconds_to_train,
+            tell=self.tell,
+            listener=self.listener,
+        )
+        self.trained = trainings.run(self.planned, self.encoder.device)
+        self.reasons |= trainings.reasons
 
-    def _trained(self, each: Planned) -> dict[str, Any]:
-        """The weights that a signal made of the start, the mean over its trainings."""
-        weights = []
-        for number in range(each.trainings):
-            out = self.folder / "signals" / (each.name if number == 0 else f"{each.name}-{number + 1}")
-            if not (out / folders.MODEL).is_dir():
-                rows = rows_for(each, self.folder, self.training, self.queries, self._encode, self.listener)
-                seed = self.settings.seed if number == 0 else derive(self.settings.seed, "again", number)
-                train_signal(each, rows, out, self.learner, seed, self.settings, self.listener)
-            model = Encoder.load(out / folders.MODEL, head="none").to(self.encoder.device)
-            weights.append(dict(model.state_dict()))
-        return mean_of(weights)
+    def _rows_of(self, planned: Planned) -> Path:
+        return rows_for(planned, self.folder, self.training, self.queries, self._encode, self.listener)
+
+    def _seconds_to_train(self) -> float:
+        """What is left, less the looks that follow all training."""
+        looks = LOOKS * (1 + sum(each.steps > 0 for each in self.planned))
+        return self.settings.minutes * 60 - self.elapsed - looks * self.seconds_per_look
 
     def _encode(self, texts: Sequence[str]) -> torch.Tensor:
         return torch.from_numpy(

@@ -11,6 +11,7 @@ from contrapose.adapt.texts import SHORT, Texts
 QUERIES_UNUSED = (
     "the queries are not used: nothing is ranked, for want of documents, of a better search, or of time"
 )
+TOO_SLOW = "the machine was slower than it was measured to be, and no time was left for it"
 
 
 def seen(training: Texts, held_out: Texts, *, in_topics: bool) -> str:
@@ -40,6 +41,12 @@ def plan_in_words(planned: Sequence[Planned], seconds_per_look: float) -> str:
 def not_tried(names: Sequence[str]) -> str:
     """What did not fit."""
     return f"not tried, for want of time: {', '.join(names)}. Give more --minutes to try all that the text teaches"
+
+
+def left_out_late(planned: Planned, number: int) -> str:
+    """What a machine that became slower has no time for any more."""
+    what = f"'{planned.signal.name}'" if number == 0 else f"'{planned.signal.name}' once more"
+    return f"training is slower than it was measured to be: {what} is left out, to keep to the minutes"
 
 
 def _steps(planned: Planned) -> str:
