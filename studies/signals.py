@@ -29,12 +29,19 @@ def plan(setup: Setup) -> list[Planned]:
     return [each for each in adaptation.plan(setup) if each.trial.key not in known]
 
 
+def is_judged(row: TrialRow) -> bool:
+    """Whether the signals of an adaptation were judged alone, or there was none."""
+    facts = row["facts"]
+    known = "signals" in facts and row["factors"].get("domain") in ADAPTED
+    return known and bool(facts["signals"] or facts["word"] == "unchanged")
+
+
 def worth(rows: Sequence[TrialRow]) -> Mapping[str, Mapping[str, list[float]]]:
     """signal -> domain -> change of the labelled task in every run that trained it."""
     found: dict[str, dict[str, list[float]]] = {name: {} for name in NAMES}
     for row in rows:
         facts, domain = row["facts"], row["factors"].get("domain")
-        if "signals" not in facts or domain not in ADAPTED:
+        if not is_judged(row):
             continue
         for name, change in {**facts["signals"], HANDED_OUT: facts["difference"]}.items():
             found[name if name in found else name.split("-")[0]].setdefault(domain, []).append(change)
@@ -80,8 +87,8 @@ def figure(rows: Sequence[TrialRow], studies: AllRows) -> list[Panel]:
 
 
 def usable(rows: Sequence[TrialRow]) -> Sequence[TrialRow]:
-    """Rows of adaptations."""
-    return [row for row in rows if "signals" in row["facts"] and row["factors"].get("domain") in ADAPTED]
+    """Rows of adaptations whose signals were judged alone."""
+    return [row for row in rows if is_judged(row)]
 
 
 STUDY = Study(

@@ -150,7 +150,7 @@ def is_near_by_words(texts: Sequence[str], near_NK: np.ndarray, words_k: int) ->
     found_NK = np.zeros(near_NK.shape, dtype=bool)
     for start in range(0, len(texts), TEXTS_PER_BLOCK):
         block = np.arange(start, min(start + TEXTS_PER_BLOCK, len(texts)))
-        scores_QN = index.scores([texts[row] for row in block])
+        scores_QN = index.scores([texts[int(row)] for row in block])
         scores_QN[np.arange(len(block)), block] = 0
         least_Q1 = np.sort(scores_QN, axis=1)[:, -min(words_k, len(texts)), None]
         own_QK = np.take_along_axis(scores_QN, np.maximum(near_NK[block], 0), axis=1)
