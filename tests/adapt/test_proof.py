@@ -9,15 +9,13 @@ import numpy as np
 import pytest
 
 from contrapose.adapt.general import GENERAL_SENTENCES
-from contrapose.adapt.proof import (
+from contrapose.adapt.proof import TEMPERATURES, Measured, Proof, changes, log_likelihood, overlap
+from contrapose.adapt.questions import (
+    MOST_OF_A_TEXT,
     NEIGHBOURS,
     SENTENCES,
     SHAPE,
     TITLES,
-    Measured,
-    Proof,
-    changes,
-    overlap,
     questions_of,
 )
 from contrapose.adapt.texts import DOCUMENTS, PAIRS, SHORT, Texts
@@ -94,13 +92,54 @@ def test_few_rows_ask_nothing() -> None:
     assert questions_of(short(20), in_topics=True) == []
 
 
-def test_a_title_finds_its_text_by_rank_alone_and_in_the_hybrid() -> None:
+def likelihoods(table: np.ndarray, right: Sequence[int]) -> list[float]:
+    """By the definition: a softmax of each row, at the temperature of the grid with the largest mean."""
+    tried = []
+    for temperature in TEMPERATURES * table.std():
+        rows = [np.exp(row / temperature) for row in table]
+        tried.append(
+            [float(np.log(row[at] / row.sum())) for row, at in zip(rows, right, strict=True) if row[at] > 0]
+        )
+    return max((each for each in tried if len(each) == len(table)), key=lambda each: float(np.mean(each)))
+
+
+def test_a_title_is_scored_by_likelihood_and_shown_by_rank_alone_and_in_the_hybrid() -> None:
     question, found = measured(pairs())
     table = cosines(Counting(), question.first, question.second)
     both = hybrid_scores(table, Bm25Index(question.second).scores(question.first))
-    for scores, expected in ((table, found.scores), (both, found.hybrid)):
-        ranks = [sum(scores[i, j] >= scores[i, i] for j in range(len(scores))) for i in range(len(scores))]
-        np.testing.assert_allclose(expected[question.key], [1 / rank for rank in ranks])
+    right = range(len(table))
+    for scores, tested, shown in (
+        (table, found.scores, found.shown),
+        (both, found.hybrid, found.shown_hybrid),
+    ):
+        ranks = [sum(scores[i, j] >= scores[i, i] for j in right) for i in right]
+        np.testing.assert_allclose(tested[question.key], likelihoods(scores, right), rtol=1e-6)
+        assert shown[question.key] == pytest.approx(np.mean([1 / rank for rank in ranks]))
+
+
+def test_the_likelihood_knows_no_scale_and_rewards_the_right_column() -> None:
+    table = np.random.default_rng(0).normal(size=(40, 40)) + 2 * np.eye(40)
+    right = np.arange(40)
+    np.testing.assert_allclose(log_likelihood(7 * table + 3, right), log_likelihood(table, right), rtol=1e-9)
+    surer = log_likelihood(table + np.eye(40), right)
+    assert surer.mean() > log_likelihood(table, right).mean()
+    assert log_likelihood(table, np.roll(right, 1)).mean() < log_likelihood(table, right).mean()
+
+
+def test_several_sentences_ask_for_their_document_which_has_none_of_them() -> None:
+    bodies = [". ".join(text(100 * row + part, 7) for part in range(9)) + "." for row in range(60)]
+    (question,) = questions_of(Texts(kind=DOCUMENTS, columns={"text": bodies}, what=""), in_topics=False)
+    assert len(question) == 60
+    assert len(question.first) == 60 * MOST_OF_A_TEXT
+    for sentence, row in zip(question.first, question.rows_asked, strict=True):
+        assert sentence in bodies[row]
+        assert sentence not in question.second[row]
+    found = Proof([question], "fp32", Listener()).measure(Counting())  # type: ignore[arg-type]
+    table = cosines(Counting(), question.first, question.second)
+    each = likelihoods(table, question.rows_asked)
+    expected = [np.mean([value for value, row in zip(each, question.rows_asked, strict=True) if row == at])
+                for at in range(60)]  # fmt: skip
+    np.testing.assert_allclose(found.scores[question.key], expected, rtol=1e-6)
 
 
 def test_halves_are_asked_for_the_neighbours_of_the_whole() -> None:

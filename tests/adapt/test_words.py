@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from contrapose.adapt.choice import SHARES, Choice, choose, decide
-from contrapose.adapt.proof import Measured, Proof, questions_of
+from contrapose.adapt.proof import Measured, Proof
+from contrapose.adapt.questions import questions_of
 from contrapose.adapt.texts import PAIRS, SHORT, Texts
 from contrapose.adapt.words import POWERS, searched, weigh
 from contrapose.encoder.word_weights import weigh_words

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from contrapose.adapt.proof import LEAST_OVERLAP, SHAPE, Change, Measured, Proof, changes, overlap
+from contrapose.adapt.proof import LEAST_OVERLAP, Change, Measured, Proof, changes, overlap
+from contrapose.adapt.questions import SHAPE
 from contrapose.selection.blend import blended
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def decide(before: Measured, options: Sequence[Option], apart: Sequence[int] = (
     staying = [at for at, option in enumerate(options) if option.kept >= LEAST_OVERLAP]
     staying = [at for at in staying if at not in apart]
     considered = staying or [at for at in range(len(options)) if at not in apart]
-    proven = [at for at in considered if _proven(tests_of[at])]
+    proven = [at for at in considered if _proven(before, options[at], tests_of[at])]
     pool = proven or considered
     largest = max(pool, key=lambda at: options[at].gain)
     equal = [at for at in pool if not _clearly_behind(before, options[at], options[largest])]
@@ -150,7 +151,7 @@ def decide(before: Measured, options: Sequence[Option], apart: Sequence[int] = (
     if proven and all(key.startswith(SHAPE) for key in before.scores):
         best = max(proven, key=lambda at: (options[at].share, options[at].gain))
     tests, option = tests_of[best], options[best]
-    better, worse = _clear(tests)
+    better, worse = _clear(before, option, tests)
     why = f"clearly better on {_listed(better)}"
     if not staying:
         why = (
@@ -165,14 +166,16 @@ def decide(before: Measured, options: Sequence[Option], apart: Sequence[int] = (
     return Choice(taken=taken, why=why, options=tuple(options), tests=tests, tests_of=tuple(tests_of))
 
 
-def _clear(tests: Mapping[str, Change]) -> tuple[list[str], list[str]]:
-    """(questions that are clearly better answered, clearly worse)."""
-    better = [key for key, test in tests.items() if test.low > 0]
+def _clear(before: Measured, option: Option, tests: Mapping[str, Change]) -> tuple[list[str], list[str]]:
+    """(questions that are clearly better answered, clearly worse). Nothing is better where what a person is shown of it
+    fell."""
+    shown, now = before.shown, option.measured.shown
+    better = [key for key, test in tests.items() if test.low > 0 and now.get(key, 0.0) >= shown.get(key, 0.0)]
     return better, [key for key, test in tests.items() if test.high < 0]
 
 
-def _proven(tests: Mapping[str, Change]) -> bool:
-    better, worse = _clear(tests)
+def _proven(before: Measured, option: Option, tests: Mapping[str, Change]) -> bool:
+    better, worse = _clear(before, option, tests)
     return bool(better) and not worse
 
 

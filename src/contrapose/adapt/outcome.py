@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from contrapose.adapt.proof import WORDS, Change, Measured
+from contrapose.adapt.proof import Change, Measured
+from contrapose.adapt.questions import WORDS
 
 if TYPE_CHECKING:
     from contrapose.adapt.choice import Option
@@ -74,8 +75,9 @@ def _sentence(stages: Stages, questions: Mapping[str, Mapping[str, Any]]) -> str
         return f"Unchanged: {choice.why}. The model is {stages.settings.model} as it was."
     clear = [facts for facts in questions.values() if facts["low"] is not None and facts["low"] > 0]
     said = " and ".join(
-        f"{facts['rises']} ({facts['measure']} {facts['before']:.3f} to {facts['after']:.3f}, change "
-        f"{facts['difference']:+.3f} [{facts['low']:+.3f}, {facts['high']:+.3f}] on {facts['rows']} held-out texts)"
+        f"{facts['rises']} ({facts['measure']} {facts['before']:.3f} to {facts['after']:.3f}; "
+        f"{'change' if facts['tested'] == facts['measure'] else facts['tested']} {facts['difference']:+.3f} "
+        f"[{facts['low']:+.3f}, {facts['high']:+.3f}] on {facts['rows']} held-out texts)"
         for facts in clear
     )
     return f"Better: {said}."
@@ -84,18 +86,16 @@ def _sentence(stages: Stages, questions: Mapping[str, Mapping[str, Any]]) -> str
 def _question(
     name: str, before: Measured, after: Measured | None, key: str, test: Change | None
 ) -> dict[str, Any]:
-    measure, rises = WORDS[name]
-    hybrid = {"hybrid_before": before.hybrid, "hybrid_after": None if after is None else after.hybrid}
+    measure, tested, rises = WORDS[name]
     return {
         "measure": measure,
+        "tested": tested or measure,
         "rises": f"{rises} better",
         "rows": len(before.scores[key]),
-        "before": _rounded(before.scores[key].mean()),
-        "after": None if after is None else _rounded(after.scores[key].mean()),
-        **{
-            side: None if scores is None or key not in scores else _rounded(scores[key].mean())
-            for side, scores in hybrid.items()
-        },
+        "before": _rounded(before.shown[key]),
+        "after": None if after is None else _rounded(after.shown[key]),
+        "hybrid_before": _rounded(before.shown_hybrid.get(key)),
+        "hybrid_after": None if after is None else _rounded(after.shown_hybrid.get(key)),
         **_change(test),
     }
 

@@ -15,8 +15,9 @@ from contrapose.adapt.budget import LOOKS, Planned, plan, words_per_text, words_
 from contrapose.adapt.choice import WEIGHED, Choice, choose, decide, mixtures
 from contrapose.adapt.outcome import card_of, outcome_of
 from contrapose.adapt.parting import read_parted
-from contrapose.adapt.proof import LEAST_FOUND, SHAPE, Measured, Proof, questions_of
+from contrapose.adapt.proof import LEAST_FOUND, Measured, Proof
 from contrapose.adapt.queries import check_queries, read_queries
+from contrapose.adapt.questions import SHAPE, questions_of
 from contrapose.adapt.settings import AdaptSettings
 from contrapose.adapt.signals import Signal, signals_for
 from contrapose.adapt.teacher import may_teach

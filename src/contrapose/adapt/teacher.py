@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from contrapose.adapt.proof import Measured, Question
+from contrapose.adapt.proof import Measured
+from contrapose.adapt.questions import Question
 from contrapose.evaluate.per_example import MEAN_RESAMPLES
 from contrapose.evaluate.statistics import paired_test
 
 
 def may_teach(questions: Sequence[Question], now: Measured) -> bool:
-    """Whether the hybrid's reciprocal ranks on held-out rows are clearly better than those of the encoder alone: on
-    one question at least, and clearly worse on none."""
+    """Whether the hybrid's log-likelihoods on held-out rows are clearly better than those of the encoder alone: on one
+    question at least, and clearly worse on none."""
     tests = [
         paired_test(now.scores[each.key], now.hybrid[each.key], resamples=MEAN_RESAMPLES)
         for each in questions

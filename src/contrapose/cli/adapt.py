@@ -129,6 +129,8 @@ def show(done: Adaptation, corpus: tuple[str, ...]) -> None:
         columns = {"held-out text": "text", "before": "number", "after": "number", "change": "text"}
         rows = [row for name, facts in outcome["questions"].items() for row in _rows(name, facts)]
         console.show(console.table(columns, rows))
+        for tested in dict.fromkeys(facts["tested"] for facts in outcome["questions"].values()):
+            console.say(f"change: of {tested}")
     if outcome["options"]:
         columns = {
             "what was tried": "text",

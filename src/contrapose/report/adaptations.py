@@ -36,10 +36,12 @@ class Tried:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A question to held-out text. after and change are None where the start was handed out untrained."""
+    """A question to held-out text. measure: what before and after are; tested: what the change is of. after and change
+    are None where the start was handed out untrained."""
 
     name: str
     measure: str
+    tested: str
     rows: int
     before: float
     after: float | None
@@ -128,6 +130,9 @@ def _asked(name: str, facts: Mapping[str, Any]) -> Asked:
     return Asked(
         name=str(name),
         measure=str(facts["measure"]),
+        tested=str(
+            facts.get("tested", facts["measure"])
+        ),  # folders of an earlier version tested what they showed
         rows=int(facts["rows"]),
         before=_number(facts["before"]),
         change=None if facts["difference"] is None else _moved(facts),

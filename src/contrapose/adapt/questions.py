@@ -1,0 +1,143 @@
+"""The questions that held-out text answers by itself.
+
+titles        a title finds its text                                       pairs
+sentences     a sentence of a text finds the rest of it                    texts of three sentences or more
+neighbours    a half of a text has the neighbours of the whole             short texts in topics
+shape         how near halves lie, and how evenly all texts are spread     sentences about everything
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from contrapose.adapt.texts import SHORT, Texts
+from contrapose.evaluate.probes import (
+    FEWEST_PAIRS,
+    MIN_SENTENCE_WORDS,
+    MIN_SENTENCES,
+    body_of,
+    split_in_halves,
+)
+from contrapose.seeds import derive, numpy_generator
+from contrapose.text.sentences import sentences_of
+
+TITLES, SENTENCES, NEIGHBOURS, SHAPE = "titles", "sentences", "neighbours", "shape"
+_RANKED = "the log-likelihood of the right text, in nats"
+#: Question -> what is shown; what the change is tested by, "" for the same; and what a rise of it means.
+WORDS: Mapping[str, tuple[str, str, str]] = {
+    TITLES: ("reciprocal rank of the text for its title", _RANKED, "titles find their texts"),
+    SENTENCES: (
+        "reciprocal rank of the document for its sentences",
+        _RANKED,
+        "sentences find their documents",
+    ),
+    NEIGHBOURS: (
+        "share of ten neighbours that a half of a text has in common with the whole",
+        "",
+        "halves find the neighbours of the whole",
+    ),
+    SHAPE: ("closeness of halves and evenness of all texts", "", "meanings are told apart"),
+}
+#: Texts that are asked for by their sentences, and sentences that ask for each, of three at most one: a sentence costs
+#: little to read beside its text, and several say more.
+SENTENCES_ASKED, MOST_OF_A_TEXT = 600, 3
+#: Words of a text that has halves to ask with.
+SHORTEST_HALVED = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """``first[q]`` asks for ``second[asked[q]]`` among all of ``second``. of: the kind of text it was made of.
+
+    NEIGHBOURS and SHAPE: first and second are the halves of the texts in ``whole``.
+    """
+
+    name: str
+    of: str
+    first: tuple[str, ...]
+    second: tuple[str, ...]
+    whole: tuple[str, ...] = ()
+    asked: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.second)
+
+    @property
+    def key(self) -> str:
+        return f"{self.name} of {self.of}"
+
+    @property
+    def ranks(self) -> bool:
+        """Whether it asks who is found first, as a search does."""
+        return self.name in (TITLES, SENTENCES)
+
+    @property
+    def rows_asked(self) -> tuple[int, ...]:
+        """The row that each of ``first`` asks for."""
+        return self.asked or tuple(range(len(self.second)))
+
+
+def questions_of(held_out: Texts, *, in_topics: bool) -> list[Question]:
+    """The questions that held-out rows of one kind answer, the most telling first.
+
+    Pairs are learned from as titles and texts, so that sentences have to judge them as well.
+    """
+    if held_out.kind == SHORT:
+        questions = [_about_halves(held_out, in_topics=in_topics)]
+    else:
+        asked = [*_by_titles(held_out), _by_sentences(held_out)]
+        questions = [each for each in asked if len(each) >= FEWEST_PAIRS] or [
+            _about_halves(held_out, in_topics=in_topics)
+        ]
+    return [question for question in questions if len(question) >= FEWEST_PAIRS]
+
+
+def _by_titles(held_out: Texts) -> list[Question]:
+    if len(held_out.columns) < 2:
+        return []
+    titles, texts = held_out.columns.values()
+    return [Question(name=TITLES, of=held_out.kind, first=tuple(titles), second=tuple(texts))]
+
+
+def _by_sentences(held_out: Texts) -> Question:
+    first: list[str] = []
+    second: list[str] = []
+    asked: list[int] = []
+    for row, text in enumerate(body_of(held_out.columns)):
+        sentences, rest = sentences_and_rest(text, derive(row))
+        if sentences and len(second) < SENTENCES_ASKED:
+            first += sentences
+            asked += [len(second)] * len(sentences)
+            second.append(rest)
+    return Question(
+        name=SENTENCES, of=held_out.kind, first=tuple(first), second=tuple(second), asked=tuple(asked)
+    )
+
+
+def sentences_and_rest(text: str, seed: int) -> tuple[list[str], str]:
+    """A third of a document's sentences at most, drawn by ``seed``, and the document without them; none of a text that
+    has too few.
+
+    >>> sentences_and_rest("First one is very short. The second one is long. The third ends it all.", 1)[1]
+    'The second one is long. The third ends it all.'
+    """
+    parts = sentences_of(text)
+    fit = [at for at, part in enumerate(parts) if len(part.split()) >= MIN_SENTENCE_WORDS]
+    if len(parts) < MIN_SENTENCES or not fit:
+        return [], text
+    most = min(MOST_OF_A_TEXT, len(parts) // MIN_SENTENCES)
+    chosen = sorted(numpy_generator(seed, "sentences").permutation(fit)[:most].tolist())
+    return [parts[at] for at in chosen], " ".join(part for at, part in enumerate(parts) if at not in chosen)
+
+
+def _about_halves(held_out: Texts, *, in_topics: bool) -> Question:
+    whole = [text for text in held_out.bodies if split_in_halves(text, min_words=SHORTEST_HALVED)]
+    halves = [split_in_halves(text, min_words=SHORTEST_HALVED) or ("", "") for text in whole]
+    return Question(
+        name=NEIGHBOURS if in_topics else SHAPE,
+        of=held_out.kind,
+        first=tuple(first for first, _ in halves),
+        second=tuple(second for _, second in halves),
+        whole=tuple(whole),
+    )
