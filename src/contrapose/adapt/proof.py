@@ -177,11 +177,11 @@ def _cosines(vectors: Encodings, question: Question) -> np.ndarray:
 
 
 def _ranked(question: Question, scores_QN: np.ndarray) -> tuple[np.ndarray, float]:
-    """(N,) the mean log-likelihood of each row over the questions for it, and the mean reciprocal rank."""
+    """Of each row that is asked for the mean log-likelihood over the questions for it; and the mean reciprocal rank."""
     asked_Q = np.array(question.rows_asked)
-    number_N = np.bincount(asked_Q, minlength=len(question))
-    by_row_N: np.ndarray = np.bincount(asked_Q, weights=log_likelihood(scores_QN, asked_Q)) / number_N
-    return by_row_N, float((np.bincount(asked_Q, weights=_found(scores_QN, asked_Q)) / number_N).mean())
+    _, row_of_Q, number_R = np.unique(asked_Q, return_inverse=True, return_counts=True)
+    likely_R: np.ndarray = np.bincount(row_of_Q, weights=log_likelihood(scores_QN, asked_Q)) / number_R
+    return likely_R, float((np.bincount(row_of_Q, weights=_found(scores_QN, asked_Q)) / number_R).mean())
 
 
 def log_likelihood(scores_QN: np.ndarray, asked_Q: np.ndarray) -> np.ndarray:

@@ -39,9 +39,8 @@ WORDS: Mapping[str, tuple[str, str, str]] = {
     ),
     SHAPE: ("closeness of halves and evenness of all texts", "", "meanings are told apart"),
 }
-#: Texts that are asked for by their sentences, and sentences that ask for each, of three at most one: a sentence costs
-#: little to read beside its text, and several say more.
-SENTENCES_ASKED, MOST_OF_A_TEXT = 600, 3
+#: Sentences that ask for a text, of three at most one: each costs little to read beside the text, and several say more.
+MOST_OF_A_TEXT = 3
 #: Words of a text that has halves to ask with.
 SHORTEST_HALVED = 6
 
@@ -61,7 +60,8 @@ class Question:
     asked: tuple[int, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.second)
+        """Rows that are asked for."""
+        return len(set(self.rows_asked))
 
     @property
     def key(self) -> str:
@@ -75,44 +75,37 @@ class Question:
     @property
     def rows_asked(self) -> tuple[int, ...]:
         """The row that each of ``first`` asks for."""
-        return self.asked or tuple(range(len(self.second)))
+        return self.asked or tuple(range(len(self.first)))
 
 
 def questions_of(held_out: Texts, *, in_topics: bool) -> list[Question]:
     """The questions that held-out rows of one kind answer, the most telling first.
 
-    Pairs are learned from as titles and texts, so that sentences have to judge them as well.
+    Pairs are learned from as titles and texts, so that sentences have to judge them as well. Both ask for the same
+    texts, which are what takes time to read.
     """
-    if held_out.kind == SHORT:
+    questions = [] if held_out.kind == SHORT else _by_titles_and_sentences(held_out)
+    questions = [each for each in questions if len(each) >= FEWEST_PAIRS]
+    if not questions:
         questions = [_about_halves(held_out, in_topics=in_topics)]
-    else:
-        asked = [*_by_titles(held_out), _by_sentences(held_out)]
-        questions = [each for each in asked if len(each) >= FEWEST_PAIRS] or [
-            _about_halves(held_out, in_topics=in_topics)
-        ]
     return [question for question in questions if len(question) >= FEWEST_PAIRS]
 
 
-def _by_titles(held_out: Texts) -> list[Question]:
-    if len(held_out.columns) < 2:
-        return []
-    titles, texts = held_out.columns.values()
-    return [Question(name=TITLES, of=held_out.kind, first=tuple(titles), second=tuple(texts))]
-
-
-def _by_sentences(held_out: Texts) -> Question:
-    first: list[str] = []
-    second: list[str] = []
+def _by_titles_and_sentences(held_out: Texts) -> list[Question]:
+    sentences: list[str] = []
     asked: list[int] = []
+    texts: list[str] = []
     for row, text in enumerate(body_of(held_out.columns)):
-        sentences, rest = sentences_and_rest(text, derive(row))
-        if sentences and len(second) < SENTENCES_ASKED:
-            first += sentences
-            asked += [len(second)] * len(sentences)
-            second.append(rest)
-    return Question(
-        name=SENTENCES, of=held_out.kind, first=tuple(first), second=tuple(second), asked=tuple(asked)
-    )
+        cut, rest = sentences_and_rest(text, derive(row))
+        sentences += cut
+        asked += [row] * len(cut)
+        texts.append(rest)
+    of, second = held_out.kind, tuple(texts)
+    by_sentences = Question(name=SENTENCES, of=of, first=tuple(sentences), second=second, asked=tuple(asked))
+    if len(held_out.columns) < 2:
+        return [by_sentences]
+    titles = tuple(next(iter(held_out.columns.values())))
+    return [Question(name=TITLES, of=of, first=titles, second=second), by_sentences]
 
 
 def sentences_and_rest(text: str, seed: int) -> tuple[list[str], str]:
