@@ -8,7 +8,6 @@ was handed out.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -111,11 +110,12 @@ def _alone_and_together(out: Path, model: str) -> Iterator[tuple[str, Encoder]]:
     encoder = Encoder.load(weighed if weighed.is_dir() else model)
     if weighed.is_dir():
         yield WEIGHED, encoder
-    trainings: dict[str, list[Any]] = {}
-    for path in sorted((out / "signals").glob("*/model")):
-        name = re.sub(r"-[2-9]$", "", path.parent.name)
-        trainings.setdefault(name, []).append(Encoder.load(path).state_dict())
-    means = {name: mean_of(weights) for name, weights in trainings.items()}
+    # What was trained once more on all of the text is a part of what is handed out, and of no signal alone.
+    means = {
+        path.parent.name: Encoder.load(path).state_dict()
+        for path in sorted((out / "signals").glob("*/model"))
+        if not path.parent.name.endswith("-all")
+    }
     for name, weights in [
         *means.items(),
         *([(TOGETHER, mean_of([*means.values()]))] if len(means) > 1 else []),

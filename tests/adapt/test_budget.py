@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contrapose.adapt.budget import LEAST_SHARE, PLANNED, Planned, one_by_one, plan
+from contrapose.adapt.budget import LEAST_SHARE, PLANNED, Planned, plan
 from contrapose.adapt.signals import SIGNALS, signals_for
 from contrapose.adapt.texts import DOCUMENTS, PAIRS, SHORT
 
@@ -54,18 +54,3 @@ def test_many_rows_are_passed_over_as_often_as_the_signal_asks() -> None:
     (pairs,) = (signal for _, signal in WANTED if signal.name == "pairs")
     assert pairs.steps_for(300) == pairs.steps
     assert pairs.steps_for(6_400) == pairs.passes * 6_400 / pairs.batch_size
-
-
-def test_what_has_all_its_steps_is_trained_again_while_time_is_left() -> None:
-    assert [each.trainings for each in planned(10_000)] == [signal.trainings for _, signal in WANTED]
-    assert all(
-        each.trainings == 1 for each in planned(100) if each.steps < each.signal.steps_for(ROWS[each.kind])
-    )
-    some = planned(400)
-    assert sum(each.seconds for each in some if each.steps) <= PLANNED * 400
-
-
-def test_second_trainings_come_last_so_that_a_late_machine_leaves_those_out() -> None:
-    order = [(each.signal.name, number) for each, number in one_by_one(planned(10_000))]
-    assert order == [("ranking", 0), ("pairs", 0), ("neighbours", 0), ("ranking", 1), ("pairs", 1)]
-    assert one_by_one(planned(1)) == []

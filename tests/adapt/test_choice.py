@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from contrapose.adapt.choice import Option, _mixed, decide, mixtures
+from contrapose.adapt.choice import Option, decide, mixed, mixtures
 from contrapose.adapt.proof import Measured
 
 ROWS = 80
@@ -102,7 +102,7 @@ def test_all_signals_together_are_looked_at_where_there_are_several(names: tuple
 def test_weights_are_averaged_and_then_blended_with_the_start() -> None:
     start = {"w": torch.zeros(3), "steps": torch.tensor(4)}
     trained = [{"w": torch.full((3,), value), "steps": torch.tensor(4)} for value in (1.0, 3.0)]
-    assert _mixed(start, trained, 0.5)["w"].tolist() == [1.0, 1.0, 1.0]
-    assert _mixed(start, trained, 1.0)["w"].tolist() == [2.0, 2.0, 2.0]
-    assert _mixed(start, trained[:1], 1.0)["w"].tolist() == [1.0, 1.0, 1.0]
-    assert _mixed(start, trained, 1.0)["steps"] == 4
+    assert mixed(start, trained, 0.5)["w"].tolist() == [1.0, 1.0, 1.0]
+    assert mixed(start, trained, 1.0)["w"].tolist() == [2.0, 2.0, 2.0]
+    assert mixed(start, trained[:1], 1.0)["w"].tolist() == [1.0, 1.0, 1.0]
+    assert mixed(start, trained, 1.0)["steps"] == 4

@@ -39,7 +39,10 @@ def started(place: Path, out: str, *more: str) -> subprocess.Popen[bytes]:
 
 def outcome(folder: Path) -> dict[str, Any]:
     found = json.loads((folder / "adaptation.json").read_text())["outcome"]
-    return {name: found[name] for name in ("word", "sentence", "questions", "options", "taken", "steps")}
+    return {
+        name: found[name]
+        for name in ("word", "sentence", "questions", "options", "taken", "steps", "trained_again")
+    }
 
 
 @pytest.fixture(scope="module")

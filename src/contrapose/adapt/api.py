@@ -134,5 +134,6 @@ def _adapt(
     stages.plan()
     stages.train()
     stages.choose()
+    stages.train_again()
     stages.finish()
     return Adaptation(folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from contrapose.adapt.signals import Signal
 from contrapose.adapt.texts import DOCUMENTS, SHORT, Texts
@@ -22,15 +23,14 @@ PLANNED = 0.9
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """A signal of a kind of text, for so many steps; seconds are expected, and those of one training once. steps is 0
-    where it does not fit; trainings: of different seeds."""
+    """A signal of a kind of text, for so many steps; seconds are expected with all looks, and once for the training
+    alone. steps is 0 where it does not fit."""
 
     kind: str
     signal: Signal
     steps: int
     seconds: float
     once: float = 0.0
-    trainings: int = 1
 
     @property
     def name(self) -> str:
@@ -54,15 +54,6 @@ class Pace:
         """Whether what was planned to take so long will be done in the time that is left."""
         slower = max(1.0, self.taken / self.planned) if self.planned else 1.0
         return seconds * slower <= left
-
-
-def one_by_one(planned: Sequence[Planned]) -> list[tuple[Planned, int]]:
-    """(signal, number of its training): the first of every signal, then the second ones, so that it is a second one
-    that a late machine leaves out."""
-    most = max((each.trainings for each in planned), default=0)
-    return [
-        (each, number) for number in range(most) for each in planned if each.steps and number < each.trainings
-    ]
 
 
 def plan(
@@ -95,20 +86,28 @@ def plan(
         seconds = once + LOOKS * look
         planned.append(Planned(kind=kind, signal=signal, steps=steps, seconds=seconds, once=once))
         left -= seconds
-    return _trained_again(planned, rows, left)
+    return planned
 
 
-def _trained_again(planned: Sequence[Planned], rows: Mapping[str, int], left: float) -> list[Planned]:
-    """Further trainings of what has all its steps, the first signals first, while time is left."""
-    again = []
-    for each in planned:
-        whole = each.steps == each.signal.steps_for(rows[each.kind])
-        # What is prepared is prepared once: a little more is planned than it takes.
-        fitting = int(max(0.0, left) / each.once) if each.once > 0 else 0
-        more = min(each.signal.trainings - 1, fitting) if whole else 0
-        left -= more * each.once
-        again.append(replace(each, trainings=1 + more, seconds=each.seconds + more * each.once))
-    return again
+def to_json(planned: Sequence[Planned]) -> dict[str, Any]:
+    """The plan, as it is written."""
+    return {
+        "steps": {each.name: each.steps for each in planned},
+        "seconds": {each.name: each.once for each in planned},
+    }
+
+
+def from_json(written: Mapping[str, Any], wanted: Sequence[tuple[str, Signal]]) -> list[Planned]:
+    """The plan that was written, for the signals that are wanted; no steps for one that is not in it."""
+    planned = [Planned(kind=kind, signal=signal, steps=0, seconds=0.0) for kind, signal in wanted]
+    return [
+        replace(
+            each,
+            steps=int(written["steps"].get(each.name, 0)),
+            once=float(written.get("seconds", {}).get(each.name, 0.0)),
+        )
+        for each in planned
+    ]
 
 
 def words_to_prepare(texts: Texts) -> float:

@@ -79,11 +79,11 @@ def choose(
     options = list(words.options)
     power = words.taken.power if words.taken is not None else 0.0
     for signals, share in mixtures(tuple(trained)):
-        encoder.load_state_dict(_mixed(start, [trained[name] for name in signals], share))
+        encoder.load_state_dict(mixed(start, [trained[name] for name in signals], share))
         options.append(looked_at(encoder, before, proof, signals=signals, share=share, power=power))
     # A power that was passed over is known to be worse than the one that was taken.
     choice = decide(before, options, apart=[at for at, each in enumerate(options) if each.power != power])
-    weights = start if choice.taken is None or not choice.taken.signals else _mixed(
+    weights = start if choice.taken is None or not choice.taken.signals else mixed(
         start, [trained[name] for name in choice.taken.signals], choice.taken.share
     )  # fmt: skip
     encoder.load_state_dict(dict(weights))
@@ -198,7 +198,7 @@ def _gain(before: Measured, now: Measured) -> float:
     return float(np.mean(changes))
 
 
-def _mixed(
+def mixed(
     start: Mapping[str, Tensor], trained: Sequence[Mapping[str, Tensor]], share: float
 ) -> dict[str, Tensor]:
     """The mean of several trainings, blended with the start."""

@@ -39,6 +39,7 @@ def outcome_of(stages: Stages) -> dict[str, Any]:
             {**_option(option), "changes": {key: _change(test) for key, test in tests.items()}}
             for option, tests in zip(choice.options, choice.tests_of, strict=True)
         ],
+        "trained_again": stages.again,
         "steps": {each.name: each.steps for each in stages.planned},
         "left_out": stages.reasons,
         "notices": stages.notices,

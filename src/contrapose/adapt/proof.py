@@ -97,6 +97,10 @@ class Proof:
             scores, hybrid, _nearest(general_GD, general_GD), found[0] if found else None, shown, shown_hybrid
         )
 
+    def of_general_sentences(self) -> Proof:
+        """What asks for the general neighbours alone."""
+        return Proof([], self.precision, self.listener)
+
     def without(self, name: str) -> Proof:
         """The same without a question."""
         return Proof([q for q in self.questions if q.name != name], self.precision, self.listener)

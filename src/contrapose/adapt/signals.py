@@ -22,7 +22,6 @@ class Signal:
     options    of ``train``, for every text
     steps      that it is trained for where the budget allows, at least
     passes     over the rows, where these are more steps
-    trainings  of different seeds whose weights are averaged, where the budget allows
     texts      that the encoder reads of a row, those of a teacher counted as a third (no gradient)
     needs_teacher   it imitates a search, so it is used only where that search beats the encoder
     in_topics  True: only for texts that come in topics; False: only for texts about everything; None: for both
@@ -35,7 +34,6 @@ class Signal:
     steps: int
     texts: float
     passes: float = 0.0
-    trainings: int = 1
     needs_teacher: bool = False
     in_topics: bool | None = None
 
@@ -66,7 +64,6 @@ SIGNALS: tuple[Signal, ...] = (
         },
         steps=60,
         texts=5,
-        trainings=2,
         needs_teacher=True,
     ),
     Signal(
@@ -78,7 +75,6 @@ SIGNALS: tuple[Signal, ...] = (
         steps=40,
         passes=2.0,
         texts=2,
-        trainings=2,
     ),
     Signal(
         name="spans",
@@ -90,7 +86,6 @@ SIGNALS: tuple[Signal, ...] = (
         },
         steps=60,
         texts=2.7,
-        trainings=2,
     ),
     Signal(
         name="neighbours",

@@ -1,4 +1,4 @@
-"""The stages of an adaptation: read, look, weigh, plan, train, choose, finish."""
+"""The stages of an adaptation: read, look, weigh, plan, train, choose, train again, finish."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import torch
 
 from contrapose.adapt import folder as folders
 from contrapose.adapt import wording
-from contrapose.adapt.budget import LOOKS, Planned, plan, words_per_text, words_to_prepare
+from contrapose.adapt.again import take_both
+from contrapose.adapt.budget import LOOKS, Planned, from_json, plan, to_json, words_per_text, words_to_prepare
 from contrapose.adapt.choice import WEIGHED, Choice, choose, decide, mixtures
 from contrapose.adapt.outcome import card_of, outcome_of
 from contrapose.adapt.parting import read_parted
-from contrapose.adapt.proof import LEAST_FOUND, Measured, Proof
+from contrapose.adapt.proof import LEAST_FOUND, LEAST_OVERLAP, Measured, Proof
 from contrapose.adapt.queries import check_queries, read_queries
 from contrapose.adapt.questions import SHAPE, questions_of
 from contrapose.adapt.settings import AdaptSettings
@@ -149,26 +150,10 @@ class Stages:
                 seconds=seconds,
                 look=self.seconds_per_look,
             )
-            write_json(
-                path,
-                {
-                    "steps": {each.name: each.steps for each in planned},
-                    "trainings": {each.name: each.trainings for each in planned},
-                    "seconds": {each.name: each.once for each in planned},
-                },
-            )
+            write_json(path, to_json(planned))
             if any(each.steps for each in planned):
                 self.tell(wording.plan_in_words(planned, self.seconds_per_look))
-        written = read_json_object(path)
-        self.planned = [
-            replace(
-                each,
-                steps=int(written["steps"].get(each.name, 0)),
-                trainings=int(written.get("trainings", {}).get(each.name, 1)),
-                once=float(written.get("seconds", {}).get(each.name, 0.0)),
-            )
-            for each in (Planned(kind=kind, signal=signal, steps=0, seconds=0.0) for kind, signal in wanted)
-        ]
+        self.planned = from_json(read_json_object(path), wanted)
         if self.queries and not any(each.signal.needs_teacher and each.steps for each in self.planned):
             self.tell(wording.QUERIES_UNUSED)
         for each in self.planned:
@@ -193,8 +178,8 @@ class Stages:
         return False
 
     def train(self) -> None:
-        """A short run of every signal that is planned; then further ones of other seeds, while time is left."""
-        trainings = Trainings(
+        """A short run of every signal that is planned, on the rows that are not held out."""
+        self.trainings = Trainings(
             folder=self.folder,
             settings=self.settings,
             model=self.learner,
@@ -203,16 +188,20 @@ class Stages:
             tell=self.tell,
             listener=self.listener,
         )
-        self.trained = trainings.run(self.planned, self.encoder.device)
-        self.reasons |= trainings.reasons
+        self.looks_left = LOOKS * (1 + sum(each.steps > 0 for each in self.planned))
+        self.trained = self.trainings.run(self.planned, self.encoder.device)
+        self.reasons |= self.trainings.reasons
 
-    def _rows_of(self, planned: Planned) -> Path:
-        return rows_for(planned, self.folder, self.training, self.queries, self._encode, self.listener)
+    def _rows_of(self, planned: Planned, whole: bool) -> Path:
+        texts = next(texts for texts in self.training if texts.kind == planned.kind)
+        if whole:
+            texts = texts + next(texts for texts in self.held_out if texts.kind == planned.kind)
+        part = "all" if whole else ""
+        return rows_for(planned, self.folder, texts, self.queries, self._encode, self.listener, part=part)
 
     def _seconds_to_train(self) -> float:
-        """What is left, less the looks that follow all training."""
-        looks = LOOKS * (1 + sum(each.steps > 0 for each in self.planned))
-        return self.settings.minutes * 60 - self.elapsed - looks * self.seconds_per_look
+        """What is left, less the looks that follow."""
+        return self.settings.minutes * 60 - self.elapsed - self.looks_left * self.seconds_per_look
 
     def _encode(self, texts: Sequence[str]) -> torch.Tensor:
         return torch.from_numpy(
@@ -226,6 +215,30 @@ class Stages:
             self.choice: Choice = choose(
                 self.encoder, self.start, self.trained, self.before, self.proof, self.words
             )
+
+    def train_again(self) -> None:
+        """What was taken, once more on all of the text, while time is left."""
+        self.again: list[str] = []
+        taken = self.choice.taken
+        if taken is None:
+            return
+        self.looks_left = 1
+        wanted = [each for each in self.planned if each.name in taken.signals]
+        again = self.trainings.again(wanted, self.encoder.device)
+        if not again:
+            return
+        kept = take_both(self.encoder, self.start, taken, self.trained, again, self.before, self.proof)
+        if kept < LEAST_OVERLAP:
+            self.tell(wording.not_trained_again(kept))
+            return
+        self.again = list(again)
+        kinds = {each.kind for each in wanted if each.name in again}
+        proven_by, proving = (
+            sum(len(texts) for texts in side if texts.kind in kinds)
+            for side in (self.training, self.held_out)
+        )
+        names = [each.signal.name for each in wanted if each.name in again]
+        self.tell(wording.trained_again(names, proven_by, proven_by + proving))
 
     def finish(self) -> None:
         """The model, and what came of it."""

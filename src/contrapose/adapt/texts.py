@@ -59,6 +59,11 @@ class Texts:
         """The texts themselves: of pairs the second ones."""
         return list(self.columns.values())[-1]
 
+    def __add__(self, other: Texts) -> Texts:
+        """The rows of both, which are of one kind."""
+        columns = {name: [*texts, *other.columns[name]] for name, texts in self.columns.items()}
+        return Texts(kind=self.kind, columns=columns, what=self.what)
+
     def rows(self, positions: Sequence[int] | np.ndarray) -> Texts:
         """These rows only."""
         columns = {name: [texts[row] for row in positions] for name, texts in self.columns.items()}

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contrapose.adapt import folder as folders
 from contrapose.adapt import wording
-from contrapose.adapt.budget import Pace, Planned, one_by_one
-from contrapose.adapt.choice import mean_of
+from contrapose.adapt.budget import Pace, Planned
 from contrapose.adapt.queries import Encode, span_pairs, with_answers
 from contrapose.adapt.settings import AdaptSettings
 from contrapose.adapt.texts import DOCUMENTS, PAIRS, Texts
@@ -34,24 +33,27 @@ SAVE_EVERY = 50
 def rows_for(
     planned: Planned,
     folder: Path,
-    training: Sequence[Texts],
+    texts: Texts,
     queries: Sequence[str],
     encode: Encode,
     listener: Listener,
+    *,
+    part: str,
 ) -> Path:
-    """The file that a signal is trained on; what is ranked is made where it is not there yet.
+    """The file that a signal is trained on, made where it is not there yet.
 
-    queries: of a log; encode: N texts -> (N, D), by the start.
+    texts: the rows; part: what the file is called for, "" or "all"; queries: of a log; encode: N texts -> (N, D), by
+    the start.
     """
-    path = folders.text_path(folder, planned.kind)
-    (texts,) = (each for each in training if each.kind == planned.kind)
-    if not planned.signal.needs_teacher or (planned.kind == PAIRS and not queries):
-        return path
-    path = folders.text_path(folder, planned.kind, part="queries")
-    if not path.is_file():
-        with listener.task("making queries of the documents"):
-            pairs = span_pairs(texts, encode) if texts.kind == DOCUMENTS else texts
-        folders.write_texts(path, with_answers(pairs, queries, encode))
+    path = folders.text_path(folder, planned.kind, part=part)
+    if planned.signal.needs_teacher and (planned.kind != PAIRS or queries):
+        path = folders.text_path(folder, planned.kind, part=f"queries{'-' * bool(part)}{part}")
+        if not path.is_file():
+            with listener.task("making queries of the documents"):
+                pairs = span_pairs(texts, encode) if texts.kind == DOCUMENTS else texts
+            folders.write_texts(path, with_answers(pairs, queries, encode))
+    elif not path.is_file():
+        folders.write_texts(path, texts)
     return path
 
 
@@ -87,57 +89,70 @@ def train_signal(
 class Trainings:
     """The trainings of an adaptation, one after another, while time is left.
 
-    model: that all begin with; rows_of: makes the file of a signal; reasons: why a signal was left out, by its name.
+    model: that all begin with; rows_of: makes the file of a signal, of the rows to train on or (True) of all; reasons:
+    why a signal was left out, by its name.
     """
 
     folder: Path
     settings: AdaptSettings
     model: str
-    rows_of: Callable[[Planned], Path]
+    rows_of: Callable[[Planned, bool], Path]
     seconds_left: Callable[[], float]
     tell: Callable[[str], None]
     listener: Listener
     reasons: dict[str, str] = field(default_factory=dict)
+    pace: Pace = field(default_factory=Pace)
 
     def run(self, planned: Sequence[Planned], device: torch.device) -> dict[str, dict[str, Tensor]]:
-        """The weights that each signal made of the model, the mean over its trainings."""
-        weights: dict[str, list[Mapping[str, Tensor]]] = {}
-        pace, runs = Pace(), one_by_one(planned)
-        for at, (each, number) in enumerate(runs, start=1):
-            out = self.folder / "signals" / (each.name if number == 0 else f"{each.name}-{number + 1}")
-            if each.name in self.reasons:
+        """The weights that each signal made of the model."""
+        weights = {}
+        for number, each in enumerate(wanted := [each for each in planned if each.steps], start=1):
+            out = self.folder / "signals" / each.name
+            if not self._has_time(each, out):
+                self._leave_out(each)
                 continue
-            if not (out / folders.MODEL).is_dir() and not pace.fits(each.once, self.seconds_left()):
-                self._leave_out(each, number)
-                continue
-            with self.listener.task(f"learning {each.signal.teaches} ({at} of {len(runs)})"):
+            with self.listener.task(f"learning {each.signal.teaches} ({number} of {len(wanted)})"):
                 try:
-                    self._train(each, number, out, pace)
+                    self._train(each, out, whole=False)
                 except UsageError as error:
                     self.reasons[each.name] = str(error)
                     self.tell(f"the signal '{each.signal.name}' is left out: {error}")
                     continue
-                model = Encoder.load(out / folders.MODEL, head="none").to(device)
-                weights.setdefault(each.name, []).append(dict(model.state_dict()))
-        return {name: mean_of(of_signal) for name, of_signal in weights.items()}
+                weights[each.name] = _weights_of(out, device)
+        return weights
 
-    def _train(self, each: Planned, number: int, out: Path, pace: Pace) -> None:
+    def again(self, taken: Sequence[Planned], device: torch.device) -> dict[str, dict[str, Tensor]]:
+        """The weights of what was taken, trained once more on all rows with another seed; only while time is left."""
+        weights = {}
+        for each in taken:
+            out = self.folder / "signals" / f"{each.name}-all"
+            if self._has_time(each, out):
+                with self.listener.task(f"learning {each.signal.teaches}, of all the text"):
+                    self._train(each, out, whole=True)
+                    weights[each.name] = _weights_of(out, device)
+        return weights
+
+    def _has_time(self, each: Planned, out: Path) -> bool:
+        return (out / folders.MODEL).is_dir() or self.pace.fits(each.once, self.seconds_left())
+
+    def _train(self, each: Planned, out: Path, *, whole: bool) -> None:
         """Unless that was done before the adaptation was interrupted."""
         if (out / folders.MODEL).is_dir():
             return
         began = time.perf_counter()
-        seed = self.settings.seed if number == 0 else derive(self.settings.seed, "again", number)
-        train_signal(each, self.rows_of(each), out, self.model, seed, self.settings, self.listener)
-        pace.planned += each.once
-        pace.taken += time.perf_counter() - began
+        seed = derive(self.settings.seed, "again") if whole else self.settings.seed
+        train_signal(each, self.rows_of(each, whole), out, self.model, seed, self.settings, self.listener)
+        self.pace.planned += each.once
+        self.pace.taken += time.perf_counter() - began
 
-    def _leave_out(self, each: Planned, number: int) -> None:
+    def _leave_out(self, each: Planned) -> None:
         """Written into the plan, so that what goes on leaves it out too."""
         plan = read_json_object(self.folder / folders.PLAN)
-        if number == 0:
-            self.reasons[each.name] = wording.TOO_SLOW
-            plan["steps"][each.name] = 0
-        else:
-            plan["trainings"][each.name] = number
+        self.reasons[each.name] = wording.TOO_SLOW
+        plan["steps"][each.name] = 0
         write_json(self.folder / folders.PLAN, plan)
-        self.tell(wording.left_out_late(each, number))
+        self.tell(wording.left_out_late(each))
+
+
+def _weights_of(out: Path, device: torch.device) -> dict[str, Tensor]:
+    return dict(Encoder.load(out / folders.MODEL, head="none").to(device).state_dict())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from contrapose.adapt.budget import LOOKS, Planned
-from contrapose.adapt.proof import LEAST_FOUND
+from contrapose.adapt.proof import LEAST_FOUND, LEAST_OVERLAP
 from contrapose.adapt.texts import SHORT, Texts
 
 QUERIES_UNUSED = (
@@ -33,9 +33,12 @@ def proves_nothing(found: float) -> str:
 def plan_in_words(planned: Sequence[Planned], seconds_per_look: float) -> str:
     """What is trained, and about how long it takes with all looks."""
     tried = [each for each in planned if each.steps]
-    signals = ", ".join(f"{each.signal.name} ({_steps(each)})" for each in tried)
+    signals = ", ".join(f"{each.signal.name} ({each.steps} steps)" for each in tried)
     minutes = (sum(each.seconds for each in tried) + LOOKS * seconds_per_look) / 60
-    return f"the text can teach {signals}: about {max(1, round(minutes))} min from here"
+    return (
+        f"the text can teach {signals}: about {max(1, round(minutes))} min from here; then, while time is left, what "
+        "is taken once more on all of the text"
+    )
 
 
 def not_tried(names: Sequence[str]) -> str:
@@ -43,17 +46,22 @@ def not_tried(names: Sequence[str]) -> str:
     return f"not tried, for want of time: {', '.join(names)}. Give more --minutes to try all that the text teaches"
 
 
-def left_out_late(planned: Planned, number: int) -> str:
+def left_out_late(planned: Planned) -> str:
     """What a machine that became slower has no time for any more."""
-    what = f"'{planned.signal.name}'" if number == 0 else f"'{planned.signal.name}' once more"
-    return f"training is slower than it was measured to be: {what} is left out, to keep to the minutes"
+    return f"training is slower than it was measured to be: '{planned.signal.name}' is left out, to keep to the minutes"
 
 
-def _steps(planned: Planned) -> str:
-    """
-    >>> from contrapose.adapt.signals import SIGNALS
-    >>> _steps(Planned(kind="pairs", signal=SIGNALS[0], steps=60, seconds=1.0, trainings=2))
-    '60 steps, twice'
-    """
-    times = {1: "", 2: ", twice"}.get(planned.trainings, f", {planned.trainings} times")
-    return f"{planned.steps} steps{times}"
+def trained_again(names: Sequence[str], proven_by: int, rows: int) -> str:
+    """What the encoder that is handed out learned beyond the one that was proven."""
+    return (
+        f"what is proven learned from {proven_by:,} rows; {' and '.join(names)} was trained once more on all {rows:,}, "
+        "and the mean of both is handed out"
+    )
+
+
+def not_trained_again(kept: float) -> str:
+    """Why the second training was of no use."""
+    return (
+        "training once more on all of the text moved too many neighbours of general sentences "
+        f"({kept:.0%} stayed, and {LEAST_OVERLAP:.0%} must), so the encoder that was proven is handed out"
+    )
