@@ -197,6 +197,26 @@ def test_many_encoders_widen_it_and_equal_ones_do_not() -> None:
     assert width(12, alike=False) > 1.3 * width(1, alike=False)
 
 
+def test_a_clear_harm_does_not_hide_a_gain_beside_it() -> None:
+    alone = changes(START, shifted([0.18], alike=False), "titles")[0]
+    beside_noise = changes(START, shifted([0.18, *[0.0] * 9], alike=False), "titles")[0]
+    beside_harm = changes(START, shifted([0.18, *[-3.0] * 9], alike=False), "titles")[0]
+    assert beside_harm.low == pytest.approx(alone.low, abs=0.01)
+    assert beside_noise.low < beside_harm.low - 0.03
+
+
+def test_clear_by_chance_is_one_in_twenty_over_all_that_were_looked_at() -> None:
+    """Of a hundred sets of six encoders that changed nothing, some five have one that looks clear."""
+    random = np.random.default_rng(0)
+    wrong = 0
+    for _ in range(100):
+        noise = random.normal(size=(6, 80)) + random.normal(size=80)
+        looked = [Measured({"titles": each}, {}, np.zeros((1, 10), int)) for each in noise]
+        start = Measured({"titles": np.zeros(80)}, {}, np.zeros((1, 10), int))
+        wrong += any(found.low > 0 or found.high < 0 for found in changes(start, looked, "titles"))
+    assert 1 <= wrong <= 13
+
+
 def test_where_nothing_moved_nothing_is_clear() -> None:
     (found,) = changes(START, [START], "titles")
     assert (found.difference, found.low, found.high) == (0.0, 0.0, 0.0)

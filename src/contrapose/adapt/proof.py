@@ -120,20 +120,29 @@ def changes(before: Measured, after: Sequence[Measured], key: str) -> list[Chang
     """From one encoder to each of several that were looked at on the same rows.
 
         low, high = mean -+ c * se
-        c         = 95% quantile, over resamples of the rows, of  max over encoders |mean* - mean| / se
+        c         = 95% quantile, over resamples of the rows, of  max |mean* - mean| / se  over the encoders of its step
 
-    The best of several is chosen by these very rows, so the intervals hold for all of them at once. Encoders that
-    answer alike cost nothing: of one, or of equal ones, c is that of a single interval (Westfall and Young 1993, maxT).
+    The best of several is chosen by these very rows, so that what one of them alone says would be luck. The encoders
+    are tried from the surest change on, the first beside all others; what is clear there is no chance, and the next is
+    tried beside those that are left. So a clear harm by one signal does not hide the gain by another, and all that is
+    said to be clear is so at once with 95% (Westfall and Young 1993, step-down maxT).
     """
     moved_ON = np.stack([now.scores[key] - before.scores[key] for now in after])
     mean_O, rows = moved_ON.mean(axis=1), moved_ON.shape[1]
-    se_O = moved_ON.std(axis=1, ddof=1) / np.sqrt(rows)
+    se_O = np.maximum(moved_ON.std(axis=1, ddof=1) / np.sqrt(rows), 1e-12)
     drawn_RN = numpy_generator(0, "changes").multinomial(rows, np.full(rows, 1 / rows), size=MEAN_RESAMPLES)
-    apart_OR = np.abs(moved_ON @ drawn_RN.T / rows - mean_O[:, None])
-    c = float(np.quantile((apart_OR / np.maximum(se_O, 1e-12)[:, None]).max(axis=0), 0.95))
+    apart_OR = np.abs(moved_ON @ drawn_RN.T / rows - mean_O[:, None]) / se_O[:, None]
+    sure_O = np.abs(mean_O) / se_O
+    order = np.argsort(-sure_O, kind="stable")
+    c_O, clear = np.zeros(len(after)), True
+    for step, option in enumerate(order):
+        if clear:
+            c = float(np.quantile(apart_OR[order[step:]].max(axis=0), 0.95))
+        clear = clear and bool(sure_O[option] > c)
+        c_O[option] = c
     return [
         Change(difference=float(mean), low=float(mean - c * se), high=float(mean + c * se), rows=rows)
-        for mean, se in zip(mean_O, se_O, strict=True)
+        for mean, se, c in zip(mean_O, se_O, c_O, strict=True)
     ]
 
 
