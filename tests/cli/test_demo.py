@@ -64,7 +64,6 @@ def short_signals() -> Iterator[None]:
                 each,
                 steps=2,
                 passes=0,
-                trainings=1,
                 options={**each.options, "batch_size": 8, "max_length": 16},
             )
             for each in signals.SIGNALS

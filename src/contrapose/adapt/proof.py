@@ -200,8 +200,8 @@ def _ranked(question: Question, scores_QN: np.ndarray) -> tuple[np.ndarray, floa
 def log_likelihood(scores_QN: np.ndarray, asked_Q: np.ndarray) -> np.ndarray:
     """(Q,) of the column that each row asks for, by a softmax over the columns at the best temperature of a grid.
 
-    >>> log_likelihood(np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([0, 1])).round(2).tolist()
-    [-0.0, -0.0]
+    >>> log_likelihood(np.ones((2, 4)), np.array([0, 1])).round(4).tolist()         # log 1/4: no column is better
+    [-1.3863, -1.3863]
     """
     spread = max(float(scores_QN.std()), SMALLEST_SPREAD)
     below_QN = scores_QN - scores_QN.max(axis=1, keepdims=True)

@@ -113,7 +113,7 @@ def sentences_and_rest(text: str, seed: int) -> tuple[list[str], str]:
     has too few.
 
     >>> sentences_and_rest("First one is very short. The second one is long. The third ends it all.", 1)[1]
-    'The second one is long. The third ends it all.'
+    'First one is very short. The third ends it all.'
     """
     parts = sentences_of(text)
     fit = [at for at, part in enumerate(parts) if len(part.split()) >= MIN_SENTENCE_WORDS]
