@@ -23,10 +23,10 @@ from contrapose.seeds import derive, numpy_generator
 from contrapose.text.sentences import sentences_of
 
 TITLES, SENTENCES, NEIGHBOURS, SHAPE = "titles", "sentences", "neighbours", "shape"
-_RANKED = "the log-likelihood of the right text, in nats"
+_RANK, _RANKED = "reciprocal rank", "log-likelihood of the right text in nats"
 #: Question -> what is shown; what the change is tested by, "" for the same; and what a rise of it means.
 WORDS: Mapping[str, tuple[str, str, str]] = {
-    TITLES: ("reciprocal rank of the text for its title", _RANKED, "titles find their texts"),
+    TITLES: (_RANK, _RANKED, "titles find their texts"),
     SENTENCES: (
         "reciprocal rank of the document for its sentences",
         _RANKED,

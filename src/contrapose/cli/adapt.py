@@ -130,7 +130,7 @@ def show(done: Adaptation, corpus: tuple[str, ...]) -> None:
         rows = [row for name, facts in outcome["questions"].items() for row in _rows(name, facts)]
         console.show(console.table(columns, rows))
         for tested in dict.fromkeys(facts["tested"] for facts in outcome["questions"].values()):
-            console.say(f"change: of {tested}")
+            console.say(f"change: {tested}")
     if outcome["options"]:
         columns = {
             "what was tried": "text",

@@ -28,7 +28,7 @@ def _forest(tried: Sequence[Tried], asked: Asked) -> Chart | None:
         words(label, frame.x(value), base + 16)
         for value, label in labelled(ticks(frame.x_low, frame.x_high), sign="+")
     ]
-    parts.append(words(f"change of {asked.tested}", 200, height - 5, "name"))
+    parts.append(words(f"change of the {asked.tested}", 200, height - 5, "name"))
     for number, (each, moved) in enumerate(drawn):
         y = top + row * number + 22
         shown = f"{moved.difference:+.3f} [{moved.low:+.3f}, {moved.high:+.3f}]"

@@ -68,6 +68,11 @@ class AdaptationFolder:
     notices: tuple[str, ...]
 
     @property
+    def tested(self) -> tuple[str, ...]:
+        """What changes are of, where that is not what is shown."""
+        return tuple(dict.fromkeys(each.tested for each in self.questions if each.tested != each.measure))
+
+    @property
     def better(self) -> bool:
         return self.word == "better"
 

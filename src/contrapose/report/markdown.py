@@ -170,7 +170,7 @@ def question_table(adaptation: AdaptationFolder) -> Plain:
     rows = [
         [
             each.name,
-            each.measure,
+            each.measure if each.tested == each.measure else f"{each.measure}; change: {each.tested}",
             *(Plain(_told(side)) for side in (each.before, each.after)),
             _moved(each.change),
         ]
