@@ -2,10 +2,11 @@
 
     adaptation.json          what was asked, and what came of it: the mark of a folder that is an adaptation's
     text/KIND.jsonl          rows to train on            text/KIND.held-out.jsonl    rows that prove
+    text/KIND.all.jsonl      both, for what is trained once more
     text/KIND.queries.jsonl  what is ranked: titles, or salient spans of documents, and the queries of a log
     start/                   the start with its words weighed, where that is proven: what signals are trained from
     plan.json                the steps of every signal, as the budget allowed on the machine where it was begun
-    signals/NAME/            the training run of a signal of a kind of text
+    signals/NAME/            the training run of a signal of a kind of text; NAME-all: once more, on all rows
     model/                   the encoder that was taken
 
 A stage that finds its file there takes it.

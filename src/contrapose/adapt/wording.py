@@ -54,7 +54,7 @@ def left_out_late(planned: Planned) -> str:
 def trained_again(names: Sequence[str], proven_by: int, rows: int) -> str:
     """What the encoder that is handed out learned beyond the one that was proven."""
     return (
-        f"what is proven learned from {proven_by:,} rows; {' and '.join(names)} was trained once more on all {rows:,}, "
+        f"what is proven learned from {proven_by:,} rows; {' and '.join(names)} learned once more from all {rows:,}, "
         "and the mean of both is handed out"
     )
 
