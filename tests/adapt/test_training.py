@@ -54,7 +54,7 @@ def trainings(folder: Path, tiny: Path, left: list[float]) -> tuple[training.Tra
         settings=AdaptSettings(corpus=("rows",), out=str(folder)),
         model=str(tiny),
         rows_of=lambda planned, whole: folder / ("all" if whole else "rows"),
-        seconds_left=lambda: next(remaining),
+        seconds_left=lambda looks: next(remaining),
         tell=told.append,
         listener=Listener(),
     )

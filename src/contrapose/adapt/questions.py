@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from contrapose.adapt.texts import SHORT, Texts
 from contrapose.evaluate.probes import (
     FEWEST_PAIRS,
-    MIN_SENTENCE_WORDS,
     MIN_SENTENCES,
     body_of,
+    sentences_that_ask,
     split_in_halves,
 )
 from contrapose.seeds import derive, numpy_generator
-from contrapose.text.sentences import sentences_of
 
 TITLES, SENTENCES, NEIGHBOURS, SHAPE = "titles", "sentences", "neighbours", "shape"
 _RANK, _RANKED = "reciprocal rank", "log-likelihood of the right text in nats"
@@ -115,9 +114,8 @@ def sentences_and_rest(text: str, seed: int) -> tuple[list[str], str]:
     >>> sentences_and_rest("First one is very short. The second one is long. The third ends it all.", 1)[1]
     'First one is very short. The third ends it all.'
     """
-    parts = sentences_of(text)
-    fit = [at for at, part in enumerate(parts) if len(part.split()) >= MIN_SENTENCE_WORDS]
-    if len(parts) < MIN_SENTENCES or not fit:
+    parts, fit = sentences_that_ask(text)
+    if not fit:
         return [], text
     most = min(MOST_OF_A_TEXT, len(parts) // MIN_SENTENCES)
     chosen = sorted(numpy_generator(seed, "sentences").permutation(fit)[:most].tolist())

@@ -12,7 +12,7 @@ import torch
 from contrapose.adapt import folder as folders
 from contrapose.adapt import wording
 from contrapose.adapt.again import take_both
-from contrapose.adapt.budget import LOOKS, Planned, from_json, plan, to_json, words_per_text, words_to_prepare
+from contrapose.adapt.budget import Planned, from_json, plan, to_json, words_per_text, words_to_prepare
 from contrapose.adapt.choice import WEIGHED, Choice, choose, decide, mixtures
 from contrapose.adapt.outcome import card_of, outcome_of
 from contrapose.adapt.parting import read_parted
@@ -188,7 +188,6 @@ class Stages:
             tell=self.tell,
             listener=self.listener,
         )
-        self.looks_left = LOOKS * (1 + sum(each.steps > 0 for each in self.planned))
         self.trained = self.trainings.run(self.planned, self.encoder.device)
         self.reasons |= self.trainings.reasons
 
@@ -196,12 +195,11 @@ class Stages:
         texts = next(texts for texts in self.training if texts.kind == planned.kind)
         if whole:
             texts = texts + next(texts for texts in self.held_out if texts.kind == planned.kind)
-        part = "all" if whole else ""
-        return rows_for(planned, self.folder, texts, self.queries, self._encode, self.listener, part=part)
+        return rows_for(planned, self.folder, texts, self.queries, self._encode, self.listener, whole=whole)
 
-    def _seconds_to_train(self) -> float:
-        """What is left, less the looks that follow."""
-        return self.settings.minutes * 60 - self.elapsed - self.looks_left * self.seconds_per_look
+    def _seconds_to_train(self, looks: int) -> float:
+        """What is left, less so many looks."""
+        return self.settings.minutes * 60 - self.elapsed - looks * self.seconds_per_look
 
     def _encode(self, texts: Sequence[str]) -> torch.Tensor:
         return torch.from_numpy(
@@ -222,7 +220,6 @@ class Stages:
         taken = self.choice.taken
         if taken is None:
             return
-        self.looks_left = 1
         wanted = [each for each in self.planned if each.name in taken.signals]
         again = self.trainings.again(wanted, self.encoder.device)
         if not again:

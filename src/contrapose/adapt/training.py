@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from contrapose.adapt import folder as folders
 from contrapose.adapt import wording
-from contrapose.adapt.budget import Pace, Planned
+from contrapose.adapt.budget import LOOKS, Pace, Planned
 from contrapose.adapt.queries import Encode, span_pairs, with_answers
 from contrapose.adapt.settings import AdaptSettings
 from contrapose.adapt.texts import DOCUMENTS, PAIRS, Texts
@@ -38,16 +38,15 @@ def rows_for(
     encode: Encode,
     listener: Listener,
     *,
-    part: str,
+    whole: bool,
 ) -> Path:
     """The file that a signal is trained on, made where it is not there yet.
 
-    texts: the rows; part: what the file is called for, "" or "all"; queries: of a log; encode: N texts -> (N, D), by
-    the start.
+    texts: the rows to train on, or all (whole); queries: of a log; encode: N texts -> (N, D), by the start.
     """
-    path = folders.text_path(folder, planned.kind, part=part)
+    path = folders.text_path(folder, planned.kind, part="all" if whole else "")
     if planned.signal.needs_teacher and (planned.kind != PAIRS or queries):
-        path = folders.text_path(folder, planned.kind, part=f"queries{'-' * bool(part)}{part}")
+        path = folders.text_path(folder, planned.kind, part="queries-all" if whole else "queries")
         if not path.is_file():
             with listener.task("making queries of the documents"):
                 pairs = span_pairs(texts, encode) if texts.kind == DOCUMENTS else texts
@@ -89,15 +88,15 @@ def train_signal(
 class Trainings:
     """The trainings of an adaptation, one after another, while time is left.
 
-    model: that all begin with; rows_of: makes the file of a signal, of the rows to train on or (True) of all; reasons:
-    why a signal was left out, by its name.
+    model: that all begin with; rows_of: makes the file of a signal, of the rows to train on or (True) of all;
+    seconds_left: when so many looks are still to come; reasons: why a signal was left out, by its name.
     """
 
     folder: Path
     settings: AdaptSettings
     model: str
     rows_of: Callable[[Planned, bool], Path]
-    seconds_left: Callable[[], float]
+    seconds_left: Callable[[int], float]
     tell: Callable[[str], None]
     listener: Listener
     reasons: dict[str, str] = field(default_factory=dict)
@@ -106,9 +105,11 @@ class Trainings:
     def run(self, planned: Sequence[Planned], device: torch.device) -> dict[str, dict[str, Tensor]]:
         """The weights that each signal made of the model."""
         weights = {}
-        for number, each in enumerate(wanted := [each for each in planned if each.steps], start=1):
+        wanted = [each for each in planned if each.steps]
+        looks = LOOKS * (1 + len(wanted))
+        for number, each in enumerate(wanted, start=1):
             out = self.folder / "signals" / each.name
-            if not self._has_time(each, out):
+            if not self._has_time(each, out, looks):
                 self._leave_out(each)
                 continue
             with self.listener.task(f"learning {each.signal.teaches} ({number} of {len(wanted)})"):
@@ -126,14 +127,14 @@ class Trainings:
         weights = {}
         for each in taken:
             out = self.folder / "signals" / f"{each.name}-all"
-            if self._has_time(each, out):
+            if self._has_time(each, out, looks=1):
                 with self.listener.task(f"learning {each.signal.teaches}, of all the text"):
                     self._train(each, out, whole=True)
                     weights[each.name] = _weights_of(out, device)
         return weights
 
-    def _has_time(self, each: Planned, out: Path) -> bool:
-        return (out / folders.MODEL).is_dir() or self.pace.fits(each.once, self.seconds_left())
+    def _has_time(self, each: Planned, out: Path, looks: int) -> bool:
+        return (out / folders.MODEL).is_dir() or self.pace.fits(each.once, self.seconds_left(looks))
 
     def _train(self, each: Planned, out: Path, *, whole: bool) -> None:
         """Unless that was done before the adaptation was interrupted."""

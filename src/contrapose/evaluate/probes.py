@@ -74,12 +74,22 @@ def sentence_and_rest(text: str, seed: int) -> tuple[str, str] | None:
     >>> sentence_and_rest("First one is very short. The second one is long. The third ends it all.", 1) is None
     False
     """
-    parts = sentences_of(text)
-    fit = [row for row, part in enumerate(parts) if len(part.split()) >= MIN_SENTENCE_WORDS]
-    if len(parts) < MIN_SENTENCES or not fit:
+    parts, fit = sentences_that_ask(text)
+    if not fit:
         return None
     chosen = fit[int(numpy_generator(seed, "probe").integers(len(fit)))]
     return parts[chosen], " ".join(part for row, part in enumerate(parts) if row != chosen)
+
+
+def sentences_that_ask(text: str) -> tuple[list[str], list[int]]:
+    """The sentences of a document, and which of them are long enough to ask for it; none of too short a document.
+
+    >>> sentences_that_ask("First one is very short. No. The third ends it all.")[1]
+    [0, 2]
+    """
+    parts = sentences_of(text)
+    fit = [row for row, part in enumerate(parts) if len(part.split()) >= MIN_SENTENCE_WORDS]
+    return parts, fit if len(parts) >= MIN_SENTENCES else []
 
 
 def split_in_halves(text: str, *, min_words: int = MIN_WORDS) -> tuple[str, str] | None:
