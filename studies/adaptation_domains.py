@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.stats import t as student_t
 
 from contrapose.evaluate.encoding import encode_once
 from contrapose.evaluate.results import Result
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
 
 STS_TASKS = ("STS12", "STS13", "STS14", "STS15", "STS16")
-#: t of 9 degrees of freedom at 97.5%: of the luck of ten clusterings.
-T_OF_TEN = 2.262
+#: Clusterings of each model: the v-measure of one is 1.5 points from the next, and a point is what is asked about.
+CLUSTERINGS = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +58,7 @@ class Adapting:
 
     def change(self, before: list[Result], after: list[Result]) -> dict[str, float]:
         """The difference of the metric that counts and its 95% interval: over the rows of the tests, or, of clusters,
-        over ten clusterings."""
+        over clusterings, the luck of their starts."""
         differences, halves = [], []
         for old, new in zip(before, after, strict=True):
             if old.metric != self.metric:
@@ -69,7 +70,9 @@ class Adapting:
             else:
                 moved = np.array(new.details["seeds"]) - np.array(old.details["seeds"])
                 differences.append(float(moved.mean()))
-                halves.append(T_OF_TEN * float(moved.std(ddof=1)) / np.sqrt(len(moved)))
+                halves.append(
+                    float(student_t.ppf(0.975, len(moved) - 1) * moved.std(ddof=1) / np.sqrt(len(moved)))
+                )
         difference = float(np.mean(differences))
         half = float(np.sqrt(np.sum(np.square(halves)))) / len(halves)
         return {"difference": difference, "low": difference - half, "high": difference + half}
@@ -110,7 +113,9 @@ def _judged(name: str, table: str, metric: str) -> Callable[[Path], tuple[tuple[
         from contrapose.evaluate.labelled import read_judged
 
         judged = read_judged(data / "corpora" / name / table, name)
-        task: Task = PairsTask(data=judged) if judged.second else ClusteringTask(data=judged)
+        task: Task = (
+            PairsTask(data=judged) if judged.second else ClusteringTask(data=judged, seeds=CLUSTERINGS)
+        )
         return (task,), metric
 
     return read
