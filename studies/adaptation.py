@@ -187,7 +187,7 @@ def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
         f"{worst:+.2f}.",
         f"What is said at the end was right in {sum(right)} of {len(right)} runs: 'better' where the task gained, "
         f"'unchanged' where no signal that was trained would have gained {PASSED_BY:g} point.",
-        "In brackets the 95% interval over the rows of the test, of clusters over fifty clusterings.",
+        "In brackets the 95% interval over the rows of the test, of clusters over thirty clusterings.",
     )
     header = (
         "domain",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 STS_TASKS = ("STS12", "STS13", "STS14", "STS15", "STS16")
 #: Clusterings of each model: the v-measure of one is 1.5 points from the next, and a point is what is asked about.
-CLUSTERINGS = 50
+CLUSTERINGS = 30
 
 
 @dataclass(frozen=True, kw_only=True)

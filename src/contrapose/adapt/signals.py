@@ -90,13 +90,13 @@ SIGNALS: tuple[Signal, ...] = (
     Signal(
         name="neighbours",
         of=(SHORT,),
-        teaches="that texts near each other both ways are about one matter",
+        teaches="to place a text where its neighbours in the corpus lie",
         options={
-            "method": "simcse", "batch_size": 64, "views": "mutual-neighbours", "parts": ("positive-aware-filter",),
-            "positive_margin": 0.35, "max_length": 32, "learning_rate": 1e-5,
+            "method": "bmembed", "batch_size": 64, "views": "smoothed-neighbours", "in_batch": True,
+            "target_scale": 20.0, "dropout": 0.0, "max_length": 32, "learning_rate": 1e-4,
         },
-        steps=60,
-        texts=2.7,
+        steps=75,
+        texts=2,
         in_topics=True,
     ),
     Signal(

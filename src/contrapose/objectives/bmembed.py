@@ -3,7 +3,8 @@
     loss_i = KL( p_i || q_i )
     p_i(j) = softmax_j( target_scale * s_ij ),   q_i(j) = softmax_j( cos(anchor_i, document_j) / t )
 
-    s    the scores of the search that teaches, for every document of the batch (views ``ranked-candidates``)
+    s    the scores of what teaches, for every document of the batch: of a search (views ``ranked-candidates``), or of
+         texts smoothed by their neighbours (views ``smoothed-neighbours``)
     j    the row's own document and its candidates; with ``in_batch`` those of the other rows as well;   t: temperature
 
 Further columns, as of a queue, have no share in p.
@@ -80,7 +81,7 @@ METHOD = Method(
     reference="https://arxiv.org/abs/2506.00363",
     objective=bmembed,
     text_parts=("ranked-candidates",),
-    needs=Needs(texts=("negative_1",), targets=("teacher_scores",)),
+    needs=Needs(targets=("teacher_scores",)),
     departures=(
         "queries are the first column of the data (titles, or queries of a log; the paper's are a language model's)",
         "the intervals of ranks grow by a constant factor over the whole ranking (the code: from the top by 1.2)",
