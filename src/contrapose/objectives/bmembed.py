@@ -5,7 +5,8 @@
 
     s    the scores of what teaches, for every document of the batch: of a search (views ``ranked-candidates``), or of
          texts smoothed by their neighbours (views ``smoothed-neighbours``)
-    j    the row's own document and its candidates; with ``in_batch`` those of the other rows as well;   t: temperature
+    j    the row's own document and its candidates; with ``in_batch``, and where there are no candidates, those of the
+         other rows as well;   t: temperature
 
 Further columns, as of a queue, have no share in p.
 
@@ -47,7 +48,7 @@ def bmembed(
     >>> bmembed(in_batch_table(views), views, temperature=1.0).loss_B.abs() < 1e-6       # softmax(1, 0) on both sides
     tensor([True])
     """
-    if not in_batch:
+    if not in_batch and views.negatives:
         own_BC = own_negatives(table, views) | table.is_positive_BC
         of_batch = max(table.origins[name].stop for name in ("batch", *views.negatives))
         own_BC[:, of_batch:] = True

@@ -108,8 +108,8 @@ def train(
     views          where the other views of a text come from: ``auto`` (the method's, else the columns where there are
                    two, else dropout), or names with commas between them: of the text itself ``dropout``, ``crop``,
                    ``deletion``, ``repetition``, ``switch-case``, ``twins`` or ``pseudo-queries``; of the columns
-                   ``pairs`` or ``ranked-candidates``; of other texts ``retrieved``, ``propensity-pairs`` or
-                   ``mutual-neighbours``
+                   ``pairs`` or ``ranked-candidates``; of other texts ``retrieved``, ``propensity-pairs``,
+                   ``mutual-neighbours`` or ``smoothed-neighbours``
     columns        columns to read: the text, or anchor, positive and negatives
     held_out_rows  rows kept from training, to choose without labels (1,000)
     pooling        ``cls``, ``cls_before_pooler``, ``avg``, ``avg_first_last`` or ``avg_top2`` (the model's)
