@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from contrapose.adapt.budget import LEAST_SHARE, PLANNED, Planned, plan
+from contrapose.adapt.budget import LEAST_SHARE, PLANNED, Planned, fastest_reading, plan
 from contrapose.adapt.signals import SIGNALS, signals_for
 from contrapose.adapt.texts import DOCUMENTS, PAIRS, SHORT
 
@@ -54,3 +56,9 @@ def test_many_rows_are_passed_over_as_often_as_the_signal_asks() -> None:
     (pairs,) = (signal for _, signal in WANTED if signal.name == "pairs")
     assert pairs.steps_for(300) == pairs.steps
     assert pairs.steps_for(6_400) == pairs.passes * 6_400 / pairs.batch_size
+
+
+def test_a_busy_machine_is_read_as_it_is_at_its_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 20.0, 30.0, 35.0, 40.0, 50.0])
+    monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
+    assert fastest_reading(len, ["two words", "and three words"]) == 1.0

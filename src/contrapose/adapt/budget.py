@@ -3,7 +3,8 @@ trained, and looked at again before each training."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +18,8 @@ PASSES_PER_STEP = 3.0
 LEAST_SHARE = 0.5
 #: Looks at a signal, one at each share, and at all together: choice.py.
 LOOKS = 2
+#: Texts that are read again where something does not fit.
+READ_AGAIN = 200
 #: Of the time that is left, the share that is planned; the rest is for what a machine does meanwhile.
 PLANNED = 0.9
 
@@ -87,6 +90,30 @@ def plan(
         planned.append(Planned(kind=kind, signal=signal, steps=steps, seconds=seconds, once=once))
         left -= seconds
     return planned
+
+
+def plan_texts(
+    wanted: Sequence[tuple[str, Signal]], training: Sequence[Texts], **measured: float
+) -> list[Planned]:
+    """:func:`plan` for texts to train on, with what was measured: its last three arguments."""
+    return plan(
+        wanted,
+        {texts.kind: len(texts) for texts in training},
+        {texts.kind: words_per_text(texts) for texts in training},
+        {texts.kind: words_to_prepare(texts) for texts in training},
+        **measured,
+    )
+
+
+def fastest_reading(read: Callable[[Sequence[str]], object], texts: Sequence[str]) -> float:
+    """Seconds for a word, the best of three readings: other work makes a machine slower, nothing makes it faster."""
+    words = max(1, sum(len(text.split()) for text in texts))
+    seconds = []
+    for _ in range(3):
+        began = time.perf_counter()
+        read(texts)
+        seconds.append(time.perf_counter() - began)
+    return min(seconds) / words
 
 
 def to_json(planned: Sequence[Planned]) -> dict[str, Any]:

@@ -92,7 +92,7 @@ SIGNALS: tuple[Signal, ...] = (
         of=(SHORT,),
         teaches="to place a text where its neighbours in the corpus lie",
         options={
-            "method": "bmembed", "batch_size": 64, "views": "smoothed-neighbours", "in_batch": True,
+            "method": "bmembed", "batch_size": 64, "views": "smoothed-neighbours",
             "target_scale": 20.0, "dropout": 0.0, "max_length": 32, "learning_rate": 1e-4,
         },
         steps=75,

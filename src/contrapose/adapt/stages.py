@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ import torch
 from contrapose.adapt import folder as folders
 from contrapose.adapt import wording
 from contrapose.adapt.again import take_both
-from contrapose.adapt.budget import Planned, from_json, plan, to_json, words_per_text, words_to_prepare
+from contrapose.adapt.budget import READ_AGAIN, Planned, fastest_reading, from_json, plan_texts, to_json
 from contrapose.adapt.choice import WEIGHED, Choice, choose, decide, mixtures
 from contrapose.adapt.outcome import card_of, outcome_of
 from contrapose.adapt.parting import read_parted
@@ -140,16 +141,15 @@ class Stages:
         ]
         path = self.folder / folders.PLAN
         if not path.is_file():
-            seconds = self.settings.minutes * 60 - self.elapsed
-            planned = plan(
-                wanted,
-                {texts.kind: len(texts) for texts in self.training},
-                {texts.kind: words_per_text(texts) for texts in self.training},
-                {texts.kind: words_to_prepare(texts) for texts in self.training},
-                seconds_per_word=self.seconds_per_word,
-                seconds=seconds,
-                look=self.seconds_per_look,
-            )
+            planned = self._plan(wanted)
+            if any(
+                not each.steps for each in planned
+            ):  # the machine may have been busy when it was looked at
+                read = partial(self.encoder.encode, precision=self.precision)
+                slower = self.seconds_per_word / fastest_reading(read, self.proof.texts[:READ_AGAIN])
+                self.seconds_per_word /= max(1.0, slower)
+                self.seconds_per_look /= max(1.0, slower)
+                planned = self._plan(wanted)
             write_json(path, to_json(planned))
             if any(each.steps for each in planned):
                 self.tell(wording.plan_in_words(planned, self.seconds_per_look))
@@ -161,6 +161,11 @@ class Stages:
                 self.reasons[each.name] = f"does not fit into {self.settings.minutes:g} minutes"
         if left := [each.signal.name for each in self.planned if not each.steps]:
             self.tell(wording.not_tried(left))
+
+    def _plan(self, wanted: Sequence[tuple[str, Signal]]) -> list[Planned]:
+        left = self.settings.minutes * 60 - self.elapsed
+        speed, look = self.seconds_per_word, self.seconds_per_look
+        return plan_texts(wanted, self.training, seconds_per_word=speed, seconds=left, look=look)
 
     def _can_be_proven(self, kind: str) -> bool:
         """Whether the held-out text of a kind asks anything."""
