@@ -115,7 +115,7 @@ def _scored(method: str) -> tuple[Loss, Views]:
         for part in objective.parts.values():
             part.refresh(0, torch.arange(ROWS), meaning.float())  # type: ignore[operator]
     objective.observe(_with_needs(earlier, meaning.roll(3, dims=1), objective))
-    given = _with_given_negatives(_with_needs(views, meaning, objective), meaning, made.method)
+    given = _with_needs(_with_given_negatives(views, meaning, made.method), meaning, objective)
     leaves = {
         name: vectors.detach().clone().requires_grad_(_is_trained(name))
         for name, vectors in given.by_name.items()
