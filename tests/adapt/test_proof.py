@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pytest
 
 from contrapose.adapt.general import GENERAL_SENTENCES
-from contrapose.adapt.proof import TEMPERATURES, Measured, Proof, changes, log_likelihood, overlap
+from contrapose.adapt.proof import (
+    TEMPERATURES,
+    Measured,
+    Proof,
+    changes,
+    found_among,
+    log_likelihood,
+    overlap,
+)
 from contrapose.adapt.questions import (
     MOST_OF_A_TEXT,
     NEIGHBOURS,
@@ -160,6 +169,19 @@ def test_halves_are_asked_for_the_neighbours_of_the_whole() -> None:
         f"{a} {b}" == whole
         for a, b, whole in zip(question.first, question.second, question.whole, strict=True)
     )
+
+
+def test_how_well_halves_find_each_other_does_not_depend_on_how_many_are_held_out() -> None:
+    ranked, among = 7, 3
+    for rank in range(1, ranked + 1):
+        drawn = [
+            set(others) for others in combinations([r for r in range(1, ranked + 1) if r != rank], among - 1)
+        ]
+        expected = np.mean([1 / (1 + sum(other < rank for other in others)) for others in drawn])
+        assert found_among(np.array([rank]), ranked, among)[0] == pytest.approx(expected)
+    # One more text in ten is nearer than the right one, of few texts as of many.
+    few, many = (found_among(np.array([1 + rows // 10]), rows)[0] for rows in (400, 4000))
+    assert few == pytest.approx(many, rel=0.02)
 
 
 def test_general_neighbours_stay_with_the_same_encoder_and_not_with_another() -> None:

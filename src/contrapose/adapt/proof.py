@@ -26,6 +26,7 @@ from contrapose.adapt.general import GENERAL_SENTENCES
 from contrapose.adapt.questions import NEIGHBOURS, SHAPE, Question
 from contrapose.evaluate.encoding import Encodings, encode_once
 from contrapose.evaluate.per_example import MEAN_RESAMPLES
+from contrapose.evaluate.probes import FEWEST_PAIRS
 from contrapose.evaluate.retrieval_pairs import reciprocal_rank
 from contrapose.evaluate.vectors import unit_rows
 from contrapose.lexical.bm25 import Bm25Index
@@ -39,9 +40,9 @@ if TYPE_CHECKING:
 
 #: Neighbours of a text, here and among general sentences.
 NEAREST = 10
-#: Halves of one text that find each other less often than this (mean reciprocal rank) are about different things: then
-#: how near they lie proves nothing.
-LEAST_FOUND = 0.15
+#: Halves of one text that find each other less well than this (mean reciprocal rank among so many texts, however many
+#: are held out) are about different things: then how near they lie proves nothing.
+LEAST_FOUND, AMONG = 0.55, FEWEST_PAIRS
 #: Temperatures that are tried, in standard deviations of the scores.
 TEMPERATURES = np.geomspace(0.02, 2.0, 17)
 SMALLEST_SPREAD = 1e-9
@@ -52,8 +53,8 @@ LEAST_OVERLAP = 0.8
 @dataclass(frozen=True)
 class Measured:
     """Of one encoder: question -> a score per row, alone and in a hybrid search; its general neighbours (G, 10); of the
-    question of shape the mean reciprocal rank of a half for the other; and question -> what a person is shown, alone
-    and in a hybrid search."""
+    question of shape how well halves find each other; and question -> what a person is shown, alone and in a hybrid
+    search."""
 
     scores: Mapping[str, np.ndarray]
     hybrid: Mapping[str, np.ndarray]
@@ -92,7 +93,9 @@ class Proof:
             hybrid[key], shown_hybrid[key] = _ranked(question, hybrid_scores(cosines_QN, self._bm25[key]))
         general_GD = unit_rows(vectors.of(GENERAL_SENTENCES), np.float64)
         shapes = [_cosines(vectors, question) for question in self.questions if question.name == SHAPE]
-        found = [float(_found(cosines_NN, np.arange(len(cosines_NN))).mean()) for cosines_NN in shapes]
+        found = [
+            float(found_among(_ranks(table, np.arange(len(table))), len(table)).mean()) for table in shapes
+        ]
         return Measured(
             scores, hybrid, _nearest(general_GD, general_GD), found[0] if found else None, shown, shown_hybrid
         )
@@ -215,6 +218,28 @@ def log_likelihood(scores_QN: np.ndarray, asked_Q: np.ndarray) -> np.ndarray:
 
 
 def _found(scores_QN: np.ndarray, asked_Q: np.ndarray) -> np.ndarray:
-    """(Q,) reciprocal rank of the column that is asked for; others of an equal score are counted ahead."""
+    """(Q,) reciprocal rank of the column that is asked for."""
+    return reciprocal_rank(_ranks(scores_QN, asked_Q))
+
+
+def _ranks(scores_QN: np.ndarray, asked_Q: np.ndarray) -> np.ndarray:
+    """(Q,) rank of the column that is asked for; others of an equal score are counted ahead."""
     own_Q1 = scores_QN[np.arange(len(asked_Q)), asked_Q][:, None]
-    return reciprocal_rank((scores_QN >= own_Q1).sum(axis=1))
+    ranks_Q: np.ndarray = (scores_QN >= own_Q1).sum(axis=1)
+    return ranks_Q
+
+
+def found_among(ranks_Q: np.ndarray, ranked: int, among: int = AMONG) -> np.ndarray:
+    """(Q,) reciprocal rank that is expected among fewer texts, drawn from those that were ranked, the right one always.
+
+        E = n / (m r) * (1 - P(none of the r best is among m drawn of n))          n: ranked, m: among, r: rank
+
+    >>> found_among(np.array([1, 3]), ranked=3, among=2).round(4).tolist()                  # 1; second of two
+    [1.0, 0.5]
+    """
+    from scipy.stats import hypergeom
+
+    among = min(among, ranked)
+    some_Q = 1 - hypergeom.pmf(0, ranked, ranks_Q, among)
+    expected_Q: np.ndarray = ranked / (among * ranks_Q) * some_Q
+    return expected_Q

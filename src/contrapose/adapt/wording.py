@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from contrapose.adapt.budget import LOOKS, Planned
-from contrapose.adapt.proof import LEAST_FOUND, LEAST_OVERLAP
+from contrapose.adapt.proof import AMONG, LEAST_FOUND, LEAST_OVERLAP
 from contrapose.adapt.texts import SHORT, Texts
 
 QUERIES_UNUSED = (
@@ -23,10 +23,11 @@ def seen(training: Texts, held_out: Texts, *, in_topics: bool) -> str:
 
 
 def proves_nothing(found: float) -> str:
-    """Why short texts whose halves find each other so seldom (mean reciprocal rank) are not learned from."""
+    """Why short texts whose halves find each other so badly (mean reciprocal rank) are not learned from."""
     return (
-        "nothing could be proven on the short texts: their halves are about different things (one finds the other with "
-        f"a mean reciprocal rank of {found:.2f}, and {LEAST_FOUND} is needed), so nothing is learned from them"
+        f"nothing could be proven on the short texts: their halves are about different things (among {AMONG} texts one "
+        f"finds the other with a mean reciprocal rank of {found:.2f}, and {LEAST_FOUND} is needed), so nothing is "
+        "learned from them"
     )
 
 
