@@ -23,8 +23,10 @@ from benchmarks.quality import read, table, transfer_table  # noqa: E402
 from contrapose.markdown_table import markdown_table  # noqa: E402
 from contrapose.testing import all_rules  # noqa: E402
 from studies import ingredients, methods_figure, methods_page, methods_summary  # noqa: E402
+from studies.adaptation_answers import by_domain  # noqa: E402
 from studies.drawing import svg  # noqa: E402
 from studies.pages import FIGURES, PAGE, SECOND, render, rows_of_studies, study_named  # noqa: E402
+from studies.study import AllRows  # noqa: E402
 
 RESULTS = ROOT / "docs/results"
 STUDIES = ROOT / "studies/results"
@@ -39,6 +41,7 @@ def pages() -> dict[Path, str]:
     marked = {
         "README.md": {"methods": method_pages.methods_by_group("docs/methods")},
         "docs/adding-a-method.md": {"rules": rules()},
+        "docs/how-to/adapt.md": worth_of_adapting(rows_of_studies(STUDIES)),
         "docs/verdict.md": {"selection": without_labels(read(STUDIES / "selection.jsonl"))},
         "docs/results.md": {
             "demo": demo.table(read(RESULTS / "demo.jsonl")),
@@ -84,6 +87,19 @@ def without_labels(rows: list[dict[str, object]]) -> str:
     """What the study of the label-free verdict says, a line each."""
     words = study_named("selection").answer(rows, {}).words[1:]
     return "\n".join(f"- {line}" for line in words)
+
+
+def worth_of_adapting(studies: AllRows) -> dict[str, str]:
+    """By domain and by signal, with what the study of adaptation says in words."""
+    rows = studies.get("adaptation", [])
+    if not rows:
+        return {"domains": "Not run yet.", "signals": "Not run yet."}
+    found, alone = study_named("adaptation").answer(rows, {}), study_named("signals").answer(rows, {})
+    words = [f"- {line}" for line in found.words]
+    return {
+        "domains": "\n".join([*by_domain(rows), "", *words]),
+        "signals": "\n".join(markdown_table(alone.header, alone.table)),
+    }
 
 
 def speed_table(path: Path) -> str:

@@ -8,18 +8,17 @@ was handed out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from contrapose.errors import UsageError
 from contrapose.experiment.trials import Trial, TrialResult
+from studies.adaptation_answers import answer, figure
 from studies.adaptation_domains import ADAPTED, Adapting, read_adapting
 from studies.runs import Planned, Setup
-from studies.study import AllRows, Findings, Marks, Panel, Study, TrialRow
+from studies.study import Study
 
 if TYPE_CHECKING:
     from contrapose.encoder.encoder import Encoder
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 SIZES = {"all": 20_000, "1,000 rows": 1_000}
 #: Seeds, whatever --seeds says: they are in the question.
 SEEDS = 3
-#: The gain that an "unchanged" may have passed by, in points.
-PASSED_BY = 1.0
 
 
 class Adaptations:
@@ -138,85 +135,6 @@ def plan(setup: Setup) -> list[Planned]:
     raise UsageError(
         "the study 'adaptation' needs labelled domains: give --data a folder that holds corpora/ and senteval/"
     )
-
-
-def is_right(facts: Any) -> bool:
-    """Whether the word at the end was right, by the labels.
-
-    >>> is_right({"word": "better", "difference": 0.4}), is_right({"word": "unchanged", "signals": {"pairs": 1.2}})
-    (True, False)
-    """
-    if facts["word"] == "better":
-        return bool(facts["difference"] > 0)
-    return max(facts["signals"].values(), default=0.0) < PASSED_BY
-
-
-def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
-    """By domain and size: the start, the change of every seed, what each signal is worth alone, and the word."""
-    table = []
-    gains: dict[str, list[float]] = {}
-    for text in SIZES:
-        for domain in ADAPTED:
-            mine = [
-                row["facts"]
-                for row in rows
-                if (row["factors"]["domain"], row["factors"]["text"]) == (domain, text)
-            ]
-            if not mine:
-                continue
-            changes = [facts["difference"] for facts in mine]
-            gains.setdefault(domain, []).extend(changes)
-            hybrid = [facts["hybrid"] for facts in mine if facts["hybrid"] is not None]
-            both = f"{mine[0]['hybrid_start']:.2f} to {np.mean(hybrid):.2f}" if hybrid else ""
-            seeds = ", ".join(
-                f"{facts['difference']:+.2f} [{facts['low']:+.2f}, {facts['high']:+.2f}]" for facts in mine
-            )
-            alone: dict[str, list[float]] = {}
-            for facts in mine:
-                for name, change in facts["signals"].items():
-                    alone.setdefault(name, []).append(change)
-            worth = ", ".join(f"{name} {np.mean(each):+.2f}" for name, each in alone.items())
-            said = ", ".join(facts["word"] for facts in mine)
-            seconds = f"{np.mean([facts['seconds'] for facts in mine]):.0f}"
-            table.append((domain, text, f"{mine[0]['start']:.2f}", seeds, both, worth, said, seconds))
-    right = [is_right(row["facts"]) for row in rows]
-    means = {domain: float(np.mean(changes)) for domain, changes in gains.items()}
-    worst = min(row["facts"]["difference"] for row in rows)
-    words = (
-        f"The mean gain over {len(means)} domains is {np.mean(list(means.values())):+.2f} points; the worst run "
-        f"{worst:+.2f}.",
-        f"What is said at the end was right in {sum(right)} of {len(right)} runs: 'better' where the task gained, "
-        f"'unchanged' where no signal that was trained would have gained {PASSED_BY:g} point.",
-        "In brackets the 95% interval over the rows of the test, of clusters over thirty clusterings.",
-    )
-    header = (
-        "domain",
-        "text",
-        "start",
-        "change, each seed",
-        "hybrid search",
-        "signals alone",
-        "said",
-        "seconds",
-    )
-    return Findings(words=words, header=header, table=tuple(table))
-
-
-def figure(rows: Sequence[TrialRow], studies: AllRows) -> list[Panel]:
-    """The change of every run, by domain."""
-    names = list(ADAPTED)
-    marks = [
-        Marks(
-            text,
-            [
-                (row["facts"]["difference"], names.index(row["factors"]["domain"]))
-                for row in rows
-                if row["factors"]["text"] == text
-            ],
-        )
-        for text in SIZES
-    ]
-    return [Panel(x="change on the labelled task, points", y="", marks=marks, y_names=names, line=0.0)]
 
 
 STUDY = Study(

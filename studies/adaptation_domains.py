@@ -132,3 +132,14 @@ ADAPTED: dict[str, Callable[[Path], tuple[tuple[Task, ...], str]]] = {
     "twitter-url": _judged("twitter-url", "test.tsv", "average_precision"),
     "medical-questions": _judged("medical-questions", "mqp.tsv", "average_precision"),
 }
+#: What a domain is judged by, in words for a page.
+METRICS = {
+    "cranfield": "nDCG@10",
+    "scifact": "nDCG@10",
+    "python-docs": "MRR@10",
+    "sts": "Spearman of STS12-16",
+    "stackoverflow-titles": "v-measure",
+    "banking77": "v-measure",
+    "twitter-url": "average precision",
+    "medical-questions": "average precision",
+}

@@ -11,7 +11,8 @@ import pytest
 from contrapose.adapt import signals as adapting
 from contrapose.errors import UsageError
 from studies import adaptation, signals
-from studies.adaptation import STUDY, is_right
+from studies.adaptation import STUDY
+from studies.adaptation_answers import by_domain, is_right
 from studies.adaptation_domains import ADAPTED
 from studies.pages import section
 from studies.reading import rows_in
@@ -72,14 +73,17 @@ def test_the_rows_are_answered_and_drawn(out: Path) -> None:
     assert "The mean gain over 2 domains" in text
     assert "was right in" in text
     assert STUDY.figure(studies["adaptation"], studies) is not None
+    header, _, *lines = by_domain(studies["adaptation"])
+    assert "after, 300 rows" in header
+    assert [line.split(" | ")[0].strip("| ") for line in lines] == list(DOMAINS)
 
 
 def test_the_worth_of_signals_is_read_from_the_same_runs(out: Path, inputs: Path) -> None:
     studies = rows_in(out, ["adaptation"])
     found = signals.worth(studies["adaptation"])
     facts = {row["factors"]["domain"]: row["facts"] for row in studies["adaptation"]}
-    for name, by_domain in found.items():
-        for domain, changes in by_domain.items():
+    for name, changed in found.items():
+        for domain, changes in changed.items():
             known = {**facts[domain]["signals"], signals.HANDED_OUT: facts[domain]["difference"]}
             assert changes == [
                 change for key, change in known.items() if key == name or key.split("-")[0] == name
