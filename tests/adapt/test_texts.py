@@ -98,7 +98,16 @@ def test_equal_texts_count_once_and_few_of_another_kind_are_no_kind(tmp_path: Pa
     path = tmp_path / "a.txt"
     same = [f"the tide comes in at {number}" for number in range(250)] * 2
     path.write_text("\n".join([*same, LONG, LONG + " ebb"]), encoding="utf-8")
-    assert found(str(path)) == {SHORT: 252}
+    read = read_texts([str(path)], None, Listener())
+    assert {texts.kind: len(texts) for texts in read.texts} == {SHORT: 252}
+    assert read.notices == ["250 of the rows were there before: each text counts once"]
+
+
+def test_texts_of_two_files_count_once(tmp_path: Path) -> None:
+    twice = [lines(tmp_path / "a.txt", 300), lines(tmp_path / "b.txt", 310)]
+    read = read_texts(twice, None, Listener())
+    assert {texts.kind: len(texts) for texts in read.texts} == {SHORT: 310}
+    assert read.notices == ["300 of the rows were there before: each text counts once"]
 
 
 def test_kinds_are_told_apart_and_a_small_one_is_left_aside(tmp_path: Path) -> None:

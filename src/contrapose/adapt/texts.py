@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -87,18 +88,21 @@ def read_texts(paths: Sequence[str], columns: Sequence[str] | None, listener: Li
     documents, tables = _documents_and_tables(paths)
     pairs: dict[tuple[str, str], None] = {}
     singles: dict[str, None] = {}
-    malformed = 0
+    malformed = repeats = 0
     with listener.task("reading the text"):
-        unread = _take_documents(documents, pairs, singles, listener) if documents else []
+        unread, given = _take_documents(documents, pairs, singles, listener) if documents else ([], 0)
         for path in tables:
-            bad, rows = _table(path, columns)
-            malformed += bad
-            if len(rows) > 1:
-                first, second, *_ = rows.values()
-                pairs |= dict.fromkeys(zip(first, second, strict=True))
+            table = _read_table(path, columns)
+            malformed, repeats = malformed + table.malformed, repeats + table.repeats
+            first, *others = table.columns.values()
+            given += len(first)
+            if others:
+                pairs |= dict.fromkeys(zip(first, others[0], strict=True))
             else:
-                singles |= dict.fromkeys(next(iter(rows.values())))
+                singles |= dict.fromkeys(first)
     found = Found([], notices=lines_of_left_out(unread), malformed=malformed + len(unread))
+    if repeats := repeats + given - len(pairs) - len(singles):
+        found.notices.append(f"{repeats:,} of the rows were there before: each text counts once")
     for texts in _by_kind(list(pairs), list(singles)):
         if len(texts) >= FEWEST_ROWS:
             found.texts.append(texts)
@@ -168,18 +172,27 @@ def _is_table(file: Path) -> bool:
 
 def _take_documents(
     paths: Sequence[Path], pairs: dict[tuple[str, str], None], singles: dict[str, None], listener: Listener
-) -> list[tuple[str, str]]:
-    """Add pairs and paragraphs; the files that could not be read, with the reason."""
+) -> tuple[list[tuple[str, str]], int]:
+    """Add pairs and paragraphs; the files that could not be read, with the reason, and how many were added."""
     statistics = DocumentStatistics()
     documents = list(read_documents(paths, statistics=statistics, progress=listener))
-    pairs |= dict.fromkeys((pair.anchor, pair.positive) for pair in natural_pairs(documents))
-    for document in documents:
-        singles |= dict.fromkeys(text for text in document.paragraphs if says(text, PARAGRAPH_WORDS))
-    return statistics.left_out
+    paired = [(pair.anchor, pair.positive) for pair in natural_pairs(documents)]
+    single = [text for each in documents for text in each.paragraphs if says(text, PARAGRAPH_WORDS)]
+    pairs |= dict.fromkeys(paired)
+    singles |= dict.fromkeys(single)
+    return statistics.left_out, len(paired) + len(single)
 
 
-def _table(path: str, columns: Sequence[str] | None) -> tuple[int, dict[str, list[str]]]:
-    """(malformed rows, texts by column) of what ``path`` names, read as ``train`` reads it."""
+class _Table(NamedTuple):
+    """Texts by column; how many rows could not be read, and how many were there before."""
+
+    columns: Mapping[str, list[str]]
+    malformed: int
+    repeats: int
+
+
+def _read_table(path: str, columns: Sequence[str] | None) -> _Table:
+    """What ``path`` names, read as ``train`` reads it."""
     from contrapose.data.corpus import build_corpus
 
     tried: list[tuple[str, ...] | None] = [tuple(columns)] if columns else [*TITLED, None]
@@ -192,5 +205,6 @@ def _table(path: str, columns: Sequence[str] | None) -> tuple[int, dict[str, lis
                     raise
             else:
                 drawn = numpy_generator(0, "adapt", "rows").permutation(len(corpus))[:MOST_ROWS]
-                return corpus.statistics.quarantined, corpus.take(np.sort(drawn))
+                told = corpus.statistics
+                return _Table(corpus.take(np.sort(drawn)), told.quarantined, told.duplicates)
     raise AssertionError("unreachable: the last attempt returns or raises")
