@@ -95,7 +95,9 @@ def worth_of_adapting(studies: AllRows) -> dict[str, str]:
     if not rows:
         return {"domains": "Not run yet.", "signals": "Not run yet."}
     found, alone = study_named("adaptation").answer(rows, {}), study_named("signals").answer(rows, {})
-    words = [f"- {line}" for line in found.words]
+    words = [
+        f"- {line}" for line in found.words[:-1]
+    ]  # the last tells what stands in the study's own brackets
     return {
         "domains": "\n".join([*by_domain(rows), "", *words]),
         "signals": "\n".join(markdown_table(alone.header, alone.table)),

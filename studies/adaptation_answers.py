@@ -62,11 +62,13 @@ def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
     right = [is_right(row["facts"]) for row in rows]
     means = {domain: float(np.mean(changes)) for domain, changes in gains.items()}
     worst = min(row["facts"]["difference"] for row in rows)
+    better = [row["facts"]["low"] > 0 for row in rows if row["facts"]["word"] == "better"]
     words = (
         f"The mean gain over {len(means)} domains is {np.mean(list(means.values())):+.2f} points; the worst run "
         f"{worst:+.2f}.",
         f"What is said at the end was right in {sum(right)} of {len(right)} runs: 'better' where the task gained, "
         f"'unchanged' where no signal that was trained would have gained {PASSED_BY:g} point.",
+        f"Of {len(better)} runs that said 'better', {sum(better)} gained beyond the interval of the labels.",
         "In brackets the 95% interval over the rows of the test, of clusters over thirty clusterings.",
     )
     header = (

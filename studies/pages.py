@@ -98,7 +98,7 @@ def render(folder: str | Path, *, drawn: bool = True) -> dict[str, str]:
     files = {PAGE: page(starts[""], starts[SECOND])}
     for start, studies in starts.items():
         for name, study in STUDIES.items():
-            if drawn and (rows := _rows_for(study, studies)):
+            if drawn and (rows := rows_for(study, studies)):
                 files[figure_path(name, start)] = svg(study.figure(rows, studies))
     return files
 
@@ -124,7 +124,7 @@ def page(studies: AllRows, second: AllRows | None = None) -> str:
     if second:
         lines += ["", f"# From a start that no contrast has trained: {SECOND}", "", *_shared(second, SECOND)]
         for name, study in STUDIES.items():
-            if _rows_for(study, second):
+            if rows_for(study, second):
                 lines += ["", f"## {name}, from {SECOND}", "", *section(study, second, SECOND)]
     return "\n".join(lines) + "\n"
 
@@ -135,7 +135,7 @@ def section(study: Study, studies: AllRows, start: str = "") -> list[str]:
         f"{study.command} --model {start.upper()} --out runs/studies/{start}" if start else study.command
     )
     lines = [f"**{study.question}**", "", "```", command, "```", ""]
-    rows = _rows_for(study, studies)
+    rows = rows_for(study, studies)
     if not rows:
         return [*lines, "Not run yet."]
     answer = study.answer(rows, studies)
@@ -144,7 +144,7 @@ def section(study: Study, studies: AllRows, start: str = "") -> list[str]:
     return [*lines, "", *(f"- {words}" for words in answer.words)]
 
 
-def _rows_for(study: Study, studies: AllRows) -> Sequence[TrialRow]:
+def rows_for(study: Study, studies: AllRows) -> Sequence[TrialRow]:
     """The rows that a study answers from; of all studies where it reads those of others."""
     if not study.reads_others:
         return study.usable(studies.get(study.name, ()))
