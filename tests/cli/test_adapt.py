@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 from tests.cli.conftest import Command
 
@@ -33,6 +36,8 @@ WORDS = [
     "north",
     "team",
 ]
+#: By how much: what they say outweighs positions and the other tokens of a text.
+LONG = 10
 
 
 @pytest.fixture(scope="module")
@@ -75,39 +80,54 @@ def outcome(folder: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def blind(tiny: Path, tmp_path: Path) -> Path:
-    """The tiny encoder with one vector for all of WORDS: it cannot tell what the titles are about."""
+def sighted(tiny: Path, tmp_path: Path) -> Path:
+    """The tiny encoder with vectors of WORDS that are long, so that it tells what titles and texts are about."""
+    return with_words(tiny, tmp_path / "sighted", lambda words_WD: words_WD * LONG)
+
+
+@pytest.fixture
+def blind(sighted: Path, tmp_path: Path) -> Path:
+    """The same with one vector for all of WORDS: it cannot tell one title from another."""
+    return with_words(sighted, tmp_path / "blind", lambda words_WD: words_WD.mean(0).expand_as(words_WD))
+
+
+def with_words(model: Path, out: Path, change: Callable[[Tensor], Tensor]) -> Path:
+    """A copy of a model with other input vectors of WORDS."""
     from contrapose.encoder.encoder import Encoder
 
-    encoder = Encoder.load(tiny, head="none")
+    encoder = Encoder.load(model, head="none")
     ids = [ids[1] for ids in encoder.token_ids(WORDS)]
     table = encoder.backbone.get_input_embeddings().weight.data
-    table[ids] = table[ids].mean(0)
-    encoder.save(tmp_path / "blind")
-    return tmp_path / "blind"
+    table[ids] = change(table[ids])
+    encoder.save(out)
+    return out
 
 
 def test_an_encoder_that_learned_is_handed_out_with_its_proof(
-    contrapose: Command, tiny: Path, blind: Path, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    contrapose: Command,
+    sighted: Path,
+    blind: Path,
+    pairs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A tiny encoder learns nothing in a minute, so that in place of training the encoder is given its sight back."""
     from contrapose.adapt import training
-    from contrapose.encoder.encoder import Encoder
 
     def given_sight(*_: Any, out: Path, **__: Any) -> None:
         out.mkdir(parents=True)
-        Encoder.load(tiny, head="none").save(out / "model")
+        shutil.copytree(sighted, out / "model")
 
     monkeypatch.setattr(training, "train", given_sight)
     out = tmp_path / "mine"
     done = contrapose("adapt", pairs, "--model", blind, "--out", out, "--json")
     assert done.code == 0, done.err
     facts = done.json
-    assert facts["word"] == "better"
+    assert facts["word"] == "better", facts["options"]
     assert facts["sentence"].startswith("Better: titles find their texts better")
     (question,) = facts["questions"].values()
     assert 0 < question["low"] <= question["difference"] <= question["high"]
-    assert question["after"] > question["before"]
+    assert question["after"] > 2 * question["before"]
     assert facts["taken"]["kept"] >= 0.8
     found = contrapose("search", out, pairs, "cat beach", "--columns", "text", "--top", "1", "--json")
     assert found.code == 0, found.err

@@ -43,8 +43,9 @@ NEAREST = 10
 #: Halves of one text that find each other less well than this (mean reciprocal rank among so many texts, however many
 #: are held out) are about different things: then how near they lie proves nothing.
 LEAST_FOUND, AMONG = 0.55, FEWEST_PAIRS
-#: Temperatures that are tried, in standard deviations of the scores.
-TEMPERATURES = np.geomspace(0.02, 2.0, 17)
+#: Temperatures that are tried, in standard deviations of the scores. The last is there for an encoder that cannot tell:
+#: all columns are as likely then, and none is worse than that.
+TEMPERATURES = np.append(np.geomspace(0.02, 2.0, 17), 1e4)
 SMALLEST_SPREAD = 1e-9
 #: The least share of ten nearest general sentences that must stay.
 LEAST_OVERLAP = 0.8
@@ -205,6 +206,8 @@ def log_likelihood(scores_QN: np.ndarray, asked_Q: np.ndarray) -> np.ndarray:
 
     >>> log_likelihood(np.ones((2, 4)), np.array([0, 1])).round(4).tolist()         # log 1/4: no column is better
     [-1.3863, -1.3863]
+    >>> log_likelihood(np.array([[1.0, 0.0]]), np.array([1])).round(3).tolist()     # as if it knew nothing
+    [-0.693]
     """
     spread = max(float(scores_QN.std()), SMALLEST_SPREAD)
     below_QN = scores_QN - scores_QN.max(axis=1, keepdims=True)
