@@ -11,26 +11,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from contrapose.encoder.backbone import load_backbone, width_of
 from contrapose.encoder.by_length import padded
 from contrapose.encoder.dropout import dropout_probability
 from contrapose.encoder.encode import encode
 from contrapose.encoder.export import LanguageHead, save
 from contrapose.encoder.fingerprint import hash_of
-from contrapose.encoder.heads import build_head
-from contrapose.encoder.lengths import check_length, length_of
-from contrapose.encoder.opening import open_model
+from contrapose.encoder.lengths import check_length
+from contrapose.encoder.parts import read_parts
 from contrapose.encoder.pooling import check_pooling, needs_layers, pool, pool_layer
 from contrapose.encoder.proof import check_encodes
-from contrapose.encoder.templates import (
-    TemplateTokens,
-    check_mask_pooling,
-    template_tokens,
-    write_around_every_text,
-)
+from contrapose.encoder.templates import TemplateTokens
 from contrapose.encoder.tokenizer_rules import NOTABLE_GROWTH, normalizer_growth
 from contrapose.encoder.tokens import CHARACTERS_PER_TOKEN, clean, cut_to_growth, tokenize
-from contrapose.encoder.word_weights import weights_of
 from contrapose.errors import UsageError
 from contrapose.listening import Progress
 
@@ -116,35 +108,17 @@ class Encoder(nn.Module):
         Raises :class:`MissingExtra`, :class:`UsageError` (an unknown name or option), :class:`UnsafeModel` (code,
         pickle, paths that lead out), :class:`CorruptFile` (damaged weights), :class:`ModelError` (anything else).
         """
-        if pooling is not None:
-            check_pooling(pooling)
-        source, layout = open_model(model, revision)
-        network, tokenizer, pooler = load_backbone(layout.backbone, source.name, dropout)
-        chosen_pooling = "mask" if templates else pooling or layout.pooling
-        if templates and pooling not in (None, "mask"):
-            raise UsageError(
-                f"pooling '{pooling}' would be ignored: the method's template takes the state at its mask token"
-            )
-        around = [template_tokens(tokenizer, words, source.name) for words in templates]
-        if around:
-            write_around_every_text(tokenizer, around[0])
-        if chosen_pooling == "mask":
-            check_mask_pooling(tokenizer, layout.weighted_token, source.name)
-        width = width_of(network, source.name)
         encoder = cls(
-            network,
-            tokenizer,
-            pooler=pooler,
-            pooling=chosen_pooling,
-            head=build_head(head or _preset_head(layout.kind, chosen_pooling), width, head_seed),
-            normalize=layout.normalize,
-            max_length=length_of(max_length, layout.max_length, network, tokenizer, source.name),
-            name=source.name,
-            kind=layout.kind,
-            lower_case=layout.lower_case,
-            prompt=layout.prompt,
-            templates=around,
-            word_weights=weights_of(layout.word_weights, chosen_pooling, network, source.name),
+            **read_parts(
+                model,
+                pooling=pooling,
+                head=head,
+                dropout=dropout,
+                max_length=max_length,
+                revision=revision,
+                head_seed=head_seed,
+                templates=templates,
+            )
         ).eval()
         check_encodes(encoder)
         return encoder
@@ -311,7 +285,3 @@ class Encoder(nn.Module):
         ``beside``: further files, by name.
         """
         save(self, Path(folder), card, provenance or {}, language_head, beside or {})
-
-
-def _preset_head(kind: str, pooling: str) -> str:
-    return "linear-tanh" if kind == "masked-lm" and pooling == "cls" else "none"
