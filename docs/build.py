@@ -23,9 +23,9 @@ from benchmarks.quality import read, table, transfer_table  # noqa: E402
 from contrapose.markdown_table import markdown_table  # noqa: E402
 from contrapose.testing import all_rules  # noqa: E402
 from studies import ingredients, methods_figure, methods_page, methods_summary  # noqa: E402
-from studies.adaptation_answers import by_domain  # noqa: E402
+from studies.adaptation_answers import by_domain, in_words  # noqa: E402
 from studies.drawing import svg  # noqa: E402
-from studies.pages import FIGURES, PAGE, SECOND, render, rows_of_studies, study_named  # noqa: E402
+from studies.pages import FIGURES, PAGE, SECOND, render, rows_for, rows_of_studies, study_named  # noqa: E402
 from studies.study import AllRows  # noqa: E402
 
 RESULTS = ROOT / "docs/results"
@@ -94,10 +94,8 @@ def worth_of_adapting(studies: AllRows) -> dict[str, str]:
     rows = studies.get("adaptation", [])
     if not rows:
         return {"domains": "Not run yet.", "signals": "Not run yet."}
-    found, alone = study_named("adaptation").answer(rows, {}), study_named("signals").answer(rows, {})
-    words = [
-        f"- {line}" for line in found.words[:-1]
-    ]  # the last tells what stands in the study's own brackets
+    alone = study_named("signals").answer(rows_for(study_named("signals"), studies), studies)
+    words = [f"- {line}" for line in in_words(rows)]
     return {
         "domains": "\n".join([*by_domain(rows), "", *words]),
         "signals": "\n".join(markdown_table(alone.header, alone.table)),

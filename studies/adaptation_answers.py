@@ -33,44 +33,12 @@ def is_right(facts: Any) -> bool:
 
 def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
     """By domain and size: the start, the change of every seed, what each signal is worth alone, and the word."""
-    table = []
-    gains: dict[str, list[float]] = {}
-    for text in sizes_of(rows):
-        for domain in ADAPTED:
-            mine = [
-                row["facts"]
-                for row in rows
-                if (row["factors"]["domain"], row["factors"]["text"]) == (domain, text)
-            ]
-            if not mine:
-                continue
-            changes = [facts["difference"] for facts in mine]
-            gains.setdefault(domain, []).extend(changes)
-            hybrid = [facts["hybrid"] for facts in mine if facts["hybrid"] is not None]
-            both = f"{mine[0]['hybrid_start']:.2f} to {np.mean(hybrid):.2f}" if hybrid else ""
-            seeds = ", ".join(
-                f"{facts['difference']:+.2f} [{facts['low']:+.2f}, {facts['high']:+.2f}]" for facts in mine
-            )
-            alone: dict[str, list[float]] = {}
-            for facts in mine:
-                for name, change in facts["signals"].items():
-                    alone.setdefault(name, []).append(change)
-            worth = ", ".join(f"{name} {np.mean(each):+.2f}" for name, each in alone.items())
-            said = ", ".join(facts["word"] for facts in mine)
-            seconds = f"{np.mean([facts['seconds'] for facts in mine]):.0f}"
-            table.append((domain, text, f"{mine[0]['start']:.2f}", seeds, both, worth, said, seconds))
-    right = [is_right(row["facts"]) for row in rows]
-    means = {domain: float(np.mean(changes)) for domain, changes in gains.items()}
-    worst = min(row["facts"]["difference"] for row in rows)
-    better = [row["facts"]["low"] > 0 for row in rows if row["facts"]["word"] == "better"]
-    words = (
-        f"The mean gain over {len(means)} domains is {np.mean(list(means.values())):+.2f} points; the worst run "
-        f"{worst:+.2f}.",
-        f"What is said at the end was right in {sum(right)} of {len(right)} runs: 'better' where the task gained, "
-        f"'unchanged' where no signal that was trained would have gained {PASSED_BY:g} point.",
-        f"Of {len(better)} runs that said 'better', {sum(better)} gained beyond the interval of the labels.",
-        "In brackets the 95% interval over the rows of the test, of clusters over thirty clusterings.",
-    )
+    table = [
+        (domain, text, *_cells(mine))
+        for text in sizes_of(rows)
+        for domain in ADAPTED
+        if (mine := _facts(rows, domain, text))
+    ]
     header = (
         "domain",
         "text",
@@ -81,7 +49,56 @@ def answer(rows: Sequence[TrialRow], studies: AllRows) -> Findings:
         "said",
         "seconds",
     )
-    return Findings(words=words, header=header, table=tuple(table))
+    brackets = "In brackets the 95% interval over the rows of the test, of clusters over thirty clusterings."
+    return Findings(words=(*in_words(rows), brackets), header=header, table=tuple(table))
+
+
+def in_words(rows: Sequence[TrialRow]) -> tuple[str, ...]:
+    """The mean gain, the worst run, and how often the word at the end was right."""
+    changes = [[facts["difference"] for facts in _facts(rows, domain)] for domain in ADAPTED]
+    means = [float(np.mean(each)) for each in changes if each]
+    right = [is_right(row["facts"]) for row in rows]
+    better = [row["facts"]["low"] > 0 for row in rows if row["facts"]["word"] == "better"]
+    return (
+        f"The mean gain over {len(means)} domains is {np.mean(means):+.2f} points; the worst run "
+        f"{min(map(min, filter(None, changes))):+.2f}.",
+        f"What is said at the end was right in {sum(right)} of {len(right)} runs: 'better' where the task gained, "
+        f"'unchanged' where no signal that was trained would have gained {PASSED_BY:g} point.",
+        f"Of {len(better)} runs that said 'better', {sum(better)} gained beyond the interval of the labels.",
+    )
+
+
+def _facts(rows: Sequence[TrialRow], domain: str, text: str | None = None) -> list[Any]:
+    """What the runs of a domain found, of one size of text or of all."""
+    return [
+        row["facts"]
+        for row in rows
+        if row["factors"]["domain"] == domain and text in (None, row["factors"]["text"])
+    ]
+
+
+def _hybrid(mine: Sequence[Any], decimals: int) -> str:
+    """Hybrid search with the start, and with what was handed out; nothing where the domain is not searched."""
+    hybrid = [facts["hybrid"] for facts in mine if facts["hybrid"] is not None]
+    return f"{mine[0]['hybrid_start']:.{decimals}f} to {np.mean(hybrid):.{decimals}f}" if hybrid else ""
+
+
+def _cells(mine: Sequence[Any]) -> tuple[str, ...]:
+    """Of the runs of one domain with one size of text, all after its name and size."""
+    alone: dict[str, list[float]] = {}
+    for facts in mine:
+        for name, change in facts["signals"].items():
+            alone.setdefault(name, []).append(change)
+    return (
+        f"{mine[0]['start']:.2f}",
+        ", ".join(
+            f"{facts['difference']:+.2f} [{facts['low']:+.2f}, {facts['high']:+.2f}]" for facts in mine
+        ),
+        _hybrid(mine, 2),
+        ", ".join(f"{name} {np.mean(each):+.2f}" for name, each in alone.items()),
+        ", ".join(facts["word"] for facts in mine),
+        f"{np.mean([facts['seconds'] for facts in mine]):.0f}",
+    )
 
 
 def by_domain(rows: Sequence[TrialRow]) -> list[str]:
@@ -95,18 +112,14 @@ def by_domain(rows: Sequence[TrialRow]) -> list[str]:
     ]
     table = []
     for domain in ADAPTED:
-        of_domain = [row for row in rows if row["factors"]["domain"] == domain]
-        if not of_domain:
+        if not (mine := _facts(rows, domain)):
             continue
-        start = of_domain[0]["facts"]["start"]
+        start = mine[0]["start"]
         cells = [domain, METRICS.get(domain, ""), f"{start:.1f}"]
         for text in sizes_of(rows):
-            mine = [row["facts"] for row in of_domain if row["factors"]["text"] == text]
-            cells.append(_mean_and_range(start, [facts["difference"] for facts in mine]))
-        whole = [row["facts"] for row in of_domain if row["factors"]["text"] == sizes_of(rows)[0]]
-        hybrid = [facts["hybrid"] for facts in whole if facts["hybrid"] is not None]
-        cells.append(f"{whole[0]['hybrid_start']:.1f} to {np.mean(hybrid):.1f}" if hybrid else "")
-        table.append(cells)
+            changes = [facts["difference"] for facts in _facts(rows, domain, text)]
+            cells.append(_mean_and_range(start, changes))
+        table.append([*cells, _hybrid(_facts(rows, domain, sizes_of(rows)[0]), 1)])
     return markdown_table(header, table)
 
 
