@@ -87,13 +87,18 @@ def meet(launch: Launch, about: Mapping[str, str]) -> tuple[Any, tuple[Peer, ...
     return PrefixStore("work", store), tuple(Peer(each["host"], each["pid"]) for each in told)
 
 
+_STORES: dict[str, Any] = {}
+
+
 def _store(launch: Launch, deadline: float) -> Any:
-    """The place that all processes read and write: the first makes it, unless torchrun has."""
+    """The place that all processes read and write: the first makes it, unless torchrun has. It lasts as long as the
+    process, since others may go to their next meeting while one still leaves the last."""
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    address = f"{host}:{port}"
     makes_it = launch.rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
-    while True:
+    while address not in _STORES:
         try:
-            return TCPStore(
+            _STORES[address] = TCPStore(
                 host,
                 port,
                 is_master=makes_it,
@@ -105,10 +110,10 @@ def _store(launch: Launch, deadline: float) -> Any:
             if makes_it or time.monotonic() > deadline:
                 first = "" if makes_it else f" in {_waited()}; process 0 must listen there"
                 raise UsageError(
-                    f"process {launch.rank} of {launch.size} cannot join the others at "
-                    f"{printable(f'{host}:{port}', 300)}{first}: {printable(str(error).splitlines()[0], 300)}. Start "
-                    "all of them with torchrun"
+                    f"process {launch.rank} of {launch.size} cannot join the others at {printable(address, 300)}"
+                    f"{first}: {printable(str(error).splitlines()[0], 300)}. Start all of them with torchrun"
                 ) from None
+    return _STORES[address]
 
 
 def _wait_for_all(store: Any, launch: Launch, deadline: float) -> None:

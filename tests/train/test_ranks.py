@@ -1,0 +1,179 @@
+"""Processes that die, never come, differ, or go on in another number: each is one clear error, or the same run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from contrapose.errors import UsageError
+from contrapose.train.agreement import differences, refuse_differences
+from contrapose.train.checkpoint import load as load_checkpoint
+from contrapose.train.meeting import Peer
+from contrapose.train.run_folder import read_record
+from tests.train.processes import steps_logged
+from tests.train.ranks import start_ranks
+from tests.train.runs import Place, run_tiny, step_rows
+from tests.waiting import wait_until
+
+LONG: dict[str, Any] = {"steps": 100_000, "save_every": 5}
+CALM: dict[str, Any] = {
+    "method": "hncse-hnm", "parts": ("queue",), "pool": "batch+queue", "pool_queue_size": 20, "views": "crop",
+    "dropout": 0.0, "learning_rate": 1e-4, "save_every": 4,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_killed_process_is_named_by_the_others_with_what_to_do(
+    place: Place, tmp_path: Path, victim: int
+) -> None:
+    ranks = start_ranks(place, tmp_path / "run", 2, **LONG)
+    wait_until(lambda: steps_logged(tmp_path / "run") >= 6, at_work=ranks.processes[0].is_alive)
+    ranks.processes[victim].kill()
+    codes = ranks.join()
+    assert codes[victim] == -signal.SIGKILL
+    assert codes[1 - victim] == 1
+    assert ranks.error(1 - victim) == (
+        f"process {1 - victim} of 2: process {victim} ended, or no longer answers; its message says why. What was saved "
+        "is kept: start all processes again with the same command and --resume"
+    )
+
+
+@pytest.mark.parametrize(
+    ("where", "stands", "victim"),
+    [
+        ("contrapose.train.saving:save_once", 0, 0),
+        ("contrapose.train.checkpoint:save", 0, 0),
+        ("contrapose.train.loop:_evaluate", 0, 0),
+        ("contrapose.train.loop:refresh", 1, 1),
+        ("contrapose.train.beginning:build", 0, 0),
+        ("contrapose.train.finish:_choose", 0, 0),
+    ],
+    ids=["look", "saving", "evaluating", "refreshing", "start", "finish"],
+)
+@pytest.mark.slow
+def test_whatever_a_process_does_when_it_is_killed_the_others_say_so(
+    place: Place, tmp_path: Path, where: str, stands: int, victim: int
+) -> None:
+    options = {"method": "ifnd", "num_clusters": 2, "num_clusterings": 1, "steps": 8, "save_every": 2}
+    each = [{"stand_still": where} if rank == stands else {} for rank in range(2)]
+    ranks = start_ranks(place, tmp_path / "run", 2, each=each, **options)
+    wait_until(lambda: ranks.stands(stands), at_work=ranks.processes[stands].is_alive)
+    ranks.processes[victim].kill()
+    assert ranks.join()[1 - victim] == 1
+    assert f"process {victim} ended" in ranks.error(1 - victim)
+    assert "--resume" in ranks.error(1 - victim)
+
+
+@pytest.mark.slow
+def test_of_three_processes_the_killed_one_is_named(place: Place, tmp_path: Path) -> None:
+    ranks = start_ranks(place, tmp_path / "run", 3, **LONG)
+    wait_until(lambda: steps_logged(tmp_path / "run") >= 3, at_work=ranks.processes[0].is_alive)
+    ranks.processes[2].kill()
+    assert ranks.join() == [1, 1, -signal.SIGKILL]
+    assert any("2 ended" in ranks.error(rank) for rank in (0, 1))
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_a_partner_that_never_comes_is_named_after_the_wait_that_was_asked_for(
+    place: Place, tmp_path: Path, missing: int
+) -> None:
+    wait = {"CONTRAPOSE_JOIN_MINUTES": "0.02"}
+    ranks = start_ranks(place, tmp_path / "run", 2, missing=[missing], environment=wait)
+    assert ranks.join() == [2]
+    error = ranks.error(1 - missing)
+    if missing == 1:
+        assert error.startswith("process 0 of 2 waited 0.02 minutes for process 1, which did not come")
+        assert "CONTRAPOSE_JOIN_MINUTES" in error
+    else:
+        assert "process 1 of 2 cannot join the others at 127.0.0.1" in error
+        assert "process 0 must listen there" in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_processes_that_were_started_for_different_runs_are_told_in_what(
+    place: Place, tmp_path: Path
+) -> None:
+    each = [{}, {"learning_rate": 1e-4, "corpus": place.documents}]
+    ranks = start_ranks(place, tmp_path / "run", 2, each=each)
+    assert ranks.join() == [2, 2]
+    for rank in (0, 1):
+        assert "the 2 processes were not started for the same run" in ranks.error(rank)
+        assert "training.learning_rate is 0.001 in process 0 and 0.0001 in process 1" in ranks.error(rank)
+        assert "data.corpus is " in ranks.error(rank)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_that_is_another_one_on_one_machine_is_told(place: Place, tmp_path: Path) -> None:
+    """The same name, and other weights behind it: as where the folders of two machines differ."""
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    for rank, folder in enumerate((place.model, place.masked_lm)):
+        (other / f"model-{rank}").symlink_to(folder)
+    each = [{"model": f"{other}/{rank}/../model"} for rank in (0, 1)]
+    del each
+    ranks = start_ranks(place, tmp_path / "run", 2, each=[{}, {"changed_model": True}])
+    assert ranks.join() == [2, 2]
+    assert "model is " in ranks.error(0)
+    assert "in process 1" in ranks.error(0)
+
+
+def test_differences_are_named_by_process_and_bounded() -> None:
+    told = [{f"name {number}": str(rank) for number in range(9)} for rank in range(2)]
+    assert len(differences(told)) == 9
+    with pytest.raises(UsageError, match="and 3 more"):
+        refuse_differences(told)
+    refuse_differences([told[0], dict(told[0])])
+
+
+def test_other_versions_and_kinds_of_device_are_differences() -> None:
+    told = [
+        {"version of.torch": '"2.13.0"', "kind of device": "cuda"},
+        {"version of.torch": '"2.12.0"', "kind of device": "cpu"},
+    ]
+    with pytest.raises(UsageError, match=r"kind of device is cuda in process 0 and cpu in process 1"):
+        refuse_differences(told)
+
+
+def test_a_process_that_ended_is_told_from_one_that_lives() -> None:
+    assert not Peer.here().is_gone()
+    assert not Peer("another-machine.example", 1).is_gone()
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    gone = Peer(Peer.here().host, child)
+    wait_until(gone.is_gone)  # dead, and not looked after
+    os.waitpid(child, 0)
+    assert gone.is_gone()
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2), (2, 3)])
+def test_a_run_goes_on_in_another_number_of_processes(
+    place: Place, tmp_path: Path, before: int, after: int
+) -> None:
+    """Without dropout, all that is left is the rounding of sums."""
+    whole = run_tiny(place, tmp_path / "whole", corpus=place.documents, **CALM, steps=8).folder
+    out = tmp_path / "run"
+    options = {**CALM, "corpus": place.documents}
+    assert start_ranks(place, out, before, steps=4, **options).join() == [0] * before
+    first = load_checkpoint(out / "checkpoints", 4)
+    ranks = start_ranks(place, out, after, steps=8, resume=True, **options)
+    assert ranks.join() == [0] * after, ranks.error(0)
+    assert any(f"with {after} process" in notice and f"had {before}" in notice for notice in ranks.notices())
+    assert [row["step"] for row in step_rows(out)] == list(range(1, 9))
+    counts = [each["count"] for each in read_record(out)["processes"]]
+    assert counts == [before, after]
+    assert json.loads((out / "summary.json").read_text())["processes"] == after
+    alone, together = (load_checkpoint(folder / "checkpoints", 8) for folder in (whole, out))
+    assert first.modules.keys() == together.modules.keys() == alone.modules.keys()
+    moved = [name for name in first.modules if not torch.equal(first.modules[name], together.modules[name])]
+    assert moved, "it trained on"
+    for name, tensor in alone.modules.items():
+        torch.testing.assert_close(together.modules[name], tensor, rtol=1e-3, atol=2e-3, msg=name)
+    queued = [name for name in alone.modules if "queue" in name]
+    assert queued
