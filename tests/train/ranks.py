@@ -34,9 +34,10 @@ def _work(place: Place, out: Path, environment: dict[str, str], told: Path, opti
     witness = Witness()
     code = 0
     try:
-        stand_still = options.pop("stand_still", "")
-        if stand_still:
-            _stand_still(stand_still, told)
+        if where := options.pop("stand_still", ""):
+            _stand_still(where, told)
+        if names := options.pop("stand_in", ()):
+            _stand_in(*names)
         run_tiny(place, out, listener=witness, **options)
     except BaseException as error:
         message, code = explain(error)
@@ -58,6 +59,18 @@ def _stand_still(where: str, told: Path) -> None:
         time.sleep(PATIENCE)
 
     setattr(importlib.import_module(module), name, stop)
+
+
+def _stand_in(name: str, folder: str) -> None:
+    """In this process, another model lies behind this name."""
+    from contrapose.encoder.encoder import Encoder
+
+    load = Encoder.load
+
+    def loaded(model: Any, *args: Any, **options: Any) -> Encoder:
+        return load(folder if str(model) == name else model, *args, **options)
+
+    Encoder.load = loaded  # type: ignore[method-assign, assignment]
 
 
 @dataclass(frozen=True)
@@ -107,7 +120,9 @@ def start_ranks(
         path = out.parent / f"{out.name}-told-{size}-{rank}-{port}.txt"
         told.append(path)
         begun.append(
-            context.Process(target=_work, args=(place, out, variables if size > 1 else {}, path, own), daemon=True)
+            context.Process(
+                target=_work, args=(place, out, variables if size > 1 else {}, path, own), daemon=True
+            )
         )
         if rank not in missing:
             begun[-1].start()
