@@ -1,22 +1,19 @@
 """What many GPUs would do: seconds and bytes of a training step by formulas, for machines whose rates are stated.
 
-Nothing here is measured. Every function is one formula of numbers; ``table`` and ``memory_table`` put them together for
+Nothing here is measured. Every function is one formula of numbers; benchmarks/scaling_tables.py puts them together for
 docs/how-to/scaling.md.
 
     message of m bytes over a link            alpha + m / beta             seconds (latency, bandwidth)
     ring all-gather, n members, m bytes each  (n - 1) (alpha + m / beta)
     ring all-reduce, n members, m bytes       2 (n - 1) (alpha + m / (n beta))
 
-Over nodes, what is gathered or reduced inside a node goes over its fast links, and each GPU speaks to its counterparts in
-the other nodes over its own network card.
+Over nodes, what is gathered or reduced inside a node goes over its fast links, and each GPU speaks to its counterparts
+in the other nodes over its own network card.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-
-from contrapose.markdown_table import markdown_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +65,14 @@ class Shape:
         return self.layers * (4 * self.width**2 + 2 * self.width * self.feed_forward)
 
     @property
+    def tables(self) -> int:
+        """Numbers in the embeddings of words and positions."""
+        return (self.vocabulary + self.positions) * self.width
+
+    @property
     def parameters(self) -> int:
         """Matrices and tables; biases and norms are left out."""
-        return self.matrices + (self.vocabulary + self.positions) * self.width
+        return self.matrices + self.tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,12 +100,8 @@ H100 = Machine(
     loss_rate=50e12,
     copies=3.35e12,
 )
-BERT_BASE = Shape(
-    name="BERT base", layers=12, width=768, feed_forward=3072, heads=12, vocabulary=30_522
-)
-COUNTS = (8, 64, 512)
+BERT_BASE = Shape(name="BERT base", layers=12, width=768, feed_forward=3072, heads=12, vocabulary=30_522)
 SENTENCES = 1_000_000_000
-MEBI = 2**20
 
 
 def all_gather(size: float, count: int, link: Link) -> float:
@@ -151,7 +149,9 @@ def forward_operations(shape: Shape, texts: int, tokens: int) -> float:
 def encoder_seconds(machine: Machine, shape: Shape, work: Work) -> float:
     """Forward and twice as much backward; in chunks, one more forward pass."""
     passes = 3 if work.chunk is None or work.chunk >= work.texts else 4
-    return passes * forward_operations(shape, work.texts, work.tokens) / (machine.matrix_rate * machine.reached)
+    return (
+        passes * forward_operations(shape, work.texts, work.tokens) / (machine.matrix_rate * machine.reached)
+    )
 
 
 def loss_seconds(machine: Machine, shape: Shape, work: Work, count: int, *, shared: bool) -> float:
@@ -168,32 +168,33 @@ def optimizer_seconds(machine: Machine, shape: Shape) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """Seconds of the parts of a step on one GPU. reduce: of the gradients; overlapped: what of that would be left to
-    wait for, were it done bucket by bucket during the backward pass."""
+    """Seconds of the parts of a step on one GPU. reduce: of all gradients; exposed: what of that is left to wait for
+    when the backward pass, during which the buckets are sent, has ended."""
 
     batch: int
     encoder: float
     loss: float
     gather: float
     reduce: float
-    overlapped: float
+    exposed: float
     optimizer: float
 
     @property
     def seconds(self) -> float:
-        """As contrapose does it: one part after the other, one message of gradients after the backward pass."""
-        return self.encoder + self.loss + self.gather + self.reduce + self.optimizer
+        """One part after the other; only the sums of gradients go on beside something else."""
+        return self.encoder + self.loss + self.gather + self.exposed + self.optimizer
 
     @property
     def communication(self) -> float:
         """The share of the step that is spent waiting for messages."""
-        return (self.gather + self.reduce) / self.seconds
+        return (self.gather + self.exposed) / self.seconds
 
 
-def step(
-    machine: Machine, shape: Shape, work: Work, count: int, *, shared: bool = False, buckets: int = 16
-) -> Step:
-    """One step of ``count`` GPUs, each with ``work.rows`` rows of the batch. Vectors and gradients travel in fp32."""
+def step(machine: Machine, shape: Shape, work: Work, count: int, *, shared: bool = False) -> Step:
+    """One step of ``count`` GPUs, each with ``work.rows`` rows of the batch. Vectors and gradients travel in fp32.
+
+    The backward pass hides the sums of all gradients but those of the tables, which it reaches last.
+    """
     encoder = encoder_seconds(machine, shape, work)
     reduce = reduce_over(machine, 4 * shape.parameters, count)
     # Of a backward pass in chunks, only the last chunk's can hide messages: before it no gradient is complete.
@@ -205,7 +206,7 @@ def step(
         loss=loss_seconds(machine, shape, work, count, shared=shared),
         gather=gather_over(machine, 4 * work.texts * shape.width, count),
         reduce=reduce,
-        overlapped=max(reduce / buckets, reduce - backward),
+        exposed=max(reduce * shape.tables / shape.parameters, reduce - backward),
         optimizer=optimizer_seconds(machine, shape),
     )
 
@@ -248,49 +249,3 @@ def memory(shape: Shape, work: Work, count: int, *, tile: int | None = None) -> 
         "gathered": 2 * 4 * work.views * batch * shape.width,
         "logits": 3 * 4 * table,
     }
-
-
-def table(machine: Machine = H100, shape: Shape = BERT_BASE, work: Work = Work(), counts: Sequence[int] = COUNTS) -> str:
-    """Seconds of a step, its efficiency, and hours of a billion sentences."""
-    rows = []
-    for shared in (False, True):
-        for count in counts:
-            each = step(machine, shape, work, count, shared=shared)
-            rows.append([
-                str(count), f"{each.batch:,}", "own rows" if shared else "whole", _ms(each.encoder), _ms(each.loss),
-                _ms(each.gather), _ms(each.reduce), _ms(each.overlapped), _ms(each.seconds), f"{each.communication:.0%}",
-                f"{efficiency(machine, shape, work, count, shared=shared):.0%}", f"{hours(each.seconds, each.batch):.1f}",
-            ])  # fmt: skip
-    header = [
-        "GPUs", "batch", "loss of", "encoder, ms", "loss, ms", "gather, ms", "reduce, ms", "left if overlapped, ms",
-        "step, ms", "messages", "efficiency", "hours for 10^9",
-    ]  # fmt: skip
-    return "\n".join(markdown_table(header, rows, numbers=9))
-
-
-def memory_table(shape: Shape = BERT_BASE, work: Work = Work(), counts: Sequence[int] = COUNTS) -> str:
-    """Gibibytes on each GPU, with the dense table of logits and with tiles of 1,024 columns."""
-    rows = []
-    for count in (1, *counts):
-        for kind, tile in (("dense", None), ("tiled", 1_024)):
-            parts = memory(shape, work, count, tile=tile)
-            numbers = [f"{size / 2**30:.2f}" for size in (*parts.values(), sum(parts.values()))]
-            rows.append([str(count), kind, *numbers])
-    return "\n".join(markdown_table(["GPUs", "table", *parts, "all"], rows, numbers=len(parts) + 1))
-
-
-def assumptions(machine: Machine = H100, shape: Shape = BERT_BASE, work: Work = Work()) -> str:
-    """What the tables assume, in words."""
-    inside, between = machine.inside, machine.between
-    return (
-        f"{shape.name} ({shape.parameters / 1e6:.0f} million parameters), {work.rows} rows for each GPU, {work.views} views "
-        f"of {work.tokens} tokens. {machine.name} of {machine.gpus_per_node} GPUs: NVLink {inside.bandwidth / 1e9:.0f} GB/s "
-        f"a direction, {inside.latency * 1e6:.0f} microseconds; InfiniBand {between.bandwidth / 1e9:.0f} GB/s for each GPU, "
-        f"{between.latency * 1e6:.0f} microseconds; {machine.matrix_rate / 1e12:.0f} TFLOP/s of bf16, of which "
-        f"{machine.reached:.0%} is assumed to be reached; the loss at {machine.loss_rate / 1e12:.0f} TFLOP/s of fp32; memory "
-        f"{machine.copies / 1e12:.2f} TB/s. Vectors and gradients travel in fp32."
-    )
-
-
-def _ms(seconds: float) -> str:
-    return f"{seconds * 1e3:.2f}" if seconds < 0.1 else f"{seconds * 1e3:,.0f}"

@@ -139,6 +139,15 @@ def test_a_batch_that_cannot_be_split_is_refused_in_every_process(out: Path) -> 
         assert told.startswith("batch_size 1 is less than a row for each of 2 processes")
 
 
+def test_gradients_are_on_their_way_before_the_backward_pass_ends(out: Path) -> None:
+    """Weights that the pass does not reach hold up the buckets behind them, and no gradient is wrong for it."""
+    for rank in (0, 1):
+        buckets, early, error = json.loads((out / f"early-{rank}").read_text())
+        assert buckets > 2
+        assert early == buckets - 1, "the last bucket has the weights that learn nothing"
+        assert error == 0.0
+
+
 def test_what_one_process_says_all_know(out: Path) -> None:
     assert [json.loads((out / f"flags-{rank}").read_text()) for rank in (0, 1)] == [[True, False, 0.1]] * 2
 

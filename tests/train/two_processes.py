@@ -27,7 +27,7 @@ from contrapose.objectives.objective import Objective
 from contrapose.pretrain.step import forward_backward as hide_words
 from contrapose.protocols.masked import Masked
 from contrapose.storage.durable import write_bytes
-from contrapose.train import saving
+from contrapose.train import gradient_sums, saving
 from contrapose.train.api import train
 from contrapose.train.distributed import ProcessGroup
 from contrapose.train.inspecting import gradient_of_measure
@@ -169,6 +169,27 @@ def mask_of_two_batches(model: Path, processes: ProcessGroup) -> dict[str, torch
     return {f"mask {name}": mask for name, mask in masked.masks().items()}
 
 
+def early_messages(processes: ProcessGroup) -> list[float]:
+    """(buckets, messages that went out before the backward pass ended, the largest error of what came of it)."""
+    layers = torch.nn.Sequential(*(torch.nn.Linear(100, 100) for _ in range(5)))
+    unused = torch.nn.Parameter(torch.ones(3))
+    weights = [unused, *layers.parameters()]  # from the last on: the unused ones come last
+    ones = torch.ones(1, 100) * (1 + processes.rank)
+    torch.autograd.backward(layers(ones).sum())
+    alone = [weight.grad.clone() for weight in weights if weight.grad is not None]
+    layers.zero_grad()
+    with gradient_sums.GradientSums(processes, weights) as sums:
+        torch.autograd.backward(layers(ones).sum())
+    assert unused.grad is None
+    summed = [processes.sum(gradient) for gradient in alone]
+    errors = [
+        float((weight.grad - expected).abs().max())
+        for weight, expected in zip(layers.parameters(), summed, strict=True)
+        if weight.grad is not None
+    ]
+    return [len(gradient_sums.buckets_of(weights, 20_000)), sums.early, max(errors)]
+
+
 def saved_though_late(out: Path, processes: ProcessGroup) -> bool:
     """Whether this process takes part in saving where the second one comes when the first would long have written."""
     folder, saved = out / f"late-{processes.size}", []
@@ -198,6 +219,8 @@ def main() -> None:
     torch.set_num_threads(1)
     job = json.loads(Path(sys.argv[1]).read_text())
     processes = ProcessGroup.join()
+    gradient_sums.BUCKET_BYTES = 20_000  # several buckets, of a model this small
+    (Path(job["out"]) / f"early-{processes.rank}").write_text(json.dumps(early_messages(processes)))
     try:
         processes.rows(1)
     except UsageError as error:

@@ -12,6 +12,8 @@ from typing import Any
 
 from contrapose.data.text import printable
 from contrapose.errors import UsageError
+from contrapose.ledger import PACKAGES, versions
+from contrapose.train.settings import RunSettings
 
 #: Differences that a message holds; more would hide the first.
 SHOWN = 6
@@ -61,6 +63,22 @@ def refuse_differences(told: Sequence[Mapping[str, str]]) -> None:
             f"the {len(told)} processes were not started for the same run: {'; '.join(found[:SHOWN])}{more}. Give all "
             "of them the same command, versions, data and kind of device, and start them again"
         )
+
+
+def about_of(settings: RunSettings, *, resume: bool, bf16: bool) -> dict[str, str]:
+    """What must be the same in every process before anything is loaded: versions, settings, precision, --resume.
+
+    The device's number may differ; its kind may not, and is compared where the processes meet.
+    """
+    chosen = settings.model_dump(mode="json")
+    chosen["training"].pop("device", None)
+    precision = "bf16" if bf16 else "fp32"
+    return {
+        **flat({"version of": versions(PACKAGES)}),
+        "precision": precision,
+        "--resume": "given" if resume else "not given",
+        **flat(chosen),
+    }
 
 
 def processes_in_words(ranks: Sequence[int]) -> str:

@@ -15,11 +15,10 @@ from contrapose.data.corpus import Corpus
 from contrapose.encoder.by_length import groups_on
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import ContraposeError, UsageError
-from contrapose.ledger import PACKAGES, versions
 from contrapose.listening import Listener
 from contrapose.objectives.configured import ConfiguredMethod
 from contrapose.seeds import derive
-from contrapose.train.agreement import flat
+from contrapose.train.agreement import about_of
 from contrapose.train.claim import claim
 from contrapose.train.corpus_copy import build, corpus_copy_of, make_good
 from contrapose.train.distributed import ProcessGroup
@@ -120,22 +119,6 @@ def _opened(begun: Begun) -> Corpus:
             f"process {processes.rank} of {processes.size} cannot read the corpus that process 0 made in {copy}: "
             f"{error}. Give --out a folder that the machines of all processes share"
         ) from None
-
-
-def about_of(settings: RunSettings, *, resume: bool, bf16: bool) -> dict[str, str]:
-    """What must be the same in every process before anything is loaded: versions, settings, precision, --resume.
-
-    The device's number may differ; its kind may not, and is compared where the processes meet.
-    """
-    chosen = settings.model_dump(mode="json")
-    chosen["training"].pop("device", None)
-    precision = "bf16" if bf16 else "fp32"
-    return {
-        **flat({"version of": versions(PACKAGES)}),
-        "precision": precision,
-        "--resume": "given" if resume else "not given",
-        **flat(chosen),
-    }
 
 
 def agree(

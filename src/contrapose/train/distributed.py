@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -116,7 +117,7 @@ class ProcessGroup:
         )
 
     def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
-        """Add up the gradients of all processes, in one message after the backward pass."""
+        """Add up the gradients of all processes, in one message."""
         if self.size == 1:
             return
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
@@ -127,6 +128,17 @@ class ProcessGroup:
         for gradient in gradients:
             gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
             start += gradient.numel()
+
+    def start_sum(self, flat: Tensor) -> Any:
+        """Begin to add up ``flat`` over all processes, in place and in the background; for :meth:`finish`."""
+        with self._together():
+            return dist.all_reduce(flat, async_op=True)
+
+    def finish(self, message: Any) -> None:
+        """Wait for what was begun; None is done already."""
+        if message is not None:
+            with self._together():
+                message.wait()
 
     def most(self, number: int, device: torch.device) -> int:
         """The largest number that any process says."""

@@ -27,6 +27,7 @@ from contrapose.train.companions import Companions, CompanionTexts
 from contrapose.train.distributed import ProcessGroup
 from contrapose.train.dropout import SeededDropout
 from contrapose.train.gradcache import encode_chunks, in_order, send_gradient
+from contrapose.train.gradient_sums import GradientSums
 from contrapose.train.gradients import sparse_lookups
 from contrapose.train.shares import backward_of_shares, beside_the_backbone
 from contrapose.train.views_of_batch import views_of_batch
@@ -181,7 +182,7 @@ def _forward_backward(
         torch.autograd.backward(loss.total)
     gradient_VBD = cast("Tensor", leaf_VBD.grad)
     own = processes.rows(leaf_VBD.shape[1])
-    send_gradient(encode, pooled, chunks, gradient_VBD[:, own].reshape(-1, width))
     # The head saw the whole batch in every process: its gradients are complete already.
-    processes.sum_gradients(encoder.backbone.parameters())
+    sums = GradientSums(processes, encoder.backbone.parameters())
+    send_gradient(encode, pooled, chunks, gradient_VBD[:, own].reshape(-1, width), sums)
     return StepResult(loss=loss, views=views, gradient_VBD=gradient_VBD)
