@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ def measure(*, quick: bool) -> list[dict[str, Any]]:
     one, apart, two = ([each[number] for each in rounds] for number in range(3))
 
     def median(timed: list[Timed], name: str) -> float:
-        return statistics.median(getattr(each, name) for each in timed)
+        return float(statistics.median(getattr(each, name) for each in timed))
 
     alone, floor, together = (median(each, "step") for each in (one, apart, two))
     messages = median(two, "messages")
@@ -186,9 +186,9 @@ def _clocked(spent: dict[str, float]) -> Iterator[None]:
 
         return call
 
-    names = ("gather_rows", "start_sum", "finish")
-    replaced = {name: timed(getattr(ProcessGroup, name)) for name in names}
-    with patch.multiple(ProcessGroup, **replaced):
+    with ExitStack() as replaced:
+        for name in ("gather_rows", "start_sum", "finish"):
+            replaced.enter_context(patch.object(ProcessGroup, name, timed(getattr(ProcessGroup, name))))
         yield
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,6 +30,7 @@ from benchmarks.scaling_model import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+ROOT = Path(__file__).resolve().parent.parent
 LINK = Link(latency=2.0, bandwidth=8.0)
 
 
@@ -116,6 +121,17 @@ def test_what_was_not_measured_is_said(tmp_path: Path) -> None:
     shown = scaling_tables.measured(tmp_path / "some.json")
     assert "| a step | 0.5123 |" in shown
     assert "cores 2" in shown
+
+
+def test_the_example_of_the_page_runs() -> None:
+    page = (ROOT / "docs/how-to/scaling.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    subprocess.run(
+        [sys.executable, "-c", example],
+        cwd=ROOT,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])},
+    )
 
 
 @pytest.mark.slow

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,9 @@ from contrapose.train.run_folder import read_record
 from tests.train.processes import steps_logged
 from tests.train.ranks import start_ranks
 from tests.train.runs import Place, Witness, run_tiny, step_rows
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 LONG: dict[str, Any] = {"steps": 100_000, "save_every": 5}
 CALM: dict[str, Any] = {
     "method": "hncse-hnm", "parts": ("queue",), "pool": "batch+queue", "pool_queue_size": 20, "views": "crop",
@@ -197,3 +200,46 @@ def test_a_run_goes_on_in_another_number_of_processes(
         torch.testing.assert_close(several.modules[name], tensor, rtol=1e-3, atol=within, msg=name)
     for name, tensor in one.optimizer.items():
         torch.testing.assert_close(several.optimizer[name], tensor, rtol=1e-2, atol=1e-3, msg=name)
+
+
+def torchrun(place: Place, out: Path, *options: str) -> subprocess.Popen[str]:
+    """``contrapose train`` in two processes that torchrun starts, with an odd number of rows for them to share."""
+    command = [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
+        *("-m", "contrapose", "train", str(place.sentences), "--model", str(place.model), "--out", str(out)),
+        *("--criterion", "none", "--batch-size", "7", "--save-every", "2", "--max-length", "16", *options),
+    ]
+    paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "src")])
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.slow
+def test_torchrun_ends_a_run_whose_process_was_killed_and_the_same_command_goes_on(
+    place: Place, tmp_path: Path
+) -> None:
+    out, steps = tmp_path / "run", ("--steps", "300")
+    begun = torchrun(place, out, *steps)
+    wait_until(lambda: steps_logged(out) >= 4, at_work=lambda: begun.poll() is None)
+    workers = Path(f"/proc/{begun.pid}/task/{begun.pid}/children").read_text().split()
+    assert len(workers) == 2
+    os.kill(int(workers[1]), signal.SIGKILL)
+    _, said = begun.communicate(timeout=PATIENCE)
+    assert begun.returncode != 0
+    assert "SIGKILL" in said or "process 1 ended" in said
+    assert "internal error" not in said
+    assert not (out / "summary.json").exists(), "the kill came too late"
+    goes_on = torchrun(place, out, *steps, "--resume", "--json")
+    printed, said = goes_on.communicate(timeout=PATIENCE)
+    assert goes_on.returncode == 0, said[-2000:]
+    summary = json.loads(printed)
+    assert (summary["steps"], summary["processes"]) == (300, 2)
+    assert read_record(out)["processes"] == [{"after": 0, "count": 2}]
+
+
+@pytest.mark.slow
+def test_of_two_processes_with_a_wrong_option_the_first_tells_it(place: Place, tmp_path: Path) -> None:
+    _, said = torchrun(place, tmp_path / "run", "--steps", "2", "--epochs", "1").communicate(timeout=PATIENCE)
+    assert said.count("error:") == 1, said

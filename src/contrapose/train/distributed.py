@@ -221,7 +221,7 @@ def _tells_of_a_lost_process(error: RuntimeError) -> bool:
     signs = (
         "closed by peer",
         "reset by peer",
-        "refused",
+        "connection refused",
         "broken pipe",
         "pair closure",
         "timed out",

@@ -57,9 +57,8 @@ class GradientSums:
     def __enter__(self) -> Self:
         for number, bucket in enumerate(self._buckets):
             for parameter in bucket:
-                self._handles.append(
-                    parameter.register_post_accumulate_grad_hook(lambda _, number=number: self._ready(number))
-                )
+                register: Any = parameter.register_post_accumulate_grad_hook
+                self._handles.append(register(lambda _, number=number: self._ready(number)))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
