@@ -17,7 +17,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 import method_pages  # noqa: E402
 import method_pictures  # noqa: E402
 import notebook  # noqa: E402
-from benchmarks import demo, transfer  # noqa: E402
+from benchmarks import demo, scaling_tables, transfer  # noqa: E402
 from benchmarks.quality import read, table, transfer_table  # noqa: E402
 
 from contrapose.markdown_table import markdown_table  # noqa: E402
@@ -42,6 +42,12 @@ def pages() -> dict[Path, str]:
         "README.md": {"methods": method_pages.methods_by_group("docs/methods")},
         "docs/adding-a-method.md": {"rules": rules()},
         "docs/how-to/adapt.md": worth_of_adapting(rows_of_studies(STUDIES)),
+        "docs/how-to/scaling.md": {
+            "scaling-measured": scaling_tables.measured(RESULTS / "scaling.json"),
+            "scaling-assumptions": scaling_tables.assumptions(),
+            "scaling-steps": scaling_tables.table(),
+            "scaling-memory": scaling_tables.memory_table(),
+        },
         "docs/verdict.md": {"selection": without_labels(read(STUDIES / "selection.jsonl"))},
         "docs/results.md": {
             "demo": demo.table(read(RESULTS / "demo.jsonl")),

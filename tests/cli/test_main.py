@@ -184,7 +184,10 @@ def test_of_several_processes_the_first_tells_a_wrong_option(
     assert contrapose("train", "a.txt").err, "a RANK that nobody's WORLD_SIZE speaks of silences nothing"
     for name, value in (("WORLD_SIZE", "2"), ("MASTER_ADDR", "localhost"), ("MASTER_PORT", "29500")):
         monkeypatch.setenv(name, value)
-    assert contrapose("train", "a.txt") == (2, "", "")
+    waited: list[float] = []
+    monkeypatch.setattr("contrapose.cli.main.time.sleep", waited.append)
+    assert contrapose("train", "a.txt").code == 2
+    assert waited == [2.0], "torchrun ends it meanwhile, where the first process says the same"
 
 
 @pytest.mark.parametrize(

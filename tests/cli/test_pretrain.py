@@ -29,6 +29,7 @@ def test_pretrain_makes_a_language_model_and_prints_only_json(
     assert set(done.json) == {
         "method", "model", "steps", "loss_before", "loss_after", "accuracy_before", "accuracy_after", "hidden_words",
         "language_head", "skipped_steps", "seed", "rows", "corpus_fingerprint", "rows_quarantined", "precision",
+        "processes",
         "rows_per_second", "start_fingerprint", "fingerprint", "seconds", "preparing_seconds", "training_seconds",
         "looking_seconds", "saving_seconds", "started_from", "folder", "notices",
     }  # fmt: skip

@@ -169,6 +169,12 @@ def test_facts_say_how_often_held_out_text_is_looked_at() -> None:
     )
 
 
+def test_several_processes_are_told_and_one_is_not() -> None:
+    several, one = (fact_lines(0, 5, {**FACTS, "processes": count}) for count in (2, 1))
+    assert any(line.endswith("cpu, fp32, 2 processes share each batch") for line in several)
+    assert not any("process" in line for line in one)
+
+
 def test_facts_may_be_few() -> None:
     few = {key: FACTS[key] for key in ("rows", "held_out", "views", "device", "precision", "criterion")}
     assert len(fact_lines(0, 5, few)) == 2

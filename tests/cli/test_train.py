@@ -120,6 +120,7 @@ def test_the_result_shows_before_and_after_and_the_verdict(
     summary = {
         "method": "simcse", "steps": 1000, "chosen_step": 500, "criterion_about": "held-out rows", "score_before": 50.5,
         "score_chosen": 49.0, "rows_per_second": 61.5, "stopped_early": True, "rows_quarantined": 0, "blend": 0.5,
+        "processes": 2,
         "blend_scores": {"0.5": chosen},
         "verdict": {"word": word, "happened": f"{word.capitalize()}.", "advice": advice, "number": "By so much.",
                     "sure": "Nobody knows how sure."},
@@ -132,6 +133,7 @@ def test_the_result_shows_before_and_after_and_the_verdict(
         f"{chosen:.2f}",
         change,
         "1,000 steps, stopped early",
+        "61.5 rows per second, 2 processes",
         "step 500",
         "'my text.txt'",
     ):

@@ -62,7 +62,9 @@ def test_a_replay_with_other_masks_would_be_noticed(
     expected = gradients(encoder)
     send = gradcache.send_gradient
 
-    def send_shifted(encode: Callable[[int], Tensor], pooled: Any, chunks: Any, gradient: Tensor) -> None:
+    def send_shifted(
+        encode: Callable[[int], Tensor], pooled: Any, chunks: Any, gradient: Tensor, _: Any
+    ) -> None:
         def unseeded(number: int) -> Tensor:
             return encoder.pooled(_ids(encoder, chunks[number]))
 

@@ -101,6 +101,7 @@ def test_processes_talk_by_the_device_that_was_asked_for(
     announce(monkeypatch)
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.distributed.init_process_group", init)
+    monkeypatch.setattr("contrapose.train.distributed.meet", lambda *_: (None, ()))
     with pytest.raises(UsageError, match="far enough"):
         ProcessGroup.join(device)
     assert chosen == [backend]
@@ -120,8 +121,7 @@ def test_processes_wait_for_one_another_longer_than_a_corpus_takes_to_encode(
 ) -> None:
     asked: dict[str, Any] = {}
     monkeypatch.setattr(dist, "init_process_group", lambda *_, **options: asked.update(options))
-    monkeypatch.setattr(dist, "get_rank", lambda: 1)
-    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr("contrapose.train.distributed.meet", lambda *_: (None, ()))
     announce(monkeypatch)
     assert ProcessGroup.join() == ProcessGroup(rank=1, size=2)
     assert asked["timeout"] >= timedelta(hours=12)

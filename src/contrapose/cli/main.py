@@ -9,6 +9,7 @@ import io
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from types import ModuleType
@@ -50,6 +51,10 @@ VERBS = (
     evaluate, report, compare, sweep, reproduce,
     encode, similarity, search, methods, doctor,
 )  # fmt: skip
+
+#: Seconds in which the first process says what is wrong with a command that all were given; torchrun then ends the
+#: others, and one that still lives is alone with its error.
+FIRST_SPEAKS = 2.0
 
 #: The error of a wrong option or argument, whichever click stands below typer.
 WrongUsage = typer.BadParameter.__mro__[1]
@@ -157,10 +162,10 @@ def _report(error: BaseException, arguments: list[str]) -> int:
     failure = _usage(error) if isinstance(error, WrongUsage) else explain(error)
     if isinstance(error, typer.Abort):
         failure = Failure("interrupted", INTERRUPTED)
-    told_by_another = (
-        failure.exit_code == USAGE or failure.exit_code >= INTERRUPTED
-    ) and not console.is_first_process()
-    if not told_by_another:
+    is_first = console.is_first_process()
+    if not is_first and failure.exit_code == USAGE:
+        time.sleep(FIRST_SPEAKS)
+    if is_first or failure.exit_code < INTERRUPTED:
         first, *rest = failure.message.splitlines() or [type(error).__name__]
         console.tell(first if failure.exit_code >= INTERRUPTED else f"error: {first}", style="red")
         for line in rest:

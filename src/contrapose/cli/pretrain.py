@@ -108,7 +108,8 @@ def show(run: Run, settings: PretrainSettings) -> None:
         console.show(console.table(columns, [["loss of hidden words on held-out text", *numbers]]))
     console.say(time_line(summary))
     speed = f", {summary['rows_per_second']:g} rows per second" if summary.get("rows_per_second") else ""
-    console.say(f"{console.counted(summary['steps'], 'step')}{speed}")
+    processes = f", {summary['processes']} processes" if summary.get("processes", 1) > 1 else ""
+    console.say(f"{console.counted(summary['steps'], 'step')}{speed}{processes}")
     if summary.get("rows_quarantined"):
         listed = run.folder / "cache" / "corpus" / "quarantine.jsonl"
         console.say(f"{console.counted(summary['rows_quarantined'], 'row')} could not be read; see {listed}")

@@ -33,7 +33,8 @@ def show(run: Run, settings: RunSettings) -> None:
     )
     console.say(time_line(summary))
     speed = f", {summary['rows_per_second']:g} rows per second" if summary.get("rows_per_second") else ""
-    console.say(f"{summary['method']}: {steps}{speed}; the model is {what_it_is(summary)}")
+    processes = f", {summary['processes']} processes" if summary.get("processes", 1) > 1 else ""
+    console.say(f"{summary['method']}: {steps}{speed}{processes}; the model is {what_it_is(summary)}")
     if summary.get("rows_quarantined"):
         listed = run.folder / "cache" / "corpus" / "quarantine.jsonl"
         console.say(f"{console.counted(summary['rows_quarantined'], 'row')} could not be read; see {listed}")

@@ -119,6 +119,7 @@ def _contrast_lines(facts: Mapping[str, Any]) -> list[str]:
     lines.append(
         f"{facts['rows']:,} rows to train on, {facts['held_out']:,} held out; views: {facts['views']}; "
         f"{facts['device']}, {facts['precision']}"
+        + (f", {facts['processes']} processes share each batch" if facts.get("processes", 1) > 1 else "")
     )
     lines += [str(line) for name in ("of_views", "companions") for line in facts.get(name, ())]
     if "view_cosine" in facts:

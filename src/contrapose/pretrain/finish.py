@@ -32,6 +32,7 @@ def finish(session: Session) -> None:
         "corpus_fingerprint": session.corpus.fingerprint,
         "rows_quarantined": session.corpus.statistics.quarantined,
         "precision": session.precision,
+        "processes": session.processes.size,
         "rows_per_second": session.timings.rows_per_second(settings.training.batch_size),
         "start_fingerprint": read_record(session.folder)["model"],
         "fingerprint": session.encoder.fingerprint(),

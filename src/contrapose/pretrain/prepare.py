@@ -18,7 +18,7 @@ from contrapose.pretrain.settings import PretrainSettings, with_fitting_warmup
 from contrapose.pretrain.step import PART, forward_backward
 from contrapose.selection.budget import TRAINING_COST, EvaluationPlan
 from contrapose.train.batches import Batches
-from contrapose.train.beginning import begin, num_steps_of, read_corpus, session_of, write_or_restore
+from contrapose.train.beginning import agree, begin, num_steps_of, read_corpus, session_of, write_or_restore
 from contrapose.train.modules import module_tree
 from contrapose.train.preflight import Cleared
 from contrapose.train.session import Looks, Model, Session, Texts
@@ -66,6 +66,7 @@ def prepare(
             bf16=begun.bf16,
         ).to(begun.device)
     corpus, rows, held_out = read_corpus(begun, settings, cleared)
+    agree(begun, corpus, encoder, made, {})
     batches = Batches(
         corpus,
         rows,
@@ -108,7 +109,8 @@ def prepare(
         "language_head": whose_head,
         "loss_of": "held-out loss",
         "lines": [
-            f"{len(rows):,} rows to train on, {len(held_out):,} held out; {begun.device}, {begun.precision}",
+            f"{len(rows):,} rows to train on, {len(held_out):,} held out; {begun.device}, {begun.precision}"
+            + (f", {begun.processes.size} processes" if begun.processes.size > 1 else ""),
             f"{masking.mask_rate:.0%} of the words are hidden at every step; the masked-language head is {whose_head}",
         ],
     }

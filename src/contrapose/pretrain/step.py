@@ -19,6 +19,7 @@ from contrapose.objectives.objective import Objective
 from contrapose.regularizers.mlm import MaskedLanguageModelling, accuracy
 from contrapose.train.batch_tokens import tokens_of_batch
 from contrapose.train.dropout import SeededDropout
+from contrapose.train.gradient_sums import GradientSums
 from contrapose.train.gradients import sparse_lookups
 from contrapose.train.step import StepPlan, TokenizedBatch
 
@@ -61,11 +62,11 @@ def forward_backward(
         num_steps=plan.num_steps,
     )
     dropout = SeededDropout(plan.seed, "dropout", batch.step, processes.rank)
+    sums = GradientSums(processes, [*encoder.backbone.parameters(), *objective.parameters()])
     with sparse_lookups(encoder.backbone), dropout:
         share, filled_in_2 = part.measured(views)
-        torch.autograd.backward(share)
-    trained = [*encoder.backbone.parameters(), *objective.parameters()]
-    processes.sum_gradients(parameter for parameter in trained if parameter.requires_grad)
+        with sums:
+            torch.autograd.backward(share)
     total = processes.sum(share)
     told = {"mlm_accuracy": accuracy(processes.sum(filled_in_2))}
     return HiddenWordsResult(HiddenWords(total, {"mlm": total}, told), views)

@@ -43,6 +43,7 @@ def facts_of(
         chosen_step=_whole(summary.get("chosen_step")),
         seed=settings.training.seed,
         batch_size=settings.training.batch_size,
+        processes=_whole(summary.get("processes")),
         learning_rate=settings.training.learning_rate,
         criterion=criterion if isinstance(criterion, str) else None,
         score_before=finite_number(summary.get("score_before")),

@@ -146,6 +146,7 @@ class RunFacts:
     chosen_step: int | None
     seed: int
     batch_size: int
+    processes: int | None
     learning_rate: float
     criterion: str | None
     score_before: float | None

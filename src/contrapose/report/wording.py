@@ -155,6 +155,7 @@ def settings_of(run: RunFacts) -> list[tuple[str, str]]:
         ("rows", f"{run.rows:,}" if run.rows is not None else ""),
         ("steps", f"{run.steps:,}{chosen}" if run.steps is not None else ""),
         ("batch", f"{run.batch_size:,} rows"),
+        ("processes", f"{run.processes:,}" if run.processes is not None else ""),
         ("learning rate", f"{run.learning_rate:g}"),
         ("seed", str(run.seed)),
         ("trained weights in the model", f"{100 * run.blend:g}%" if run.blend is not None else ""),

@@ -30,7 +30,7 @@ def tokens_of_batch(
     per_view = [tensor.view(len(names), -1, longest) for tensor in (ids_NT, mask_NT, special_NT)]
     counts = processes.sum(per_view[1].sum((1, 2))).tolist()
     rows = processes.rows(len(tokenized.batch.row_ids))
-    words_VBT = _words_of_batch(per_view[2], processes)
+    words_VBT = _words_of_batch(per_view[2], len(tokenized.batch.row_ids), processes)
     return {
         name: Tokens(
             ids_RT=per_view[0][view],
@@ -44,8 +44,8 @@ def tokens_of_batch(
     }
 
 
-def _words_of_batch(special_VbT: Tensor, processes: ProcessGroup) -> Tensor | None:
+def _words_of_batch(special_VbT: Tensor, num_rows: int, processes: ProcessGroup) -> Tensor | None:
     """(V, B, T) bool: where the rows of all processes hold words; None for one process alone."""
     if processes.size == 1:
         return None
-    return processes.gather_rows((~special_VbT).float()).bool()
+    return processes.gather_rows((~special_VbT).float(), num_rows).bool()

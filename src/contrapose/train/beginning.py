@@ -13,10 +13,12 @@ import torch
 
 from contrapose.data.corpus import Corpus
 from contrapose.encoder.by_length import groups_on
-from contrapose.errors import UsageError
+from contrapose.encoder.encoder import Encoder
+from contrapose.errors import ContraposeError, UsageError
 from contrapose.listening import Listener
 from contrapose.objectives.configured import ConfiguredMethod
 from contrapose.seeds import derive
+from contrapose.train.agreement import about_of
 from contrapose.train.claim import claim
 from contrapose.train.corpus_copy import build, corpus_copy_of, make_good
 from contrapose.train.distributed import ProcessGroup
@@ -27,7 +29,7 @@ from contrapose.train.optimizer import make_optimizer
 from contrapose.train.preflight import Cleared, has_record
 from contrapose.train.progress import Progress
 from contrapose.train.records import lengthen, write_down
-from contrapose.train.resume import check_precision, check_settings
+from contrapose.train.resume import check_precision, check_settings, write_processes
 from contrapose.train.saving import restore_latest
 from contrapose.train.session import ForwardBackward, Looks, Model, Session, Texts
 from contrapose.train.settings import RunSettings, run_folder, steps_of
@@ -69,14 +71,14 @@ def begin(
     """
     folder = run_folder(settings)
     device = pick_device(settings.training.device, launched().local_rank)
-    processes = _join(device, listener)
+    bf16 = pick_precision(settings.training.precision, device)
+    processes = _join(device, listener, about_of(settings, resume=resume, bf16=bf16))
     stack.callback(processes.leave)
     processes.rows(settings.training.batch_size)
     if processes.is_first:
         claim(folder, resume=resume, stack=stack)
     processes.wait()
     goes_on = resume and has_record(folder)
-    bf16 = pick_precision(settings.training.precision, device)
     if goes_on:
         check_settings(folder, settings, complete=True)
         check_precision(folder, "bf16" if bf16 else "fp32")
@@ -100,10 +102,38 @@ def read_corpus(
     if not begun.goes_on and begun.processes.is_first:
         build(begun.folder, settings, cleared, begun.listener)
     begun.processes.wait()
-    corpus = Corpus.open(corpus_copy_of(begun.folder))
+    corpus = _opened(begun)
     held_out_rows = min(settings.data.held_out_rows, len(corpus) // 10)
     rows, held_out = corpus.split_held_out(held_out_rows, derive(settings.training.seed, "held-out") >> 1)
     return corpus, rows, held_out
+
+
+def _opened(begun: Begun) -> Corpus:
+    processes, copy = begun.processes, corpus_copy_of(begun.folder)
+    try:
+        return Corpus.open(copy)
+    except ContraposeError as error:
+        if processes.is_first:
+            raise
+        raise type(error)(
+            f"process {processes.rank} of {processes.size} cannot read the corpus that process 0 made in {copy}: "
+            f"{error}. Give --out a folder that the machines of all processes share"
+        ) from None
+
+
+def agree(
+    begun: Begun, corpus: Corpus, encoder: Encoder, made: ConfiguredMethod, beside: Mapping[str, str]
+) -> None:
+    """Raise UsageError, in every process, where they do not all have the same text, model, method and models beside."""
+    if begun.processes.size == 1:
+        return
+    about = {
+        "corpus": corpus.fingerprint,
+        "model": encoder.fingerprint(),
+        "file of the method": made.file_sha256 or "none",
+        **{f"'{name}' beside the model": value for name, value in beside.items()},
+    }
+    begun.processes.agree(about, begun.device)
 
 
 def num_steps_of(settings: RunSettings, num_rows: int) -> int:
@@ -174,6 +204,7 @@ def session_of(
             "views": texts.views,
             "device": str(begun.device),
             "precision": begun.precision,
+            "processes": begun.processes.size,
             "account": texts.corpus.statistics.lines(),
             **facts,
         },
@@ -188,13 +219,21 @@ def write_or_restore(session: Session, beside: Mapping[str, str], begun: Begun, 
         write_down(session, beside, goes_on=begun.goes_on)
     if resume:
         restore_latest(session)
+        if begun.processes.size > 1:  # each has read the checkpoint itself
+            stands = {
+                "step it goes on after": str(session.progress.step),
+                "weights": session.encoder.fingerprint(),
+            }
+            begun.processes.agree(stands, begun.device)
     if begun.goes_on and first:
+        step, count = session.progress.step, begun.processes.size
+        write_processes(session.folder, after=step, count=count, notice=session.listener.notice)
         lengthen(session)
 
 
-def _join(device: torch.device, listener: Listener) -> ProcessGroup:
+def _join(device: torch.device, listener: Listener, about: Mapping[str, str]) -> ProcessGroup:
     others = launched().size - 1
     if not others:
         return ProcessGroup.join(device.type)
     with listener.task(f"waiting for the other {others} processes"):
-        return ProcessGroup.join(device.type)
+        return ProcessGroup.join(device.type, about)

@@ -128,7 +128,7 @@ class Companions(nn.Module):
                     for rows in given.text_of_row.values()
                 ]
             )
-            whole_VBD = processes.gather_rows(own_VbD)
+            whole_VBD = processes.gather_rows(own_VbD, len(batch.row_ids))
             if head is not None and self._needed[name].through_head:
                 whole_VBD = at_rest(head)(whole_VBD.flatten(0, 1)).view_as(whole_VBD)
             views |= {key_of(view, name): whole_VBD[number] for number, view in enumerate(given.text_of_row)}

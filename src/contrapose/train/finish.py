@@ -153,6 +153,7 @@ def _summary(session: Session, chosen: int) -> dict[str, Any]:
         "corpus_fingerprint": session.corpus.fingerprint,
         "rows_quarantined": session.corpus.statistics.quarantined,
         "precision": session.precision,
+        "processes": session.processes.size,
         "rows_per_second": session.timings.rows_per_second(session.settings.training.batch_size),
     }
 

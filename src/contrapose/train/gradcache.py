@@ -9,6 +9,7 @@ each chunk's randomness is seeded by its name, so the replay is exact to the bit
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
@@ -32,10 +33,18 @@ def in_order(pooled: Sequence[Tensor], chunks: Sequence[np.ndarray]) -> Tensor:
 
 
 def send_gradient(
-    encode: EncodeChunk, pooled: Sequence[Tensor], chunks: Sequence[np.ndarray], gradient_ND: Tensor
+    encode: EncodeChunk,
+    pooled: Sequence[Tensor],
+    chunks: Sequence[np.ndarray],
+    gradient_ND: Tensor,
+    during_last: AbstractContextManager[object] | None = None,
 ) -> None:
-    """Send the gradient of the vectors through the encoder; chunks without a graph are computed again first."""
+    """Send the gradient of the vectors through the encoder; chunks without a graph are computed again first.
+
+    during_last: entered around the last backward pass, which completes the gradients.
+    """
     for number, (vectors, chunk) in enumerate(zip(pooled, chunks, strict=True)):
         gradient = gradient_ND[torch.from_numpy(chunk).to(gradient_ND.device)]
         replayed = vectors if vectors.requires_grad else encode(number)
-        torch.autograd.backward(replayed, gradient)
+        with during_last if during_last and number == len(chunks) - 1 else nullcontext():
+            torch.autograd.backward(replayed, gradient)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from contrapose.data.text import printable
 from contrapose.errors import UsageError
 
+#: The environment variable with the minutes that a process waits at the start for the others to come.
+JOIN_MINUTES = "CONTRAPOSE_JOIN_MINUTES"
 _HOW = "torchrun sets it for each of its processes. To train in this process alone: `unset WORLD_SIZE`"
 
 
@@ -28,9 +30,21 @@ def launched() -> Launch:
     rank = _whole_number("RANK", least=0, most=size - 1)
     local_rank = _whole_number("LOCAL_RANK", least=0, most=size - 1, default=str(rank))
     _whole_number("MASTER_PORT", least=1, most=65_535)
+    minutes_to_join()
     if not os.environ.get("MASTER_ADDR", "").strip():
         raise UsageError(f"the environment variable MASTER_ADDR is not set, and WORLD_SIZE is {size}: {_HOW}")
     return Launch(rank, size, local_rank)
+
+
+def minutes_to_join() -> float:
+    """How long a process waits at the start for the others: 10 minutes, or as the environment says."""
+    given = os.environ.get(JOIN_MINUTES, "10").strip()
+    if given.isascii() and given.replace(".", "", 1).isdecimal() and 0 < float(given) <= 10_000:
+        return float(given)
+    raise UsageError(
+        f"the environment variable {JOIN_MINUTES} is '{printable(given, 60)}', not a number of minutes above 0 and up "
+        "to 10,000"
+    )
 
 
 def _whole_number(name: str, *, least: int, most: int = 1_000_000, default: str | None = None) -> int:

@@ -23,6 +23,7 @@ from contrapose.selection.criterion import choose_criterion
 from contrapose.train.batches import Batches
 from contrapose.train.beginning import (
     Begun,
+    agree,
     begin,
     num_steps_of,
     read_corpus,
@@ -73,6 +74,7 @@ def prepare(
         objective = made.build(width=encoder.width)
         beside = load_beside(objective.needs, settings, encoder)
     corpus, rows, held_out = read_corpus(begun, settings, cleared)
+    agree(begun, corpus, encoder, made, beside.fingerprints)
     num_steps = num_steps_of(settings, len(rows))
     protocol = made.protocol()
     protocol.run = _outline(encoder, corpus, num_steps, settings.training.batch_size)

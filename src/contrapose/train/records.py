@@ -34,6 +34,7 @@ def write_down(session: Session, beside: Mapping[str, str], *, goes_on: bool) ->
         steps=steps,
         precision=session.precision,
         looked_at=session.looks.rows,
+        processes=session.processes.size,
         method_file=method_file,
         beside=beside,
     )

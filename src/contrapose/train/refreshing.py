@@ -17,7 +17,13 @@ def refresh(session: Session) -> None:
     rows, step = session.batches.rows, session.progress.step
     path = session.folder / "cache" / f"vectors-{session.processes.rank}.npy"
     with row_vectors(
-        session.encoder, session.corpus, rows, path, precision=session.precision, listener=session.listener
+        session.encoder,
+        session.corpus,
+        rows,
+        path,
+        precision=session.precision,
+        listener=session.listener,
+        processes=session.processes,
     ) as vectors_ND:
         if session.objective.refreshes_at(step):
             on_device = torch.from_numpy(vectors_ND).to(session.encoder.device)

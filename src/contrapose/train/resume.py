@@ -23,7 +23,7 @@ FREE = ("out", "saving", "data.corpus")
 #: How long the run is: may become more.
 LENGTH = ("training.steps", "training.epochs")
 #: What of the environment decides the last bits of a sum.
-BITS_DEPEND_ON = ("versions", "device", "cpu_capability", "threads", "processes")
+BITS_DEPEND_ON = ("versions", "device", "cpu_capability", "threads")
 
 
 def write_record(
@@ -36,6 +36,7 @@ def write_record(
     steps: int,
     precision: str,
     looked_at: int = 0,
+    processes: int = 1,
     method_file: str | None = None,
     beside: Mapping[str, str] | None = None,
 ) -> None:
@@ -43,7 +44,8 @@ def write_record(
 
     rows: that are trained on; steps: that the run has; precision: that it computes in, "fp32" or "bf16"; looked_at:
     held-out rows that its scores are of; method_file: the sha256 of the file the method was read from; beside: name ->
-    fingerprint of the models and files beside the trained one that no checkpoint holds.
+    fingerprint of the models and files beside the trained one that no checkpoint holds; processes: that share its
+    batches.
     """
     record: dict[str, Any] = {
         "settings": settings.model_dump(mode="json"),
@@ -54,12 +56,30 @@ def write_record(
         "length": {"rows": rows, "steps": steps},
         "precision": precision,
         "looked_at": looked_at,
+        "processes": [{"after": 0, "count": processes}],
     }
     if method_file is not None:
         record["method_file"] = method_file
     if beside:
         record["beside"] = dict(beside)
     write_json(folder / "run.json", record)
+
+
+def write_processes(folder: Path, *, after: int, count: int, notice: Callable[[str], None]) -> None:
+    """From its step ``after`` on, ``count`` processes share the batches; say so where it was another number."""
+    record = read_record(folder)
+    earlier = record.get("processes") or [
+        {"after": 0, "count": read_environment(folder).get("processes", count)}
+    ]
+    before = earlier[-1]["count"]
+    if before == count:
+        return
+    notice(
+        f"the run goes on after step {after} with {count} process{'es' * (count > 1)}; until there it had {before}. "
+        "The batches, their order, the weights, the optimizer, queues and copies are the same; the dropout masks and "
+        "the last digits of sums are not, so it is not bit for bit the run that it would have been"
+    )
+    write_json(folder / "run.json", record | {"processes": [*earlier, {"after": after, "count": count}]})
 
 
 def write_longer(folder: Path, settings: RunSettings, *, after: int, steps: int) -> None:

@@ -27,6 +27,7 @@ from contrapose.train.companions import Companions, CompanionTexts
 from contrapose.train.distributed import ProcessGroup
 from contrapose.train.dropout import SeededDropout
 from contrapose.train.gradcache import encode_chunks, in_order, send_gradient
+from contrapose.train.gradient_sums import GradientSums
 from contrapose.train.gradients import sparse_lookups
 from contrapose.train.shares import backward_of_shares, beside_the_backbone
 from contrapose.train.views_of_batch import views_of_batch
@@ -172,7 +173,7 @@ def _forward_backward(
     num_views = len(batch.texts)
     width = encoder.width * (1 + len(layers))
     own_VbD = in_order(pooled, chunks).view(num_views, -1, width)
-    leaf_VBD = processes.gather_rows(own_VbD).requires_grad_()
+    leaf_VBD = processes.gather_rows(own_VbD, len(batch.row_ids)).requires_grad_()
     views = views_of_batch(encoder, leaf_VBD, tokenized, plan)
     loss = cast("Loss", objective(views))
     if loss.shares and processes.size > 1:
@@ -181,7 +182,7 @@ def _forward_backward(
         torch.autograd.backward(loss.total)
     gradient_VBD = cast("Tensor", leaf_VBD.grad)
     own = processes.rows(leaf_VBD.shape[1])
-    send_gradient(encode, pooled, chunks, gradient_VBD[:, own].reshape(-1, width))
     # The head saw the whole batch in every process: its gradients are complete already.
-    processes.sum_gradients(encoder.backbone.parameters())
+    sums = GradientSums(processes, encoder.backbone.parameters())
+    send_gradient(encode, pooled, chunks, gradient_VBD[:, own].reshape(-1, width), sums)
     return StepResult(loss=loss, views=views, gradient_VBD=gradient_VBD)
