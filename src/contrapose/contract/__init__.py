@@ -28,8 +28,11 @@ from contrapose.contract.teacher import (
 )
 from contrapose.contract.template import Template
 from contrapose.contract.text_part import TextPart, TextRows, first_texts
+from contrapose.contract.tiles import TiledOutcome, computed_in_tiles, needs_table, tiles_of
 from contrapose.contract.views import Tokens, Views, key_of, split_key
 from contrapose.maths.scores import Columns, ScoreTable
+from contrapose.maths.tiled_columns import LogitMap
+from contrapose.maths.tiled_table import TiledTable
 
 __all__ = [
     "PREVIOUS",
@@ -39,6 +42,7 @@ __all__ = [
     "Companion",
     "Equation",
     "GradientOf",
+    "LogitMap",
     "Loss",
     "Method",
     "MixupShape",
@@ -58,14 +62,19 @@ __all__ = [
     "Template",
     "TextPart",
     "TextRows",
+    "TiledOutcome",
+    "TiledTable",
     "Tokens",
     "TrainingProtocol",
     "Views",
+    "computed_in_tiles",
     "first_texts",
     "key_of",
     "needs_previous",
+    "needs_table",
     "needs_teacher",
     "no_rows",
     "split_key",
     "teacher_similarity",
+    "tiles_of",
 ]

@@ -13,6 +13,7 @@ from contrapose.contract.needs import Needs
 from contrapose.contract.part import Part
 from contrapose.contract.protocol import TrainingProtocol
 from contrapose.contract.text_part import TextPart
+from contrapose.contract.tiles import TiledOutcome
 from contrapose.maths.scores import ScoreTable
 
 
@@ -29,7 +30,8 @@ class Outcome:
 class Loss:
     """What a training step and a user get. ``terms`` sum to ``total``; ``stats`` are detached tensors.
 
-    shares: the names of those terms that are made of this process's tokens alone; over all processes they add up.
+    shares: the names of those terms that are made of this process's tokens or rows alone; over all processes they add
+    up. row_stats: the names of those statistics that are means over this process's rows.
 
     Nothing here waits for the device: call ``float()`` on a statistic only where it is logged.
     """
@@ -37,8 +39,9 @@ class Loss:
     total: Tensor
     terms: Mapping[str, Tensor]
     stats: Mapping[str, Tensor]
-    outcome: Outcome
+    outcome: Outcome | TiledOutcome
     shares: frozenset[str] = frozenset()
+    row_stats: frozenset[str] = frozenset()
 
 
 class Equation(Protocol):

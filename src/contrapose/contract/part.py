@@ -45,6 +45,9 @@ class Part(nn.Module):
     #: What it does not go with: the name of a method, part, text part or protocol -> why, in one sentence. It may
     #: depend on hyperparameters: then ``__init__`` sets it.
     excludes: Mapping[str, str] = {}
+    #: Why it has to see all pairs of the batch at once, a clause that follows "since"; '' where it does not, so that
+    #: the loss can be computed in tiles. A part that filters always has to.
+    needs_table: str = ""
 
     def __init__(self) -> None:
         super().__init__()

@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from contrapose.maths.struck import Struck, equal_to_any
+
 
 def key_of(view: str, source: str | int) -> str:
     """The name of a view as another source gives it.
@@ -143,13 +145,22 @@ class Views:
 
     def repeats_anchor(self, name: str) -> Tensor | None:
         """(B, B) bool: column j of view ``name`` says what row i's anchor or positive says. None without texts."""
+        repeats = self.repeats(name)
+        return None if repeats is None else repeats.table()
+
+    def repeats(self, name: str) -> Struck | None:
+        """The same as :meth:`repeats_anchor`, without a table: for :class:`Columns`."""
         anchor, positive, other = (self.text_ids.get(view) for view in ("anchor", "positive", name))
         if anchor is None or positive is None or other is None:
             return None
-        same_BB = self.own_text(other)
+        same = Struck(pairs=((anchor, other), (positive, other)))
         # Positives of one anchor are no negatives of either row, and no more are anchors of one positive.
         partner = {"anchor": positive, "positive": anchor}.get(name)
-        return same_BB if partner is None else same_BB | (partner[:, None] == partner[None, :])
+        return same if partner is None else same.also(partner, partner)
+
+    def says_own_text(self, text_ids_N: Tensor) -> Struck | None:
+        """The same as :meth:`own_text` of columns that all rows share, without a table; None without texts."""
+        return equal_to_any([self.text_ids.get(view) for view in ("anchor", "positive")], text_ids_N)
 
     def own_text(self, text_ids: Tensor) -> Tensor:
         """(B, C) bool: the column's text is the row's anchor or positive; False where texts are not known.

@@ -110,7 +110,8 @@ class PublishedRecipe:
 
 #: What of a run's settings a recipe says nothing about, or what changes no result.
 _FREE = {"out", "saving", "data.corpus", "data.columns", "selection.dev_data", "training.seed", "training.device",
-         "training.precision", "training.chunk_size", "training.length_groups"}  # fmt: skip
+         "training.precision", "training.chunk_size", "training.length_groups",
+         "training.tiled"}  # fmt: skip
 
 
 def departures(recipe: PublishedRecipe, settings: RunSettings) -> list[str]:

@@ -17,6 +17,9 @@ from pydantic import Field
 from torch import Tensor
 
 from contrapose.maths.scores import ScoreTable
+from contrapose.maths.tiled import Sums
+from contrapose.maths.tiled_columns import LogitMap
+from contrapose.maths.tiled_table import TiledTable
 
 FalseNegativeShare = Annotated[
     float,
@@ -49,6 +52,31 @@ def debiased_loss(
     positive_B = scaled_BC.gather(1, table.positive_B[:, None]).squeeze(1)
     # Where there is no negative, it is multiplied by 0, and must be no larger than the positive: exp(-400) would be 0.
     log_mean_B = torch.where(table.negative_BC.any(1), log_mean_B, positive_B.detach())
+    return _loss(positive_B, log_mean_B, count_B, temperature, false_negative_share)
+
+
+def debiased_loss_in_tiles(
+    table: TiledTable, temperature: float, *, false_negative_share: float, hardness: float = 0.0
+) -> tuple[Tensor, Sums]:
+    """The same, one loss for each of the table's rows; and the sums of the plain softmax over its negatives."""
+    maps = [LogitMap(temperature=temperature)]
+    if hardness:
+        maps += [LogitMap(temperature=temperature / factor) for factor in (1 + hardness, hardness)]
+    if table.has_weights:
+        maps.append(LogitMap(temperature=1.0, function=lambda cosine: 0 * cosine))
+    sums = table.negatives(*maps)
+    positive_R = table.own_cosine_R / temperature
+    log_count_R = sums.log_sum_KR[-1] if table.has_weights else sums.count_R.to(positive_R.dtype).log()
+    of_sums = (sums.log_sum_KR[1], sums.log_sum_KR[2]) if hardness else (sums.log_sum_R, log_count_R)
+    log_mean_R = torch.where(sums.count_R > 0, of_sums[0] - of_sums[1], positive_R.detach())
+    count_R = log_count_R.exp()
+    return _loss(positive_R, log_mean_R, count_R, temperature, false_negative_share), sums
+
+
+def _loss(
+    positive_B: Tensor, log_mean_B: Tensor, count_B: Tensor, temperature: float, false_negative_share: float
+) -> Tensor:
+    """-log exp(p) / (exp(p) + N g), from p, the log of the mean that g is made of, and N."""
     # exp(20) is far from the end of fp32, but exp(100), at a temperature of 0.01, is beyond it.
     largest_B = torch.maximum(positive_B, log_mean_B).detach()
     positive_exp_B, mean_B = (positive_B - largest_B).exp(), (log_mean_B - largest_B).exp()

@@ -30,3 +30,12 @@ def softmax_loss(logits_BC: Tensor, positive_B: Tensor) -> Tensor:
     """
     at_positive_B = logits_BC.gather(1, positive_B[:, None]).squeeze(1)
     return torch.logsumexp(logits_BC, dim=1) - at_positive_B
+
+
+def softmax_loss_of_sums(own_logit_B: Tensor, log_sum_B: Tensor) -> Tensor:
+    """The same from the positive's logit and the log of the sum over the other columns, (B,).
+
+    >>> softmax_loss_of_sums(torch.tensor([0.0]), torch.tensor([0.0]))
+    tensor([0.6931])
+    """
+    return torch.logaddexp(own_logit_B, log_sum_B) - own_logit_B

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from contrapose.maths.similarity import cosine_table
+from contrapose.maths.struck import Struck
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +23,8 @@ class Columns:
     Either ``vectors``, shared (N, D) or one set per row (B, K, D), or ``cosines`` (B, K) where a source knows them
     without building the vectors. ``valid`` (bool) and ``log_weight`` (added to the logit) broadcast to (B, columns).
     ``text_ids`` (int64, as of the views) says whose text a column is, shared (N,) or of each row (B, K); None where
-    it is no one text's, as a mixture.
+    it is no one text's, as a mixture. ``struck`` says of shared vectors what ``valid`` does, by numbers and without a
+    table: where both are given, both leave out.
     """
 
     origin: str
@@ -31,10 +33,25 @@ class Columns:
     valid: Tensor | None = None
     log_weight: Tensor | None = None
     text_ids: Tensor | None = None
+    struck: Struck | None = None
 
     def __post_init__(self) -> None:
         if (self.vectors is None) == (self.cosines is None):
             raise ValueError(f"columns from '{self.origin}' need either vectors or cosines, and not both")
+
+    def counts(self, shape: Sequence[int]) -> Tensor:
+        """Which columns count, as a table (B, columns) of this shape.
+
+        >>> Columns(origin="batch", vectors=torch.eye(2)).counts((1, 2))
+        tensor([[True, True]])
+        """
+        if self.struck is not None:
+            counted_BC = ~self.struck.table()
+            return counted_BC if self.valid is None else counted_BC & self.valid
+        if self.valid is not None:
+            return self.valid.expand(*shape)
+        given = next(each for each in (self.cosines, self.vectors) if each is not None)
+        return torch.ones(*shape, dtype=torch.bool, device=given.device)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,11 +119,7 @@ def score_table(anchor_BD: Tensor, blocks: Sequence[Columns], positive_B: Tensor
         cosine = block.cosines if block.cosines is not None else cosine_table(anchor_BD, _vectors(block))
         shape = cosine.shape
         cosines.append(cosine)
-        valids.append(
-            torch.ones(shape, dtype=torch.bool, device=cosine.device)
-            if block.valid is None
-            else block.valid.expand(shape)
-        )
+        valids.append(block.counts(shape))
         weights.append(
             cosine.new_zeros(()).expand(shape) if block.log_weight is None else block.log_weight.expand(shape)
         )

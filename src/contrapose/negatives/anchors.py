@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import torch
-
 from contrapose.contract import Columns, Part, Views
+from contrapose.maths.struck import own_number
 
 
 class AnchorNegatives(Part):
     """Every row's anchor as a column; its own, and those of its text, count for nothing.
 
+    >>> import torch
     >>> [columns] = AnchorNegatives().columns(Views.pair(torch.eye(2), torch.eye(2)))
-    >>> columns.valid.tolist()
+    >>> columns.counts((2, 2)).tolist()
     [[False, True], [True, False]]
     """
 
@@ -30,11 +30,9 @@ class AnchorNegatives(Part):
         super().__init__()
 
     def columns(self, views: Views) -> Iterator[Columns]:
-        valid_BB = ~torch.eye(views.num_rows, dtype=torch.bool, device=views.anchor.device)
-        if (repeats_BB := views.repeats_anchor("anchor")) is not None:
-            valid_BB &= ~repeats_BB
+        struck = own_number(views.repeats("anchor"), views.num_rows, views.anchor.device)
         texts_B = views.text_ids.get("anchor")
-        yield Columns(origin="anchors", vectors=views.anchor, valid=valid_BB, text_ids=texts_B)
+        yield Columns(origin="anchors", vectors=views.anchor, struck=struck, text_ids=texts_B)
 
 
 PART = AnchorNegatives

@@ -37,6 +37,7 @@ class HardNegativePairs(Part):
 
     name = "hard-negative-mixup"
     idea = "A drawn negative of each row is mixed with the row's anchor (Core-tuning)."
+    needs_table = "it draws partners among the pairs that are no repeats"
 
     def __init__(
         self,

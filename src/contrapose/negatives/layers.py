@@ -18,9 +18,9 @@ from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
 
 from contrapose.contract import Columns, Needs, Part, Views
+from contrapose.maths.struck import Struck
 
 
 class LayerNegatives(Part):
@@ -64,16 +64,17 @@ class LayerNegatives(Part):
                     yield Columns(origin=origin, vectors=vectors_BD[:, None, :], text_ids=texts_B1)
                 else:
                     yield Columns(
-                        origin=origin, vectors=vectors_BD, valid=_valid(views, view), text_ids=texts_B
+                        origin=origin, vectors=vectors_BD, struck=_repeats(views, view), text_ids=texts_B
                     )
 
 
-def _valid(views: Views, view: str) -> Tensor | None:
-    """(B, B): other rows of the row's text do not count; its own vector does. None where no text is known."""
-    repeats_BB = views.repeats_anchor(view)
-    if repeats_BB is None:
+def _repeats(views: Views, view: str) -> Struck | None:
+    """Other rows of the row's text do not count; its own vector does. None where no text is known."""
+    repeats = views.repeats(view)
+    if repeats is None:
         return None
-    return ~repeats_BB | torch.eye(views.num_rows, dtype=torch.bool, device=repeats_BB.device)
+    rows_B = torch.arange(views.num_rows, device=views.anchor.device)
+    return repeats.but_for(rows_B, rows_B)
 
 
 PART = LayerNegatives

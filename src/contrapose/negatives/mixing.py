@@ -54,6 +54,7 @@ class MixedNegatives(Part):
 
     name = "mixed-negatives"
     idea = "Pairs of a row's hardest negatives, mixed into synthetic, harder ones (HNCSE-HNM)."
+    needs_table = "it looks for the hardest negatives of each row among all pairs"
 
     def __init__(
         self,

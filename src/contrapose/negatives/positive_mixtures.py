@@ -41,6 +41,7 @@ class PositiveMixtures(Part):
 
     name = "positive-mixtures"
     idea = "A random negative with a share of the row's own positive mixed in, as a hard negative (MixCSE)."
+    needs_table = "it draws partners among the pairs that are no repeats"
 
     def __init__(
         self,

@@ -41,6 +41,7 @@ class PseudoNegatives(Part):
 
     name = "pseudo-negatives"
     idea = "What a frozen earlier model says of the other texts, as further negatives (PNR)."
+    needs_table = "it compares all pairs of the batch with an earlier model"
 
     def __init__(self, *, previous: Previous = "start", previous_dropout: PreviousDropout = False) -> None:
         super().__init__()

@@ -8,6 +8,7 @@ with the same queue.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated
 
 import torch
@@ -58,11 +59,13 @@ class Queue(Part):
     def as_columns(self, views: Views, *, origin: str) -> Iterator[Columns]:
         """What is remembered, as one block of columns; none before the first accepted step."""
         if self.num_filled > 0:
+            texts_M = self.text_ids_M[: self.num_filled].clone()
+            repeats = views.says_own_text(texts_M)
             yield Columns(
                 origin=origin,
                 vectors=self.vectors_MD[: self.num_filled].clone(),
-                valid=~self.repeats(views),
-                text_ids=self.text_ids_M[: self.num_filled].clone(),
+                struck=None if repeats is None else replace(repeats, known_N=texts_M != UNKNOWN_TEXT),
+                text_ids=texts_M,
             )
 
     def repeats(self, views: Views) -> Tensor:

@@ -22,11 +22,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from contrapose.contract import Method, Needs, Outcome, ScoreTable, Temperature, Views
+from contrapose.contract import Method, Needs, Outcome, ScoreTable, Temperature, Views, needs_table
 from contrapose.maths.reduce import to_logits
 from contrapose.objectives.in_batch import own_negatives
 
 
+@needs_table("the scores of its teacher are a table already")
 def bmembed(
     table: ScoreTable,
     views: Views,

@@ -179,13 +179,16 @@ def loss(
     parts: Sequence[str] = (),
     views: Mapping[str, Tensor] | None = None,
     seed: int = 0,
+    tiled: bool = False,
     **hyperparameters: Any,
 ) -> Loss:
     """The loss of a method on plain tensors, (B, D) each; ``negatives`` (B, D), (B, K, D) or a list of (B, D).
 
     views: what the method needs beside, by name: ``{"anchor@-2": ..., "anchor@teacher": ...}``.
+    tiled: computed in tiles, so that memory grows with B and not with its square; the same loss, to rounding.
 
-    Raises UsageError for an unknown method, part or hyperparameter, and for what is no batch of floating-point vectors.
+    Raises UsageError for an unknown method, part or hyperparameter, for what is no batch of floating-point vectors, and
+    for tiles of what needs all pairs of the batch at once.
 
     >>> import torch
     >>> loss("focal-infonce", torch.eye(3), torch.eye(3), temperature=1.0, margin=0.3).total
@@ -203,7 +206,7 @@ def loss(
     }
     pooled = given.get(key_of("anchor", "pooled"), anchor)
     objective.attach(Supplies(width=width, pooled_width=pooled.shape[1], companion_widths=widths, seed=seed))
-    return cast("Loss", objective.to(anchor.device)(batch))
+    return cast("Loss", objective.to(anchor.device)(batch, tiled=tiled))
 
 
 def records_of(method: str) -> tuple[Record, ...]:

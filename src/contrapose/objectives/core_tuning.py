@@ -19,14 +19,25 @@ The method is for pictures and labels. What it is for sentences without labels i
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from contrapose.contract import Method, Outcome, ScoreTable, Temperature, Views
-from contrapose.maths.reduce import to_logits
+from contrapose.contract import (
+    LogitMap,
+    Method,
+    Outcome,
+    ScoreTable,
+    Temperature,
+    TiledOutcome,
+    TiledTable,
+    Views,
+    computed_in_tiles,
+)
+from contrapose.maths.reduce import softmax_loss_of_sums, to_logits
 
 #: eta, where nobody says it: the paper's command, and the whole loss where there is nothing else.
 WITH_LABELS, WITHOUT_LABELS = 0.1, 1.0
@@ -42,6 +53,29 @@ def focal_terms(log_share: Tensor, *, detach: bool = False) -> Tensor:
     return -(weight.detach() if detach else weight) * log_share
 
 
+def _in_tiles(
+    table: TiledTable,
+    views: Views,
+    /,
+    *,
+    temperature: float,
+    contrast_weight: float | None,
+    class_average: str,
+    detach_focal: bool,
+) -> TiledOutcome:
+    own_R = table.own_cosine_R / temperature
+    negatives = table.negatives(LogitMap(temperature=temperature))
+    terms_R = focal_terms(-softmax_loss_of_sums(own_R, negatives.log_sum_R), detach=detach_focal)
+    weight = WITHOUT_LABELS if contrast_weight is None else contrast_weight
+    loss_R = weight * terms_R / (1 if class_average == "positives" else table.num_columns)
+    return TiledOutcome(loss_B=loss_R, own_logit_B=own_R, negatives=negatives, table=table)
+
+
+def _has_classes(views: Views, hyperparameters: Mapping[str, Any]) -> str:
+    return "" if views.labels is None else "with labels every row of a class has a loss of its own"
+
+
+@computed_in_tiles(_in_tiles, unless=_has_classes)
 def core_tuning(
     table: ScoreTable,
     views: Views,

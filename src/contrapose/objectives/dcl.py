@@ -19,10 +19,33 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from contrapose.contract import Method, Outcome, ScoreTable, Temperature, Views
+from contrapose.contract import (
+    LogitMap,
+    Method,
+    Outcome,
+    ScoreTable,
+    Temperature,
+    TiledOutcome,
+    TiledTable,
+    Views,
+    computed_in_tiles,
+)
 from contrapose.maths.reduce import to_logits
 
 
+def _in_tiles(
+    table: TiledTable, views: Views, /, *, temperature: float, positive_width: float | None
+) -> TiledOutcome:
+    negatives = table.negatives(LogitMap(temperature=temperature))
+    weight_R: float | Tensor = 1.0
+    if positive_width is not None:
+        weight_R = _positive_weights(table.own_cosine_B, positive_width)[table.rows]
+    own_R = table.own_cosine_R / temperature
+    loss_R = (negatives.log_sum_R - weight_R * own_R) * (negatives.count_R > 0)
+    return TiledOutcome(loss_B=loss_R, own_logit_B=own_R, negatives=negatives, table=table)
+
+
+@computed_in_tiles(_in_tiles)
 def dcl(
     table: ScoreTable,
     views: Views,

@@ -41,8 +41,8 @@ def diagnostics(views: Views, outcome: Outcome) -> dict[str, Tensor]:
     total_B = negatives_BC.sum(1)
     hardest_B = table.cosine_BC.masked_fill(~negative_BC, -torch.inf).max(1).values
     has_negative_B = torch.isfinite(hardest_B)
-    stats["hardest_negative_cosine"] = _mean(hardest_B, has_negative_B)
-    stats["hardest_share"] = _mean(negatives_BC.max(1).values / total_B, has_negative_B & (total_B > 0))
+    stats["hardest_negative_cosine"] = mean_where(hardest_B, has_negative_B)
+    stats["hardest_share"] = mean_where(negatives_BC.max(1).values / total_B, has_negative_B & (total_B > 0))
     return stats | {
         "alignment": alignment(views.anchor, views.positive),
         "uniformity": uniformity(views.anchor),
@@ -50,7 +50,7 @@ def diagnostics(views: Views, outcome: Outcome) -> dict[str, Tensor]:
     }
 
 
-def _mean(values_B: Tensor, where_B: Tensor) -> Tensor:
+def mean_where(values_B: Tensor, where_B: Tensor) -> Tensor:
     """Mean over the rows that have the value; not a number where none has. Waits for nothing."""
     count = where_B.sum()
     total = torch.where(where_B, values_B, torch.zeros_like(values_B)).sum()

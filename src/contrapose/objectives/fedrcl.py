@@ -17,16 +17,42 @@ https://arxiv.org/abs/2401.04928
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from contrapose.contract import Method, Outcome, ScoreTable, Temperature, Views
-from contrapose.maths.reduce import softmax_loss, to_logits
+from contrapose.contract import (
+    LogitMap,
+    Method,
+    Outcome,
+    ScoreTable,
+    Temperature,
+    TiledOutcome,
+    TiledTable,
+    Views,
+    computed_in_tiles,
+)
+from contrapose.maths.reduce import softmax_loss, softmax_loss_of_sums, to_logits
 
 
+def _in_tiles(
+    table: TiledTable, views: Views, /, *, temperature: float, hardest_negatives: int | None
+) -> TiledOutcome:
+    own_R = table.own_cosine_R / temperature
+    negatives = table.negatives(LogitMap(temperature=temperature))
+    loss_R = softmax_loss_of_sums(own_R, negatives.log_sum_R)
+    return TiledOutcome(loss_B=loss_R, own_logit_B=own_R, negatives=negatives, table=table)
+
+
+def _picks_negatives(views: Views, hyperparameters: Mapping[str, Any]) -> str:
+    picked = hyperparameters["hardest_negatives"]
+    return "" if picked is None else f"hardest_negatives={picked} picks among all columns of a row"
+
+
+@computed_in_tiles(_in_tiles, unless=_picks_negatives)
 def fedrcl(
     table: ScoreTable,
     views: Views,

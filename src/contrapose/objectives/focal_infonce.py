@@ -26,8 +26,18 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from contrapose.contract import Method, Outcome, ScoreTable, Temperature, Views
-from contrapose.maths.reduce import softmax_loss, to_logits
+from contrapose.contract import (
+    LogitMap,
+    Method,
+    Outcome,
+    ScoreTable,
+    Temperature,
+    TiledOutcome,
+    TiledTable,
+    Views,
+    computed_in_tiles,
+)
+from contrapose.maths.reduce import softmax_loss, softmax_loss_of_sums, to_logits
 
 
 def modulated_positive(cosine: Tensor, positive_map: str = "paper", detach: bool = False) -> Tensor:
@@ -45,6 +55,36 @@ def modulated_negative(
     return (weight.detach() if detach else weight) * clamped
 
 
+def _in_tiles(
+    table: TiledTable,
+    views: Views,
+    /,
+    *,
+    temperature: float,
+    margin: float,
+    modulate_positive: bool,
+    modulate_negative: bool,
+    negative_map: str,
+    positive_map: str,
+    detach_modulation: bool,
+) -> TiledOutcome:
+    own_R = table.own_cosine_R
+    if modulate_positive:
+        own_R = modulated_positive(own_R, positive_map, detach_modulation)
+    own_R = own_R / temperature
+    logit_map = LogitMap(temperature=temperature)
+    if modulate_negative:
+        logit_map = LogitMap(
+            temperature=temperature,
+            function=lambda cosine: modulated_negative(cosine, margin, negative_map, detach_modulation),
+            focal=(margin, negative_map == "clamped", detach_modulation),
+        )
+    negatives = table.negatives(logit_map)
+    loss_R = softmax_loss_of_sums(own_R, negatives.log_sum_R)
+    return TiledOutcome(loss_B=loss_R, own_logit_B=own_R, negatives=negatives, table=table)
+
+
+@computed_in_tiles(_in_tiles)
 def focal_infonce(
     table: ScoreTable,
     views: Views,

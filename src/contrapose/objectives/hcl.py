@@ -23,11 +23,31 @@ from typing import Annotated
 
 from pydantic import Field
 
-from contrapose.contract import Method, Outcome, ScoreTable, Temperature, Views
-from contrapose.maths.debiased import FalseNegativeShare, debiased_loss
+from contrapose.contract import (
+    Method,
+    Outcome,
+    ScoreTable,
+    Temperature,
+    TiledOutcome,
+    TiledTable,
+    Views,
+    computed_in_tiles,
+)
+from contrapose.maths.debiased import FalseNegativeShare, debiased_loss, debiased_loss_in_tiles
 from contrapose.maths.reduce import to_logits
 
 
+def _in_tiles(
+    table: TiledTable, views: Views, /, *, temperature: float, hardness: float, false_negative_share: float
+) -> TiledOutcome:
+    loss_R, sums = debiased_loss_in_tiles(
+        table, temperature, false_negative_share=false_negative_share, hardness=hardness
+    )
+    own_R = table.own_cosine_R / temperature
+    return TiledOutcome(loss_B=loss_R, own_logit_B=own_R, negatives=sums, table=table)
+
+
+@computed_in_tiles(_in_tiles)
 def hcl(
     table: ScoreTable,
     views: Views,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from torch import Tensor
 from contrapose.contract import Columns, ScoreTable, Views
 from contrapose.maths.scores import score_table
 from contrapose.maths.similarity import cosine_table, paired_cosine
+from contrapose.maths.tiled_table import TiledTable, tiled_table
 
 
 def in_batch_table(views: Views, extra: Sequence[Columns] = ()) -> ScoreTable:
@@ -18,18 +19,32 @@ def in_batch_table(views: Views, extra: Sequence[Columns] = ()) -> ScoreTable:
     Columns that say what the row's own anchor or positive says are struck out: a sentence is no negative of itself.
     """
     rows_B = torch.arange(views.num_rows, device=views.anchor.device)
-    blocks = [_positives(views)]
+    return score_table(views.anchor, [_positives(views), *given_negatives(views), *extra], rows_B)
+
+
+def in_batch_tiles(views: Views, extra: Sequence[Columns] = (), rows: slice | None = None) -> TiledTable:
+    """The same columns for some rows, or all, as a table that is never there: for losses in tiles."""
+    own_positive_BD = views.by_name.get("own_positive", views.positive)
+    positives = Columns(
+        origin="batch",
+        vectors=views.positive,
+        struck=views.repeats("positive"),
+        text_ids=views.text_ids.get("positive"),
+    )
+    return tiled_table(
+        views.anchor,
+        paired_cosine(views.anchor, own_positive_BD),
+        [positives, *given_negatives(views), *extra],
+        rows=rows,
+        given=views.negatives,
+    )
+
+
+def given_negatives(views: Views) -> Iterator[Columns]:
+    """A block of columns for each given negative: those of all rows."""
     for name, negative_BD in views.negatives.items():
-        repeats_BB = views.repeats_anchor(name)
-        blocks.append(
-            Columns(
-                origin=name,
-                vectors=negative_BD,
-                valid=None if repeats_BB is None else ~repeats_BB,
-                text_ids=views.text_ids.get(name),
-            )
-        )
-    return score_table(views.anchor, [*blocks, *extra], rows_B)
+        text_ids, repeats = views.text_ids.get(name), views.repeats(name)
+        yield Columns(origin=name, vectors=negative_BD, struck=repeats, text_ids=text_ids)
 
 
 def own_negatives(table: ScoreTable, views: Views) -> Tensor:
@@ -41,14 +56,13 @@ def own_negatives(table: ScoreTable, views: Views) -> Tensor:
 
 
 def _positives(views: Views) -> Columns:
-    repeats_BB = views.repeats_anchor("positive")
-    valid = None if repeats_BB is None else ~repeats_BB
+    repeats = views.repeats("positive")
     texts_B = views.text_ids.get("positive")
     own_positive_BD = views.by_name.get("own_positive")
     if own_positive_BD is None:
-        return Columns(origin="batch", vectors=views.positive, valid=valid, text_ids=texts_B)
+        return Columns(origin="batch", vectors=views.positive, struck=repeats, text_ids=texts_B)
     cosine_BB = cosine_table(views.anchor, views.positive)
     own_B = paired_cosine(views.anchor, own_positive_BD)
     return Columns(
-        origin="batch", cosines=torch.diagonal_scatter(cosine_BB, own_B), valid=valid, text_ids=texts_B
+        origin="batch", cosines=torch.diagonal_scatter(cosine_BB, own_B), struck=repeats, text_ids=texts_B
     )

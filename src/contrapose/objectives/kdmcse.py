@@ -26,18 +26,44 @@ from pydantic import Field
 from torch import Tensor
 
 from contrapose.contract import (
+    TEACHER,
     AngularMargin,
+    LogitMap,
     Method,
     Outcome,
     ScoreTable,
     Temperature,
+    TiledOutcome,
+    TiledTable,
     Views,
+    computed_in_tiles,
     teacher_similarity,
 )
 from contrapose.maths.angular import with_angular_margin
-from contrapose.maths.reduce import softmax_loss, to_logits
+from contrapose.maths.reduce import softmax_loss, softmax_loss_of_sums, to_logits
+from contrapose.maths.similarity import unit
 
 
+def _in_tiles(
+    table: TiledTable, views: Views, /, *, temperature: float, angular_margin: float, adaptive: bool
+) -> TiledOutcome:
+    def whole(cosine: Tensor) -> Tensor:
+        return with_angular_margin(cosine, angular_margin, torch.ones_like(cosine))
+
+    def by_teacher(cosine: Tensor, alike: Tensor) -> Tensor:
+        return with_angular_margin(cosine, angular_margin, (1 - alike).abs().to(cosine.dtype))
+
+    of_batch = None
+    if adaptive:
+        anchor, positive = (unit(views.of(view, TEACHER).detach()) for view in ("anchor", "positive"))
+        of_batch = LogitMap(temperature=temperature, function=by_teacher, beside=(anchor, positive))
+    own_R = table.own_cosine_R / temperature
+    negatives = table.negatives(LogitMap(temperature=temperature, function=whole), of_batch=of_batch)
+    loss_R = softmax_loss_of_sums(own_R, negatives.log_sum_R)
+    return TiledOutcome(loss_B=loss_R, own_logit_B=own_R, negatives=negatives, table=table)
+
+
+@computed_in_tiles(_in_tiles)
 def kdmcse(
     table: ScoreTable,
     views: Views,

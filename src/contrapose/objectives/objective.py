@@ -11,9 +11,28 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from contrapose.contract import Equation, Loss, Needs, Part, Supplies, Views
+from contrapose.contract import (
+    Columns,
+    Equation,
+    Loss,
+    Needs,
+    Outcome,
+    Part,
+    Supplies,
+    TiledOutcome,
+    Views,
+)
+from contrapose.errors import UsageError
 from contrapose.objectives.diagnostics import diagnostics
 from contrapose.objectives.in_batch import in_batch_table
+from contrapose.objectives.tiled_contrast import (
+    contrast_in_tiles,
+    is_large,
+    of_rows,
+    tiled_diagnostics,
+    why_columns_are_not_in_tiles,
+    why_not_in_tiles,
+)
 
 
 class Objective(nn.Module):
@@ -47,35 +66,80 @@ class Objective(nn.Module):
         for part in self._parts:
             part.attach(supplies)
 
-    def forward(self, views: Views, *, with_stats: bool = True) -> Loss:
+    def forward(
+        self,
+        views: Views,
+        *,
+        with_stats: bool = True,
+        tiled: bool | None = False,
+        rows: slice | None = None,
+    ) -> Loss:
         """Score one batch. Sources see the views as the encoder gave them, the table is made of the mixed ones.
-        Changes no state."""
+        Changes no state.
+
+        tiled: the contrast is computed in tiles, without a table (objectives/tiled_contrast.py); None: where the table
+        would be large and nothing needs it. Raises UsageError where it is True and something does.
+        rows: those whose loss is computed where it is in tiles: the contrast is then their share of the batch's.
+        """
         for part in self._parts:
             part.statistics = {}
+        if tiled and (why_not := self.why_not_in_tiles(views)):
+            raise _not_in_tiles(why_not)
         views = self._after_filters(views)
         extra = [columns for part in self._parts for columns in part.columns(views)]
         scored = views
         for part in self._parts:
             scored = part.views(scored)
+        if self._in_tiles(scored, extra, tiled):
+            outcome = contrast_in_tiles(self.equation, scored, extra, self.hyperparameters, rows)
+            return self._loss(views, scored, outcome, with_stats)
+        return self._loss(views, scored, self._over_table(scored, extra), with_stats)
+
+    def _in_tiles(self, scored: Views, extra: Sequence[Columns], tiled: bool | None) -> bool:
+        """Whether to; None asks for what is best."""
+        if tiled is False or not (tiled or is_large(scored, extra)):
+            return False
+        why_not = self.why_not_in_tiles(scored) or why_columns_are_not_in_tiles(extra)
+        if tiled and why_not:
+            raise _not_in_tiles(why_not)
+        return not why_not
+
+    def _over_table(self, scored: Views, extra: Sequence[Columns]) -> Outcome:
         table = in_batch_table(scored, extra)
         for part in self._parts:
             table = part.filter(scored, table)
-        outcome = self.equation(table, scored, **self.hyperparameters)
-        terms = {"contrast": outcome.loss_B.mean()}
+        return self.equation(table, scored, **self.hyperparameters)
+
+    def _loss(self, views: Views, scored: Views, outcome: Outcome | TiledOutcome, with_stats: bool) -> Loss:
+        """The contrast and the terms of the parts, added up; the statistics of both."""
+        is_share = len(outcome.loss_B) < views.num_rows
+        terms = {"contrast": outcome.loss_B.sum() / views.num_rows if is_share else outcome.loss_B.mean()}
         given = views if scored is views else scored.with_views(**views.by_name)
-        shares: set[str] = set()
+        shares = {"contrast"} if is_share else set()
         for part in self._parts:
             added = part.terms(given)
             terms = _joined("term", terms, added)
             shares |= set(added) if part.needs.tokens else set()
         stats: dict[str, Tensor] = {}
         if with_stats:
-            stats = diagnostics(views, outcome)
+            if isinstance(outcome, TiledOutcome):
+                stats = tiled_diagnostics(views, outcome)
+            else:
+                stats = diagnostics(views, outcome)
             for part in self._parts:
                 stats = _joined("statistic", stats, part.statistics)
         return Loss(
-            total=_sum(terms.values()), terms=terms, stats=stats, outcome=outcome, shares=frozenset(shares)
+            total=_sum(terms.values()),
+            terms=terms,
+            stats=stats,
+            outcome=outcome,
+            shares=frozenset(shares),
+            row_stats=of_rows(stats) if is_share else frozenset(),
         )
+
+    def why_not_in_tiles(self, views: Views) -> str:
+        """What of it needs all pairs of the batch at once, as a sentence; '' where nothing does."""
+        return why_not_in_tiles(self.equation, self._parts, self.hyperparameters, views)
 
     @torch.no_grad()
     def _after_filters(self, views: Views) -> Views:
@@ -104,6 +168,10 @@ class Objective(nn.Module):
         for part in self._parts:
             if _is_due(part, step):
                 part.refresh(step, row_ids, vectors_ND)
+
+
+def _not_in_tiles(why: str) -> UsageError:
+    return UsageError(f"tiled: {why}. Without tiles it can be computed: leave tiled out")
 
 
 def _is_due(part: Part, step: int) -> bool:

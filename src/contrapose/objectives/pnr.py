@@ -23,11 +23,12 @@ from typing import Annotated
 import torch
 from pydantic import Field
 
-from contrapose.contract import PREVIOUS, Method, Outcome, ScoreTable, Temperature, Views
+from contrapose.contract import PREVIOUS, Method, Outcome, ScoreTable, Temperature, Views, needs_table
 from contrapose.maths.reduce import softmax_loss, to_logits
 from contrapose.maths.similarity import cosine_table
 
 
+@needs_table("its other direction reads the table by columns")
 def pnr(
     table: ScoreTable,
     views: Views,

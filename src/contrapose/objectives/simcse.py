@@ -20,11 +20,31 @@ from typing import Annotated
 
 from pydantic import Field
 
-from contrapose.contract import Method, Outcome, ScoreTable, Temperature, Views
-from contrapose.maths.reduce import softmax_loss, to_logits
+from contrapose.contract import (
+    LogitMap,
+    Method,
+    Outcome,
+    ScoreTable,
+    Temperature,
+    TiledOutcome,
+    TiledTable,
+    Views,
+    computed_in_tiles,
+)
+from contrapose.maths.reduce import softmax_loss, softmax_loss_of_sums, to_logits
 from contrapose.objectives.in_batch import own_negatives
 
 
+def _in_tiles(
+    table: TiledTable, views: Views, /, *, temperature: float, hard_negative_weight: float
+) -> TiledOutcome:
+    own_R = table.own_cosine_R / temperature
+    negatives = table.negatives(LogitMap(temperature=temperature), own_weight=hard_negative_weight)
+    loss_R = softmax_loss_of_sums(own_R, negatives.log_sum_R)
+    return TiledOutcome(loss_B=loss_R, own_logit_B=own_R, negatives=negatives, table=table)
+
+
+@computed_in_tiles(_in_tiles)
 def simcse(
     table: ScoreTable,
     views: Views,

@@ -22,10 +22,35 @@ from typing import Annotated
 import torch
 from pydantic import Field
 
-from contrapose.contract import Method, Outcome, ScoreTable, Temperature, Views
-from contrapose.maths.reduce import softmax_loss, to_logits
+from contrapose.contract import (
+    LogitMap,
+    Method,
+    Outcome,
+    ScoreTable,
+    Temperature,
+    TiledOutcome,
+    TiledTable,
+    Views,
+    computed_in_tiles,
+)
+from contrapose.maths.reduce import softmax_loss, softmax_loss_of_sums, to_logits
+from contrapose.maths.tiled_table import joined
 
 
+def _in_tiles(
+    table: TiledTable, views: Views, /, *, temperature: float, average_with_base: bool
+) -> TiledOutcome:
+    own_R = table.own_cosine_R / temperature
+    sums = table.by_origin(LogitMap(temperature=temperature))
+    negatives = joined(sums)
+    loss_R = softmax_loss_of_sums(own_R, negatives.log_sum_R)
+    if average_with_base:
+        base = joined({origin: sums[origin] for origin in ("batch", *views.negatives)})
+        loss_R = (loss_R + softmax_loss_of_sums(own_R, base.log_sum_R)) / 2
+    return TiledOutcome(loss_B=loss_R, own_logit_B=own_R, negatives=negatives, table=table)
+
+
+@computed_in_tiles(_in_tiles)
 def sscl(
     table: ScoreTable,
     views: Views,

@@ -39,6 +39,7 @@ class HardPositivePairs(Part):
 
     name = "hard-positive-mixup"
     idea = "The positive is mixed with the hardest negative, by a share that is drawn (Core-tuning)."
+    needs_table = "it looks for the hardest negative of each row among all pairs"
     excludes: Mapping[str, str] = {
         "mixed-positive": "Both replace the row's positive by a mixture, and a row is compared with one positive.",
     }

@@ -56,6 +56,7 @@ class MixedPositive(Part):
 
     name = "mixed-positive"
     idea = "The hardest negative is mixed into a positive that is hardly closer (HNCSE-PM)."
+    needs_table = "it looks for the hardest negative of each row among all pairs"
 
     def __init__(
         self,

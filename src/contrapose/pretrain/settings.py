@@ -175,7 +175,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "training": tuple(
         key
         for key in TrainingSettings.model_fields
-        if key not in ("chunk_size", "length_groups", "mask_repeats")
+        if key not in ("chunk_size", "length_groups", "mask_repeats", "tiled")
     ),
     "selection": ("eval_every",),
     "saving": tuple(SavingSettings.model_fields),

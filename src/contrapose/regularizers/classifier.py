@@ -52,6 +52,7 @@ class Classifier(Part):
     idea = (
         "Cross entropy of a classifier with the rows' labels, on their vectors and on mixtures (Core-tuning)."
     )
+    needs_table = "it looks for the hardest pairs of all classes"
 
     head: nn.Linear
 

@@ -46,6 +46,7 @@ class TeacherDistillation(Part):
 
     name = "teacher-distillation"
     idea = "Each text must find its frozen teacher's vector in the batch, through two trained heads (KDMCSE)."
+    needs_table = "its term compares all pairs of texts with the teacher"
 
     def __init__(
         self,

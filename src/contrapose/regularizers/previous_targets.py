@@ -50,6 +50,7 @@ class PreviousTargets(Part):
 
     name = "previous-targets"
     idea = "Through a trained predictor, each text must find a frozen earlier model's vector of it (PNR)."
+    needs_table = "its term compares all pairs of texts with the earlier model"
 
     predictor: nn.Sequential
 

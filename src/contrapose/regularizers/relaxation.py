@@ -62,6 +62,7 @@ class Relaxation(Part):
 
     name = "relaxation"
     idea = "Views of one text that are almost the same vector already are pushed apart a little (FedRCL)."
+    needs_table = "its term compares all pairs of views"
 
     def __init__(
         self,

@@ -35,6 +35,7 @@ class SimilarityDistillation(Part):
 
     name = "similarity-distillation"
     idea = "Cosines among the batch stay as a frozen teacher, such as the start, has them (SEED)."
+    needs_table = "its term compares all pairs of texts"
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import torch
 
-from contrapose.contract import Views
+from contrapose.contract import Outcome, Views
 from contrapose.errors import UsageError
 from contrapose.objectives.catalogue import (
     all_parts,
@@ -115,6 +115,8 @@ def it_takes_plain_tensors_and_given_negatives(case: Case) -> None:
     plain = loss(case.method, anchor, positive, parts=case.parts, views=further, **case.numbers)
     triplets = loss(case.method, anchor, positive, negative, parts=case.parts, views=further, **case.numbers)
     must(plain.total.isfinite() and triplets.total.isfinite(), "the loss is not finite")
+    assert isinstance(plain.outcome, Outcome)
+    assert isinstance(triplets.outcome, Outcome)
     more = triplets.outcome.logits_BC.shape[1] - plain.outcome.logits_BC.shape[1]
     must(more == 4, f"four given negatives made {more} more columns")
 

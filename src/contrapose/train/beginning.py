@@ -180,6 +180,7 @@ def session_of(
             max_length=training.max_length,
             num_groups=training.length_groups or groups_on(begun.device),
             chunk_size=training.chunk_size,
+            tiled={"auto": None, "always": True, "never": False}[training.tiled],
             bf16=begun.bf16,
             processes=begun.processes,
             needs=needs,

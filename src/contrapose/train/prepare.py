@@ -40,7 +40,7 @@ from contrapose.train.resume import check_method_file, looked_at_before
 from contrapose.train.session import Looks, Model, Session, Texts
 from contrapose.train.settings import RunSettings, run_folder
 from contrapose.train.steps_together import after_whole_ones, check_steps_together
-from contrapose.train.supplies import Beside, check_views, load_beside, supply
+from contrapose.train.supplies import Beside, check_tiled, check_views, load_beside, supply
 
 #: Texts that the cosine between two views is measured on before the first step.
 MEASURED_TEXTS = 64
@@ -95,6 +95,7 @@ def prepare(
     first = texts.batches.at(0)
     names = first.view_names
     check_views(objective.needs, names, tuple(first.targets))
+    check_tiled(objective, settings.training.tiled, has_labels=texts.labels is not None)
     made.refuse_ignored(names)
     model = _model(preparation, settings, objective, protocol, beside, texts)
     looks = _looks(begun, settings, model, texts, num_steps)

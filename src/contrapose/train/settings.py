@@ -169,6 +169,13 @@ class TrainingSettings(Frozen):
         ),
     ] = None
     mask_repeats: Annotated[bool, Field(description="texts equal to the anchor are not its negatives")] = True
+    tiled: Annotated[
+        Literal["auto", "always", "never"],
+        Field(
+            description="the loss in tiles, without a table of all pairs: less memory, the same loss; auto: where the "
+            "table would be over 256 MiB"
+        ),
+    ] = "auto"
     max_skipped: Annotated[
         int, Field(ge=1, description="steps in a row without finite gradient before giving up")
     ] = 10

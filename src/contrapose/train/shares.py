@@ -1,4 +1,4 @@
-"""A loss of which every process has a share only, because a term is made of its own rows' tokens.
+"""A loss of which every process has a share only, because a term is made of its own rows, or of their tokens.
 
 What processes must not add up twice is the gradient of a term that all have in full. So the shares go backward first,
 their gradients are added up over the processes, and the rest goes backward after that, on top of the sums.
@@ -8,14 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from contrapose.contract import Loss, Views
 from contrapose.encoder.encoder import Encoder
+from contrapose.objectives.objective import Objective
 from contrapose.train.distributed import ProcessGroup
+
+
+def scored(
+    objective: Callable[[Views], Any], views: Views, tiled: bool | None, processes: ProcessGroup
+) -> Loss:
+    """The loss of the batch; in tiles, of this process's rows against all columns."""
+    if isinstance(objective, Objective):
+        loss: Loss = objective(views, tiled=tiled, rows=processes.rows(views.num_rows))
+        return loss
+    return cast("Loss", objective(views))
 
 
 def beside_the_backbone(encoder: Encoder, objective: Callable[[Views], Any]) -> list[nn.Parameter]:
@@ -30,9 +41,23 @@ def backward_of_shares(loss: Loss, leaves: list[Tensor], processes: ProcessGroup
     shares = [loss.terms[name] for name in sorted(loss.shares)]
     torch.autograd.backward(torch.stack(shares).sum(), retain_graph=True)
     processes.sum_gradients(leaves)
-    torch.autograd.backward(
-        torch.stack([v for name, v in loss.terms.items() if name not in loss.shares]).sum()
-    )
+    if in_full := [term for name, term in loss.terms.items() if name not in loss.shares]:
+        torch.autograd.backward(torch.stack(in_full).sum())
     added_up = processes.sum(torch.stack(shares)).unbind(0)
     terms = {**loss.terms, **dict(zip(sorted(loss.shares), added_up, strict=True))}
-    return replace(loss, terms=terms, total=torch.stack([v.detach() for v in terms.values()]).sum())
+    total = torch.stack([v.detach() for v in terms.values()]).sum()
+    return replace(loss, terms=terms, total=total, stats=_over_all_rows(loss, processes))
+
+
+def _over_all_rows(loss: Loss, processes: ProcessGroup) -> dict[str, Tensor]:
+    """The statistics, those of this process's rows as means over the processes that have them."""
+    names = sorted(loss.row_stats)
+    if not names:
+        return dict(loss.stats)
+    mine = torch.stack([loss.stats[name].detach().float() for name in names])
+    there = ~mine.isnan()
+    sums, counts = processes.sum(
+        torch.stack([mine.where(there, torch.zeros_like(mine)), there.float()])
+    ).unbind(0)
+    # 0 / 0 where no process has one: not a number, as with one process.
+    return {**loss.stats, **dict(zip(names, (sums / counts).unbind(0), strict=True))}

@@ -17,7 +17,7 @@ from typing import Any, Protocol, cast
 import torch
 from torch import Tensor
 
-from contrapose.contract import Loss, Needs, Views
+from contrapose.contract import Loss, Needs, TiledOutcome, Views
 from contrapose.encoder.by_length import length_groups
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.templates import ids_of_views, without_bias
@@ -29,7 +29,7 @@ from contrapose.train.dropout import SeededDropout
 from contrapose.train.gradcache import encode_chunks, in_order, send_gradient
 from contrapose.train.gradient_sums import GradientSums
 from contrapose.train.gradients import sparse_lookups
-from contrapose.train.shares import backward_of_shares, beside_the_backbone
+from contrapose.train.shares import backward_of_shares, beside_the_backbone, scored
 from contrapose.train.views_of_batch import views_of_batch
 
 
@@ -37,13 +37,14 @@ from contrapose.train.views_of_batch import views_of_batch
 class StepPlan:
     """How a step is computed. ``seed`` decides dropout and mixing, ``needs``, ``companions`` and ``labels_N``
     (the class of every row of the corpus) what the method sees beside its vectors; the rest decides memory and speed
-    only.
+    only. ``tiled``: the loss in tiles, or, where None, where its table would be large.
     """
 
     seed: int
     max_length: int
     num_groups: int = 1
     chunk_size: int | None = None
+    tiled: bool | None = False
     bf16: bool = False
     processes: ProcessGroup = field(default_factory=ProcessGroup)
     needs: Needs = field(default_factory=Needs)
@@ -95,8 +96,10 @@ class StepResult:
             bad = torch.nonzero(~torch.isfinite(view_BD.detach()).all(1)).flatten().tolist()
             if bad:
                 return f"the embedding of view '{name}' is not finite in {len(bad)} rows ({shown(bad)})"
-        loss_B = self.loss.outcome.loss_B.detach()
-        rows = torch.nonzero(~torch.isfinite(loss_B)).flatten().tolist()
+        outcome = self.loss.outcome
+        loss_B = outcome.loss_B.detach()
+        first = outcome.table.rows.start if isinstance(outcome, TiledOutcome) else 0
+        rows = [first + row for row in torch.nonzero(~torch.isfinite(loss_B)).flatten().tolist()]
         terms = [name for name, term in self.loss.terms.items() if not torch.isfinite(term)]
         if rows or terms:
             return f"the loss is not finite: term {', '.join(terms) or 'total'}, {len(rows)} rows ({shown(rows)})"
@@ -175,7 +178,7 @@ def _forward_backward(
     own_VbD = in_order(pooled, chunks).view(num_views, -1, width)
     leaf_VBD = processes.gather_rows(own_VbD, len(batch.row_ids)).requires_grad_()
     views = views_of_batch(encoder, leaf_VBD, tokenized, plan)
-    loss = cast("Loss", objective(views))
+    loss = scored(objective, views, plan.tiled, processes)
     if loss.shares and processes.size > 1:
         loss = backward_of_shares(loss, [leaf_VBD, *beside_the_backbone(encoder, objective)], processes)
     else:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from contrapose.contract import Companion, Needs, Network, Supplies, first_texts
+from contrapose.contract import Companion, Needs, Network, Supplies, Views, first_texts
 from contrapose.data.corpus import Corpus
 from contrapose.encoder.backbone import NoLanguageHead
 from contrapose.encoder.encoder import Encoder
@@ -113,6 +113,13 @@ def check_views(needs: Needs, given: Sequence[str], targets: Sequence[str] = ())
         raise UsageError(
             f"the method needs '{missing[0]}', which these views do not give: use --views {' or '.join(makers)}"
         )
+
+
+def check_tiled(objective: Objective, tiled: str, *, has_labels: bool) -> None:
+    """Raise UsageError where the loss is to be in tiles always, and something of it needs all pairs at once."""
+    labels = torch.empty(0, dtype=torch.int64) if has_labels else None
+    if tiled == "always" and (why := objective.why_not_in_tiles(Views(by_name={}, labels=labels))):
+        raise UsageError(f"tiled=always: {why}. Take tiled=auto, the default, which leaves tiles out there")
 
 
 def _given_by(settings: RunSettings, value: str) -> str:
