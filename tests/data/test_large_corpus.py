@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contrapose.data import build, corpus, rowfile, source_stamps, spill
+from contrapose.data import build, corpus_folder, rowfile, source_stamps, spill
 from contrapose.data.corpus import Corpus, build_corpus
 from contrapose.data.duplicates import SeenRows
 from contrapose.data.framing import digests_of, framed, framed_rows, joined
@@ -193,7 +193,7 @@ def test_row_bits_are_a_set(rows: set[int], start: int, size: int) -> None:
 def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Twenty batches, which count as too large to be verified as a whole; and its file, too large to be read again."""
     monkeypatch.setattr("contrapose.data.judging.BATCH_ROWS", 50)
-    monkeypatch.setattr(corpus, "VERIFIED_WHOLE", 1_000)
+    monkeypatch.setattr(corpus_folder, "VERIFIED_WHOLE", 1_000)
     monkeypatch.setattr(source_stamps, "LARGE", 1_000)
     (tmp_path / "a.txt").write_text("".join(f"text {n}\n" for n in range(1_000)))
     build_corpus(tmp_path / "a.txt", tmp_path / "corpus")

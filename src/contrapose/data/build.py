@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from contrapose.data.corpus_folder import BLOCKS, ROWS
 from contrapose.data.corpus_statistics import CorpusStatistics
 from contrapose.data.duplicates import DIGEST_BYTES, SeenRows
 from contrapose.data.formats_text import Row
@@ -64,6 +65,10 @@ class Builder:
         self._num_bytes = 0
         self._size, self._seconds = 0, 0.0
 
+    def files(self) -> dict[str, Callable[[BinaryIO], object]]:
+        """The files of the rows by name, in the order in which they are written."""
+        return {ROWS: self.write_rows, BLOCKS: self.write_blocks}
+
     def write_rows(self, file: BinaryIO) -> None:
         """Read all sources and write the Arrow file. Raises :class:`EmptyCorpus` if no row is kept."""
         start = time.perf_counter()
@@ -92,19 +97,19 @@ class Builder:
         self._size = file.tell()
         self._seconds = time.perf_counter() - start
 
-    def result(self) -> dict[str, Any]:
-        """What ``corpus.json`` says of the rows."""
+    def write_blocks(self, file: BinaryIO) -> None:
+        """What a reader finds and checks the batches by, see :meth:`RowWriter.blocks`."""
+        assert self._writer is not None, "the rows are written before"
+        np.lib.format.write_array(file, self._writer.blocks())
+
+    def result(self, sources_fingerprint: str) -> dict[str, Any]:
+        """What ``corpus.json`` says of the rows. Their fingerprint is the same whatever file they are from."""
         return {
             "columns": list(self._judge.columns),
             "fingerprint": self._fingerprint.hexdigest(),
             "bytes": self._size,
             "starts": [int(self._kept_of[:number].sum()) for number in range(len(self._kept_of))],
         }
-
-    def blocks(self) -> np.ndarray:
-        """What a reader finds and checks the batches by, see :meth:`RowWriter.blocks`."""
-        assert self._writer is not None, "asked once the rows are written"
-        return self._writer.blocks()
 
     def statistics(self) -> CorpusStatistics:
         return account_of(self._judge, self._seconds)

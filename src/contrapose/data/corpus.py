@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,27 +13,21 @@ import numpy as np
 
 from contrapose.data.build import Builder
 from contrapose.data.columns import LABEL
+from contrapose.data.corpus_folder import ABOUT, QUARANTINED, VERSION, open_rows, read_about
 from contrapose.data.corpus_statistics import CorpusStatistics
+from contrapose.data.index_build import IndexBuilder, WholeFiles
 from contrapose.data.judging import CorpusSettings
 from contrapose.data.lines import DEFAULT_LIMITS, Limits
 from contrapose.data.quarantine import Quarantine
-from contrapose.data.rowfile import BLOCK, RowFile
+from contrapose.data.rowfile import RowFile
+from contrapose.data.shards import ShardRows
 from contrapose.data.source_stamps import described
 from contrapose.data.sources import STDIN
 from contrapose.data.text import printable
 from contrapose.errors import CorruptFile, DataError, StorageError, UsageError
-from contrapose.foreign import read_json_object
 from contrapose.listening import Progress
 from contrapose.seeds import derive
 from contrapose.storage import durable
-
-#: Raised when the files of a corpus change their form; older ones are then built again.
-VERSION = 1
-
-#: Bytes of rows from which on they are not read as a whole to be verified.
-VERIFIED_WHOLE = 1 << 30
-
-ROWS, BLOCKS, ABOUT, QUARANTINED = "corpus.arrow", "blocks.npy", "corpus.json", "quarantine.jsonl"
 
 
 class Corpus:
@@ -45,7 +39,7 @@ class Corpus:
     starts: the first row of each of the sources, as they were named; (0,) where an earlier version did not write it.
     """
 
-    def __init__(self, folder: Path, about: dict[str, Any], rows: RowFile) -> None:
+    def __init__(self, folder: Path, about: dict[str, Any], rows: RowFile | ShardRows) -> None:
         self.folder = folder
         stored = tuple(about["columns"])
         self.has_labels: bool = stored[-1:] == (LABEL,)
@@ -72,31 +66,32 @@ class Corpus:
         Raises :class:`DataError` if there is none, :class:`CorruptFile` if it is not what was built.
         """
         folder = Path(folder)
-        about = _read_about(folder)
-        path = folder / ROWS
-        try:
-            size = path.stat().st_size
-        except OSError as error:
-            raise CorruptFile(f"{path} cannot be read ({error.strerror}). Build the corpus again") from None
-        if size != about["bytes"]:
-            raise CorruptFile(
-                f"{path} has {size} bytes, {about['bytes']} were written. Build the corpus again"
-            )
-        blocks = _read_blocks(folder / BLOCKS)
-        whole = verify and (size < VERIFIED_WHOLE or blocks is None)
-        if verify:
-            durable.verify_tree(folder, leave_out=() if whole else (ROWS,))
-        rows = RowFile(path, blocks, checked=whole)
+        about = read_about(folder)
+        rows = open_rows(folder, about, verify=verify)
         try:
             corpus = cls(folder, about, rows)
         except (KeyError, TypeError, ValueError):
             raise CorruptFile(f"{folder / ABOUT} is damaged. Build the corpus again") from None
         if len(rows) != corpus.statistics.kept or rows.columns != tuple(about["columns"]):
-            raise CorruptFile(f"{path} does not fit its {ABOUT}. Build the corpus again")
+            raise CorruptFile(f"{folder} does not fit its {ABOUT}. Build the corpus again")
         return corpus
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    @property
+    def in_place(self) -> ShardRows | None:
+        """The Parquet files whose rows these are, where they are used where they lie."""
+        return self._rows if isinstance(self._rows, ShardRows) else None
+
+    def is_of(self, about: Mapping[str, Any], *, in_place: bool) -> bool:
+        """Whether it was made of these files in this way, and can be used as it is."""
+        same = self.sources_fingerprint == about["sources"] and self.settings == about["settings"]
+        return (
+            same
+            and in_place == (self.in_place is not None)
+            and not (self.in_place and self.in_place.touched())
+        )
 
     def take(self, row_ids: np.ndarray | Sequence[int]) -> dict[str, list[str]]:
         """The texts of ``row_ids`` (N,) in that order: column name -> list of N texts.
@@ -156,6 +151,7 @@ def build_corpus(
     limits: Limits = DEFAULT_LIMITS,
     progress: Progress = None,
     reuse: bool = True,
+    in_place: bool = False,
 ) -> Corpus:
     """Read ``sources`` (see :func:`read_rows`) into ``folder``, which appears whole or not at all.
 
@@ -167,6 +163,9 @@ def build_corpus(
 
     progress: a function called about every 8,000 rows with the number of rows just read, or a Listener.
     reuse: if ``folder`` holds a corpus of the same content and settings, open that. Standard input is always read.
+
+    in_place: use Parquet files where they lie, and write only which of their rows are kept. They must then stay as
+        they are. Rows and their ids are those of a copy.
 
     Raises :class:`EmptyCorpus`, :class:`TooManyBadRows` and the errors of :func:`read_rows`; :class:`UsageError` if
     ``folder`` holds something that is no corpus; :class:`StorageError`. ``folder`` is then as it was.
@@ -191,26 +190,23 @@ def build_corpus(
         and earlier.settings == about["settings"]
     ):
         return earlier
-    builder = Builder(names, settings, Quarantine(max_bad_share=max_bad_share), folder.parent, progress)
+    _make_parent(folder)
+    builder: Builder | IndexBuilder
+    if in_place:
+        whole_files = WholeFiles(max_bad_share=max_bad_share)
+        builder = IndexBuilder(names, settings, whole_files, folder.parent, progress)
+    else:
+        builder = Builder(names, settings, Quarantine(max_bad_share=max_bad_share), folder.parent, progress)
 
     def write_about(file: Any) -> None:
-        full = about | builder.result() | {"account": asdict(builder.statistics())}
+        full = about | builder.result(about["sources"]) | {"account": asdict(builder.statistics())}
         file.write((json.dumps(full, indent=1) + "\n").encode("ascii"))
-
-    def write_blocks(file: Any) -> None:
-        np.lib.format.write_array(file, builder.blocks())
 
     def write_quarantined(file: Any) -> None:
         for record in builder.quarantine.records:
             file.write((record.to_json() + "\n").encode("ascii"))
 
-    _make_parent(folder)
-    files = {
-        ROWS: builder.write_rows,
-        BLOCKS: write_blocks,
-        ABOUT: write_about,
-        QUARANTINED: write_quarantined,
-    }
+    files = {**builder.files(), ABOUT: write_about, QUARANTINED: write_quarantined}
     durable.write_tree(folder, files, replace=True)
     return Corpus.open(folder)
 
@@ -230,37 +226,3 @@ def _existing(folder: Path) -> Corpus | None:
         return Corpus.open(folder, verify=True)
     except (DataError, CorruptFile, StorageError):
         return None
-
-
-def _read_blocks(path: Path) -> np.ndarray | None:
-    """The checksums of the batches; None in a corpus of a version that wrote none."""
-    try:
-        with open(path, "rb") as file:
-            blocks = np.lib.format.read_array(file, allow_pickle=False)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, EOFError) as error:
-        raise CorruptFile(f"{path} cannot be read ({error}). Build the corpus again") from None
-    if blocks.dtype != BLOCK:
-        raise CorruptFile(f"{path} is damaged. Build the corpus again")
-    return blocks
-
-
-def _read_about(folder: Path) -> dict[str, Any]:
-    path = folder / ABOUT
-    try:
-        about = read_json_object(path)
-        if about["version"] != VERSION:
-            raise CorruptFile(
-                f"{path} is of version {about['version']}, not {VERSION}. Build the corpus again"
-            )
-        needed = {"columns", "fingerprint", "sources", "settings", "account", "bytes"} - set(about)
-        if needed:
-            raise CorruptFile(f"{path} lacks {', '.join(sorted(needed))}. Build the corpus again")
-    except (FileNotFoundError, NotADirectoryError):
-        raise DataError(f"there is no corpus in {printable(folder, 300)}: it has no {ABOUT}") from None
-    except OSError as error:
-        raise CorruptFile(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, TypeError, KeyError):
-        raise CorruptFile(f"{path} is damaged. Build the corpus again") from None
-    return about
