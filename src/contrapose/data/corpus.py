@@ -22,7 +22,7 @@ from contrapose.data.quarantine import Quarantine
 from contrapose.data.rowfile import RowFile
 from contrapose.data.shards import ShardRows
 from contrapose.data.source_stamps import described
-from contrapose.data.sources import STDIN
+from contrapose.data.sources import STDIN, find_sources
 from contrapose.data.text import printable
 from contrapose.errors import CorruptFile, DataError, StorageError, UsageError
 from contrapose.listening import Progress
@@ -84,14 +84,12 @@ class Corpus:
         """The Parquet files whose rows these are, where they are used where they lie."""
         return self._rows if isinstance(self._rows, ShardRows) else None
 
-    def is_of(self, about: Mapping[str, Any], *, in_place: bool) -> bool:
+    def is_of(self, sources: Sequence[str | Path], about: Mapping[str, Any], *, in_place: bool) -> bool:
         """Whether it was made of these files in this way, and can be used as it is."""
         same = self.sources_fingerprint == about["sources"] and self.settings == about["settings"]
-        return (
-            same
-            and in_place == (self.in_place is not None)
-            and not (self.in_place and self.in_place.touched())
-        )
+        if self.in_place is None:
+            return same and not in_place
+        return same and in_place and self.in_place.are(find_sources(sources))
 
     def take(self, row_ids: np.ndarray | Sequence[int]) -> dict[str, list[str]]:
         """The texts of ``row_ids`` (N,) in that order: column name -> list of N texts.
@@ -184,11 +182,7 @@ def build_corpus(
     earlier = None if not reuse or STDIN in map(str, names) else _existing(folder)
     known = None if earlier is None else earlier.built_from
     about = {"version": VERSION, **described(names, known), "settings": settings.to_json()}
-    if (
-        earlier is not None
-        and earlier.sources_fingerprint == about["sources"]
-        and earlier.settings == about["settings"]
-    ):
+    if earlier is not None and earlier.is_of(names, about, in_place=in_place):
         return earlier
     _make_parent(folder)
     builder: Builder | IndexBuilder

@@ -19,6 +19,7 @@ import numpy as np
 from contrapose.data.normalised import normalise_all
 from contrapose.data.row_bits import RowBits
 from contrapose.data.rowfile import BATCH_ROWS, RowFile, by_block, within
+from contrapose.data.sources import Source
 from contrapose.data.text import printable
 from contrapose.errors import CorruptFile, DataError
 
@@ -122,6 +123,11 @@ class ShardRows:
     def touched(self) -> list[str]:
         """The files that were written to, replaced or copied since they were indexed."""
         return [shard.path for shard in self._shards if shard.touched()]
+
+    def are(self, sources: Sequence[Source]) -> bool:
+        """Whether these are the files, where they were and untouched."""
+        now = [os.path.realpath(source.path) for source in sources if source.path is not None]
+        return [shard.path for shard in self._shards] == now and not self.touched()
 
     @property
     def ends(self) -> np.ndarray:
