@@ -99,7 +99,9 @@ def test_row_groups_are_unpacked_once_while_they_are_used(
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    texts=st.lists(st.lists(st.sampled_from(["a", "b", " b", "", None, "ü", "c  d"]), max_size=25), max_size=4),
+    texts=st.lists(
+        st.lists(st.sampled_from(["a", "b", " b", "", None, "ü", "c  d"]), max_size=25), max_size=4
+    ),
     group=st.integers(1, 9),
 )
 def test_any_files_in_place_are_those_of_a_copy(tmp_path: Path, texts: list[list[Any]], group: int) -> None:

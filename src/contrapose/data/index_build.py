@@ -28,7 +28,7 @@ from contrapose.data.readers import read_rows
 from contrapose.data.row_bits import RowBits
 from contrapose.data.rowfile import text_schema
 from contrapose.data.shards import GROUP, WINDOW_BYTES, Shard
-from contrapose.data.sources import Source, find_sources
+from contrapose.data.sources import find_sources, parquet_sources
 from contrapose.data.spill import require_space
 from contrapose.data.spilled_digests import RECORD, SpilledDigests
 from contrapose.errors import DataError, EmptyCorpus, UsageError
@@ -70,7 +70,7 @@ class IndexBuilder:
         self.quarantine = quarantine
         self._listener = listener_of(progress)
         self._judge = Judge(settings, quarantine)
-        self._files = _parquet_files(sources)
+        self._files = parquet_sources(sources)
         self._shards: list[Shard] = []
         #: The file of a row -> the number of its first row among all rows.
         self._start_of: dict[str, int] = {}
@@ -191,14 +191,3 @@ class IndexBuilder:
         for group in self.groups:
             kept_of[origin_of[self._files[group["shard"]].name]] += group["kept"]
         return [int(kept_of[:number].sum()) for number in range(len(self._sources))]
-
-
-def _parquet_files(sources: Sequence[str | Path]) -> list[Source]:
-    files = find_sources(sources)
-    for source in files:
-        if source.format != "parquet" or source.compressed or source.path is None:
-            raise UsageError(
-                f"--in-place uses Parquet files where they lie, and {source.shown} is none: leave --in-place out, and "
-                "its rows are copied"
-            )
-    return files

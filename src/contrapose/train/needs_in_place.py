@@ -57,7 +57,5 @@ def _text_parts(settings: RunSettings, cleared: Cleared, made: ConfiguredMethod)
     if cleared.sources is None:
         return ()
     first = find_sources([Path(cleared.sources[0])])[0]
-    if first.format != "parquet" or first.compressed:
-        return ()  # refused when the rows are read
     keys, _ = parquet_layout(first, settings.data.columns, DEFAULT_LIMITS)
     return made.text_parts(roles(len(keys)), max_words=settings.training.max_length)

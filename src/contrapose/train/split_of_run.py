@@ -91,6 +91,8 @@ def _write(tree: Path, about: dict[str, Any], corpus: Corpus, held_out: np.ndarr
         writer.write(pa.record_batch(arrays, schema=text_schema(corpus.columns)))
         writer.close()
 
+    with reporting(tree.parent):
+        tree.parent.mkdir(parents=True, exist_ok=True)
     durable.remove_tree(tree)
     durable.write_tree(
         tree,
