@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from contrapose.data.rowfile import RowFile, RowWriter
+from contrapose.data.rowfile import RowFile, RowWriter, text_schema
 from contrapose.errors import CorruptFile, UsageError
 
 
@@ -15,7 +16,12 @@ def rows(tmp_path):
     with open(path, "wb") as file:
         writer = RowWriter(file, ["anchor", "positive"])
         for batch in (texts[:3], [], texts[3:4], texts[4:]):
-            writer.write(batch)
+            columns = list(zip(*batch, strict=True)) or [(), ()]
+            writer.write(
+                pa.record_batch(
+                    [pa.array(each, pa.string()) for each in columns], text_schema(["anchor", "positive"])
+                )
+            )
         writer.close()
     return RowFile(path)
 

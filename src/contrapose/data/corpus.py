@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from contrapose.data.build import Builder, CorpusSettings
+from contrapose.data.build import Builder
 from contrapose.data.columns import LABEL
+from contrapose.data.corpus_folder import ABOUT, QUARANTINED, VERSION, open_rows, read_about
 from contrapose.data.corpus_statistics import CorpusStatistics
+from contrapose.data.index_build import IndexBuilder, WholeFiles
+from contrapose.data.judging import CorpusSettings
 from contrapose.data.lines import DEFAULT_LIMITS, Limits
 from contrapose.data.quarantine import Quarantine
 from contrapose.data.rowfile import RowFile
-from contrapose.data.sources import STDIN, sources_fingerprint
+from contrapose.data.shards import ShardRows
+from contrapose.data.source_stamps import described
+from contrapose.data.sources import STDIN, find_sources
 from contrapose.data.text import printable
 from contrapose.errors import CorruptFile, DataError, StorageError, UsageError
-from contrapose.foreign import read_json_object
 from contrapose.listening import Progress
 from contrapose.seeds import derive
 from contrapose.storage import durable
-
-#: Raised when the files of a corpus change their form; older ones are then built again.
-VERSION = 1
-
-ROWS, ABOUT, QUARANTINED = "corpus.arrow", "corpus.json", "quarantine.jsonl"
 
 
 class Corpus:
@@ -40,7 +39,7 @@ class Corpus:
     starts: the first row of each of the sources, as they were named; (0,) where an earlier version did not write it.
     """
 
-    def __init__(self, folder: Path, about: dict[str, Any], rows: RowFile) -> None:
+    def __init__(self, folder: Path, about: dict[str, Any], rows: RowFile | ShardRows) -> None:
         self.folder = folder
         stored = tuple(about["columns"])
         self.has_labels: bool = stored[-1:] == (LABEL,)
@@ -48,6 +47,8 @@ class Corpus:
         self.fingerprint: str = about["fingerprint"]
         self.sources_fingerprint: str = about["sources"]
         self.settings: dict[str, Any] = about["settings"]
+        #: What :func:`~contrapose.data.source_stamps.described` said of the files.
+        self.built_from = {"sources": about["sources"], "stamps": about.get("stamps")}
         self.starts: tuple[int, ...] = tuple(about.get("starts", (0,)))
         counts = dict(about["account"])
         texts = {name: tuple(counts.get(name, ())) for name in ("examples", "notices")}
@@ -56,34 +57,39 @@ class Corpus:
 
     @classmethod
     def open(cls, folder: str | Path, *, verify: bool = False) -> Corpus:
-        """Open a corpus that was built before. Sizes are always compared, checksums on ``verify=True``.
+        """Open a corpus that was built before, in a moment, whatever its size.
+
+        Sizes are always compared, and each batch of some thousand rows with its checksum when one of its rows is first
+        asked for. ``verify=True`` compares checksums here, of all files, but for rows of :data:`VERIFIED_WHOLE` bytes
+        or more, which stay with their batches.
 
         Raises :class:`DataError` if there is none, :class:`CorruptFile` if it is not what was built.
         """
         folder = Path(folder)
-        about = _read_about(folder)
-        path = folder / ROWS
-        try:
-            size = path.stat().st_size
-        except OSError as error:
-            raise CorruptFile(f"{path} cannot be read ({error.strerror}). Build the corpus again") from None
-        if size != about["bytes"]:
-            raise CorruptFile(
-                f"{path} has {size} bytes, {about['bytes']} were written. Build the corpus again"
-            )
-        if verify:
-            durable.verify_tree(folder)
-        rows = RowFile(path)
+        about = read_about(folder)
+        rows = open_rows(folder, about, verify=verify)
         try:
             corpus = cls(folder, about, rows)
         except (KeyError, TypeError, ValueError):
             raise CorruptFile(f"{folder / ABOUT} is damaged. Build the corpus again") from None
         if len(rows) != corpus.statistics.kept or rows.columns != tuple(about["columns"]):
-            raise CorruptFile(f"{path} does not fit its {ABOUT}. Build the corpus again")
+            raise CorruptFile(f"{folder} does not fit its {ABOUT}. Build the corpus again")
         return corpus
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    @property
+    def in_place(self) -> ShardRows | None:
+        """The Parquet files whose rows these are, where they are used where they lie."""
+        return self._rows if isinstance(self._rows, ShardRows) else None
+
+    def is_of(self, sources: Sequence[str | Path], about: Mapping[str, Any], *, in_place: bool) -> bool:
+        """Whether it was made of these files in this way, and can be used as it is."""
+        same = self.sources_fingerprint == about["sources"] and self.settings == about["settings"]
+        if self.in_place is None:
+            return same and not in_place
+        return same and in_place and self.in_place.are(find_sources(sources))
 
     def take(self, row_ids: np.ndarray | Sequence[int]) -> dict[str, list[str]]:
         """The texts of ``row_ids`` (N,) in that order: column name -> list of N texts.
@@ -97,7 +103,7 @@ class Corpus:
         """The class of every row, as its column says it. Raises :class:`UsageError` where no column was named."""
         if not self.has_labels:
             raise UsageError("the corpus has no labels: name the column that holds them with --label-column")
-        return [label for batch in self._rows.batches() for label in batch[LABEL]]
+        return [label for labels in self._rows.column(LABEL) for label in labels]
 
     def split_held_out(self, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """(training ids, held-out ids), int64, each sorted; together all rows.
@@ -106,21 +112,28 @@ class Corpus:
         on one side with all its repetitions, and a corpus with some more rows holds out nearly the same texts. Where
         repetitions would pass ``count``, a few rows less are held out.
         """
+        held = np.zeros(len(self), dtype=bool)
+        held[self.held_out(count, seed)] = True
+        return np.flatnonzero(~held), np.flatnonzero(held)
+
+    def held_out(self, count: int, seed: int) -> np.ndarray:
+        """The held-out ids of :meth:`split_held_out`: one pass over the rows, in memory for ``count`` of them."""
         if not 0 <= count < max(len(self), 1):
             raise UsageError(f"cannot hold out {count:,} of {len(self):,} rows; at least one must remain")
+        if not count:
+            return np.empty(0, dtype=np.int64)
         key = derive(seed, "held-out").to_bytes(8, "little")
-        first = self.columns[0]
-        digests = b"".join(
-            hashlib.blake2b(text.encode(), digest_size=8, key=key).digest()
-            for batch in self._rows.batches()
-            for text in batch[first]
-        )
-        hashes = np.frombuffer(digests, dtype="<u8")
-        held = np.zeros(len(self), dtype=bool)
-        if count:
-            limit = np.partition(hashes, count)[count]
-            held = hashes < limit
-        return np.flatnonzero(~held), np.flatnonzero(held)
+        digest, start = hashlib.blake2b, 0
+        smallest, ids = np.empty(0, dtype="<u8"), np.empty(0, dtype=np.int64)
+        for texts in self._rows.column(self.columns[0]):
+            digests = b"".join([digest(text.encode(), digest_size=8, key=key).digest() for text in texts])
+            smallest = np.concatenate([smallest, np.frombuffer(digests, dtype="<u8")])
+            ids = np.concatenate([ids, np.arange(start, start + len(texts))])
+            start += len(texts)
+            if len(ids) > count + 1:
+                kept = np.argpartition(smallest, count)[: count + 1]
+                smallest, ids = smallest[kept], ids[kept]
+        return np.sort(ids[smallest < smallest.max()])
 
 
 def build_corpus(
@@ -136,16 +149,21 @@ def build_corpus(
     limits: Limits = DEFAULT_LIMITS,
     progress: Progress = None,
     reuse: bool = True,
+    in_place: bool = False,
 ) -> Corpus:
     """Read ``sources`` (see :func:`read_rows`) into ``folder``, which appears whole or not at all.
 
     Texts are normalised. A row is left out, and counted, if one of its texts has fewer than ``min_words`` words or
     more than ``max_characters`` characters, or if a row of equal texts came before (``deduplicate``). Order is kept.
-    Memory stays flat but for 16 bytes per distinct row. ``label_column`` holds the class of a row: it is kept beside
-    the texts, and two rows of one text and two classes are two rows.
+    Memory stays flat. Beyond a million distinct rows they wait on the disk of ``folder`` until repetitions are known:
+    24 bytes for each and its text once more, beside the file that is written. ``label_column`` holds the class of a
+    row: it is kept beside the texts, and two rows of one text and two classes are two rows.
 
     progress: a function called about every 8,000 rows with the number of rows just read, or a Listener.
     reuse: if ``folder`` holds a corpus of the same content and settings, open that. Standard input is always read.
+
+    in_place: use Parquet files where they lie, and write only which of their rows are kept. They must then stay as
+        they are. Rows and their ids are those of a copy.
 
     Raises :class:`EmptyCorpus`, :class:`TooManyBadRows` and the errors of :func:`read_rows`; :class:`UsageError` if
     ``folder`` holds something that is no corpus; :class:`StorageError`. ``folder`` is then as it was.
@@ -161,21 +179,28 @@ def build_corpus(
     folder = Path(folder)
     settings = CorpusSettings(columns, min_words, max_characters, deduplicate, limits, label_column)
     names = [sources] if isinstance(sources, str | Path) else list(sources)
-    about = {"version": VERSION, "sources": sources_fingerprint(names), "settings": settings.to_json()}
-    if reuse and STDIN not in map(str, names) and (existing := _existing(folder, about)):
-        return existing
-    builder = Builder(names, settings, Quarantine(max_bad_share=max_bad_share), progress)
+    earlier = None if not reuse or STDIN in map(str, names) else _existing(folder)
+    known = None if earlier is None else earlier.built_from
+    about = {"version": VERSION, **described(names, known), "settings": settings.to_json()}
+    if earlier is not None and earlier.is_of(names, about, in_place=in_place):
+        return earlier
+    _make_parent(folder)
+    builder: Builder | IndexBuilder
+    if in_place:
+        whole_files = WholeFiles(max_bad_share=max_bad_share)
+        builder = IndexBuilder(names, settings, whole_files, folder.parent, progress)
+    else:
+        builder = Builder(names, settings, Quarantine(max_bad_share=max_bad_share), folder.parent, progress)
 
     def write_about(file: Any) -> None:
-        full = about | builder.result() | {"account": asdict(CorpusStatistics(**builder.statistics()))}
+        full = about | builder.result(about["sources"]) | {"account": asdict(builder.statistics())}
         file.write((json.dumps(full, indent=1) + "\n").encode("ascii"))
 
     def write_quarantined(file: Any) -> None:
         for record in builder.quarantine.records:
             file.write((record.to_json() + "\n").encode("ascii"))
 
-    _make_parent(folder)
-    files = {ROWS: builder.write_rows, ABOUT: write_about, QUARANTINED: write_quarantined}
+    files = {**builder.files(), ABOUT: write_about, QUARANTINED: write_quarantined}
     durable.write_tree(folder, files, replace=True)
     return Corpus.open(folder)
 
@@ -189,31 +214,9 @@ def _make_parent(folder: Path) -> None:
         ) from None
 
 
-def _existing(folder: Path, about: dict[str, Any]) -> Corpus | None:
-    """The corpus in ``folder`` if it was built from the same content in the same way and is not damaged."""
+def _existing(folder: Path) -> Corpus | None:
+    """The corpus in ``folder``, if there is one that is not damaged."""
     try:
-        corpus = Corpus.open(folder, verify=True)
+        return Corpus.open(folder, verify=True)
     except (DataError, CorruptFile, StorageError):
         return None
-    same = corpus.sources_fingerprint == about["sources"] and corpus.settings == about["settings"]
-    return corpus if same else None
-
-
-def _read_about(folder: Path) -> dict[str, Any]:
-    path = folder / ABOUT
-    try:
-        about = read_json_object(path)
-        if about["version"] != VERSION:
-            raise CorruptFile(
-                f"{path} is of version {about['version']}, not {VERSION}. Build the corpus again"
-            )
-        needed = {"columns", "fingerprint", "sources", "settings", "account", "bytes"} - set(about)
-        if needed:
-            raise CorruptFile(f"{path} lacks {', '.join(sorted(needed))}. Build the corpus again")
-    except (FileNotFoundError, NotADirectoryError):
-        raise DataError(f"there is no corpus in {printable(folder, 300)}: it has no {ABOUT}") from None
-    except OSError as error:
-        raise CorruptFile(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, TypeError, KeyError):
-        raise CorruptFile(f"{path} is damaged. Build the corpus again") from None
-    return about

@@ -1,6 +1,11 @@
-"""Which rows were seen before: 16 bytes of memory per distinct row, in flat arrays."""
+"""Which rows were seen before: 16 bytes of memory per distinct row, in flat arrays.
+
+For the first million rows or so; ``spilled_digests.py`` goes on from there, on disk.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -35,15 +40,20 @@ class SeenRows:
         """Memory held between calls."""
         return sum(run.nbytes for run in self._runs)
 
-    def first_seen(self, digests: list[bytes]) -> np.ndarray:
-        """(N,) bool: True where a digest comes for the first time, in this batch and ever. Adds them all."""
+    def runs(self) -> Iterator[np.ndarray]:
+        """All digests, some at a time, sorted; the set is empty afterwards."""
+        while self._runs:
+            yield self._runs.pop()
+
+    def first_seen(self, digests: np.ndarray | Sequence[bytes]) -> np.ndarray:
+        """(N,) bool: True where a digest comes for the first time, in this batch and ever. Adds them all.
+
+        digests: an array (N,) of 16 bytes each, or a list.
+        """
         first = np.zeros(len(digests), dtype=bool)
-        if not digests:
+        if not len(digests):
             return first
-        joined = b"".join(digests)
-        if len(joined) != DIGEST_BYTES * len(digests):
-            raise ValueError(f"digests are {DIGEST_BYTES} bytes each")
-        table = np.frombuffer(joined, dtype=f"S{DIGEST_BYTES}")
+        table = digests if isinstance(digests, np.ndarray) else _table(digests)
         distinct, where = np.unique(table, return_index=True)
         new = np.ones(len(distinct), dtype=bool)
         for run in self._runs:
@@ -62,3 +72,10 @@ class SeenRows:
             merged = np.concatenate([self._runs.pop(), self._runs.pop()])
             merged.sort(kind="stable")
             self._runs.append(merged)
+
+
+def _table(digests: Sequence[bytes]) -> np.ndarray:
+    joined = b"".join(digests)
+    if len(joined) != DIGEST_BYTES * len(digests):
+        raise ValueError(f"digests are {DIGEST_BYTES} bytes each")
+    return np.frombuffer(joined, dtype=f"S{DIGEST_BYTES}")

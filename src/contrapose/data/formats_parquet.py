@@ -57,6 +57,33 @@ def read_parquet(
         raise DataError(f"cannot read {source.shown}: {error.strerror or _first_line(error)}") from None
 
 
+def parquet_layout(
+    source: Source, given: Sequence[str] | None, limits: Limits
+) -> tuple[tuple[str, ...], list[int]]:
+    """The columns of texts of a file, and the number of rows of each of its row groups, by its footer alone.
+
+    Raises :class:`DataError` as :func:`read_parquet` does, and for texts in lists, whose rows cannot be read alone.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with open_source(source, limits) as handle:
+            check_footer(handle, source, limits)
+            file = pq.ParquetFile(handle, pre_buffer=False)
+            mapping = _mapping(file, source, given, limits, None)
+            check_sizes(file, mapping, source, limits)
+            metadata, schema = file.metadata, file.schema_arrow
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{source.shown} is not a readable parquet file: {_first_line(error)}") from None
+    if lists := [key for key in mapping.keys if _is_list_of_text(schema.field(key).type)]:
+        raise DataError(
+            f"{source.shown}: column {printable(lists[0], 40)} holds lists of texts, which are not used where they "
+            "lie: leave --in-place out, or write one text per cell"
+        )
+    return mapping.keys, [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+
+
 @contextmanager
 def _seekable(source: Source, limits: Limits) -> Iterator[BinaryIO]:
     """The uncompressed file; a .gz is unpacked into a temporary file, since parquet is read from its end."""

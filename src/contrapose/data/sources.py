@@ -72,6 +72,18 @@ def find_sources(
     return list(sources_by_key.values())
 
 
+def parquet_sources(sources: Sequence[str | Path]) -> list[Source]:
+    """The files, all of them plain Parquet. Raises :class:`UsageError` for others, which cannot be used in place."""
+    files = find_sources(sources)
+    for source in files:
+        if source.format != "parquet" or source.compressed or source.path is None:
+            raise UsageError(
+                f"--in-place uses Parquet files where they lie, and {source.shown} is none: leave --in-place out, and "
+                "its rows are copied"
+            )
+    return files
+
+
 def _expand(name: str | Path, search: OwnFolders) -> Iterable[Source]:
     text = os.fspath(name)
     if text == STDIN:

@@ -15,7 +15,7 @@ _CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff]")
 MAX_MARKS = 30
 
 #: Texts shorter than this are not searched for long runs: even one single run costs them nothing.
-_SHORT = 512
+SHORT = 512
 
 
 def normalise(text: str) -> str:
@@ -33,7 +33,7 @@ def normalise(text: str) -> str:
     folded = " ".join(_CONTROLS.sub("", text).split())
     if folded.isascii():
         return folded
-    if len(folded) < _SHORT:
+    if len(folded) < SHORT:
         return unicodedata.normalize("NFC", folded)
     long_run = _long_run()
     cut = long_run.sub(r"\1", folded)

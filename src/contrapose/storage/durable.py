@@ -21,7 +21,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -178,8 +178,10 @@ def write_tree(
         raise
 
 
-def verify_tree(folder: AnyPath) -> dict[str, ManifestEntry]:
+def verify_tree(folder: AnyPath, *, leave_out: Collection[str] = ()) -> dict[str, ManifestEntry]:
     """Check every file of a tree against its manifest; the entries by name. Files not in the manifest are ignored.
+
+    ``leave_out``: files that are not read here.
 
     Raises :class:`CorruptCheckpoint` naming the first file that is missing, cut, grown, changed or swapped, or a
     manifest that is none; :class:`StorageError` if there is no such folder or it may not be read. If a replacing
@@ -187,7 +189,7 @@ def verify_tree(folder: AnyPath) -> dict[str, ManifestEntry]:
     """
     target = _absolute(folder)
     _restore(target)
-    return verify_members(target)
+    return verify_members(target, leave_out=leave_out)
 
 
 def remove_tree(folder: AnyPath) -> None:

@@ -131,12 +131,18 @@ def reserve(path: Path) -> None:
     """
     descriptor = uninterrupted(lambda: calls.open(path, os.O_RDWR))
     try:
+        reserve_open(descriptor)
+    finally:
+        calls.close(descriptor)
+
+
+def reserve_open(descriptor: int) -> None:
+    """:func:`reserve` of an open file."""
+    try:
         uninterrupted(lambda: calls.allocate(descriptor, os.fstat(descriptor).st_size))
     except OSError as error:
         if error.errno not in _CANNOT_ALLOCATE:
             raise
-    finally:
-        calls.close(descriptor)
 
 
 def wait_for_lock(descriptor: int) -> None:

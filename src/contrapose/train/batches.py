@@ -4,6 +4,8 @@ The rows of a batch are exactly what a uniform shuffle of each epoch gives: batc
 batch (``encoder/by_length.py``), so which rows meet as negatives is not biased by their length. There is no short last
 batch: a step that crosses the end of an epoch takes its rest from the next one, and repeated texts are masked by
 identity.
+
+Rows of Parquet files that are used where they lie are shuffled in windows instead (``windows.py``).
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from contrapose.data.corpus import Corpus
 from contrapose.errors import UsageError
 from contrapose.seeds import derive, permute
 from contrapose.text.identity import text_hashes
+from contrapose.train.windows import WindowOrder
 
 
 @dataclass(frozen=True)
@@ -67,11 +70,13 @@ class Batches:
         self.corpus, self.rows = corpus, rows
         self.batch_size, self.text_parts, self.seed = batch_size, tuple(text_parts), seed
         self.mask_repeats = mask_repeats
+        self._windows = self._windows_of_groups()
 
     def among(self, rows: np.ndarray) -> Batches:
         """The same batches of fewer rows: those of ``rows`` that may be trained on."""
         fewer = copy(self)
         fewer.rows = self.rows[np.isin(self.rows, rows)]
+        fewer._windows = fewer._windows_of_groups()
         if len(fewer.rows) < self.batch_size:
             raise UsageError(
                 f"the method's training protocol leaves {len(fewer.rows)} rows for a step, and batch_size is "
@@ -100,5 +105,19 @@ class Batches:
         shuffled = np.empty(self.batch_size, dtype=np.int64)
         for epoch in np.unique(epochs):
             here = epochs == epoch
-            shuffled[here] = permute(within[here], len(self.rows), derive(self.seed, "shuffle", int(epoch)))
+            if self._windows is not None:
+                shuffled[here] = self._windows.at(within[here], int(epoch))
+            else:
+                shuffled[here] = permute(
+                    within[here], len(self.rows), derive(self.seed, "shuffle", int(epoch))
+                )
         return shuffled
+
+    def _windows_of_groups(self) -> WindowOrder | None:
+        """Where rows can only be read with their row group: an order in which each is unpacked once."""
+        shards = self.corpus.in_place
+        if shards is None:
+            return None
+        before_G = np.searchsorted(self.rows, shards.ends)
+        num_rows_G = np.diff(before_G, prepend=0)
+        return WindowOrder(num_rows_G, shards.groups["bytes"], shards.window_bytes, self.seed)

@@ -33,6 +33,7 @@ from contrapose.train.resume import check_precision, check_settings, write_proce
 from contrapose.train.saving import restore_latest
 from contrapose.train.session import ForwardBackward, Looks, Model, Session, Texts
 from contrapose.train.settings import RunSettings, run_folder, steps_of
+from contrapose.train.split_of_run import split_of_run
 from contrapose.train.step import StepPlan, forward_backward
 from contrapose.train.timings import Timings
 from contrapose.train.track import MetricsLog
@@ -98,13 +99,15 @@ def begin(
 def read_corpus(
     begun: Begun, settings: RunSettings, cleared: Cleared
 ) -> tuple[Corpus, np.ndarray, np.ndarray]:
-    """The run's own copy of its corpus, the rows to train on, and those that are held out, a tenth at most."""
+    """The corpus of the run, the rows to train on, and those that are held out, a tenth at most."""
     if not begun.goes_on and begun.processes.is_first:
         build(begun.folder, settings, cleared, begun.listener)
     begun.processes.wait()
     corpus = _opened(begun)
     held_out_rows = min(settings.data.held_out_rows, len(corpus) // 10)
-    rows, held_out = corpus.split_held_out(held_out_rows, derive(settings.training.seed, "held-out") >> 1)
+    seed = derive(settings.training.seed, "held-out") >> 1
+    with begun.listener.task("choosing the held-out rows"):
+        rows, held_out = split_of_run(begun.folder, corpus, held_out_rows, seed, begun.processes)
     return corpus, rows, held_out
 
 

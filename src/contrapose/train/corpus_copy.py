@@ -1,4 +1,7 @@
-"""The run's own copy of its corpus: built once, and on resumption whichever of the copy and the files is whole."""
+"""The run's own copy of its corpus: built once, and on resumption whichever of the copy and the files is whole.
+
+Where Parquet files are used where they lie, what is built is an index of their rows, and the files must stay.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from contrapose.data.corpus import Corpus, build_corpus
-from contrapose.data.sources import STDIN, sources_fingerprint
+from contrapose.data.corpus_folder import read_about
+from contrapose.data.source_stamps import described
+from contrapose.data.sources import STDIN
+from contrapose.data.text import printable
 from contrapose.errors import ContraposeError, CorruptFile, DataError, ResumeRefused, StorageError
 from contrapose.listening import Listener
 from contrapose.storage.durable import remove_tree
@@ -36,6 +42,7 @@ def build(folder: Path, settings: RunSettings, cleared: Cleared, listener: Liste
             max_characters=data.max_characters,
             deduplicate=data.deduplicate,
             max_bad_share=data.max_bad_share,
+            in_place=data.in_place,
             progress=listener.advance,
         )
 
@@ -49,10 +56,10 @@ def make_good(folder: Path, settings: RunSettings, cleared: Cleared, listener: L
     record = read_record(folder)
     with listener.task("verifying the corpus"):
         damage = _damage(folder, record)
-        now, why_unknown = _fingerprint(cleared)
+        now, why_unknown = _fingerprint(folder, cleared)
     from_stdin = cleared.sources is not None and STDIN in cleared.sources
     if now is not None and now != record["sources"]:
-        also = f" (and the run's own copy is damaged: {damage})" if damage else ""
+        also = _also(folder, damage)
         raise ResumeRefused(
             f"the corpus files changed since the run was begun, so it cannot be continued{also}: "
             "restore them, or start a new run with another --out"
@@ -88,13 +95,30 @@ def _damage(folder: Path, record: dict[str, Any]) -> str:
     return "" if copy.fingerprint == record["corpus"] else "its rows are not those the run was begun with"
 
 
-def _fingerprint(cleared: Cleared) -> tuple[str | None, str]:
+def _also(folder: Path, damage: str) -> str:
+    """What is known of what changed, in brackets."""
+    if damage:
+        return f" (and the run's own copy is damaged: {damage})"
+    shards = Corpus.open(corpus_copy_of(folder)).in_place
+    touched = [] if shards is None else shards.touched()
+    return f" ({', '.join(printable(path, 300) for path in touched[:3])})" if touched else ""
+
+
+def _fingerprint(folder: Path, cleared: Cleared) -> tuple[str | None, str]:
     """(the fingerprint of the files, or None; why there is none)."""
     if cleared.sources is None:
         return None, cleared.why_no_sources
     if STDIN in cleared.sources:
         return None, "it was read from standard input, which cannot be read again"
     try:
-        return sources_fingerprint(cleared.sources), ""
+        return described(cleared.sources, _known(folder))["sources"], ""
     except ContraposeError as error:
         return None, str(error)
+
+
+def _known(folder: Path) -> dict[str, Any] | None:
+    """What was said of the files when the copy was built; None where that cannot be read."""
+    try:
+        return read_about(corpus_copy_of(folder))
+    except ContraposeError:
+        return None

@@ -56,8 +56,10 @@ def held_out_accuracy(session: Session) -> dict[str, Any]:
     """How often the classifier, on the vectors of the encoder as it is now, names the label of a held-out row; nothing
     where the method has no classifier, or no row is held out."""
     labels_N, parts = session.plan.labels_N, session.objective.parts
+    if labels_N is None or Classifier.name not in parts:
+        return {}
     rows = np.setdiff1d(np.arange(len(session.corpus)), session.batches.rows)
-    if labels_N is None or Classifier.name not in parts or not len(rows):
+    if not len(rows):
         return {}
     classifier, right = cast("Classifier", parts[Classifier.name]), 0
     with session.listener.task("classifying held-out rows", len(rows), "row"), torch.no_grad():

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from contrapose.data.sources import STDIN, find_sources
+from contrapose.data.sources import STDIN, find_sources, parquet_sources
 from contrapose.errors import DataError
 from contrapose.ledger import why_not_recorded
 from contrapose.storage.locks import LOCK_NAME
@@ -51,6 +51,8 @@ def has_record(folder: Path) -> bool:
 def _sources(settings: RunSettings, folder: Path, *, goes_on: bool) -> Cleared:
     try:
         sources = find_sources(settings.data.corpus, out=folder)
+        if settings.data.in_place:
+            parquet_sources(settings.data.corpus)
     except DataError as error:
         if not goes_on:
             raise

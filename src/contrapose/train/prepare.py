@@ -33,6 +33,7 @@ from contrapose.train.beginning import (
 from contrapose.train.labels import check_label_column, read_labels
 from contrapose.train.looks import evaluate_pretrained, facts_of_looks
 from contrapose.train.modules import module_tree, trainable
+from contrapose.train.needs_in_place import check_in_place
 from contrapose.train.preflight import Cleared
 from contrapose.train.prepared_texts import Preparation, attach_prepared, take_prepared
 from contrapose.train.refreshed_texts import RefreshedTexts
@@ -73,10 +74,11 @@ def prepare(
         encoder = load_encoder(settings, made).to(begun.device)
         objective = made.build(width=encoder.width)
         beside = load_beside(objective.needs, settings, encoder)
+    protocol = made.protocol()
+    check_in_place(settings, cleared, made, objective, protocol)
     corpus, rows, held_out = read_corpus(begun, settings, cleared)
     agree(begun, corpus, encoder, made, beside.fingerprints)
     num_steps = num_steps_of(settings, len(rows))
-    protocol = made.protocol()
     protocol.run = _outline(encoder, corpus, num_steps, settings.training.batch_size)
     protocol.check_rows(len(rows))
     check_steps_together(protocol, settings, num_steps)

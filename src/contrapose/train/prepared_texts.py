@@ -30,6 +30,7 @@ from contrapose.objectives.configured import ConfiguredMethod
 from contrapose.storage import durable
 from contrapose.storage.syscalls import reporting
 from contrapose.train.distributed import ProcessGroup
+from contrapose.train.needs_in_place import looks_at_all_rows
 from contrapose.train.row_vectors import row_vectors
 
 ABOUT = "about.json"
@@ -79,7 +80,7 @@ def attach_prepared(
     processes, listener = preparation.processes, preparation.listener
     for part in text_parts:
         part.check(corpus, rows_N)
-    asking = [part for part in text_parts if _overrides(part, "prepare") or _overrides(part, "refresh")]
+    asking = [part for part in text_parts if looks_at_all_rows(part)]
     if not asking:
         return {}
     about = preparation.about()
@@ -88,7 +89,7 @@ def attach_prepared(
         if processes.is_first and not _is_there(trees[part.name], about):
             with listener.task(f"preparing the views '{part.name}'"):
                 what = f"text part '{part.name}'"
-                if _overrides(part, "refresh"):
+                if type(part).refresh is not TextPart.refresh:
                     path = folder / "cache" / "vectors.npy"
                     with (
                         row_vectors(encoder, corpus, rows_N, path, precision=precision, listener=listener)
@@ -104,10 +105,6 @@ def attach_prepared(
     for part in asking:
         part.attach(corpus, rows_N, prepared[part.name])
     return prepared
-
-
-def _overrides(part: TextPart, verb: str) -> bool:
-    return getattr(type(part), verb) is not getattr(TextPart, verb)
 
 
 def take_prepared(protocol: TrainingProtocol, preparation: Preparation, *, seed: int) -> None:

@@ -213,7 +213,9 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any], path: str = 
     for key in sorted(set(before) | set(now)):
         name = f"{path}{key}"
         old, new = before.get(key), now.get(key)
-        if name in FREE or old == new:
+        if (
+            name in FREE or old == new or (old is None and new is False)
+        ):  # off, and unknown to an earlier version
             continue
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             differences |= _differences(old, new, f"{name}.")

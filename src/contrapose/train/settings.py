@@ -54,6 +54,9 @@ class DataSettings(Frozen):
     min_words: Annotated[int, Field(ge=1, description="rows with fewer words are left out")] = 1
     max_characters: Annotated[int, Field(ge=1, description="longer rows are left out")] = 100_000
     deduplicate: Annotated[bool, Field(description="equal rows are read once")] = True
+    in_place: Annotated[
+        bool, Field(description="use Parquet files where they lie, without a copy of their text")
+    ] = False
     max_bad_share: Annotated[
         float, Field(ge=0, le=1, description="stop when a larger share of the rows is malformed")
     ] = 0.5
@@ -65,6 +68,12 @@ class DataSettings(Frozen):
             json_schema_extra={"panel": "Choosing the checkpoint"},
         ),
     ] = 1_000
+
+    @model_validator(mode="after")
+    def _no_labels_in_place(self) -> DataSettings:
+        if self.in_place and self.label_column is not None:
+            raise ValueError("in_place gives no labels: leave label_column out, or in_place")
+        return self
 
 
 class EncoderSettings(Frozen):
