@@ -145,6 +145,23 @@ def _seconds(call: Callable[[], object], repeats: int) -> list[float]:
     return times
 
 
+def floor_of_a_step(corpus: str, size: int, max_length: int, *, quick: bool) -> tuple[str, float]:
+    """(the precision, the seconds) of a step of minilm (two views, AdamW), at the machine's measured rates."""
+    from benchmarks.data import text_batches
+    from contrapose.encoder.encoder import Encoder
+    from contrapose.train.environment import computes_in_bf16
+
+    encoder = Encoder.load("minilm")
+    shape = Shape.of(encoder.backbone.config)
+    batches = text_batches(corpus, 8, size)
+    lengths = [len(ids) for batch in batches for ids in encoder.token_ids(batch, max_length)]
+    operations = 2 * training_operations(shape, lengths) / len(batches)
+    moved = optimizer_bytes(sum(each.numel() for each in encoder.parameters()))
+    measured = rates(shape, quick=quick)
+    precision = "bf16" if computes_in_bf16(torch.device("cpu")) else "fp32"
+    return precision, measured.seconds(operations, precision, moved)
+
+
 def measure(*, quick: bool) -> list[dict[str, Any]]:
     """The machine's rates, and what a product of the encoder's shapes reaches of them."""
     minilm = Shape(layers=6, width=384, feed_forward=1536)
