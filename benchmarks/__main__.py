@@ -107,7 +107,7 @@ def result_of(name: str, given: argparse.Namespace) -> dict[str, Any]:
         command += ["--quick"] if given.quick else []
         environment = {**os.environ, **({VARIABLE: given.rival_python} if given.rival_python else {})}
         # What a rival logs goes to standard error, so that --json stays readable.
-        done = subprocess.run(command, stdout=sys.stderr, env=environment, check=False, cwd=ROOT)
+        done = subprocess.run(command, stdout=2, env=environment, check=False, cwd=ROOT)
         if rows.exists():
             result["rows"] = json.loads(rows.read_text(encoding="utf-8"))
     result["seconds"] = round(time.perf_counter() - began, 1)
