@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,3 +26,18 @@ def own_corpus(data: Path | None, folder: Path, sources: Sequence[str] = ("stdli
     out = folder / "harvested.parquet"
     write_harvest(sources, out, kind="sentences")
     return str(out)
+
+
+def text_batches(corpus: str, count: int, size: int) -> list[list[str]]:
+    """``count`` batches of so many sentences, drawn once for all rivals that are not ours."""
+    import numpy as np
+
+    from contrapose.data.corpus import build_corpus
+    from contrapose.seeds import derive, permute
+
+    with tempfile.TemporaryDirectory() as folder:
+        rows = build_corpus(corpus, Path(folder, "corpus"))
+        positions = np.arange(count * size) % len(rows)
+        row_ids = permute(positions, len(rows), derive(0, "shuffle", 0))
+        (texts,) = rows.take(row_ids).values()
+    return [texts[start : start + size] for start in range(0, len(texts), size)]

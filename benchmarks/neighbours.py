@@ -35,12 +35,12 @@ COLUMNS = {
 class Peak(threading.Thread):
     """The largest memory of its own that the process has while the thread runs; mapped files are not counted."""
 
-    def __init__(self) -> None:
+    def __init__(self, every: float = 0.05) -> None:
         super().__init__(daemon=True)
-        self.bytes, self.over = 0, threading.Event()
+        self.bytes, self.every, self.over = 0, every, threading.Event()
 
     def run(self) -> None:
-        while not self.over.wait(0.05):
+        while not self.over.wait(self.every):
             self.bytes = max(self.bytes, anonymous())
 
 

@@ -1,5 +1,6 @@
 """What a method costs beside SimCSE: its loss alone, and a whole training step, on this machine, in turns.
 
+    python -m benchmarks overhead [--quick]
     python -m benchmarks.overhead [--model FOLDER] [--corpus FILE] [--methods A,B] [--results FILE]
 
 loss    forward and backward of the loss on 64 vectors of 384 numbers, with all that the method needs supplied as toys
@@ -20,6 +21,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -55,6 +57,20 @@ def main() -> None:
     print(json.dumps(report, indent=1))
     if given.results:
         given.results.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def measure(*, quick: bool) -> list[dict[str, Any]]:
+    """Each method's loss beside SimCSE's, and the steps of a few beside SimCSE's step."""
+    names = ["simcse", "hncse-pm", "hncse-hnm"] if quick else list(all_methods())
+    rows: list[dict[str, Any]] = [
+        {"name": f"loss of {name} / SimCSE's", "measured": ratio, "note": "64 vectors of 384, with gradients"}
+        for name, ratio in loss_ratios(names, 1 if quick else LOSS_ROUNDS).items()
+    ]
+    stepped = ["hncse-hnm"] if quick else ["focal-infonce", "hncse-pm", "hncse-hnm", "hncse"]
+    with tempfile.TemporaryDirectory(prefix="contrapose-bench-") as folder:
+        corpus = _sample(own_corpus(data_folder(), Path(folder)), Path(folder))
+        steps, _ = step_ratios(stepped, "minilm", corpus, 1 if quick else STEP_ROUNDS)
+    return rows + [{"name": f"step of {name} / SimCSE's", "measured": ratio} for name, ratio in steps.items()]
 
 
 def _name(model: str) -> str:

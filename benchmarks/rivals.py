@@ -50,8 +50,13 @@ def plain_step(batches: Sequence[Sequence[str]]) -> Step:
     return step
 
 
-def sentence_transformers(batches: list[list[str]], warm_up: int) -> list[float] | None:
-    """Seconds per step of its trainer, less the first steps; None where it is not installed."""
+def sentence_transformers(
+    batches: list[list[str]], warm_up: int, *, bf16: bool = True, workers: int = 0
+) -> list[float] | None:
+    """Seconds per step of its trainer, less the first steps; None where it is not installed.
+
+    workers: processes that make batches beside the training, which its documentation offers against slow loading.
+    """
     try:
         from datasets import Dataset
         from sentence_transformers import (
@@ -88,8 +93,9 @@ def sentence_transformers(batches: list[list[str]], warm_up: int) -> list[float]
             per_device_train_batch_size=BATCH_SIZE,
             learning_rate=1e-5,
             max_steps=len(batches),
-            bf16=True,
+            bf16=bf16,
             use_cpu=True,
+            dataloader_num_workers=workers,
             save_strategy="no",
             report_to="none",
             disable_tqdm=True,

@@ -1,15 +1,17 @@
 """How fast, as ratios against named rivals, on the same machine and the same sentences, in one run.
 
-    python -m benchmarks.speed [--corpus FILE] [--senteval DIR] [--steps N] [--before FOLDER]   (make bench)
+    python -m benchmarks speed [--quick]                  the training step, beside its floor
+    python -m benchmarks.speed [--corpus FILE] [--senteval DIR] [--steps N] [--before FOLDER]     what docs/ shows
 
 CONTRAPOSE_DATA names the data folder. Without one the text is harvested: the docstrings of Python's standard library.
 
 Training, in sentences per second (both views, forward, backward, clipping, optimizer), the rivals taking turns, each
 in a process of its own:
 
-contrapose                   what ``contrapose train`` does here
-plain fp32 two-pass          eager attention, unfused AdamW, padding to the longest of the batch
-sentence-transformers bf16   its trainer with its InfoNCE
+contrapose                            what ``contrapose train`` does here
+plain fp32 two-pass                   eager attention, unfused AdamW, padding to the longest of the batch
+sentence-transformers fp32, bf16      its trainer with its InfoNCE; fused AdamW and sdpa are its defaults
+sentence-transformers bf16, a worker  the same, its batches made in a process beside
 
 Evaluation, in sentences per second: STS with every distinct sentence encoded once, against encoding the sentences of
 the pairs in file order in batches of 64 in fp32.
@@ -29,10 +31,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from benchmarks.data import data_folder, own_corpus
+from benchmarks.data import data_folder, own_corpus, text_batches
+from benchmarks.floors import floor_of_a_step
+from benchmarks.rival_python import rival_python
 from benchmarks.rivals import (
     BATCH_SIZE,
     MAX_LENGTH,
@@ -43,7 +46,13 @@ from benchmarks.rivals import (
 )
 
 OURS, BEFORE = "contrapose", "before"
-RIVALS = (OURS, "plain fp32 two-pass", "sentence-transformers bf16")
+#: Settings of sentence-transformers' trainer. The best of them is what ours is compared with.
+ST: dict[str, dict[str, Any]] = {
+    "sentence-transformers bf16": {},
+    "sentence-transformers fp32": {"bf16": False},
+    "sentence-transformers bf16, a worker": {"workers": 1},
+}
+RIVALS = (OURS, "plain fp32 two-pass", *ST)
 WARM_UP, ROUNDS = 8, 3
 
 
@@ -121,6 +130,33 @@ def training(corpus: str, steps: int, rounds: int = ROUNDS) -> dict[str, Any]:
     return result
 
 
+def measure(*, quick: bool) -> list[dict[str, Any]]:
+    """The training step of minilm beside each rival and its floor, in milliseconds."""
+    steps, rounds = (2, 1) if quick else (12, ROUNDS)
+    with tempfile.TemporaryDirectory(prefix="contrapose-bench-") as folder:
+        corpus = own_corpus(data_folder(), Path(folder))
+        precision, floor = floor_of_a_step(corpus, BATCH_SIZE, MAX_LENGTH, quick=quick)
+        told = training(corpus, steps, rounds)
+    ours = 1000 * BATCH_SIZE / told["contrapose, sentences/s"]
+    rows: list[dict[str, Any]] = [
+        {"name": "training step of minilm, 64 sentences, ms", "predicted": "3.5 times as fast as plain fp32",
+         "measured": ours, "floor": 1000 * floor, "note": f"floor: {precision} products without padding, and AdamW"},
+    ]  # fmt: skip
+    for name in RIVALS[1:]:
+        row = {"name": f"contrapose / {name}", "measured": told.get(f"contrapose / {name}"), "note": ""}
+        if row["measured"] is None:
+            row["note"] = str(told[name])
+        else:
+            row["rival"] = f"{1000 * BATCH_SIZE / told[f'{name}, sentences/s']:.0f} ms"
+        rows.append(row)
+    best = [told[f"contrapose / {name}"] for name in ST if f"contrapose / {name}" in told]
+    rows.append({
+        "name": "contrapose / sentence-transformers at its best", "predicted": 1.8,
+        "measured": min(best) if best else None, "note": "the fastest of its settings above",
+    })  # fmt: skip
+    return rows
+
+
 def methods_beside_before(corpus: str, steps: int, before: str, rounds: int = ROUNDS) -> dict[str, Any]:
     """Of each method that an earlier checkout has too: its speed beside that one's, in turns."""
     result: dict[str, Any] = {}
@@ -143,7 +179,8 @@ def methods_beside_before(corpus: str, steps: int, before: str, rounds: int = RO
 def _in_own_process(
     name: str, corpus: str, steps: int, *, method: str = "simcse", before: str = ""
 ) -> list[float] | None:
-    command = [sys.executable, "-m", "benchmarks.speed", "--rival", OURS if name == BEFORE else name]
+    python = (rival_python("sentence_transformers") if name in ST else None) or sys.executable
+    command = [python, "-m", "benchmarks.speed", "--rival", OURS if name == BEFORE else name]
     command += ["--corpus", corpus, "--steps", str(steps), "--method", method]
     # The same benchmark over the package of another checkout: what it calls is public, and there as well.
     paths = [str(Path(before, "src"))] if name == BEFORE else []
@@ -157,9 +194,9 @@ def seconds_per_step(name: str, corpus: str, steps: int, method: str = "simcse")
     """The seconds of each counted step of one rival; None where it is not installed."""
     if name == OURS:
         return our_steps(corpus, WARM_UP + steps, method)[WARM_UP:]
-    batches = text_batches(corpus, WARM_UP + steps)
-    if name == "sentence-transformers bf16":
-        return sentence_transformers(batches, WARM_UP)
+    batches = text_batches(corpus, WARM_UP + steps, BATCH_SIZE)
+    if name in ST:
+        return sentence_transformers(batches, WARM_UP, **ST[name])
     step = plain_step(batches)
     return [_timed(step, number) for number in range(WARM_UP + steps)][WARM_UP:]
 
@@ -182,19 +219,6 @@ def our_steps(corpus: str, steps: int, method: str) -> list[float]:
         )
         rows = map(json.loads, (out / "timings.jsonl").read_text(encoding="utf-8").splitlines())
         return [row["seconds"] for row in rows if "seconds" in row]
-
-
-def text_batches(corpus: str, count: int) -> list[list[str]]:
-    """``count`` batches of sentences, drawn once for all rivals that are not ours."""
-    from contrapose.data.corpus import build_corpus
-    from contrapose.seeds import derive, permute
-
-    with tempfile.TemporaryDirectory() as folder:
-        rows = build_corpus(corpus, Path(folder, "corpus"))
-        positions = np.arange(count * BATCH_SIZE) % len(rows)
-        row_ids = permute(positions, len(rows), derive(0, "shuffle", 0))
-        (texts,) = rows.take(row_ids).values()
-    return [texts[start : start + BATCH_SIZE] for start in range(0, len(texts), BATCH_SIZE)]
 
 
 def profile(corpus: str, steps: int = 20) -> str:

@@ -66,7 +66,7 @@ def test_every_rival_of_the_training_benchmark_runs(tmp_path: Path) -> None:
     corpus = tmp_path / "corpus.txt"
     corpus.write_text("\n".join(f"Sentence {number} says {number * 7} things." for number in range(200)))
     assert all(second > 0 for second in speed.our_steps(str(corpus), 1, "simcse"))
-    batches = speed.text_batches(str(corpus), 1)
+    batches = speed.text_batches(str(corpus), 1, speed.BATCH_SIZE)
     assert [len(batch) for batch in batches] == [speed.BATCH_SIZE]
     assert len(set(batches[0])) == speed.BATCH_SIZE
     speed.plain_step(batches)(0)

@@ -93,3 +93,27 @@ def test_intervals_hold_the_truth_of_more_sentences_of_the_same_kind() -> None:
         for name, (low, high) in spread_intervals(some, values).items():
             held[name] += low <= truth[name] <= high
     assert min(held.values()) >= 17, held
+
+
+def test_of_very_many_texts_so_many_are_drawn_and_the_result_says_of_how_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from contrapose.evaluate import geometry as task_module
+
+    monkeypatch.setattr(task_module, "MOST_TEXTS", 40)
+    texts = [f"text {number}" for number in range(200)]
+    pairs = [(f"left {number}", f"right {number}") for number in range(30)]
+    task = GeometryTask.on_texts(texts, pairs)
+    assert len(task.sentences) == 40
+    assert task == GeometryTask.on_texts(texts, pairs)  # the same ones every time
+    assert len(task.pairs) == 10
+    assert {text for pair in task.pairs for text in pair} <= set(task.sentences)
+    # Drawn from everywhere, and not the first ones.
+    assert max(int(text.split()[1]) for text in task.sentences) > 150
+    results = {each.metric: each for each in task.score(encode_once(random_directions(), task.texts))}
+    # The texts of pairs that were not drawn are not looked at.
+    assert results["uniformity"].details["drawn_from"] == 200 + 20
+    assert results["alignment"].details["pairs_drawn_from"] == 30
+    assert results["uniformity"].rows == 40
+    few = GeometryTask.on_texts(texts[:40])
+    assert (few.sentences, few.details) == (tuple(texts[:40]), {})

@@ -40,6 +40,7 @@ from contrapose.cli import (
     sweep,
     train,
 )
+from contrapose.cli.collecting import search_rarely
 from contrapose.cli.failures import FAILURE, INTERRUPTED, USAGE, Failure, debugging, explain, show_traceback
 from contrapose.cli.narrow_help import command_of
 from contrapose.cli.options import examples, paragraphs
@@ -133,7 +134,10 @@ def main(
     application: typer.Typer | None = None,
     program: str = "contrapose",
 ) -> int:
-    """Run a command line; the exit code. ``arguments`` are those after the program's name."""
+    """Run a command line; the exit code. ``arguments`` are those after the program's name: without them it is this
+    process's own command line, and the process is the command's alone."""
+    if arguments is None:
+        search_rarely()
     given = sys.argv[1:] if arguments is None else list(arguments)
     _open_closed_streams()
     _tolerate_narrow_encodings()

@@ -15,10 +15,10 @@ from contrapose.cli.run_view import time_line
 from contrapose.cli.settings_options import takes_settings
 from contrapose.hints import command
 from contrapose.paths import expanded
-from contrapose.pretrain.configuration import nested, resolve
-from contrapose.pretrain.settings import KEYS, sections
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from contrapose.pretrain.settings import PretrainSettings
     from contrapose.train.api import Run
 
@@ -31,9 +31,19 @@ EXAMPLES = examples(
 )
 
 
-@takes_settings(
-    *(key for keys in KEYS.values() for key in keys), after="corpus", sections=sections, panels=True,
-)  # fmt: skip
+def _sections() -> Mapping[str, type[BaseModel]]:
+    from contrapose.pretrain.settings import sections
+
+    return sections()
+
+
+def _names() -> tuple[str, ...]:
+    from contrapose.pretrain.settings import KEYS
+
+    return tuple(key for keys in KEYS.values() for key in keys)
+
+
+@takes_settings(names_of=_names, after="corpus", sections=_sections, panels=True)
 def pretrain(
     corpus: RunCorpus = None,
     out: RunFolder = None,
@@ -58,6 +68,8 @@ def pretrain(
 def settings_from(options: Mapping[str, Any], *, resume: bool) -> PretrainSettings:
     """A run that is resumed by its folder alone takes the configuration that it was begun with."""
     from contrapose.config import merge
+    from contrapose.pretrain.configuration import nested, resolve
+    from contrapose.pretrain.settings import KEYS
     from contrapose.train.configuration import read_tables, without_rivals
     from contrapose.train.run_folder import refuse_another_verb
 

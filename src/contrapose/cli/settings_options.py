@@ -50,7 +50,7 @@ def settings_of_a_run() -> Sections:
 class _Wanted:
     """Which options a verb takes; all fields where no names are given."""
 
-    names: tuple[str, ...]
+    names: Callable[[], tuple[str, ...]]
     after: str
     sections: Callable[[], Sections]
     panels: bool
@@ -59,6 +59,7 @@ class _Wanted:
 
 def takes_settings(
     *names: str,
+    names_of: Callable[[], tuple[str, ...]] | None = None,
     after: str = "",
     sections: Callable[[], Sections] = settings_of_a_run,
     panels: bool = False,
@@ -66,12 +67,13 @@ def takes_settings(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """The decorated verb has the options of these settings too: of all, where none are named.
 
-    Its ``**given`` gets those that were given, by name. after: the parameter that they stand behind; else they are the
-    first. defaults: in words, where they are not the settings' own.
+    names_of: their names, where only the settings know them; asked when the options are made. Its ``**given`` gets
+    those that were given, by name. after: the parameter that they stand behind; else they are the first. defaults: in
+    words, where they are not the settings' own.
     """
 
     def mark(verb: Callable[..., None]) -> Callable[..., None]:
-        wanted = _Wanted(names=names, after=after, sections=sections, panels=panels, defaults=defaults or {})
+        wanted = _Wanted(names=names_of or (lambda: names), after=after, sections=sections, panels=panels, defaults=defaults or {})
         setattr(verb, _MARK, wanted)
         return verb
 
@@ -87,7 +89,8 @@ def with_settings(verb: Callable[..., None]) -> Callable[..., None]:
     if wanted is None:
         return verb
     options = options_of(wanted.sections())
-    made = {each.name: each for each in options if not wanted.names or each.name in wanted.names}
+    names = wanted.names()
+    made = {each.name: each for each in options if not names or each.name in names}
     return _with_parameters(verb, wanted, made)
 
 

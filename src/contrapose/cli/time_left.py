@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from statistics import median
 
 #: The newest times count: a laptop slows down when it gets warm.
 WINDOW = 50
@@ -70,6 +69,8 @@ class TimeLeft:
         if not taken:
             return None
         if kind in self._alike:
+            from statistics import median  # imported here: help needs none of what it brings
+
             return median(seconds / count for seconds, count in taken)
         return sum(seconds for seconds, _ in taken) / sum(count for _, count in taken)
 

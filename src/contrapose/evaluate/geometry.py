@@ -3,7 +3,8 @@
 By default on STS-B: alignment and the rank of the partner over pairs scored above 4 (Wang and Isola 2020 as SimCSE
 applies it), the others over the split's distinct sentences: a departure from uniformity over both columns of the pairs,
 which counts a sentence as often as it stands there. Or on texts of the user's own; those two then need pairs.
-Every pair counts exactly; nothing is sampled. Definitions: :data:`contrapose.maths.geometry.DEFINITIONS`.
+Every pair of sentences counts exactly, which takes the square of their number: of more than :data:`MOST_TEXTS` own
+texts so many are drawn, and the result says of how many. Definitions: :data:`contrapose.maths.geometry.DEFINITIONS`.
 """
 
 from __future__ import annotations
@@ -22,9 +23,13 @@ from contrapose.evaluate.retrieval_pairs import pair_retrieval
 from contrapose.evaluate.senteval import read_sts, text_form
 from contrapose.evaluate.statistics import bootstrap_interval
 from contrapose.evaluate.vectors import unit_rows
+from contrapose.seeds import derive, permute
 
 #: Pairs scored above this mean the same.
 SAME_MEANING = 4.0
+
+#: Own texts whose pairs are all looked at: 200 million pairs. Of more, so many are drawn, the same ones every time.
+MOST_TEXTS = 20_000
 
 #: The protocol tag of all these numbers.
 PROTOCOL = "geometry"
@@ -65,17 +70,27 @@ class GeometryTask:
 
     @classmethod
     def on_texts(cls, texts: Sequence[str], pairs: Sequence[tuple[str, str]] = ()) -> GeometryTask:
-        """On the user's own distinct texts; those of ``pairs`` are among them. Raises :class:`UsageError` below two."""
-        sentences = tuple(dict.fromkeys([*texts, *(text for pair in pairs for text in pair)]))
-        if len(sentences) < 2:
-            raise UsageError(f"geometry needs at least two different texts, got {len(sentences)}")
+        """On the user's own distinct texts; those of ``pairs`` are among them. Of more than :data:`MOST_TEXTS` so many
+        are drawn, the pairs' own first. Raises :class:`UsageError` below two.
+        """
+        taken = _drawn([(first, second) for first, second in pairs], MOST_TEXTS // 4)
+        paired = list(dict.fromkeys(text for pair in taken for text in pair))
+        whole = list(dict.fromkeys([*texts, *paired]))
+        if len(whole) < 2:
+            raise UsageError(f"geometry needs at least two different texts, got {len(whole)}")
+        sentences = whole
+        if len(whole) > MOST_TEXTS:
+            others = _drawn(whole, MOST_TEXTS)
+            kept = {*paired, *others[: MOST_TEXTS - len(paired)]}
+            sentences = [text for text in whole if text in kept]
+        details = {} if sentences is whole else {"drawn_from": len(whole)}
         return cls(
-            sentences=sentences,
-            pairs=tuple((first, second) for first, second in pairs),
+            sentences=tuple(sentences),
+            pairs=tuple(taken),
             source="own texts",
             split="all",
             text=text_form(sentences),
-            details={},
+            details={**details, **({} if len(taken) == len(pairs) else {"pairs_drawn_from": len(pairs)})},
         )
 
     @property
@@ -157,6 +172,13 @@ class GeometryTask:
                 **self.details,
             },
         )
+
+
+def _drawn(items: list[Any], most: int) -> list[Any]:
+    """``items``, or so many of them, drawn without regard to their order and always the same."""
+    if len(items) <= most:
+        return items
+    return [items[place] for place in permute(np.arange(most), len(items), derive(0, "geometry-texts"))]
 
 
 def _tensor(vectors_ND: np.ndarray) -> Any:
