@@ -67,7 +67,7 @@ def crew_at(address: str | None, workers: int | None, memory: str | None = None)
         if workers or memory:
             raise UsageError("--workers and --memory-per-worker are for a cluster: give its --address")
         return None
-    from contrapose.cluster.crew import Crew, bytes_of, require_ray
+    from contrapose.cluster.crew import Crew, bytes_of, check_ray
 
-    require_ray()
+    check_ray()
     return Crew(address, workers, None if memory is None else bytes_of(memory))

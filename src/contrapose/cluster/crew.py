@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from contrapose.data.text import printable
@@ -123,13 +126,10 @@ def bytes_of(text: str) -> int:
     return size
 
 
-def require_ray() -> Any:
-    """The module ``ray``. Raises :class:`MissingExtra` where it is not installed."""
-    try:
-        import ray
-    except ImportError:
-        raise MissingExtra("work on a cluster (--engine ray, --address)", "ray", "ray") from None
-    return ray
+def check_ray() -> None:
+    """Raise :class:`MissingExtra` where Ray is not installed; it is not imported yet."""
+    if find_spec("ray") is None:
+        raise MissingExtra("work on a cluster (--engine ray, --address)", "ray", "ray")
 
 
 @contextmanager
@@ -139,31 +139,49 @@ def connected(crew: Crew) -> Iterator[Share]:
     Raises :class:`MissingExtra`, :class:`ClusterError` where no cluster answers, :class:`UsageError` where the workers
     do not fit on it.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # Where a worker has no GPU, Ray hides them all from it, which is what is meant here.
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
-    ray = require_ray()
-    quiet = {"logging_level": "ERROR", "log_to_driver": False}
+    check_ray()
+    variables = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}
     if crew.address == LOCAL:
+        # A token of this cluster alone: Ray would else write one into the home folder, for good.
+        variables |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         cpus = max(len(os.sched_getaffinity(0)), crew.workers or 1)
-        started = {"num_cpus": cpus, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-        os.environ.pop("RAY_ADDRESS", None)
+        how = {"num_cpus": cpus, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     else:
-        address = _found(crew.address)
-        started = {"address": address}
+        _check_answers(crew.address)
+        how = {"address": crew.address}
+    with _environment(variables, without=("RAY_ADDRESS",) if crew.address == LOCAL else ()):
+        ray: Any = import_module("ray")  # it reads its variables once, when it is imported
+        try:
+            ray.init(**how, logging_level="ERROR", log_to_driver=False)
+        except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
+            raise ClusterError(_no_answer(crew.address, error)) from None
+        try:
+            nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+            yield share_of(nodes, crew.workers, crew.memory)
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str], *, without: Sequence[str] = ()) -> Iterator[None]:
+    """Inside the block these variables are set where they are not yet, and those of ``without`` are not there."""
+    before = {name: os.environ.get(name) for name in (*variables, *without)}
+    for name in without:
+        os.environ.pop(name, None)
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)
     try:
-        ray.init(**started, **quiet)
-    except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError) as error:
-        raise ClusterError(_no_answer(crew.address, error)) from None
-    try:
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        yield share_of(nodes, crew.workers, crew.memory)
+        yield
     finally:
-        ray.shutdown()
+        for name, known in before.items():
+            if known is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = known
 
 
-def _found(address: str) -> str:
-    """HOST:PORT of a head that answers. Ray itself would try for minutes."""
+def _check_answers(address: str) -> None:
+    """Raise :class:`ClusterError` where no head answers. Ray itself would try for a minute."""
     given = address
     if given == "auto":
         given = os.environ.get("RAY_ADDRESS", "").strip() or _of_this_machine()
@@ -178,7 +196,6 @@ def _found(address: str) -> str:
             pass
     except (OSError, OverflowError) as error:
         raise ClusterError(_no_answer(address if address == given else f"auto ({given})", error)) from None
-    return given
 
 
 def _of_this_machine() -> str:
@@ -195,5 +212,6 @@ def _no_answer(address: str, error: BaseException) -> str:
     said = printable((str(error).strip().splitlines() or [type(error).__name__])[0], 200)
     return (
         f"no Ray cluster answers at {printable(address, 200)}: {said}. Look whether it runs (`ray status`) with the "
-        "same versions of Ray and Python, and whether this machine may reach it"
+        "same versions of Ray and Python, and whether this machine may reach it. Where it asks for a token, set "
+        "RAY_AUTH_MODE=token as on its machines"
     )

@@ -23,7 +23,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contrapose.cluster.crew import Crew, Share, connected, require_ray
+from contrapose.cluster.crew import Crew, Share, connected
 from contrapose.errors import ClusterError, ContraposeError, UsageError
 from contrapose.listening import Listener
 from contrapose.use.block_folder import OWN
@@ -96,7 +96,9 @@ def ray_engine(crew: Crew, model: str, device: str) -> Engine:
 
 
 def _workers(share: Share, task: Task, model: str, device: str) -> list[Any]:
-    actor = require_ray().remote(BlockWorker).options(**share.resources, max_restarts=-1, max_task_retries=0)
+    import ray
+
+    actor = ray.remote(BlockWorker).options(**share.resources, max_restarts=-1, max_task_retries=0)
     return [actor.remote(task, model, device) for _ in range(share.workers)]
 
 
@@ -111,7 +113,8 @@ class _Given:
 
 def _encoded(workers: list[Any], blocks: Iterator[Block], listener: Listener) -> Iterator[BlockRecord]:
     """Every block by whichever worker is free; as many blocks are read ahead as there are workers."""
-    ray = require_ray()
+    import ray
+
     lost = ray.exceptions.RayActorError
     idle: list[Any] = []
     starting = {worker.ready.remote(): worker for worker in workers}
