@@ -30,7 +30,7 @@ LAYERS = {
     "selection": 6,
     "train": 7,
     "use": 8, "interop": 8, "experiment": 8, "pretrain": 8, "pruning": 8, "adapt": 8,
-    "report": 9,
+    "report": 9, "cluster": 9,
     "": 9, "__main__": 11,
     "cli": 10,
 }  # fmt: skip

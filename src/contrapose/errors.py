@@ -74,6 +74,10 @@ class ProcessLost(ContraposeError):
     """Another process of the same training ended, with a message of its own."""
 
 
+class ClusterError(ContraposeError):
+    """A cluster that does not answer, or that loses its workers again and again."""
+
+
 class ResumeRefused(UsageError):
     """The run cannot be continued: its configuration or its data are not what they were."""
 

@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from contrapose.cli import console
+from contrapose.cli.cluster_options import Address, Engine, MemoryPerWorker, Workers, crew_of
+from contrapose.cli.encode_folder import encode_into_folder, is_folder
 from contrapose.cli.failures import PARTIAL
 from contrapose.cli.options import (
     Columns,
@@ -20,11 +22,14 @@ from contrapose.cli.options import (
     one_of,
     split_words,
 )
+from contrapose.errors import UsageError
 from contrapose.hints import YOUR_TEXT, command
 
 EXAMPLES = examples(
     "contrapose encode minilm notes.txt -o vectors.npy",
     "contrapose encode runs/notes 'corpus/*.jsonl.gz' -o vectors.parquet --columns body",
+    "contrapose encode runs/notes corpus/ -o vectors/",
+    "contrapose encode runs/notes corpus/ -o vectors/ --engine ray --address auto --workers 8",
 )
 
 
@@ -43,7 +48,7 @@ def encode(
         typer.Option(
             "--output",
             "-o",
-            help="FILE.npy, or FILE.parquet with the texts.",
+            help="FILE.npy, FILE.parquet with the texts, or FOLDER/ of Parquet blocks, which can be restarted.",
             metavar="FILE",
             show_default=False,
         ),
@@ -53,12 +58,28 @@ def encode(
     force: Force = False,
     precision: Precision = "fp32",
     device: Device = "auto",
+    text: Annotated[
+        bool | None,
+        typer.Option(
+            "--text/--no-text", help="Keep the texts beside the vectors (of a folder).", show_default=False
+        ),
+    ] = None,
+    block_rows: Annotated[
+        int | None,
+        typer.Option(help="Rows of a block of a folder (65536).", min=1, metavar="N", show_default=False),
+    ] = None,
+    engine: Engine = "local",
+    address: Address = None,
+    workers: Workers = None,
+    memory_per_worker: MemoryPerWorker = None,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
     """Encode every row of text into a vector, in order.
 
-    The output appears when it is whole. Exit code 3 means that rows could not be read; they are listed beside it.
+    A file appears when it is whole. A folder gets one file per block of rows: the same command goes on where a killed
+    one was, does nothing where all is there, and refuses an input, a model or options that changed (--force makes the
+    blocks anew that changed). Exit code 3 means that rows could not be read; they are listed beside the output.
     """
     from contrapose.cli.models import LazyEncoder
     from contrapose.cli.progress import ProgressView
@@ -66,6 +87,17 @@ def encode(
     from contrapose.use.encode import bulk_encode
 
     one_of("--precision", precision, ("fp32", "bf16"))
+    crew = crew_of(engine, address, workers, memory_per_worker)
+    if is_folder(output):
+        options = {"normalize": normalize, "precision": precision, "columns": split_words(columns) or None}
+        options |= {} if text is None else {"text": text}
+        options |= {} if block_rows is None else {"rows_per_block": block_rows}
+        encode_into_folder(
+            model, input, output, options, crew=crew, device=device, force=force, quiet=quiet, json=json
+        )
+        return
+    if crew or block_rows or text is not None:
+        raise UsageError("--engine ray, --block-rows and --text are for a folder: give --output FOLDER/")
     find_sources(input)
     with ProgressView(quiet=quiet or json) as view:
         summary = bulk_encode(

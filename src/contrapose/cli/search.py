@@ -25,10 +25,12 @@ from contrapose.hints import YOUR_TEXT, command, fitting_batch_size, free_folder
 
 if TYPE_CHECKING:
     from contrapose.use.search import Hit
+    from contrapose.use.vectors_folder import VectorsFolder
 
 EXAMPLES = examples(
     'contrapose search minilm notes.txt "when is the next train" --top 5',
     'contrapose search runs/notes notes/*.txt "how do I renew a certificate"',
+    'contrapose search runs/notes vectors/ "how do I renew a certificate"',
     'contrapose search runs/notes tickets.csv "error 0x80070057" --hybrid',
     'contrapose search runs/notes corpus.jsonl "first query" "second query" --columns body --json',
 )
@@ -60,7 +62,8 @@ def search(
 ) -> None:
     """Search text by meaning; exact: every row is compared.
 
-    Arguments that lead to files are searched through, all others are queries. With --hybrid a score is no cosine but a
+    Arguments that lead to files are searched through, all others are queries. A folder that contrapose encode made is
+    searched as it is: only the queries are encoded. With --hybrid a score is no cosine but a
     sum of standard deviations, and tells the hits of one query apart.
 
     Exit code 3 means that some rows could not be read and were not searched.
@@ -73,29 +76,37 @@ def search(
     from contrapose.use.hybrid_search import hybrid_search
     from contrapose.use.search import checked_queries
     from contrapose.use.search import search as search_by_meaning
+    from contrapose.use.vectors_folder import search_folder
 
     one_of("--precision", precision, ("fp32", "bf16"))
     if top < 1:
         raise UsageError(f"--top must be at least 1, got {top}")
     corpora, words = split_arguments(arguments)
     queries = checked_queries(words)
-    find_sources(corpora)
+    vectors = vectors_of(corpora, alone=not (hybrid or columns))
+    if vectors is None:
+        find_sources(corpora)
     if len(corpora) > 1 and not (quiet or json):
         console.tell(
             f"searching {', '.join(corpora)} for {console.counted(len(queries), 'query', 'queries')}"
         )
     quarantine = Quarantine()
     with ProgressView(quiet=quiet or json) as view:
-        hits_of_queries = (hybrid_search if hybrid else search_by_meaning)(
-            LazyEncoder(model, device, view),
-            corpora,
-            queries,
-            top,
-            columns=split_words(columns) or None,
-            precision=precision,
-            quarantine=quarantine,
-            progress=view,
-        )
+        encoder = LazyEncoder(model, device, view)
+        if vectors is not None:
+            hits_of_queries = search_folder(encoder, vectors, queries, top, precision=precision)
+            quarantine.good = vectors.rows
+        else:
+            hits_of_queries = (hybrid_search if hybrid else search_by_meaning)(
+                encoder,
+                corpora,
+                queries,
+                top,
+                columns=split_words(columns) or None,
+                precision=precision,
+                quarantine=quarantine,
+                progress=view,
+            )
     if json:
         answers = [
             {"query": text, "hits": [hit.to_json() for hit in hits]}
@@ -106,7 +117,7 @@ def search(
         console.show_json({"model": model, "corpus": corpora, "by": by, **facts, "queries": answers})
     else:
         show(queries, hits_of_queries)
-        if not quiet:
+        if not quiet and vectors is None:
             own = [YOUR_TEXT if name == "-" else name for name in corpora]
             out = free_folder("runs/mine")
             size = fitting_batch_size(quarantine.good)
@@ -120,6 +131,20 @@ def search(
             style="yellow",
         )
         raise typer.Exit(PARTIAL)
+
+
+def vectors_of(corpora: Sequence[str], *, alone: bool) -> VectorsFolder | None:
+    """The folder of vectors that is to be searched, or None for text. alone: no option asks for more than that."""
+    from contrapose.use.vectors_folder import VectorsFolder, is_vectors_folder
+
+    if not any(is_vectors_folder(corpus) for corpus in corpora):
+        return None
+    if len(corpora) > 1 or not alone:
+        raise UsageError(
+            "a folder of vectors is searched alone, by meaning, as it was encoded: name no other corpus, and give no "
+            "--hybrid or --columns"
+        )
+    return VectorsFolder.open(corpora[0])
 
 
 def show(queries: Sequence[str], hits_of_queries: Sequence[Sequence[Hit]]) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from contrapose.data.text import printable
 from contrapose.errors import UsageError
 
-#: A folder with one of these was made by contrapose: a run (or one at work), an experiment, a demo, an adaptation.
-MARKS = ("run.json", "run.lock", "experiment.json", "demo.json", "adaptation.json")
+#: A folder with one of these was made by contrapose: a run (or one at work), an experiment, a demo, an adaptation, a
+#: folder of vectors.
+MARKS = ("run.json", "run.lock", "experiment.json", "demo.json", "adaptation.json", "_encode/plan.json")
 #: Folders that a warning names.
 SHOWN = 3
 

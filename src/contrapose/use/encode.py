@@ -160,7 +160,9 @@ def _writer(output: Path) -> Writer:
     suffix = output.suffix.lower()
     if suffix not in writers:
         hint = nearest(suffix, list(writers)) if suffix else ""
-        raise UsageError(f"{output}: the output's name must end in .npy or .parquet{hint}")
+        raise UsageError(
+            f"{output}: the output's name must end in .npy or .parquet, or in / for a folder{hint}"
+        )
     return writers[suffix]
 
 

@@ -67,24 +67,33 @@ def encoded_chunks(
     first_row = 0
     listener = listener_of(progress)
     with listener.task("encoding", unit="row"):
-        for rows in _chunked(read_rows(sources, columns=columns, quarantine=quarantine), rows_per_chunk):
+        for rows in in_chunks(read_rows(sources, columns=columns, quarantine=quarantine), rows_per_chunk):
             texts = [text_of(row) for row in rows]
             vectors_ND = encoder.encode(
                 texts, normalize=normalize, precision=precision, progress=listener.advance
             )
-            assert len(vectors_ND) == len(rows)
-            finite_N = np.isfinite(vectors_ND).all(axis=1)
-            if not finite_N.all():
-                bad = rows[int(np.flatnonzero(~finite_N)[0])]
-                raise ModelError(
-                    f"the model's vector for {bad.file} line {bad.line} is not finite. Its weights are damaged, or the "
-                    f"precision {precision} is too low for it: try fp32, then another checkpoint."
-                )
+            check_vectors(vectors_ND, rows, precision)
             yield Chunk(first_row, rows, vectors_ND)
             first_row += len(rows)
 
 
-def _chunked(rows: Iterator[Row], rows_per_chunk: int) -> Iterator[list[Row]]:
+def check_vectors(vectors_ND: np.ndarray, rows: Sequence[Row], precision: str) -> None:
+    """Raise :class:`ModelError`, naming the first such row, for a vector that is not finite."""
+    assert len(vectors_ND) == len(rows)
+    finite_N = np.isfinite(vectors_ND).all(axis=1)
+    if not finite_N.all():
+        bad = rows[int(np.flatnonzero(~finite_N)[0])]
+        raise ModelError(
+            f"the model's vector for {bad.file} line {bad.line} is not finite. Its weights are damaged, or the "
+            f"precision {precision} is too low for it: try fp32, then another checkpoint."
+        )
+
+
+def in_chunks(
+    rows: Iterator[Row], rows_per_chunk: int, characters_per_chunk: int | None = None
+) -> Iterator[list[Row]]:
+    """Rows with one text, at most so many at a time. Raises :class:`UsageError` for several texts per row."""
+    most = CHARACTERS_PER_CHUNK if characters_per_chunk is None else characters_per_chunk
     chunk: list[Row] = []
     characters = 0
     for row in rows:
@@ -95,7 +104,7 @@ def _chunked(rows: Iterator[Row], rows_per_chunk: int) -> Iterator[list[Row]]:
             )
         chunk.append(row)
         characters += len(text_of(row))
-        if len(chunk) == rows_per_chunk or characters >= CHARACTERS_PER_CHUNK:
+        if len(chunk) == rows_per_chunk or characters >= most:
             yield chunk
             chunk, characters = [], 0
     if chunk:

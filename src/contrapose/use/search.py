@@ -118,7 +118,7 @@ class SearchIndex:
 
     def nearest(self, queries_QD: np.ndarray, top: int = 5) -> list[list[Hit]]:
         """:meth:`search` for queries that are vectors already, (Q, D) of any length."""
-        best = _Best(queries_QD, self.encoder.width, top)
+        best = Best(queries_QD, self.encoder.width, top)
         for start in range(0, len(self), ROWS_PER_CHUNK):
             chunk = slice(start, start + ROWS_PER_CHUNK)
             best.add(self.entries[chunk], self.vectors_ND[chunk])
@@ -144,7 +144,7 @@ def search(
     """
     queries = checked_queries(queries)
     queries_QD = encoder.encode(queries, normalize=True, precision=precision, progress=None)
-    best = _Best(queries_QD, encoder.width, top)
+    best = Best(queries_QD, encoder.width, top)
     for entries, vectors_ND in entries_with_vectors(
         encoder, sources, columns, precision, quarantine, progress
     ):
@@ -152,8 +152,8 @@ def search(
     return best.hits()
 
 
-class _Best:
-    """The best rows of each query so far."""
+class Best:
+    """The best rows of each query so far, over as many chunks as come."""
 
     def __init__(self, queries_QD: np.ndarray, width: int, top: int) -> None:
         if top < 1:

@@ -1,0 +1,73 @@
+"""``contrapose encode -o FOLDER/``: the folder that can be restarted, on this machine or on a cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from contrapose.cli import console
+from contrapose.cli.failures import PARTIAL
+from contrapose.hints import command
+from contrapose.paths import expanded
+
+if TYPE_CHECKING:
+    from contrapose.cluster.crew import Crew
+
+
+def is_folder(output: str) -> bool:
+    """Whether ``--output`` means a folder: it ends in a slash, or there is one."""
+    return output.endswith(os.sep) or expanded(output).is_dir()
+
+
+def encode_into_folder(
+    model: str,
+    input: Sequence[str],
+    output: str,
+    options: Mapping[str, Any],
+    *,
+    crew: Crew | None,
+    device: str,
+    force: bool,
+    quiet: bool,
+    json: bool,
+) -> None:
+    """Encode what is missing, and show what was done."""
+    from contrapose.cli.models import LazyEncoder, model_of
+    from contrapose.cli.progress import ProgressView
+    from contrapose.data.sources import find_sources
+    from contrapose.use.block_folder import check_folder
+    from contrapose.use.blocks import EncodeOptions
+    from contrapose.use.encode_blocks import encode_folder
+
+    folder = Path(output)
+    check_folder(expanded(folder))
+    find_sources(list(input), out=expanded(folder))
+    with ProgressView(quiet=quiet or json) as view:
+        engine = None
+        if crew is not None:
+            from contrapose.cluster.encoding import ray_engine
+
+            engine = ray_engine(crew, model_of(model), device)
+        summary = encode_folder(
+            LazyEncoder(model, device, view),
+            list(input),
+            folder,
+            model=model,
+            options=EncodeOptions(**options),
+            overwrite=force,
+            engine=engine,
+            progress=view,
+        )
+    if json:
+        console.show_json(summary.to_json())
+    else:
+        for line in summary.lines():
+            console.say(line)
+        if not quiet and options.get("text", True):
+            console.suggest(command("search", model, output, "what you look for"))
+    if summary.quarantined:
+        raise typer.Exit(PARTIAL)
