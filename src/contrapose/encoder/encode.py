@@ -6,13 +6,14 @@ padding is masked, and each row is computed alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from contrapose.encoder.by_length import length_batches
+from contrapose.encoder.fast_products import use_fast_products
 from contrapose.encoder.stillness import at_rest, with_own_configs
 from contrapose.errors import UsageError
 from contrapose.listening import Progress, listener_of
@@ -48,22 +49,50 @@ def encode(
         raise UsageError(f"tokens_per_batch must be at least 1, got {tokens_per_batch}")
     if use_head and encoder.head is None:
         raise UsageError(f"'{encoder.name}' has no head")
+    encoder = _for_use(encoder, precision)
+    lower = torch.autocast(encoder.device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+    def vectors_of(token_ids: Sequence[Sequence[int]]) -> np.ndarray:
+        pooled_ND = encoder.pooled(token_ids)
+        if use_head and encoder.head is not None:
+            pooled_ND = encoder.head(pooled_ND).float()
+        if normalize:
+            pooled_ND = torch.nn.functional.normalize(pooled_ND)
+        return pooled_ND.cpu().numpy()
+
+    with torch.inference_mode(), lower:
+        return by_budget(texts, encoder.token_ids, vectors_of, encoder.width, tokens_per_batch, progress)
+
+
+def by_budget(
+    texts: Sequence[str],
+    token_ids_of: Callable[[Sequence[str]], list[list[int]]],
+    vectors_of: Callable[[Sequence[Sequence[int]]], np.ndarray],
+    width: int,
+    tokens_per_batch: int,
+    progress: Progress,
+) -> np.ndarray:
+    """(N, width) float32: every distinct text once, longest first, in batches within a budget of tokens.
+
+    token_ids_of  token ids of each text; vectors_of  (B, width) of the token ids of a batch, whatever computes them.
+
+    >>> vectors = by_budget(
+    ...     ["aa", "b", "aa"],
+    ...     token_ids_of=lambda texts: [[1] * len(text) for text in texts],
+    ...     vectors_of=lambda ids: np.array([[len(row)] for row in ids]),
+    ...     width=1, tokens_per_batch=8, progress=None)
+    >>> vectors.ravel().tolist()
+    [2.0, 1.0, 2.0]
+    """
     distinct, rows = distinct_texts(texts)
     repeats = np.bincount(rows, minlength=len(distinct))
-    vectors = np.zeros((len(distinct), encoder.width), dtype=np.float32)
-    encoder = _for_use(encoder)
-    lower = torch.autocast(encoder.device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+    vectors = np.zeros((len(distinct), width), dtype=np.float32)
     listener = listener_of(progress)
-    with listener.task("encoding", len(rows), "text"), torch.inference_mode(), lower:
+    with listener.task("encoding", len(rows), "text"):
         for start in range(0, len(distinct), TEXTS_PER_WINDOW):
-            token_ids = encoder.token_ids(distinct[start : start + TEXTS_PER_WINDOW])
+            token_ids = token_ids_of(distinct[start : start + TEXTS_PER_WINDOW])
             for batch in length_batches([len(ids) for ids in token_ids], tokens_per_batch):
-                pooled = encoder.pooled([token_ids[row] for row in batch])
-                if use_head and encoder.head is not None:
-                    pooled = encoder.head(pooled).float()
-                if normalize:
-                    pooled = torch.nn.functional.normalize(pooled)
-                vectors[start + batch] = pooled.cpu().numpy()
+                vectors[start + batch] = vectors_of([token_ids[row] for row in batch])
                 listener.advance(int(repeats[start + batch].sum()))
     return vectors[rows] if len(distinct) < len(rows) else vectors
 
@@ -85,9 +114,11 @@ def distinct_texts(texts: Sequence[str]) -> tuple[list[str], np.ndarray]:
     return list(first_seen), rows
 
 
-def _for_use(encoder: Encoder) -> Encoder:
+def _for_use(encoder: Encoder, precision: str) -> Encoder:
     """A copy for this call, which shares the weights: evaluation mode, fused attention, untouched by other threads."""
     copied = at_rest(encoder)
     with_own_configs(copied)
     copied.use_attention("sdpa")
+    if precision == "fp32":
+        use_fast_products(copied)
     return copied

@@ -164,7 +164,7 @@ class Encoder(nn.Module):
         ids_NT, mask_NT = self.padded(token_ids, hidden)
         layers = needs_layers(self.pooling)
         output = self.backbone(input_ids=ids_NT, attention_mask=mask_NT, output_hidden_states=layers)
-        counted_NT = self._counted(ids_NT, mask_NT)
+        counted_NT = self.counted(ids_NT, mask_NT)
         return pool(
             self.pooling, output.last_hidden_state, counted_NT, output.hidden_states if layers else None
         )
@@ -179,13 +179,13 @@ class Encoder(nn.Module):
         ids_NT, mask_NT = self.padded(token_ids, hidden)
         output = self.backbone(input_ids=ids_NT, attention_mask=mask_NT, output_hidden_states=True)
         states = output.hidden_states
-        counted_NT = self._counted(ids_NT, mask_NT)
+        counted_NT = self.counted(ids_NT, mask_NT)
         last_ND = pool(self.pooling, output.last_hidden_state, counted_NT, states)
         inner = [pool_layer(self.pooling, states[layer], counted_NT) for layer in layers]
         return torch.stack([last_ND, *inner], dim=1)
 
-    def _counted(self, ids_NT: Tensor, mask_NT: Tensor) -> Tensor:
-        """The tokens that pooling looks at, with their weights where words are weighed."""
+    def counted(self, ids_NT: Tensor, mask_NT: Tensor) -> Tensor:
+        """(N, T): the tokens that pooling looks at, with their weights where words are weighed."""
         if self.word_weights is not None and self.pooling == "avg":
             return self.word_weights[ids_NT] * mask_NT
         return ids_NT == self.tokenizer.mask_token_id if self.pooling == "mask" else mask_NT
