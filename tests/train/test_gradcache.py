@@ -49,10 +49,19 @@ def test_any_chunk_size_gives_the_same_loss_and_gradients(calm_encoder: Encoder,
 def test_dropout_is_replayed_exactly(encoder: Encoder) -> None:
     kept = step(encoder, plan(num_groups=4))  # four groups of 16, graphs kept
     expected = gradients(encoder)
-    cached = step(encoder, plan(chunk_size=16))  # the same groups, computed twice
-    assert torch.equal(kept.views.anchor, cached.views.anchor)
     assert not torch.equal(kept.views.anchor, kept.views.positive), "dropout was not active"
-    assert_equal(expected, gradients(encoder))
+    for kept_chunks in (0, 1, 3, 9):
+        cached = step(encoder, plan(chunk_size=16, kept_chunks=kept_chunks))  # the same groups, computed twice
+        assert torch.equal(kept.views.anchor, cached.views.anchor)
+        assert_equal(expected, gradients(encoder))
+
+
+def test_bf16_weights_made_once_for_many_chunks_give_the_same_bits(encoder: Encoder) -> None:
+    step(encoder, plan(num_groups=4, bf16=True))
+    expected = gradients(encoder)
+    for kept_chunks in (0, 2):
+        step(encoder, plan(chunk_size=16, bf16=True, kept_chunks=kept_chunks))
+        assert_equal(expected, gradients(encoder))
 
 
 def test_a_replay_with_other_masks_would_be_noticed(
@@ -62,11 +71,11 @@ def test_a_replay_with_other_masks_would_be_noticed(
     expected = gradients(encoder)
     send = gradcache.send_gradient
 
-    def send_shifted(encode: Callable[[int], Tensor], pooled: Any, chunks: Any, gradient: Tensor) -> None:
+    def send_shifted(encode: Callable[[int], Tensor], pooled: Any, chunks: Any, *others: Any) -> None:
         def unseeded(number: int) -> Tensor:
             return encoder.pooled(_ids(encoder, chunks[number]))
 
-        send(unseeded, pooled, chunks, gradient)
+        send(unseeded, pooled, chunks, *others)
 
     monkeypatch.setattr("contrapose.train.step.send_gradient", send_shifted)
     step(encoder, plan(chunk_size=16))
@@ -105,8 +114,11 @@ def test_nothing_is_computed_twice_without_caching(encoder: Encoder) -> None:
     step(encoder, plan(chunk_size=64))
     assert sum(counted) == 64
     counted.clear()
-    step(encoder, plan(chunk_size=63))
-    assert sum(counted) == 128
+    step(encoder, plan(chunk_size=16))
+    assert sum(counted) == 64 + 3 * 16, "the first chunk keeps its graph, the other three are computed again"
+    counted.clear()
+    step(encoder, plan(chunk_size=16, kept_chunks=3))
+    assert sum(counted) == 64 + 16
 
 
 def test_the_batch_norm_of_a_head_sees_the_whole_batch(calm_encoder: Encoder) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, cast
 
 import torch
@@ -36,13 +37,14 @@ from contrapose.train.views_of_batch import views_of_batch
 class StepPlan:
     """How a step is computed. ``seed`` decides dropout and mixing, ``needs``, ``companions`` and ``labels_N``
     (the class of every row of the corpus) what the method sees beside its vectors; the rest decides memory and speed
-    only.
+    only. chunk_size: texts of a forward pass; kept_chunks: of a batch in several chunks, how many keep their graph.
     """
 
     seed: int
     max_length: int
     num_groups: int = 1
     chunk_size: int | None = None
+    kept_chunks: int = 1
     bf16: bool = False
     processes: ProcessGroup = field(default_factory=ProcessGroup)
     needs: Needs = field(default_factory=Needs)
@@ -149,12 +151,13 @@ def _forward_backward(
     template = plan.needs.template
     removes_bias = template is not None and template.remove_bias and bool(encoder.templates)
     caching = plan.chunk_size is not None and plan.chunk_size < len(token_ids)
+    kept = min(plan.kept_chunks, len(chunks)) if caching else len(chunks)
+    lower = partial(torch.autocast, device.type, torch.bfloat16, enabled=plan.bf16)
 
     def encode(number: int) -> Tensor:
         with (
             seeded(plan.seed, *(name := ("dropout", batch.step, processes.rank, number)), device=device),
             SeededDropout(plan.seed, *name),
-            torch.autocast(device.type, torch.bfloat16, enabled=plan.bf16),
         ):
             chosen = [token_ids[position] for position in chunks[number]]
             if removes_bias:
@@ -168,7 +171,7 @@ def _forward_backward(
         # Side by side: one leaf for all of them.
         return encoder.pooled_with_layers(rows, layers, hidden).flatten(1)
 
-    pooled = encode_chunks(encode, chunks, keep_graph=not caching)
+    pooled = encode_chunks(encode, len(chunks), kept=kept, surroundings=lower)
     num_views = len(batch.texts)
     width = encoder.width * (1 + len(layers))
     own_VbD = in_order(pooled, chunks).view(num_views, -1, width)
@@ -181,7 +184,7 @@ def _forward_backward(
         torch.autograd.backward(loss.total)
     gradient_VBD = cast("Tensor", leaf_VBD.grad)
     own = processes.rows(leaf_VBD.shape[1])
-    send_gradient(encode, pooled, chunks, gradient_VBD[:, own].reshape(-1, width))
+    send_gradient(encode, pooled, chunks, gradient_VBD[:, own].reshape(-1, width), lower)
     # The head saw the whole batch in every process: its gradients are complete already.
     processes.sum_gradients(encoder.backbone.parameters())
     return StepResult(loss=loss, views=views, gradient_VBD=gradient_VBD)
