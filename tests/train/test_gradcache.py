@@ -51,7 +51,9 @@ def test_dropout_is_replayed_exactly(encoder: Encoder) -> None:
     expected = gradients(encoder)
     assert not torch.equal(kept.views.anchor, kept.views.positive), "dropout was not active"
     for kept_chunks in (0, 1, 3, 9):
-        cached = step(encoder, plan(chunk_size=16, kept_chunks=kept_chunks))  # the same groups, computed twice
+        cached = step(
+            encoder, plan(chunk_size=16, kept_chunks=kept_chunks)
+        )  # the same groups, computed twice
         assert torch.equal(kept.views.anchor, cached.views.anchor)
         assert_equal(expected, gradients(encoder))
 

@@ -120,6 +120,8 @@ def _contrast_lines(facts: Mapping[str, Any]) -> list[str]:
         f"{facts['rows']:,} rows to train on, {facts['held_out']:,} held out; views: {facts['views']}; "
         f"{facts['device']}, {facts['precision']}"
     )
+    if str(facts.get("chunks", "")).startswith("chunks"):
+        lines.append(facts["chunks"])
     lines += [str(line) for name in ("of_views", "companions") for line in facts.get(name, ())]
     if "view_cosine" in facts:
         lines.append(
