@@ -16,8 +16,8 @@ from contrapose.selection.budget import EvaluationPlan
 from contrapose.selection.cost_of_looks import evaluations_of_run
 from contrapose.storage.durable import MANIFEST_NAME, write_tree
 from contrapose.train.checkpoint import folder_of, load, steps_saved
-from contrapose.train.progress import Progress
 from contrapose.train.precision import Choice
+from contrapose.train.progress import Progress
 from contrapose.train.run_folder import read_record, read_rows
 from tests.train.runs import Killed, Place, Witness, outcome, plain_bert, run_tiny, step_rows, texts
 

@@ -48,22 +48,20 @@ def in_order(pooled: Sequence[Tensor], chunks: Sequence[np.ndarray]) -> Tensor:
 
 def send_gradient(
     encode: EncodeChunk,
-    pooled: list[Tensor],
+    kept: list[Tensor],
     chunks: Sequence[np.ndarray],
     gradient_ND: Tensor,
     surroundings: Surroundings = nullcontext,
 ) -> None:
     """Send the gradient of the vectors through the encoder; chunks without a graph are computed again first.
 
-    pooled: emptied, since each graph goes as soon as it has been used. Those that were kept are the first, so they are
+    kept: the vectors of the first chunks, with their graphs. Emptied: each graph goes once it has been used, so all are
     gone before any chunk is computed again, and gradients are added up in the order of a step that keeps all.
     """
-    pooled.reverse()
+    kept.reverse()
     with surroundings():
         for number, chunk in enumerate(chunks):
-            vectors = pooled.pop()
-            if not vectors.requires_grad:
-                vectors = encode(number)
+            vectors = kept.pop() if kept else encode(number)
             gradient = gradient_ND[torch.from_numpy(chunk).to(gradient_ND.device)]
             with torch.autocast(gradient.device.type, enabled=False):  # its formulas have their own types
                 torch.autograd.backward(vectors, gradient)

@@ -175,6 +175,7 @@ def _forward_backward(
     num_views = len(batch.texts)
     width = encoder.width * (1 + len(layers))
     own_VbD = in_order(pooled, chunks).view(num_views, -1, width)
+    del pooled[kept:]
     leaf_VBD = processes.gather_rows(own_VbD).requires_grad_()
     views = views_of_batch(encoder, leaf_VBD, tokenized, plan)
     loss = cast("Loss", objective(views))
