@@ -74,9 +74,7 @@ def _head(folder: Path) -> str:
     return "\n".join([READING, "## Optimisations", "", *lines, "", ""])
 
 
-def optimisations(
-    entries: Sequence[Mapping[str, str]], results: Sequence[Mapping[str, Any]]
-) -> list[str]:
+def optimisations(entries: Sequence[Mapping[str, str]], results: Sequence[Mapping[str, Any]]) -> list[str]:
     """One line for each: predicted, measured (newest recorded row of its name), kept or dropped."""
     rows = []
     for entry in entries:
@@ -94,9 +92,7 @@ def optimisations(
     return markdown_table(["optimisation", "predicted", "measured", "kept or dropped"], rows)
 
 
-def newest(
-    pattern: str, results: Sequence[Mapping[str, Any]]
-) -> tuple[Mapping[str, Any], Row] | None:
+def newest(pattern: str, results: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], Row] | None:
     """The newest measured row that "benchmark:name" names, letters of any case; of a run that was not quick."""
     benchmark, _, name = pattern.partition(":")
     for result in reversed(results):

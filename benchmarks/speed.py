@@ -274,7 +274,7 @@ def _rate(seconds: Sequence[float]) -> float:
 
 
 def _machine() -> dict[str, Any]:
-    from contrapose.train.environment import computes_in_bf16
+    from contrapose.train.precision import computes_in_bf16
 
     return {
         "threads": torch.get_num_threads(),

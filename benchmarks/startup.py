@@ -83,7 +83,10 @@ def measure(*, quick: bool) -> list[dict[str, Any]]:
 
 def write_inputs(folder: Path) -> tuple[Path, Path, Path]:
     """Ten lines, 400 lines, and 40 scored pairs."""
-    lines = [f"Sentence {number} tells of {number * 7 % 31} things and of number {number}." for number in range(400)]
+    lines = [
+        f"Sentence {number} tells of {number * 7 % 31} things and of number {number}."
+        for number in range(400)
+    ]
     ten, text, pairs = folder / "ten.txt", folder / "text.txt", folder / "pairs.csv"
     ten.write_text("\n".join(lines[:10]) + "\n", encoding="utf-8")
     text.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from benchmarks import corpora, corpora_phases
 from benchmarks.corpora_phases import REPEATS, ROW_BYTES, write_lines, write_shards
+
+from benchmarks import corpora, corpora_phases
 
 ROWS = 3_000
 

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from benchmarks import scaling_tables
 from benchmarks.scaling_model import (
     BERT_BASE,
     H100,
@@ -29,6 +28,8 @@ from benchmarks.scaling_model import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+
+from benchmarks import scaling_tables
 
 ROOT = Path(__file__).resolve().parent.parent
 LINK = Link(latency=2.0, bandwidth=8.0)

@@ -29,9 +29,11 @@ def announce(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
 
 
 def test_what_torchrun_announces_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert launched() == Launch(0, 1, 0)
+    assert launched() == Launch(0, 1, 0, 1)
     announce(monkeypatch)
-    assert launched() == Launch(1, 2, 1)
+    assert launched() == Launch(1, 2, 1, 2)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")
+    assert launched() == Launch(1, 2, 1, 1), "the other is on another machine"
 
 
 def test_without_a_group_the_rest_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

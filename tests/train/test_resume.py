@@ -16,6 +16,7 @@ from contrapose.selection.budget import EvaluationPlan
 from contrapose.selection.cost_of_looks import evaluations_of_run
 from contrapose.storage.durable import MANIFEST_NAME, write_tree
 from contrapose.train.checkpoint import folder_of, load, steps_saved
+from contrapose.train.precision import Choice
 from contrapose.train.progress import Progress
 from contrapose.train.run_folder import read_record, read_rows
 from tests.train.runs import Killed, Place, Witness, outcome, plain_bert, run_tiny, step_rows, texts
@@ -505,27 +506,30 @@ def test_a_method_in_a_file_goes_on_as_it_was_and_not_when_the_file_changed(
 def test_a_run_goes_on_in_the_precision_that_auto_meant_when_it_began(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another machine may compute in another one: weights of half a run in each would be no run's."""
+    """Another machine may be faster in another one: weights of half a run in each would be no run's."""
 
-    def computes_in_bf16(native: bool) -> None:
-        monkeypatch.setattr("contrapose.train.environment.computes_in_bf16", lambda device: native)
+    def faster(bf16: bool) -> None:
+        chosen = Choice(bf16, "said by the test")
+        monkeypatch.setattr("contrapose.train.beginning.faster_precision", lambda *_, **__: chosen)
 
     auto: dict[str, Any] = {"precision": "auto"}
-    computes_in_bf16(True)
+    faster(True)
     whole = run_tiny(place, tmp_path / "whole", **auto)
-    assert (whole.summary["precision"], read_record(whole.folder)["precision"]) == ("bf16", "bf16")
+    record = read_record(whole.folder)
+    assert (whole.summary["precision"], record["precision"]) == ("bf16", "bf16")
+    assert record["precision_why"] == "bf16 (said by the test)"
     folder = tmp_path / "run"
     with pytest.raises(Killed):
         run_tiny(place, folder, listener=Witness(kill_at=8), **auto)
-    computes_in_bf16(False)
-    with pytest.raises(
-        ResumeRefused, match=r"begun in bf16, and here --precision auto means fp32.*--precision bf16"
-    ):
-        run_tiny(place, folder, resume=True, **auto)
+    faster(False)
+    monkeypatch.setattr("contrapose.train.beginning.computes_in_bf16", lambda _device: False)
     with pytest.raises(ResumeRefused, match=r"training\.precision was 'auto' and is 'fp32'"):
         run_tiny(place, folder, resume=True, precision="fp32")
-    run_tiny(place, folder, resume=True, precision="bf16")
+    witness = Witness()
+    run_tiny(place, folder, resume=True, listener=witness, **auto)
+    assert any("begun in bf16 and goes on in it" in notice for notice in witness.notices)
     assert outcome(folder)["model"] == outcome(whole.folder)["model"]
+    assert run_tiny(place, folder, resume=True, precision="bf16").summary["precision"] == "bf16"
 
 
 def test_a_run_whose_record_does_not_say_its_precision_goes_on_as_before(

@@ -121,6 +121,8 @@ def _contrast_lines(facts: Mapping[str, Any]) -> list[str]:
         f"{facts['device']}, {facts['precision']}"
         + (f", {facts['processes']} processes share each batch" if facts.get("processes", 1) > 1 else "")
     )
+    if str(facts.get("chunks", "")).startswith("chunks"):
+        lines.append(facts["chunks"])
     lines += [str(line) for name in ("of_views", "companions") for line in facts.get(name, ())]
     if "view_cosine" in facts:
         lines.append(

@@ -27,7 +27,11 @@ def use_fast_products(module: nn.Module) -> None:
     if not pays_here():
         return
     for layer in module.modules():
-        if type(layer) is nn.Linear and layer.weight.device.type == "cpu" and layer.weight.dtype == torch.float32:
+        if (
+            type(layer) is nn.Linear
+            and layer.weight.device.type == "cpu"
+            and layer.weight.dtype == torch.float32
+        ):
             layer.__dict__["forward"] = partial(linear, layer)
 
 

@@ -18,7 +18,15 @@ from contrapose.pretrain.settings import PretrainSettings, with_fitting_warmup
 from contrapose.pretrain.step import PART, forward_backward
 from contrapose.selection.budget import TRAINING_COST, EvaluationPlan
 from contrapose.train.batches import Batches
-from contrapose.train.beginning import agree, begin, num_steps_of, read_corpus, session_of, write_or_restore
+from contrapose.train.beginning import (
+    agree,
+    begin,
+    num_steps_of,
+    read_corpus,
+    session_of,
+    with_precision,
+    write_or_restore,
+)
 from contrapose.train.modules import module_tree
 from contrapose.train.preflight import Cleared
 from contrapose.train.session import Looks, Model, Session, Texts
@@ -57,6 +65,7 @@ def prepare(
     )
     with listener.task("drawing a new encoder" if scratch else f"loading {settings.encoder.model}"):
         encoder = load_encoder(settings).to(begun.device)
+        begun = with_precision(begun, settings, encoder)
         head = OwnLanguageModel.of(
             encoder,
             settings.encoder.model,
@@ -109,7 +118,7 @@ def prepare(
         "language_head": whose_head,
         "loss_of": "held-out loss",
         "lines": [
-            f"{len(rows):,} rows to train on, {len(held_out):,} held out; {begun.device}, {begun.precision}"
+            f"{len(rows):,} rows to train on, {len(held_out):,} held out; {begun.device}, {begun.chosen}"
             + (f", {begun.processes.size} processes" if begun.processes.size > 1 else ""),
             f"{masking.mask_rate:.0%} of the words are hidden at every step; the masked-language head is {whose_head}",
         ],

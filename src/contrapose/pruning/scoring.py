@@ -29,6 +29,7 @@ from contrapose.storage.durable import remove_tree, verify_tree, write_json, wri
 from contrapose.storage.locks import LOCK_NAME
 from contrapose.storage.staging import locked_folder
 from contrapose.train.batches import Batches
+from contrapose.train.dropout import attention_in_training
 from contrapose.train.inspecting import gradient_of_measure
 from contrapose.train.modules import trainable
 from contrapose.train.step import StepPlan, tokenize
@@ -115,7 +116,6 @@ def score_weights(
     if done:
         listener.notice(f"going on with the scores of {done} of {plan.num_batches} batches in {folder}")
     saved_at = time.monotonic()
-    on_cpu = encoder.device.type == "cpu"
     attention = encoder.attention
     step_plan = StepPlan(
         seed=plan.seed,
@@ -127,7 +127,7 @@ def score_weights(
         listener.task("scoring the weights", plan.num_batches - done, "batch"),
         encoder.in_mode(training=True),
     ):
-        encoder.use_attention("eager" if on_cpu and encoder.dropout_probability() > 0 else "sdpa")
+        encoder.use_attention(attention_in_training(encoder))
         for number in range(done, plan.num_batches):
             tokenized = tokenize(encoder, batches.at(number), step_plan)
             for measure, function in MEASURES.items():

@@ -65,17 +65,15 @@ def refuse_differences(told: Sequence[Mapping[str, str]]) -> None:
         )
 
 
-def about_of(settings: RunSettings, *, resume: bool, bf16: bool) -> dict[str, str]:
-    """What must be the same in every process before anything is loaded: versions, settings, precision, --resume.
+def about_of(settings: RunSettings, *, resume: bool) -> dict[str, str]:
+    """What must be the same in every process before anything is loaded: versions, settings, --resume.
 
-    The device's number may differ; its kind may not, and is compared where the processes meet.
+    The precision that "auto" means is the first process's for all. The device's number may differ; its kind may not, and is compared where the processes meet.
     """
     chosen = settings.model_dump(mode="json")
     chosen["training"].pop("device", None)
-    precision = "bf16" if bf16 else "fp32"
     return {
         **flat({"version of": versions(PACKAGES)}),
-        "precision": precision,
         "--resume": "given" if resume else "not given",
         **flat(chosen),
     }

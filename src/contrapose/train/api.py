@@ -66,7 +66,7 @@ def train(
     steps: int | None = None,
     epochs: float | None = None,
     batch_size: int | None = None,
-    chunk_size: int | None = None,
+    chunk_size: int | str | None = None,
     learning_rate: float | None = None,
     max_length: int | None = None,
     seed: int | None = None,
@@ -98,12 +98,12 @@ def train(
     parts          parts to add to the method, such as ``["queue"]``
     steps          steps to train; or ``epochs``, passes over the text (1)
     batch_size     rows per step: more rows, more negatives (64)
-    chunk_size     texts per forward pass: less memory, and other dropout masks of the same method; parts that read
-                   tokens still read the whole batch (all)
+    chunk_size     texts per forward pass: less memory, and other dropout masks of the same method; ``all``, or
+                   ``auto``: all where they fit the free memory. Parts that read tokens still read the whole batch
     learning_rate  1e-5
     max_length     tokens kept of a text in training (32)
     seed           0
-    precision      ``auto``, ``fp32`` or ``bf16``
+    precision      ``auto`` (bf16 where a probe shows it to be faster), ``fp32`` or ``bf16``
     device         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``
     views          where the other views of a text come from: ``auto`` (the method's, else the columns where there are
                    two, else dropout), or names with commas between them: of the text itself ``dropout``, ``crop``,

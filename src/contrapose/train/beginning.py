@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +19,19 @@ from contrapose.listening import Listener
 from contrapose.objectives.configured import ConfiguredMethod
 from contrapose.seeds import derive
 from contrapose.train.agreement import about_of
+from contrapose.train.chunk_size import Chunks
 from contrapose.train.claim import claim
 from contrapose.train.corpus_copy import build, corpus_copy_of, make_good
 from contrapose.train.distributed import ProcessGroup
-from contrapose.train.environment import pick_device, pick_precision
+from contrapose.train.environment import pick_device
 from contrapose.train.launch import launched
 from contrapose.train.modules import trainable
 from contrapose.train.optimizer import make_optimizer
+from contrapose.train.precision import Choice, computes_in_bf16, faster_precision
 from contrapose.train.preflight import Cleared, has_record
 from contrapose.train.progress import Progress
 from contrapose.train.records import lengthen, write_down
-from contrapose.train.resume import check_precision, check_settings, write_processes
+from contrapose.train.resume import check_settings, precision_before, write_processes
 from contrapose.train.saving import restore_latest
 from contrapose.train.session import ForwardBackward, Looks, Model, Session, Texts
 from contrapose.train.settings import RunSettings, run_folder, steps_of
@@ -41,7 +43,10 @@ from contrapose.train.track import MetricsLog
 
 @dataclass(frozen=True, kw_only=True)
 class Begun:
-    """folder: the run's, which is ours; goes_on: it was begun earlier; device, bf16: where and how it computes."""
+    """folder: the run's, which is ours; goes_on: it was begun earlier; device, chosen: where and how it computes.
+
+    chosen: None until :func:`with_precision`, which needs the encoder
+    """
 
     listener: Listener
     timings: Timings
@@ -49,7 +54,12 @@ class Begun:
     processes: ProcessGroup
     goes_on: bool
     device: torch.device
-    bf16: bool
+    chosen: Choice | None = None
+
+    @property
+    def bf16(self) -> bool:
+        assert self.chosen is not None, "the precision is chosen once the encoder is there"
+        return self.chosen.bf16
 
     @property
     def precision(self) -> str:
@@ -72,8 +82,7 @@ def begin(
     """
     folder = run_folder(settings)
     device = pick_device(settings.training.device, launched().local_rank)
-    bf16 = pick_precision(settings.training.precision, device)
-    processes = _join(device, listener, about_of(settings, resume=resume, bf16=bf16))
+    processes = _join(device, listener, about_of(settings, resume=resume))
     stack.callback(processes.leave)
     processes.rows(settings.training.batch_size)
     if processes.is_first:
@@ -82,7 +91,6 @@ def begin(
     goes_on = resume and has_record(folder)
     if goes_on:
         check_settings(folder, settings, complete=True)
-        check_precision(folder, "bf16" if bf16 else "fp32")
     if goes_on and processes.is_first:
         make_good(folder, settings, cleared, listener)
     return Begun(
@@ -90,10 +98,27 @@ def begin(
         processes=processes,
         goes_on=goes_on,
         device=device,
-        bf16=bf16,
         listener=listener,
         timings=Timings(folder, began=began, writes=processes.is_first),
     )
+
+
+def with_precision(begun: Begun, settings: RunSettings, encoder: Encoder) -> Begun:
+    """The precision of the run: what was asked for, else what it was begun in, else what is faster here."""
+    asked = settings.training.precision
+    if asked != "auto":
+        return replace(begun, chosen=Choice(asked == "bf16"))
+    before = precision_before(begun.folder) if begun.goes_on else None
+    if before is not None:
+        if before == "bf16" and not computes_in_bf16(begun.device):
+            begun.listener.notice(
+                "this run was begun in bf16 and goes on in it, but this machine has no instructions for bf16: it may "
+                "be many times slower. In fp32 it would be another run, with another --out"
+            )
+        return replace(begun, chosen=Choice(before == "bf16", "as the run was begun"))
+    chosen = faster_precision(encoder, training=True)
+    of_first = bool(begun.processes.of_first(chosen.bf16, begun.device))
+    return replace(begun, chosen=replace(chosen, bf16=of_first))
 
 
 def read_corpus(
@@ -160,6 +185,7 @@ def session_of(
     looks: Looks,
     num_steps: int,
     facts: Mapping[str, Any],
+    chunks: Chunks = Chunks(size=None),
     forward_backward: ForwardBackward = forward_backward,
 ) -> Session:
     """The session of a run, before its first step. facts: what the listener is told beside what every run tells."""
@@ -182,7 +208,8 @@ def session_of(
             seed=training.seed,
             max_length=training.max_length,
             num_groups=training.length_groups or groups_on(begun.device),
-            chunk_size=training.chunk_size,
+            chunk_size=chunks.size,
+            kept_chunks=chunks.kept,
             tiled={"auto": None, "always": True, "never": False}[training.tiled],
             bf16=begun.bf16,
             processes=begun.processes,
@@ -207,7 +234,8 @@ def session_of(
             "held_out": len(texts.held_out),
             "views": texts.views,
             "device": str(begun.device),
-            "precision": begun.precision,
+            "precision": str(begun.chosen),
+            "chunks": chunks.why,
             "processes": begun.processes.size,
             "account": texts.corpus.statistics.lines(),
             **facts,

@@ -9,6 +9,7 @@ import torch
 
 from contrapose.errors import UsageError
 from contrapose.ledger import PACKAGES, versions
+from contrapose.train.precision import computes_in_bf16, faster_on
 
 
 def pick_device(name: str, local_rank: int = 0) -> torch.device:
@@ -31,16 +32,12 @@ def pick_device(name: str, local_rank: int = 0) -> torch.device:
     return torch.device("cuda", local_rank) if name == "cuda" else device
 
 
-def computes_in_bf16(device: torch.device) -> bool:
-    """Whether bf16 is native here; emulated bf16 is slower than fp32."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
 def pick_precision(name: str, device: torch.device) -> bool:
-    """True for bf16 in the encoder's forward passes; similarities are fp32 in any case."""
-    return name == "bf16" or (name == "auto" and computes_in_bf16(device))
+    """True for bf16 in the encoder's forward passes; similarities are fp32 in any case.
+
+    auto: what a probe of layers of the usual width shows to be faster here, see :mod:`contrapose.train.precision`.
+    """
+    return name == "bf16" or (name == "auto" and faster_on(device).bf16)
 
 
 def describe_environment(device: torch.device, num_processes: int = 1) -> dict[str, Any]:

@@ -15,11 +15,12 @@ _HOW = "torchrun sets it for each of its processes. To train in this process alo
 
 @dataclass(frozen=True)
 class Launch:
-    """rank: of this process among all of them, from 0; local_rank: among those of this machine."""
+    """rank: of this process among all of them, from 0; local_rank: among the ``local_size`` of this machine."""
 
     rank: int = 0
     size: int = 1
     local_rank: int = 0
+    local_size: int = 1
 
 
 def launched() -> Launch:
@@ -29,11 +30,12 @@ def launched() -> Launch:
         return Launch()
     rank = _whole_number("RANK", least=0, most=size - 1)
     local_rank = _whole_number("LOCAL_RANK", least=0, most=size - 1, default=str(rank))
+    local_size = _whole_number("LOCAL_WORLD_SIZE", least=1, most=size, default=str(size))
     _whole_number("MASTER_PORT", least=1, most=65_535)
     minutes_to_join()
     if not os.environ.get("MASTER_ADDR", "").strip():
         raise UsageError(f"the environment variable MASTER_ADDR is not set, and WORLD_SIZE is {size}: {_HOW}")
-    return Launch(rank, size, local_rank)
+    return Launch(rank, size, local_rank, local_size)
 
 
 def minutes_to_join() -> float:

@@ -28,8 +28,10 @@ from contrapose.train.beginning import (
     num_steps_of,
     read_corpus,
     session_of,
+    with_precision,
     write_or_restore,
 )
+from contrapose.train.chunk_size import chunks_of_run
 from contrapose.train.labels import check_label_column, read_labels
 from contrapose.train.looks import evaluate_pretrained, facts_of_looks
 from contrapose.train.modules import module_tree, trainable
@@ -72,8 +74,9 @@ def prepare(
     begun = begin(settings, cleared, began=began, resume=resume, listener=listener, stack=stack)
     with listener.task(f"loading {settings.encoder.model}"):
         encoder = load_encoder(settings, made).to(begun.device)
+        begun = with_precision(begun, settings, encoder)
         objective = made.build(width=encoder.width)
-        beside = load_beside(objective.needs, settings, encoder)
+        beside = load_beside(objective.needs, _in_precision(settings, begun), encoder)
     protocol = made.protocol()
     check_in_place(settings, cleared, made, objective, protocol)
     corpus, rows, held_out = read_corpus(begun, settings, cleared)
@@ -100,6 +103,7 @@ def prepare(
     check_tiled(objective, settings.training.tiled, has_labels=texts.labels is not None)
     made.refuse_ignored(names)
     model = _model(preparation, settings, objective, protocol, beside, texts)
+    chunks = chunks_of_run(begun, settings, model, first)
     looks = _looks(begun, settings, model, texts, num_steps)
     facts = {
         "temperature": getattr(made.hyperparameters, "temperature", None),
@@ -109,7 +113,15 @@ def prepare(
         **facts_of_looks(looks.criterion, looks.plan, num_steps),
     }
     session = session_of(
-        begun, settings, made, texts=texts, model=model, looks=looks, num_steps=num_steps, facts=facts
+        begun,
+        settings,
+        made,
+        texts=texts,
+        model=model,
+        looks=looks,
+        num_steps=num_steps,
+        facts=facts,
+        chunks=chunks,
     )
     write_or_restore(session, beside.fingerprints, begun, resume=resume)
     session.timings.prepared(session.progress.step, looking=looks.seconds)
@@ -188,6 +200,12 @@ def _with_all_hyperparameters(settings: RunSettings, made: ConfiguredMethod) -> 
     """The settings with every hyperparameter of the method in them, its defaults too: that is what the run records."""
     method = settings.method.model_copy(update={"hyperparameters": made.hyperparameters.model_dump()})
     return settings.model_copy(update={"method": method})
+
+
+def _in_precision(settings: RunSettings, begun: Begun) -> RunSettings:
+    """The settings with the precision that "auto" means here: networks beside the encoder compute in it too."""
+    training = settings.training.model_copy(update={"precision": begun.precision})
+    return settings.model_copy(update={"training": training})
 
 
 def _without_blend(settings: RunSettings, made: ConfiguredMethod) -> RunSettings:

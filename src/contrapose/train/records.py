@@ -33,6 +33,8 @@ def write_down(session: Session, beside: Mapping[str, str], *, goes_on: bool) ->
         rows=rows,
         steps=steps,
         precision=session.precision,
+        precision_why=session.facts["precision"],
+        chunks={"size": session.plan.chunk_size, "why": session.facts["chunks"]},
         looked_at=session.looks.rows,
         processes=session.processes.size,
         method_file=method_file,

@@ -35,6 +35,8 @@ def write_record(
     rows: int,
     steps: int,
     precision: str,
+    precision_why: str = "",
+    chunks: Mapping[str, Any] | None = None,
     looked_at: int = 0,
     processes: int = 1,
     method_file: str | None = None,
@@ -42,10 +44,10 @@ def write_record(
 ) -> None:
     """What a continuation is compared with.
 
-    rows: that are trained on; steps: that the run has; precision: that it computes in, "fp32" or "bf16"; looked_at:
-    held-out rows that its scores are of; method_file: the sha256 of the file the method was read from; beside: name ->
-    fingerprint of the models and files beside the trained one that no checkpoint holds; processes: that share its
-    batches.
+    rows: that are trained on; steps: that the run has; precision: that it computes in, "fp32" or "bf16"; chunks: the
+    texts of a forward pass; looked_at: held-out rows that its scores are of; method_file: the sha256 of the file the
+    method was read from; beside: name -> fingerprint of the models and files beside the trained one that no checkpoint
+    holds; processes: that share its batches.
     """
     record: dict[str, Any] = {
         "settings": settings.model_dump(mode="json"),
@@ -55,6 +57,8 @@ def write_record(
         "model_name": encoder.name,
         "length": {"rows": rows, "steps": steps},
         "precision": precision,
+        "precision_why": precision_why,
+        "chunks": dict(chunks or {"size": None, "why": ""}),
         "looked_at": looked_at,
         "processes": [{"after": 0, "count": processes}],
     }
@@ -130,6 +134,12 @@ def check_settings(folder: Path, settings: RunSettings, *, complete: bool) -> No
             differences.pop("selection.blend", None)
     if now["training"]["precision"] == record.get("precision"):
         differences.pop("training.precision", None)  # "auto" then, and now what it meant
+    chunk_size = now["training"].get("chunk_size")
+    if chunk_size == chunk_size_before(record) or (chunk_size, _setting(record, "chunk_size")) == (
+        "auto",
+        None,
+    ):
+        differences.pop("training.chunk_size", None)  # the same; None: all, of a version without "auto"
     changed_length = [name for name in LENGTH if name in differences]
     if changed_length and (length := _length(record)):
         steps = steps_of(settings, length["rows"])
@@ -145,14 +155,23 @@ def check_settings(folder: Path, settings: RunSettings, *, complete: bool) -> No
         )
 
 
-def check_precision(folder: Path, precision: str) -> None:
-    """Raise ResumeRefused where ``--precision auto`` meant another one on the machine that the run was begun on."""
+def precision_before(folder: Path) -> str | None:
+    """What the run computes in, "fp32" or "bf16"; None where its record does not say."""
     begun = read_record(folder).get("precision")
-    if begun in ("fp32", "bf16") and begun != precision:
-        raise ResumeRefused(
-            f"{folder} was begun in {begun}, and here --precision auto means {precision}: continue it with "
-            f"--precision {begun}, or start a new run with another --out"
-        )
+    return begun if begun in ("fp32", "bf16") else None
+
+
+def chunk_size_before(record: Mapping[str, Any]) -> int | None:
+    """The texts of a forward pass that the run was begun with; None for the whole batch at once."""
+    begun = record.get("chunks")
+    # A version that decided nothing has it in its settings.
+    held = begun.get("size") if isinstance(begun, dict) else _setting(record, "chunk_size")
+    return held if type(held) is int and held > 0 else None
+
+
+def _setting(record: Mapping[str, Any], name: str) -> Any:
+    training = record["settings"].get("training")
+    return training.get(name) if isinstance(training, dict) else None
 
 
 def _length(record: Mapping[str, Any]) -> dict[str, int] | None:

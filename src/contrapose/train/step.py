@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, cast
 
 import torch
@@ -37,13 +38,15 @@ from contrapose.train.views_of_batch import views_of_batch
 class StepPlan:
     """How a step is computed. ``seed`` decides dropout and mixing, ``needs``, ``companions`` and ``labels_N``
     (the class of every row of the corpus) what the method sees beside its vectors; the rest decides memory and speed
-    only. ``tiled``: the loss in tiles, or, where None, where its table would be large.
+    only. chunk_size: texts of a forward pass; kept_chunks: of a batch in several chunks, how many keep their graph;
+    ``tiled``: the loss in tiles, or, where None, where its table would be large.
     """
 
     seed: int
     max_length: int
     num_groups: int = 1
     chunk_size: int | None = None
+    kept_chunks: int = 1
     tiled: bool | None = False
     bf16: bool = False
     processes: ProcessGroup = field(default_factory=ProcessGroup)
@@ -153,12 +156,13 @@ def _forward_backward(
     template = plan.needs.template
     removes_bias = template is not None and template.remove_bias and bool(encoder.templates)
     caching = plan.chunk_size is not None and plan.chunk_size < len(token_ids)
+    kept = min(plan.kept_chunks, len(chunks)) if caching else len(chunks)
+    lower = partial(torch.autocast, device.type, torch.bfloat16, enabled=plan.bf16)
 
     def encode(number: int) -> Tensor:
         with (
             seeded(plan.seed, *(name := ("dropout", batch.step, processes.rank, number)), device=device),
             SeededDropout(plan.seed, *name),
-            torch.autocast(device.type, torch.bfloat16, enabled=plan.bf16),
         ):
             chosen = [token_ids[position] for position in chunks[number]]
             if removes_bias:
@@ -172,10 +176,11 @@ def _forward_backward(
         # Side by side: one leaf for all of them.
         return encoder.pooled_with_layers(rows, layers, hidden).flatten(1)
 
-    pooled = encode_chunks(encode, chunks, keep_graph=not caching)
+    pooled = encode_chunks(encode, len(chunks), kept=kept, surroundings=lower)
     num_views = len(batch.texts)
     width = encoder.width * (1 + len(layers))
     own_VbD = in_order(pooled, chunks).view(num_views, -1, width)
+    del pooled[kept:]
     leaf_VBD = processes.gather_rows(own_VbD, len(batch.row_ids)).requires_grad_()
     views = views_of_batch(encoder, leaf_VBD, tokenized, plan)
     loss = scored(objective, views, plan.tiled, processes)
@@ -187,5 +192,5 @@ def _forward_backward(
     own = processes.rows(leaf_VBD.shape[1])
     # The head saw the whole batch in every process: its gradients are complete already.
     sums = GradientSums(processes, encoder.backbone.parameters())
-    send_gradient(encode, pooled, chunks, gradient_VBD[:, own].reshape(-1, width), sums)
+    send_gradient(encode, pooled, chunks, gradient_VBD[:, own].reshape(-1, width), lower, sums)
     return StepResult(loss=loss, views=views, gradient_VBD=gradient_VBD)
