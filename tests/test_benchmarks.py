@@ -123,3 +123,16 @@ def test_overhead_is_a_ratio_to_simcse_and_names_what_a_model_cannot_serve(tmp_p
     assert "generator" in reasons["diffcse"]
     report = {"machine": {}, "model": "tiny", "loss": losses, "step": steps}
     assert "| [`hncse`](methods/hncse.md) | " in page(None, report)
+
+
+def test_losses_are_measured_in_turns_with_simcse_and_the_products_that_any_loss_has() -> None:
+    from benchmarks import losses
+
+    rows = losses.measure(quick=True)
+    assert len(rows) == 2 * len(losses.GOALS)
+    for row in rows:
+        assert set(row) == {"name", "predicted", "measured", "floor", "times_floor", "rival", "note"}
+        assert row["predicted"] in losses.GOALS.values()
+        assert row["measured"] > 0 < row["floor"]
+    (own,) = {row["measured"] for row in losses.measure(quick=True, methods=["simcse"])}
+    assert own == 1.0

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from contrapose.contract import Equation, Loss, Needs, Part, Supplies, Views
+from contrapose.maths.similarity import computed_once
 from contrapose.objectives.diagnostics import diagnostics
 from contrapose.objectives.in_batch import in_batch_table
 
@@ -50,8 +51,12 @@ class Objective(nn.Module):
     def forward(self, views: Views, *, with_stats: bool = True) -> Loss:
         """Score one batch. Sources see the views as the encoder gave them, the table is made of the mixed ones.
         Changes no state."""
+        with computed_once():
+            return self._loss(views, with_stats)
+
+    def _loss(self, views: Views, with_stats: bool) -> Loss:
         for part in self._parts:
-            part.statistics = {}
+            part.statistics, part.reports = {}, with_stats
         views = self._after_filters(views)
         extra = [columns for part in self._parts for columns in part.columns(views)]
         scored = views
