@@ -18,6 +18,7 @@ import torch
 
 from contrapose.errors import Interrupted
 from contrapose.selection.criterion import is_better
+from contrapose.train.attention import attention_in_training
 from contrapose.train.gradients import clear_gradients
 from contrapose.train.guard import CollapseAlarm, SkipCounter, what_is_not_finite
 from contrapose.train.inspecting import inspect
@@ -193,5 +194,5 @@ def _set_mode(session: Session) -> None:
     """Training mode, with the attention that is fastest in it."""
     session.encoder.train()
     session.objective.train()
-    slow_fused = session.encoder.device.type == "cpu" and session.encoder.dropout_probability() > 0
-    session.encoder.use_attention("eager" if slow_fused else "sdpa")
+    attention = attention_in_training(session.encoder, bf16=session.precision == "bf16")
+    session.encoder.use_attention(attention)
