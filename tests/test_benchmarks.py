@@ -9,6 +9,7 @@ from pathlib import Path
 import benchmarks
 import numpy as np
 import pytest
+import torch
 from benchmarks import speed
 from benchmarks.data import WIKIPEDIA, data_folder, own_corpus
 
@@ -136,3 +137,28 @@ def test_losses_are_measured_in_turns_with_simcse_and_the_products_that_any_loss
         assert row["measured"] > 0 < row["floor"]
     (own,) = {row["measured"] for row in losses.measure(quick=True, methods=["simcse"])}
     assert own == 1.0
+
+
+def test_the_gpu_benchmark_measures_nothing_without_a_device_and_everything_at_a_tiny_size() -> None:
+    from benchmarks import gpu
+
+    if not torch.cuda.is_available():
+        (row,) = gpu.measure(quick=True)
+        assert row["measured"] is None
+        assert row["note"] == gpu.NO_DEVICE
+    rows = {row["name"]: row for row in gpu.measure(quick=True, device="cpu")}
+    checked = [row for name, row in rows.items() if name.startswith("check: ")]
+    assert len(checked) == 4
+    assert {row["note"] for row in checked} <= {"right", "nothing to check here"}
+    timed = [name for name, row in rows.items() if row["measured"] and not name.startswith("check: ")]
+    assert len(timed) == 6
+    assert all("CPU, to test the program" in rows[name]["note"] for name in timed if name.endswith("TFLOP/s"))
+
+
+def test_nothing_is_timed_where_a_check_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks import gpu
+    from benchmarks.gpu_checks import Check
+
+    monkeypatch.setattr(gpu, "checks", lambda *_: [Check("a kernel", 0.5, 0.25)])
+    (row,) = gpu.measure(quick=True, device="cpu")
+    assert (row["measured"], row["note"]) == (0.5, "NOT RIGHT")

@@ -267,7 +267,7 @@ def test_the_check_before_a_run_sees_that_both_ways_agree_and_when_they_do_not(
     def mixed_up(
         query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, packing: Packing, *_: Any
     ) -> Any:
-        return value.flip(0)
+        return value.flip(0)  # in a row of texts, other texts' tokens
 
     for kernel in (missing, mixed_up):
         monkeypatch.setattr(unpadded, "one_by_one", kernel)
