@@ -24,7 +24,7 @@ ROWS, LENGTH = 64, 32
 def measure(*, quick: bool) -> list[dict[str, Any]]:
     """Eager and compiled in turns, in each precision that pays here; whatever a compiler says is told, not hidden."""
     from contrapose.encoder.encoder import Encoder
-    from contrapose.train.environment import computes_in_bf16
+    from contrapose.train.precision import computes_in_bf16
 
     rows, length = (4, 8) if quick else (ROWS, LENGTH)
     encoder = Encoder.load("minilm", dropout=0.0)

@@ -149,7 +149,7 @@ def floor_of_a_step(corpus: str, size: int, max_length: int, *, quick: bool) -> 
     """(the precision, the seconds) of a step of minilm (two views, AdamW), at the machine's measured rates."""
     from benchmarks.data import text_batches
     from contrapose.encoder.encoder import Encoder
-    from contrapose.train.environment import computes_in_bf16
+    from contrapose.train.precision import computes_in_bf16
 
     encoder = Encoder.load("minilm")
     shape = Shape.of(encoder.backbone.config)

@@ -51,11 +51,19 @@ def plain_step(batches: Sequence[Sequence[str]]) -> Step:
 
 
 def sentence_transformers(
-    batches: list[list[str]], warm_up: int, *, bf16: bool = True, workers: int = 0
+    batches: list[list[str]],
+    warm_up: int,
+    *,
+    model: str | None = None,
+    device: str = "cpu",
+    bf16: bool = True,
+    attention: str | None = None,
+    workers: int = 0,
 ) -> list[float] | None:
     """Seconds per step of its trainer, less the first steps; None where it is not installed.
 
-    workers: processes that make batches beside the training, which its documentation offers against slow loading.
+    model: a folder, else the embedded one. attention: transformers' name of one, else what it chooses. workers:
+    processes that make batches beside the training, which its documentation offers against slow loading.
     """
     try:
         from datasets import Dataset
@@ -70,8 +78,11 @@ def sentence_transformers(
         return None
     from contrapose.encoder.source import resolve
 
-    model = SentenceTransformer(str(resolve("minilm", None).folder), device="cpu")
-    model.max_seq_length = MAX_LENGTH
+    chosen = {} if attention is None else {"attn_implementation": attention}
+    trained = SentenceTransformer(
+        model or str(resolve("minilm", None).folder), device=device, model_kwargs=chosen
+    )
+    trained.max_seq_length = MAX_LENGTH
     times: list[float] = []
 
     class Clock(TrainerCallback):
@@ -90,21 +101,21 @@ def sentence_transformers(
     with tempfile.TemporaryDirectory() as out, redirect_stdout(sys.stderr):
         arguments = SentenceTransformerTrainingArguments(
             output_dir=out,
-            per_device_train_batch_size=BATCH_SIZE,
+            per_device_train_batch_size=len(batches[0]),
             learning_rate=1e-5,
             max_steps=len(batches),
             bf16=bf16,
-            use_cpu=True,
+            use_cpu=device == "cpu",
             dataloader_num_workers=workers,
             save_strategy="no",
             report_to="none",
             disable_tqdm=True,
         )
         SentenceTransformerTrainer(
-            model=model,
+            model=trained,
             args=arguments,
             train_dataset=Dataset.from_dict({"anchor": texts, "positive": texts}),
-            loss=MultipleNegativesRankingLoss(model),
+            loss=MultipleNegativesRankingLoss(trained),
             callbacks=[Clock()],
         ).train()
     return times[warm_up - 1 :]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from benchmarks.data import WIKIPEDIA, data_folder, own_corpus
 
 import benchmarks
@@ -123,3 +124,42 @@ def test_overhead_is_a_ratio_to_simcse_and_names_what_a_model_cannot_serve(tmp_p
     assert "generator" in reasons["diffcse"]
     report = {"machine": {}, "model": "tiny", "loss": losses, "step": steps}
     assert "| [`hncse`](methods/hncse.md) | " in page(None, report)
+
+
+def test_losses_are_measured_in_turns_with_simcse_and_the_products_that_any_loss_has() -> None:
+    from benchmarks import losses
+
+    rows = losses.measure(quick=True)
+    assert len(rows) == 2 * len(losses.GOALS)
+    for row in rows:
+        assert set(row) == {"name", "predicted", "measured", "floor", "times_floor", "rival", "note"}
+        assert row["predicted"] in losses.GOALS.values()
+        assert row["measured"] > 0 < row["floor"]
+    (own,) = {row["measured"] for row in losses.measure(quick=True, methods=["simcse"])}
+    assert own == 1.0
+
+
+def test_the_gpu_benchmark_measures_nothing_without_a_device_and_everything_at_a_tiny_size() -> None:
+    from benchmarks import gpu
+
+    if not torch.cuda.is_available():
+        (row,) = gpu.measure(quick=True)
+        assert row["measured"] is None
+        assert row["note"] == gpu.NO_DEVICE
+    rows = {row["name"]: row for row in gpu.measure(quick=True, device="cpu")}
+    checked = [row for name, row in rows.items() if name.startswith("check: ")]
+    assert len(checked) == 4
+    assert {row["note"] for row in checked} <= {"right", "nothing to check here"}
+    timed = [name for name, row in rows.items() if row["measured"] and not name.startswith("check: ")]
+    assert len(timed) == 6
+    assert all("CPU, to test the program" in rows[name]["note"] for name in timed if name.endswith("TFLOP/s"))
+
+
+def test_nothing_is_timed_where_a_check_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks.gpu_checks import Check
+
+    from benchmarks import gpu
+
+    monkeypatch.setattr(gpu, "checks", lambda *_: [Check("a kernel", 0.5, 0.25)])
+    (row,) = gpu.measure(quick=True, device="cpu")
+    assert (row["measured"], row["note"]) == (0.5, "NOT RIGHT")

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contrapose.maths.similarity import at_least_fp32, cosine_table, paired_cosine, unit
+from contrapose.maths.similarity import at_least_fp32, computed_once, cosine_table, paired_cosine, unit
 from tests.reference import loops
 
 few = settings(max_examples=25)
@@ -96,3 +96,45 @@ def test_nan_stays_nan() -> None:
 
 def test_one_row_one_column() -> None:
     assert cosine_table(torch.tensor([[2.0]]), torch.tensor([[-3.0]])).tolist() == [[-1.0]]
+
+
+def test_what_is_computed_once_has_the_values_and_gradients_of_what_is_computed_twice() -> None:
+    rows, columns = torch.randn(2, 4, 3, dtype=torch.float64).requires_grad_().unbind(0)
+
+    def asked() -> list[torch.Tensor]:
+        return [cosine_table(rows, columns).square(), cosine_table(rows, columns), unit(rows).sum(1)[:, None]]
+
+    with computed_once():
+        assert cosine_table(rows, columns) is cosine_table(rows, columns)
+        once = asked()
+    twice = asked()
+    assert all(torch.equal(one, other) for one, other in zip(once, twice, strict=True))
+    ours, theirs = (
+        torch.autograd.grad(sum(each.sum() for each in found), (rows, columns)) for found in (once, twice)
+    )
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_who_asks_first_without_a_gradient_takes_none_from_the_next() -> None:
+    rows = torch.randn(3, 2, requires_grad=True)
+    with computed_once():
+        with torch.no_grad():
+            assert not unit(rows).requires_grad
+        assert unit(rows).requires_grad
+        with torch.no_grad():
+            assert not unit(rows).requires_grad
+
+
+def test_another_tensor_of_the_same_numbers_is_another_and_nothing_outlives_the_block() -> None:
+    rows = torch.randn(3, 2)
+    with computed_once():
+        inside = unit(rows)
+        assert unit(rows.clone()) is not inside
+    assert unit(rows) is not inside
+
+
+def test_a_large_table_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("contrapose.maths.similarity.KEPT_CELLS", 8)
+    rows = torch.randn(3, 2)
+    with computed_once():
+        assert cosine_table(rows, rows) is not cosine_table(rows, rows)

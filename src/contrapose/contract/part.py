@@ -55,6 +55,8 @@ class Part(nn.Module):
         self.refresh_every: int | None = None
         #: Statistics of the latest loss, for the log; no state: nothing that is computed reads it.
         self.statistics: dict[str, Tensor] = {}
+        #: Whether they will be read: a part need not compute what costs time where they are not.
+        self.reports = True
 
     def attach(self, supplies: Supplies) -> None:
         """Take what ``needs`` asked for, once, before the first step: build heads of its width, keep networks."""

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from contrapose.encoder import unpadded
 from contrapose.encoder.by_length import padded
 from contrapose.encoder.dropout import dropout_probability
 from contrapose.encoder.encode import encode
@@ -161,10 +162,8 @@ class Encoder(nn.Module):
         """
         if not token_ids:
             return torch.zeros(0, self.width, device=self.device)
-        ids_NT, mask_NT = self.padded(token_ids, hidden)
         layers = needs_layers(self.pooling)
-        output = self.backbone(input_ids=ids_NT, attention_mask=mask_NT, output_hidden_states=layers)
-        counted_NT = self.counted(ids_NT, mask_NT)
+        output, counted_NT = self._output(token_ids, hidden, layers)
         return pool(
             self.pooling, output.last_hidden_state, counted_NT, output.hidden_states if layers else None
         )
@@ -176,13 +175,22 @@ class Encoder(nn.Module):
 
         layers: counted from the last: -2 is the layer below it, -1 - (number of layers) the embeddings.
         """
-        ids_NT, mask_NT = self.padded(token_ids, hidden)
-        output = self.backbone(input_ids=ids_NT, attention_mask=mask_NT, output_hidden_states=True)
+        output, counted_NT = self._output(token_ids, hidden, True)
         states = output.hidden_states
-        counted_NT = self.counted(ids_NT, mask_NT)
         last_ND = pool(self.pooling, output.last_hidden_state, counted_NT, states)
         inner = [pool_layer(self.pooling, states[layer], counted_NT) for layer in layers]
         return torch.stack([last_ND, *inner], dim=1)
+
+    def _output(
+        self, token_ids: Sequence[Sequence[int]], hidden: Sequence[slice], layers: bool
+    ) -> tuple[Any, Tensor]:
+        """What the backbone says of padded texts, and the tokens that pooling looks at."""
+        ids_NT, mask_NT = self.padded(token_ids, hidden)
+        if self.attention == unpadded.NAME and not hidden and unpadded.fits(self.device, token_ids):
+            output = unpadded.output_of(self.backbone, token_ids, self.device, layers=layers)
+        else:
+            output = self.backbone(input_ids=ids_NT, attention_mask=mask_NT, output_hidden_states=layers)
+        return output, self.counted(ids_NT, mask_NT)
 
     def counted(self, ids_NT: Tensor, mask_NT: Tensor) -> Tensor:
         """(N, T): the tokens that pooling looks at, with their weights where words are weighed."""
@@ -245,16 +253,19 @@ class Encoder(nn.Module):
 
     @property
     def attention(self) -> str:
-        """The attention in use: "sdpa" or "eager"."""
+        """The attention in use: "sdpa", "eager" or "unpadded"."""
         return str(self.backbone.config._attn_implementation)
 
     def use_attention(self, name: str) -> None:
-        """Switch between "sdpa" (fused) and "eager". With dropout on the CPU eager trains about 1.3 times as fast.
+        """Switch between "sdpa" (fused), "eager" and "unpadded" (for a GPU: encoder/unpadded.py).
 
-        An architecture without a fused attention stays eager.
+        With dropout on the CPU eager trains about 1.3 times as fast. An architecture without a fused attention stays
+        eager, one that cannot do without padding gets "sdpa".
         """
-        if name not in ("eager", "sdpa"):
-            raise UsageError(f"unknown attention '{name}'. Known: eager, sdpa")
+        if name not in ("eager", "sdpa", unpadded.NAME):
+            raise UsageError(f"unknown attention '{name}'. Known: eager, sdpa, {unpadded.NAME}")
+        if name == unpadded.NAME:
+            name = unpadded.register(self.backbone) or "sdpa"
         if name != self.attention and (name == "eager" or self.backbone._supports_sdpa):
             self.backbone.set_attn_implementation(name)
 

@@ -6,11 +6,54 @@ embedding to the loss is fp32 (or fp64, when a test brings it).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import torch
 from torch import Tensor
 
 #: Below this length a vector has no direction. Its unit vector is then (nearly) zero and its cosines are 0, not NaN.
 SMALLEST_NORM = 1e-12
+#: A larger table is not kept for a second asking: it would lie in memory beside the one that the loss is made of.
+KEPT_CELLS = 1 << 22
+
+#: What was computed in the block of :func:`computed_once` that is open, with the tensors it was computed of.
+_computed: ContextVar[dict[tuple[object, ...], tuple[Tensor, tuple[Tensor, ...]]] | None] = ContextVar(
+    "computed", default=None
+)
+
+
+@contextmanager
+def computed_once() -> Iterator[None]:
+    """In this block unit vectors and cosine tables of one and the same tensor are computed once, whoever asks.
+
+    The parts of a method and its equation look at the same views. Gradients of all who asked add up before they go
+    through the shared step, so they differ from separate ones by rounding. No view may be changed in place within.
+
+    >>> x = torch.eye(2)
+    >>> with computed_once():
+    ...     unit(x) is unit(x)
+    True
+    """
+    token = _computed.set({})
+    try:
+        yield
+    finally:
+        _computed.reset(token)
+
+
+def _once(compute: Callable[..., Tensor], *of: Tensor) -> Tensor:
+    known = _computed.get()
+    if known is None:
+        return compute(*of)
+    key = (compute, *map(id, of))
+    if key not in known:
+        # With its graph even where the first to ask wants none: the next may.
+        with torch.enable_grad():
+            known[key] = compute(*of), of  # held, so that no other tensor gets the number of one of them
+    made, _ = known[key]
+    return made if torch.is_grad_enabled() else made.detach()
 
 
 def at_least_fp32(tensor: Tensor) -> Tensor:
@@ -29,6 +72,10 @@ def unit(vectors: Tensor) -> Tensor:
     tensor([[0.6000, 0.8000],
             [0.0000, 0.0000]])
     """
+    return _once(_unit, vectors)
+
+
+def _unit(vectors: Tensor) -> Tensor:
     vectors = at_least_fp32(vectors)
     length: Tensor = vectors.norm(dim=-1, keepdim=True)
     return vectors / length.clamp_min(SMALLEST_NORM)
@@ -55,6 +102,12 @@ def cosine_table(rows_BD: Tensor, columns: Tensor) -> Tensor:
     tensor([[0.7071],
             [0.7071]])
     """
+    if len(rows_BD) * len(columns) > KEPT_CELLS or columns.dim() > 2:
+        return _cosine_table(rows_BD, columns)
+    return _once(_cosine_table, rows_BD, columns)
+
+
+def _cosine_table(rows_BD: Tensor, columns: Tensor) -> Tensor:
     rows_BD, columns = unit(rows_BD), unit(columns)
     dtype = torch.promote_types(rows_BD.dtype, columns.dtype)  # a queue is fp32 even where a test brings fp64
     rows_BD, columns = rows_BD.to(dtype), columns.to(dtype)

@@ -5,19 +5,19 @@
     g_ip  = alpha u_x + (1 - alpha) u_y          x, y two different members of T_i;  p = 1 .. num_mixtures
     columns of row i: cos(a_i, g_ip)             u are unit vectors
 
-The mixtures are never built. With W_i (mixtures x k) holding alpha and 1 - alpha, cosines c_i of the k parents and
-their Gram matrix G_i,
+The mixtures are never built. With the cosines c of the anchor with the two parents, and their own product g,
 
-    cos(a_i, g_ip) = (W_i c_i)_p / sqrt( (W_i G_i W_i^T)_pp )
+    cos(a_i, g_ip) = (alpha c_x + (1 - alpha) c_y) / sqrt( alpha^2 + (1 - alpha)^2 + 2 alpha (1 - alpha) g )
 
-so memory is O(B k (D + num_mixtures)) instead of O(B num_mixtures D), with the same values and gradients. Choosing
-the parents has no gradient; the cosines have one, into anchors and parents alike, unless ``detach_negatives``.
+so a mixture costs three numbers looked up in tables (maths/pair_mixtures.py) instead of a vector, with the same values
+and gradients. Choosing the parents has no gradient; the cosines have one, into anchors and parents alike, unless
+``detach_negatives``.
 
 Filters judge the batch's columns before they are mixed. Of a queue's vectors repeats of the row's text are no parents;
 what a filter would strike out there may be one.
 
-``raw_vectors`` is the published code's way: z in place of u, so that the longer parent weighs more. W then holds
-alpha |z_x| and (1 - alpha) |z_y|; the rest is the same.
+``raw_vectors`` is the published code's way: z in place of u, so that the longer parent weighs more. Its share is then
+alpha |z_x| / (alpha |z_x| + (1 - alpha) |z_y|); the rest is the same.
 
 HNCSE 2024, https://arxiv.org/abs/2411.12156; in the spirit of MoCHi (Kalantidis et al. 2020).
 """
@@ -25,6 +25,7 @@ HNCSE 2024, https://arxiv.org/abs/2411.12156; in the spirit of MoCHi (Kalantidis
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Annotated, Literal
 
 import numpy as np
@@ -33,12 +34,17 @@ from pydantic import Field
 from torch import Tensor
 
 from contrapose.contract import Columns, Part, RawVectors, Views
-from contrapose.maths.similarity import SMALLEST_NORM, at_least_fp32, cosine_table, take_rows, unit
+from contrapose.maths.pair_mixtures import (
+    SMALLEST_SQUARED_NORM,
+    looked_up,
+    mixture_cosines,
+    products_of_pairs,
+    share_of_unit_vectors,
+)
+from contrapose.maths.similarity import at_least_fp32, cosine_table, unit
 from contrapose.negatives.queue import Queue, QueueSize
 from contrapose.seeds import numpy_generator
 
-#: A mixture shorter than this has no direction: its parents point opposite ways. Its cosine is then 0.
-SMALLEST_SQUARED_NORM = 1e-12
 #: The published code's number of mixtures.
 DEFAULT_NUM_MIXTURES = 40
 
@@ -114,22 +120,32 @@ class MixedNegatives(Part):
         k = min(self.k, pool_PD.shape[0] - ("batch" in self.pool))
         if k < 2:
             return
+        # The batch's own table is asked for as the equation asks for it: then it is computed once.
+        columns_PD = views.positive if self.pool == "batch" else pool_PD
         if self.detach_negatives:
-            pool_PD = pool_PD.detach()
-        cosine_BP = cosine_table(views.anchor, pool_PD)
-        hardness_BP = cosine_BP.detach().masked_fill(~allowed_BP, -torch.inf)
-        chosen_BK = hardness_BP.topk(k, dim=1).indices
-        allowed_BK = allowed_BP.gather(1, chosen_BK)
-        parents_BKD = take_rows(pool_PD, chosen_BK)
-        gram_BKK = parents_BKD @ parents_BKD.transpose(1, 2)
-        pairs_BSK = self._weights(views, k).to(cosine_BP)
-        is_parent_BSK = pairs_BSK > 0
+            pool_PD, columns_PD = pool_PD.detach(), columns_PD.detach()
+        cosine_BP = cosine_table(views.anchor, columns_PD)
+        chosen_BK = cosine_BP.detach().masked_fill(~allowed_BP, -torch.inf).topk(k, dim=1).indices
+        member_B2S, share_BS = (each.to(pool_PD.device) for each in self._pairs(views, k))
+        share_BS = share_BS.to(pool_PD.dtype)
+        parent_B2S = chosen_BK.gather(1, member_B2S)
+        may_B2S = allowed_BP.gather(1, parent_B2S) | (torch.cat((share_BS, 1 - share_BS), dim=1) == 0)
+        valid_BS = torch.logical_and(*may_B2S.chunk(2, dim=1))
         if self.raw_vectors:
-            length_BK = take_rows(self._lengths(views)[:, None], chosen_BK).squeeze(-1)
-            pairs_BSK = weighted_by_length(pairs_BSK, length_BK)
-        cosine_BS, unit_BSK = mix(cosine_BP.gather(1, chosen_BK), gram_BKK, pairs_BSK)
-        valid_BS = ~(is_parent_BSK & ~allowed_BK[:, None, :]).any(-1)
-        self.report(**mixture_stats(cosine_BS, unit_BSK, gram_BKK, valid_BS))
+            length_BP = self._lengths(views).expand(len(parent_B2S), -1)
+            length_B2S = looked_up(length_BP, parent_B2S)
+            share_BS = 1 - share_of_unit_vectors(1 - share_BS, *length_B2S.chunk(2, dim=1))
+        # Of unit length whatever they are, so without a gradient; 0 where a vector has no direction.
+        square_P = pool_PD.detach().square().sum(1)
+        to_first_BS, to_second_BS = looked_up(cosine_BP, parent_B2S).chunk(2, dim=1)
+        between_BS = products_of_pairs(pool_PD, chosen_BK, member_B2S)
+        first_BS, second_BS = square_P[parent_B2S].chunk(2, dim=1)
+        cosine_BS, square_BS = mixture_cosines(
+            to_first_BS, to_second_BS, between_BS, share_BS, first_BS, second_BS
+        )
+        if self.reports:
+            stats = mixture_stats(cosine_BS, square_BS, valid_BS, share_BS, member_B2S, chosen_BK, pool_PD)
+            self.report(**stats)
         yield Columns(origin="mixed", cosines=cosine_BS, valid=valid_BS)
 
     def observe(self, views: Views) -> None:
@@ -153,63 +169,58 @@ class MixedNegatives(Part):
         length_B: Tensor = at_least_fp32(views.positive).norm(dim=-1)
         return length_B.detach() if self.detach_negatives else length_B
 
-    def _weights(self, views: Views, k: int) -> Tensor:
-        """(B, mixtures, k): in each mixture the shares of its two parents, 0 elsewhere."""
+    def _pairs(self, views: Views, k: int) -> tuple[Tensor, Tensor]:
+        """Which of a row's k parents its mixtures are of, all firsts and then all seconds (B, 2 S), and the share of
+        the first (B, S)."""
         rng = numpy_generator(views.seed, "mixed-negatives", views.step)
-        first, second = np.triu_indices(k, 1)
+        first, second = pairs_of(k)
         shape = (views.num_rows, len(first) if self.pairs == "all" else self.num_mixtures)
         if self.pairs == "sample":
             drawn = rng.integers(len(first), size=shape)
         else:
             every = np.broadcast_to(np.arange(len(first)), (views.num_rows, len(first)))
             drawn = every if self.pairs == "all" else rng.permuted(every, axis=1)[:, : self.num_mixtures]
+        members = torch.from_numpy(np.concatenate((first[drawn], second[drawn]), axis=1))
         share = np.full(drawn.shape, self.alpha)
         if self.alpha_beta > 0:
             share = rng.beta(self.alpha_beta, self.alpha_beta, size=drawn.shape)
-        weights = np.zeros((*drawn.shape, k))
-        np.put_along_axis(weights, first[drawn][..., None], share[..., None], axis=-1)
-        np.put_along_axis(weights, second[drawn][..., None], 1 - share[..., None], axis=-1)
-        return torch.from_numpy(weights)
+        return members, torch.from_numpy(share)
 
 
-def weighted_by_length(weights_BSK: Tensor, length_BK: Tensor) -> Tensor:
-    """Weights of raw vectors as weights of their unit vectors, adding up to 1: cosines ignore a common factor.
+@cache
+def pairs_of(k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first and the second member of every pair of k.
 
-    >>> weighted_by_length(torch.tensor([[[0.5, 0.5]]]), torch.tensor([[1.0, 3.0]]))
-    tensor([[[0.2500, 0.7500]]])
+    >>> [each.tolist() for each in pairs_of(3)]
+    [[0, 0, 1], [1, 2, 2]]
     """
-    weights_BSK = weights_BSK * length_BK[:, None, :]
-    return weights_BSK / weights_BSK.sum(-1, keepdim=True).clamp_min(SMALLEST_NORM)
-
-
-def mix(cosine_BK: Tensor, gram_BKK: Tensor, weights_BSK: Tensor) -> tuple[Tensor, Tensor]:
-    """Cosines of the anchor with mixtures (B, S), from Gram matrices; and weights that make unit mixtures (B, S, K).
-
-    >>> cosine, gram, halves = torch.tensor([[1.0, 0.0]]), torch.eye(2)[None], torch.tensor([[[0.5, 0.5]]])
-    >>> mix(cosine, gram, halves)[0]
-    tensor([[0.7071]])
-    """
-    squared_norm_BS = ((weights_BSK @ gram_BKK) * weights_BSK).sum(-1)
-    norm_BS = squared_norm_BS.clamp_min(SMALLEST_SQUARED_NORM).sqrt()
-    unit_BSK = weights_BSK / norm_BS[:, :, None]
-    return (unit_BSK @ cosine_BK[..., None]).squeeze(-1), unit_BSK
+    first, second = np.triu_indices(k, 1)
+    return first, second
 
 
 @torch.no_grad()
 def mixture_stats(
-    cosine_BS: Tensor, unit_BSK: Tensor, gram_BKK: Tensor, valid_BS: Tensor
+    cosine_BS: Tensor,
+    square_BS: Tensor,
+    valid_BS: Tensor,
+    share_BS: Tensor,
+    member_B2S: Tensor,
+    chosen_BK: Tensor,
+    pool_PD: Tensor,
 ) -> dict[str, Tensor]:
     """How hard the mixtures that count are (mean cosine with the anchor) and how different (1 - their mean cosine)."""
-    unit_BSK = unit_BSK.masked_fill(~valid_BS[:, :, None], 0)
+    per_length_BS = square_BS.clamp_min(SMALLEST_SQUARED_NORM).rsqrt().masked_fill(~valid_BS, 0)
+    weight_B2S = torch.cat((share_BS * per_length_BS, (1 - share_BS) * per_length_BS), dim=1)
     # The sum over pairs of mixtures is the squared length of their sum, less each with itself: no (S, S) table.
-    sum_B1K = unit_BSK.sum(1, keepdim=True)
-    all_pairs = (sum_B1K @ gram_BKK * sum_B1K).sum()
-    with_itself = ((unit_BSK @ gram_BKK) * unit_BSK).sum()
+    weight_BK = torch.zeros(chosen_BK.shape, dtype=weight_B2S.dtype, device=weight_B2S.device)
+    weight_BK.scatter_add_(1, member_B2S, weight_B2S)
+    sum_BD = torch.nn.functional.embedding_bag(chosen_BK, pool_PD, mode="sum", per_sample_weights=weight_BK)
+    between_others = sum_BD.square().sum() - (square_BS * per_length_BS.square()).sum()
     num_valid_B = valid_BS.sum(1)
     # 0 / 0 where there is nothing to average: not a number, as for any empty selection.
     return {
         "mixture_difficulty": cosine_BS.masked_fill(~valid_BS, 0).sum() / num_valid_B.sum(),
-        "mixture_diversity": 1 - (all_pairs - with_itself) / (num_valid_B * (num_valid_B - 1)).sum(),
+        "mixture_diversity": 1 - between_others / (num_valid_B * (num_valid_B - 1)).sum(),
     }
 
 

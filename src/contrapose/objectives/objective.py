@@ -23,6 +23,7 @@ from contrapose.contract import (
     Views,
 )
 from contrapose.errors import UsageError
+from contrapose.maths.similarity import computed_once
 from contrapose.objectives.diagnostics import diagnostics
 from contrapose.objectives.in_batch import in_batch_table
 from contrapose.objectives.tiled_contrast import (
@@ -81,10 +82,14 @@ class Objective(nn.Module):
         would be large and nothing needs it. Raises UsageError where it is True and something does.
         rows: those whose loss is computed where it is in tiles: the contrast is then their share of the batch's.
         """
-        for part in self._parts:
-            part.statistics = {}
         if tiled and (why_not := self.why_not_in_tiles(views)):
             raise _not_in_tiles(why_not)
+        with computed_once():
+            return self._scored(views, with_stats=with_stats, tiled=tiled, rows=rows)
+
+    def _scored(self, views: Views, *, with_stats: bool, tiled: bool | None, rows: slice | None) -> Loss:
+        for part in self._parts:
+            part.statistics, part.reports = {}, with_stats
         views = self._after_filters(views)
         extra = [columns for part in self._parts for columns in part.columns(views)]
         scored = views

@@ -38,7 +38,8 @@ from pydantic import Field
 from torch import Tensor
 
 from contrapose.contract import Part, RawVectors, Temperature, Views
-from contrapose.maths.similarity import SMALLEST_NORM, at_least_fp32, cosine_table, take_rows, unit
+from contrapose.maths.pair_mixtures import share_of_unit_vectors
+from contrapose.maths.similarity import at_least_fp32, cosine_table, take_rows, unit
 
 #: Below this a similarity is no basis for a ratio.
 SMALLEST_COSINE = 1e-6
@@ -114,11 +115,10 @@ class MixedPositive(Part):
     def views(self, views: Views) -> Views:
         if views.num_rows < 2:
             return views
-        unit_BD = unit(views.positive)
         with torch.no_grad():
-            cosine_BB = cosine_table(views.anchor, unit_BD)
+            cosine_BB = cosine_table(views.anchor, views.positive)
             share_B, hardest_B, stats = self._shares(cosine_BB, views.positive, views.ruled_out())
-        vectors_BD = at_least_fp32(views.positive) if self.raw_vectors else unit_BD
+        vectors_BD = at_least_fp32(views.positive) if self.raw_vectors else unit(views.positive)
         mixed_BD = torch.lerp(vectors_BD, take_rows(vectors_BD, hardest_B), share_B[:, None])
         # Rows that are not mixed keep their own vector to the bit, so that "nothing near" is exactly SimCSE.
         mixed_BD = torch.where(share_B[:, None] > 0, mixed_BD, views.positive.to(mixed_BD.dtype))
@@ -132,22 +132,20 @@ class MixedPositive(Part):
         """The share of the hardest negative in each row (B,), which negative that is (B,), and the log's statistics."""
         positive_B = cosine_BB.diagonal()
         negative_B, hardest_B = cosine_BB.masked_fill(excluded_BB, -torch.inf).max(dim=1)
-        has_negative_B = torch.isfinite(negative_B)
+        # A row without a negative has one of cosine -inf here: it is neither near nor over.
         gap_B = (positive_B - negative_B) / positive_B.clamp_min(SMALLEST_COSINE)
-        near_B = has_negative_B & (positive_B > negative_B) & (gap_B <= self.gap_threshold)
-        over_B = has_negative_B & (positive_B <= negative_B)
-        both_positive_B = (positive_B > SMALLEST_COSINE) & (negative_B > SMALLEST_COSINE)
-        ratio_B = torch.where(
-            both_positive_B, negative_B / (positive_B + negative_B), torch.zeros_like(positive_B)
-        )
-        share_B = torch.where(over_B, ratio_B, torch.zeros_like(positive_B))
-        if self.near_mode == "similarity":
-            share_B = torch.where(near_B, ratio_B, share_B)
-        elif self.near_mode == "fixed":
-            share_B = torch.where(near_B, torch.full_like(share_B, self.near_weight), share_B)
-        elif near_B.any():
+        over_B = positive_B <= negative_B
+        near_B = (gap_B <= self.gap_threshold) & (positive_B > negative_B)
+        by_ratio_B = over_B | near_B if self.near_mode == "similarity" else over_B
+        by_ratio_B = by_ratio_B & (torch.minimum(positive_B, negative_B) > SMALLEST_COSINE)
+        share_B = (negative_B / (positive_B + negative_B)).masked_fill(~by_ratio_B, 0)
+        if self.near_mode == "fixed":
+            share_B = share_B.masked_fill(near_B, self.near_weight)
+        elif self.near_mode == "search" and near_B.any():
             searched = self._searched(cosine_BB, positive_BD, share_B, near_B, hardest_B, ~excluded_BB)
             share_B = torch.where(near_B, searched, share_B)
+        if not self.reports:
+            return share_B, hardest_B, {}
         stats = {
             "share_near": near_B.float().mean(),
             "share_over": over_B.float().mean(),
@@ -197,16 +195,6 @@ class MixedPositive(Part):
         return share_G[
             (margin_GB.mean(1) / self.temperature + rank_GB.mean(1, dtype=cosine_BB.dtype)).argmin()
         ]
-
-
-def share_of_unit_vectors(share: Tensor, own_length: Tensor, other_length: Tensor) -> Tensor:
-    """Raw vectors mixed by ``share`` point where their unit vectors do, mixed by this share: length weighs.
-
-    >>> share_of_unit_vectors(torch.tensor(0.5), torch.tensor(1.0), torch.tensor(3.0))
-    tensor(0.7500)
-    """
-    own, other = (1 - share) * own_length, share * other_length
-    return other / (own + other).clamp_min(SMALLEST_NORM)
 
 
 PART = MixedPositive

@@ -28,8 +28,8 @@ from contrapose.protocols.masked import ENCODER, MEASURES, maskable
 from contrapose.storage.durable import remove_tree, verify_tree, write_json, write_tree
 from contrapose.storage.locks import LOCK_NAME
 from contrapose.storage.staging import locked_folder
+from contrapose.train.attention import attention_in_training
 from contrapose.train.batches import Batches
-from contrapose.train.dropout import attention_in_training
 from contrapose.train.inspecting import gradient_of_measure
 from contrapose.train.modules import trainable
 from contrapose.train.step import StepPlan, tokenize
@@ -127,7 +127,7 @@ def score_weights(
         listener.task("scoring the weights", plan.num_batches - done, "batch"),
         encoder.in_mode(training=True),
     ):
-        encoder.use_attention(attention_in_training(encoder))
+        encoder.use_attention(attention_in_training(encoder, bf16=plan.bf16))
         for number in range(done, plan.num_batches):
             tokenized = tokenize(encoder, batches.at(number), step_plan)
             for measure, function in MEASURES.items():

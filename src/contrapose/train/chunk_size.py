@@ -21,7 +21,8 @@ from torch import Tensor
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import UsageError
 from contrapose.seeds import seeded
-from contrapose.train.dropout import SeededDropout, attention_in_training
+from contrapose.train.attention import attention_in_training
+from contrapose.train.dropout import SeededDropout
 from contrapose.train.launch import launched
 from contrapose.train.memory import free_memory, in_gib, peak_bytes
 from contrapose.train.resume import chunk_size_before
@@ -194,7 +195,7 @@ def measure(asked: Asked, model: Model) -> Need:
         ids = [[token] * row_tokens] * rows
         return peak_bytes(lambda: _pass(encoder, ids, asked), encoder.device)
 
-    with _ready_to_measure(encoder):
+    with _ready_to_measure(encoder, asked):
         two, four = peak(2, tokens), peak(4, tokens)
         per_text = max(1.0, (four - two) / 2)
         fixed = max(0.0, two - 2 * per_text)
@@ -206,7 +207,7 @@ def measure(asked: Asked, model: Model) -> Need:
 
 
 @contextmanager
-def _ready_to_measure(encoder: Encoder) -> Iterator[None]:
+def _ready_to_measure(encoder: Encoder, asked: Asked) -> Iterator[None]:
     """Training mode, and no gradient stays on a weight: of a few rows they would be more than all else.
 
     They are counted once for all chunks; so is the word table's, whose gradient is kept from step to step.
@@ -222,7 +223,7 @@ def _ready_to_measure(encoder: Encoder) -> Iterator[None]:
     ]
     try:
         with encoder.in_mode(training=True), seeded(0, "memory", device=encoder.device):
-            encoder.use_attention(attention_in_training(encoder))
+            encoder.use_attention(attention_in_training(encoder, bf16=asked.bf16))
             yield
     finally:
         for hook in hooks:

@@ -19,7 +19,6 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from contrapose.encoder.encoder import Encoder
 from contrapose.seeds import derive
 
 _LEVELS = 1 << 16
@@ -69,9 +68,3 @@ class SeededDropout(TorchFunctionMode):
         levels = torch.from_numpy(words.view(np.int16)[:count]).view(shape)
         kept = levels >= min(round(p * _LEVELS), _LEVELS - 1) - _LEVELS // 2
         return kept.to(dtype).mul_(1 / (1 - p))
-
-
-def attention_in_training(encoder: Encoder) -> str:
-    """The faster attention where dropout is on: on a CPU the fused one draws its masks slowly."""
-    slow_fused = encoder.device.type == "cpu" and encoder.dropout_probability() > 0
-    return "eager" if slow_fused else "sdpa"

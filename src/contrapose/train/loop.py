@@ -18,7 +18,7 @@ import torch
 
 from contrapose.errors import Interrupted
 from contrapose.selection.criterion import is_better
-from contrapose.train.dropout import attention_in_training
+from contrapose.train.attention import attention_in_training
 from contrapose.train.gradients import clear_gradients
 from contrapose.train.guard import CollapseAlarm, SkipCounter, what_is_not_finite
 from contrapose.train.inspecting import inspect
@@ -194,4 +194,5 @@ def _set_mode(session: Session) -> None:
     """Training mode, with the attention that is fastest in it."""
     session.encoder.train()
     session.objective.train()
-    session.encoder.use_attention(attention_in_training(session.encoder))
+    attention = attention_in_training(session.encoder, bf16=session.precision == "bf16")
+    session.encoder.use_attention(attention)
