@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from contrapose.errors import CorruptFile, UsageError
 from contrapose.ledger import Ledger
 from contrapose.report.gather import gather
 from contrapose.report.own_text import sample_of, split_of
+from contrapose.report.wording import settings_of
 from contrapose.train.run_folder import open_run
 from tests.report.conftest import World
 from tests.train.runs import Witness, run_tiny, texts
@@ -31,6 +33,13 @@ def test_scores_are_those_of_the_ledger_and_no_others(world: World) -> None:
                     r for r in entry.body["results"] if (r["task"], r["metric"]) == (score.task, score.metric)
                 ]
                 assert side.value == results[0]["value"]
+
+
+def test_a_report_says_how_many_processes_trained(world: World) -> None:
+    for run in world.report.runs:
+        assert run.processes == 1
+        assert ("processes", "2") in settings_of(replace(run, processes=2))
+        assert "processes" not in dict(settings_of(replace(run, processes=None))), "of an older run"
 
 
 def test_differences_are_paired_and_corrected_for_all_runs_together(world: World) -> None:

@@ -58,7 +58,7 @@ class ProcessGroup:
         about = {**(about or {}), "kind of device": device}
         if dist.is_initialized():
             joined = cls(rank=dist.get_rank(), size=dist.get_world_size())
-            joined.agree(about, torch.device(device))
+            joined.agree(about, torch.device(device, launch.local_rank if device == "cuda" else 0))
             return joined
         store, peers = meet(launch, about)
         try:

@@ -6,6 +6,7 @@ run, do they connect for the work itself.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import os
@@ -72,19 +73,24 @@ def meet(launch: Launch, about: Mapping[str, str]) -> tuple[Any, tuple[Peer, ...
         f"contrapose-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}-{number}",
         _store(launch, deadline),
     )
-    here = Peer.here()
-    store.set(f"here-{launch.rank}", json.dumps({"host": here.host, "pid": here.pid, "about": dict(about)}))
+    here, said = Peer.here(), json.dumps(dict(about), sort_keys=True)
+    digest = hashlib.sha256(said.encode()).hexdigest()
+    store.set(f"about-{launch.rank}", said)
+    store.set(f"here-{launch.rank}", json.dumps({"host": here.host, "pid": here.pid, "digest": digest}))
     _wait_for_all(store, launch, deadline)
-    told = [json.loads(store.get(f"here-{rank}")) for rank in range(launch.size)]
+    there = [json.loads(each) for each in store.multi_get(_marks("here", launch.size))]
+    if len({each["digest"] for each in there}) > 1:
+        _refuse(store, launch)
+    return PrefixStore("work", store), tuple(Peer(each["host"], each["pid"]) for each in there)
+
+
+def _refuse(store: Any, launch: Launch) -> None:
+    """Say in what the processes differ; not before all have read it, since the first may hold what they read."""
+    told = [json.loads(each) for each in store.multi_get(_marks("about", launch.size))]
     store.set(f"read-{launch.rank}", "")
-    try:
-        refuse_differences([each["about"] for each in told])
-    except UsageError:
-        until = time.monotonic() + STAY
-        with suppress(RuntimeError):
-            _look(until, lambda: _missing(store, "read", launch.size) == [])
-        raise
-    return PrefixStore("work", store), tuple(Peer(each["host"], each["pid"]) for each in told)
+    with suppress(RuntimeError):
+        _look(time.monotonic() + STAY, lambda: store.check(_marks("read", launch.size)))
+    refuse_differences(told)
 
 
 _STORES: dict[str, Any] = {}
@@ -118,8 +124,8 @@ def _store(launch: Launch, deadline: float) -> Any:
 
 def _wait_for_all(store: Any, launch: Launch, deadline: float) -> None:
     try:
-        _look(deadline, lambda: _missing(store, "here", launch.size) == [])
-        missing = _missing(store, "here", launch.size)
+        _look(deadline, lambda: store.check(_marks("here", launch.size)))
+        missing = [rank for rank, mark in enumerate(_marks("here", launch.size)) if not store.check([mark])]
     except RuntimeError:
         raise UsageError(
             f"process {launch.rank} of {launch.size}: the first process ended while the others were waited for; its "
@@ -133,9 +139,8 @@ def _wait_for_all(store: Any, launch: Launch, deadline: float) -> None:
         )
 
 
-def _missing(store: Any, mark: str, size: int) -> list[int]:
-    """The ranks that have not left this mark."""
-    return [rank for rank in range(size) if not store.check([f"{mark}-{rank}"])]
+def _marks(name: str, size: int) -> list[str]:
+    return [f"{name}-{rank}" for rank in range(size)]
 
 
 def _look(deadline: float, done: Callable[[], bool]) -> None:
