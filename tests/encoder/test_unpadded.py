@@ -170,6 +170,15 @@ def test_hidden_tokens_and_texts_without_tokens_are_padded(
     )
 
 
+def test_who_calls_the_backbone_with_padded_texts_gets_the_fused_attention(encoder: Encoder) -> None:
+    ids_NT, mask_NT = encoder.padded(encoder.token_ids(SENTENCES[:5]))
+    assert (mask_NT == 0).any()
+    expected = encoder.backbone(input_ids=ids_NT, attention_mask=mask_NT).last_hidden_state
+    encoder.use_attention(NAME)
+    found = encoder.backbone(input_ids=ids_NT, attention_mask=mask_NT).last_hidden_state
+    assert torch.equal(found, expected)
+
+
 def test_a_model_that_needs_padding_gets_the_fused_attention(tmp_path: Path) -> None:
     """MPNet's attention has a bias for every distance between two tokens of a table that begins at 0."""
     encoder = Encoder.load(tiny_mpnet(tmp_path / "model"))

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from contrapose.maths.pair_mixtures import looked_up, mixture_cosines, products_of_pairs
+from contrapose.maths.pair_mixtures import GATHERED_PER_PRODUCT, looked_up, mixture_cosines, products_of_pairs
 from contrapose.maths.similarity import unit
 from tests.reference import loops
 
@@ -45,8 +45,8 @@ def test_values_and_gradients_are_those_of_built_mixtures_for_short_pools_and_lo
     rows: int, k: int, num_mixtures: int, size: int, seed: int
 ) -> None:
     """A pool of 5 is multiplied with itself; of one of 40 the parents are gathered."""
-    width = 7
-    assert (size * size > rows * k * width) == (size == 40)
+    width = 80
+    assert (GATHERED_PER_PRODUCT * size * size > rows * k * width) == (size == 40)
     anchor, pool = numbers(rows, width, seed=seed), numbers(size, width, seed=seed + 1)
     anchor.requires_grad_(), pool.requires_grad_()
     random = torch.Generator().manual_seed(seed)

@@ -16,6 +16,8 @@ from contrapose.maths.similarity import SMALLEST_NORM, take_rows
 
 #: A mixture shorter than this has no direction: its parents point opposite ways. Its cosine is then 0.
 SMALLEST_SQUARED_NORM = 1e-12
+#: A number of the pool's product with itself takes about as long as so many gathered ones, forward and backward.
+GATHERED_PER_PRODUCT = 10
 
 
 def looked_up(table_BN: Tensor, cells_BT: Tensor) -> Tensor:
@@ -39,14 +41,14 @@ def products_of_pairs(pool_PD: Tensor, chosen_BK: Tensor, member_B2S: Tensor) ->
 
     member_B2S: which two of the row's parents a pair is of, all firsts and then all seconds.
 
-    One product of the pool with itself is P^2 numbers, the rows' own parents gathered are B K D: the smaller of the two
-    is computed. A batch alone is the first, a long queue the second.
+    One product of the pool with itself is P^2 numbers, the rows' own parents gathered are B K D: what takes less time
+    is done. For a batch of a few hundred rows it is the first, for a large one or a long queue the second.
 
     >>> products_of_pairs(torch.tensor([[1.0, 0.0], [0.6, 0.8]]), torch.tensor([[1, 0]]), torch.tensor([[0, 1]]))
     tensor([[0.6000]])
     """
     (size, width), (rows, k) = pool_PD.shape, chosen_BK.shape
-    if size * size <= rows * k * width:
+    if GATHERED_PER_PRODUCT * size * size <= rows * k * width:
         first_BS, second_BS = chosen_BK.gather(1, member_B2S).chunk(2, dim=1)
         cells_1N = (first_BS * size + second_BS).reshape(1, -1)
         return looked_up((pool_PD @ pool_PD.T).view(1, -1), cells_1N).view_as(first_BS)
