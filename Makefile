@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-elsewhere test-slow test-crash test-gpu lint format typecheck docs bench methods-table clean
+.PHONY: help setup demo test test-elsewhere test-slow test-crash test-gpu lint format typecheck docs bench bench-gpu methods-table clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -65,7 +65,10 @@ docs: $(STAMP)  ## rebuild the pages that are made from the code, and the site f
 	@echo "The site is in site/: open site/index.html, or serve it with: python3 -m http.server --directory site"
 
 bench: $(STAMP)  ## speed, as ratios against named rivals in the same run
-	@$(BIN)/python -m benchmarks.speed
+	@$(BIN)/python -m benchmarks --record
+
+bench-gpu: $(STAMP)  ## checks and timings on a CUDA device
+	@PYTHON=$(BIN)/python benchmarks/gpu.sh
 
 # DATA: a folder with senteval/ and corpora/general/wiki.txt.gz; some eight hours of two cores, in as many pieces as you like.
 DATA ?= data
