@@ -78,9 +78,11 @@ def examine(model: str, data: Sequence[str] = ()) -> Diagnosis:
 
 def _machine(diagnosis: Diagnosis) -> None:
     from contrapose.train.environment import describe_environment, pick_device
+    from contrapose.train.precision import faster_on
 
-    environment = describe_environment(pick_device("auto"))
-    diagnosis.facts |= environment
+    device = pick_device("auto")
+    environment, faster = describe_environment(device), faster_on(device)
+    diagnosis.facts |= {**environment, "precision": faster.precision}
     diagnosis.lines += [
         ("python", f"{environment['python']} on {environment['system']}"),
         ("packages", ", ".join(f"{name} {version}" for name, version in environment["versions"].items())),
@@ -90,7 +92,8 @@ def _machine(diagnosis: Diagnosis) -> None:
         ),
         (
             "bf16",
-            "native: training uses it" if environment["native_bf16"] else "not native: training uses fp32",
+            f"{'native' if environment['native_bf16'] else 'not native'}; a model of the usual width is faster in "
+            f"{faster}",
         ),
     ]
     diagnosis.broken += [

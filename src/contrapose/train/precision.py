@@ -120,7 +120,7 @@ def compare(timed: Callable[[int, bool], float], patience: float = PATIENCE) -> 
     """
     gain, tokens, spent, pair = 0.0, 0, 0.0, 0.0
     for stage in STAGES:
-        if tokens and spent + 2 * pair * stage / tokens > patience:
+        if tokens and spent + pair * stage / tokens > patience:
             break
         tokens = stage
         # The first call of each pays for more than itself.
@@ -130,7 +130,8 @@ def compare(timed: Callable[[int, bool], float], patience: float = PATIENCE) -> 
         if gain < HOPELESS and spent > patience / 10:
             break
         fastest = [float("inf"), float("inf")]
-        for _ in range(TURNS if stage == STAGES[-1] else 2):
+        turns = {STAGES[0]: 1, STAGES[-1]: TURNS}.get(stage, 2)
+        for _ in range(turns):
             if spent + pair > patience:
                 break
             plain, lower = timed(stage, False), timed(stage, True)
