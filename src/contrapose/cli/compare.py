@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from contrapose.cli import console
+from contrapose.cli.cluster_options import Address, Workers, crew_at
 from contrapose.cli.experiment_options import (
     Corpus,
     Data,
@@ -33,6 +34,7 @@ EXAMPLES = examples(
     "contrapose compare notes.txt --data data/senteval --steps 100",
     "contrapose compare corpus/ --methods simcse,focal-infonce,hncse --seeds 5 --data data/senteval "
     "--out runs/methods",
+    "contrapose compare corpus/ --data data/senteval --address auto --workers 8",
     "contrapose compare corpus/ --data data/scifact --tasks retrieval --baseline start --set learning_rate=3e-5",
 )
 
@@ -57,6 +59,8 @@ def compare(
     split: Annotated[str, typer.Option(help="test to report; dev to choose among methods.")] = "test",
     set_: Set = None,
     out: Out = "runs/compare",
+    address: Address = None,
+    workers: Workers = None,
     quiet: Quiet = False,
     json: Json = False,
     **given: Any,
@@ -64,13 +68,15 @@ def compare(
     """Compare methods: train each with several seeds on the same text, and say which differences are no chance.
 
     The pretrained model is measured too. Every method is measured as it was trained, not blended with it (--set
-    blend=auto does that). A killed or interrupted comparison goes on with the same command; the
-    same command in several terminals, or on several machines with one file system, shares the work. The folder gets
-    trials.jsonl (every number comes from it), results.md and results.json.
+    blend=auto does that). A killed or interrupted comparison goes on with the same command; the same command in several
+    terminals, or on several machines with one file system, shares the work. With --address every trial is a task on a
+    Ray cluster whose machines share --out. The folder gets trials.jsonl (every number comes from it), results.md and
+    results.json.
     """
     from contrapose.cli.trials_view import run_and_show
     from contrapose.experiment.compare import Comparison
 
+    crew = crew_at(address, workers)
     comparison = Comparison(
         setting=setting_of(corpus, given, tasks, data, one_of("--split", split, ("test", "dev"))),
         methods=split_words(methods),
@@ -78,7 +84,7 @@ def compare(
         options=training_options(set_, given),
         baseline=baseline or "",
     )
-    run_and_show(comparison, out, partial(_suggest, comparison), quiet=quiet, json=json)
+    run_and_show(comparison, out, partial(_suggest, comparison), quiet=quiet, json=json, crew=crew)
 
 
 def _suggest(comparison: Comparison, results: Results) -> None:

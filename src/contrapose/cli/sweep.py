@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from contrapose.cli import console
+from contrapose.cli.cluster_options import Address, Workers, crew_at
 from contrapose.cli.experiment_options import (
     Corpus,
     Data,
@@ -77,6 +78,8 @@ def sweep(
         ),
     ] = None,
     out: Out = "runs/sweep",
+    address: Address = None,
+    workers: Workers = None,
     quiet: Quiet = False,
     json: Json = False,
     **given: Any,
@@ -84,12 +87,14 @@ def sweep(
     """Try settings of a method, and say in words where it is good and what of that is noise.
 
     With --data a development split judges; without it the label-free score of each run does. The method's defaults are
-    measured too. The same command goes on where it was stopped, and shares the work in several terminals.
+    measured too. The same command goes on where it was stopped, and shares the work in several terminals. With
+    --address its trials are tasks on a Ray cluster whose machines share --out.
     """
     from contrapose.cli.trials_view import run_and_show
     from contrapose.experiment.sweep import Sweep
 
     one_of("--split", split, ("dev", "test"))
+    crew = crew_at(address, workers)
     wanted = Sweep(
         setting=setting_of(corpus, given, tasks if data else "", data, split),
         method=method,
@@ -101,7 +106,7 @@ def sweep(
         options=training_options(set_, given),
         storage=storage,
     )
-    run_and_show(wanted, out, partial(_suggest, wanted), quiet=quiet, json=json)
+    run_and_show(wanted, out, partial(_suggest, wanted), quiet=quiet, json=json, crew=crew)
 
 
 def _suggest(asked: Sweep, results: Results) -> None:

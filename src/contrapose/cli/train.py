@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from contrapose.cli import console, run_view
+from contrapose.cli.cluster_options import Address, Engine, Workers, crew_of
 from contrapose.cli.failures import PARTIAL
 from contrapose.cli.options import RUN, Json, Quiet, Resume, RunCorpus, RunFolder, examples
 from contrapose.cli.settings_options import takes_settings
@@ -17,6 +18,7 @@ from contrapose.experiment.recipes import RECIPES, recipe_named
 from contrapose.paths import expanded
 
 if TYPE_CHECKING:
+    from contrapose.cluster.crew import Crew
     from contrapose.train.settings import RunSettings
 
 EXAMPLES = examples(
@@ -27,6 +29,7 @@ EXAMPLES = examples(
     "--out runs/pairs",
     "contrapose train --recipe simcse/bert-base wiki1m_for_simcse.txt --dev-data data/senteval",
     "contrapose train --out runs/notes --resume",
+    "contrapose train corpus/ --out runs/large --engine ray --address auto --workers 4",
 )
 
 
@@ -60,6 +63,9 @@ def train(
             show_default=False,
         ),
     ] = None,
+    engine: Engine = "local",
+    address: Address = None,
+    workers: Workers = None,
     quiet: Quiet = False,
     json: Json = False,
     **given: Any,
@@ -68,14 +74,15 @@ def train(
 
     The run's folder gets config.toml, env.json, metrics.jsonl, checkpoints/ and model/. A configuration file, then
     options, then --set: what comes later wins, and each over --recipe. Exit code 3 means that it is done, and that rows
-    could not be read.
+    could not be read. With --engine ray the workers are the processes of one training, as torchrun starts them.
     """
+    crew = crew_of(engine, address, workers)
     options = {"out": out, "corpus": tuple(corpus) if corpus else None, **given}
     chosen = None if recipe is None else recipe_named(recipe)
     settings = settings_from(config, options, set_ or (), recipe=chosen, resume=resume)
     for departure in departures(chosen, settings) if chosen is not None else ():
         console.tell(f"note: not the paper's recipe: {departure}", style="yellow")
-    run_and_tell(settings, resume=resume, quiet=quiet or json, as_json=json)
+    run_and_tell(settings, resume=resume, quiet=quiet or json, as_json=json, crew=crew)
 
 
 def settings_from(
@@ -118,14 +125,21 @@ def settings_from(
     return resolve(base, options, where=f"{config} and options" if config else "options")
 
 
-def run_and_tell(settings: RunSettings, *, resume: bool, quiet: bool, as_json: bool) -> None:
+def run_and_tell(
+    settings: RunSettings, *, resume: bool, quiet: bool, as_json: bool, crew: Crew | None = None
+) -> None:
     """Train, and show the result. Of several processes, the first one speaks."""
     from contrapose.cli.progress import ProgressView
     from contrapose.train.api import train_with
 
     first = console.is_first_process()
     with ProgressView(quiet=quiet, speaks=first, lines=True) as view:
-        run = train_with(settings, resume=resume, listener=view)
+        if crew is None:
+            run = train_with(settings, resume=resume, listener=view)
+        else:
+            from contrapose.cluster.training import train_on
+
+            run = train_on(crew, settings, resume=resume, listener=view)
     if not first:
         return
     if as_json:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,10 @@ from contrapose.cli.time_left import TimeLeft, in_words
 from contrapose.data.text import printable
 from contrapose.errors import Interrupted
 from contrapose.experiment.measuring import UNTRAINED, mean_of
-from contrapose.experiment.trials import Trial, TrialListener
+from contrapose.experiment.trials import Trial, TrialListener, Trials
 
 if TYPE_CHECKING:
+    from contrapose.cluster.crew import Crew
     from contrapose.experiment.experiment import Experiment
     from contrapose.experiment.results import Results, ResultTable
 
@@ -34,8 +36,12 @@ def run_and_show(
     *,
     quiet: bool,
     json: bool,
+    crew: Crew | None = None,
 ) -> None:
-    """Check, run, and end with JSON and nothing else, or with the tables, what they mean, and a next step."""
+    """Check, run, and end with JSON and nothing else, or with the tables, what they mean, and a next step.
+
+    crew: a cluster that measures, in place of this process.
+    """
     from contrapose.experiment.experiment import run_experiment
 
     for note in experiment.check():
@@ -45,14 +51,28 @@ def run_and_show(
     with (
         console.muted("contrapose.evaluate.suite"),
         watching(out, TrialsView(quiet=quiet or json)) as view,
+        trials_of(crew) as trials_in,
     ):
-        results = run_experiment(experiment, out, view)
+        results = run_experiment(experiment, out, view, trials_in=trials_in)
     if json:
         console.show_json({**results.json, "files": [str(path) for path in results.files]})
         return
     show(results)
     if not quiet:
         suggest(results)
+
+
+@contextmanager
+def trials_of(crew: Crew | None) -> Iterator[Callable[..., Trials]]:
+    """What makes the trials of an experiment: those that this process measures, or a cluster's."""
+    if crew is None:
+        yield Trials
+        return
+    from contrapose.cluster.crew import connected
+    from contrapose.cluster.trials import ClusterTrials
+
+    with connected(crew) as share:
+        yield partial(ClusterTrials, share=share)
 
 
 def show(results: Results) -> None:

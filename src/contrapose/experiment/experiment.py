@@ -9,7 +9,8 @@ An experiment says which trials it wants and what its table means; everything el
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ from contrapose.errors import DataError, ModelError, UsageError
 from contrapose.experiment.folder import claim, let_go
 from contrapose.experiment.measuring import Setting, train_and_evaluate
 from contrapose.experiment.results import Results
-from contrapose.experiment.trials import Measure, Trial, TrialListener, TrialResult, Trials
+from contrapose.experiment.trials import Measure, Measuring, Trial, TrialListener, TrialResult, Trials
 from contrapose.ledger import Entry, Ledger
 from contrapose.paths import expanded
 
@@ -53,24 +54,38 @@ class Experiment(ABC):
         return trials.run(self.trials(), measure, listener)
 
 
-def run_experiment(experiment: Experiment, out: str | Path, listener: TrialListener | None = None) -> Results:
+@dataclass(frozen=True)
+class _Claimed:
+    """Measures trials in a folder that is still its experiment's: another process may have begun another meanwhile."""
+
+    experiment: Experiment
+    folder: Path
+    identity: Mapping[str, Any]
+
+    def measure(self, trial: Trial, folder: Path, listener: TrialListener) -> TrialResult:
+        claim(self.folder, self.experiment.kind, self.identity)
+        return self.experiment.measure(trial, folder, listener)
+
+
+def run_experiment(
+    experiment: Experiment,
+    out: str | Path,
+    listener: TrialListener | None = None,
+    *,
+    trials_in: Callable[..., Trials] = Trials,
+) -> Results:
     """Measure what is not measured yet, read all numbers from the folder's ledger, and write the results.
 
     Processes that are given the same experiment and folder share the work. Raises :class:`UsageError` for a folder of
-    another experiment; call :meth:`Experiment.check` first.
+    another experiment; call :meth:`Experiment.check` first. trials_in: who measures, this process or a cluster.
     """
     listener = listener or TrialListener()
     identity = experiment.identity()
     is_new = not expanded(out).exists()
     folder = claim(out, experiment.kind, identity)
 
-    def measure(trial: Trial, at_work: Path) -> TrialResult:
-        claim(
-            folder, experiment.kind, identity
-        )  # another process may have begun another experiment meanwhile
-        return experiment.measure(trial, at_work, listener)
-
-    trials = Trials(folder, experiment=experiment.kind)
+    measure = Measuring(_Claimed(experiment, folder, identity), listener)
+    trials = trials_in(folder, experiment=experiment.kind)
     try:
         entries = experiment.run_trials(trials, measure, listener)
     except (UsageError, DataError, ModelError):

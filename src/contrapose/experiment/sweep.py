@@ -196,7 +196,7 @@ class Sweep(Experiment):
                 else:
                     scores = [mean_of(entry.body["values"]) for entry in entries]
                     proposals.tell(point, mean_or_none(scores), [dict(entry.body) for entry in entries])
-            if proposals.propose():
+            if trials.room() and proposals.propose():
                 continue
             if busy:
                 listener.waiting(busy)

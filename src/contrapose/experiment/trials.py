@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -78,6 +78,23 @@ class TrialListener(Listener):
 Measure = Callable[[Trial, Path], TrialResult]
 
 
+class Measurer(Protocol):
+    """Who measures trials: an experiment, or the start of a table."""
+
+    def measure(self, trial: Trial, folder: Path, listener: TrialListener) -> TrialResult: ...
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """A :data:`Measure` that is plain data, so that a process elsewhere can be given it."""
+
+    by: Measurer
+    listener: TrialListener
+
+    def __call__(self, trial: Trial, folder: Path) -> TrialResult:
+        return self.by.measure(trial, folder, self.listener)
+
+
 class Trials:
     """The trials of one experiment, in one folder. expected: how many there will be, where some are not yet known."""
 
@@ -107,6 +124,10 @@ class Trials:
             if not taken:
                 listener.waiting(len(left))
                 time.sleep(PATIENCE)
+
+    def room(self) -> bool:
+        """Whether another trial would be begun now, rather than wait for one that is under way."""
+        return True
 
     def take(self, trials: Sequence[Trial], measure: Measure, listener: TrialListener) -> bool:
         """Measure those of ``trials`` that are neither measured nor another process's; whether there was one.
