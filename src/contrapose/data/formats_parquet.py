@@ -169,6 +169,7 @@ def _row_groups(
     import pyarrow as pa
 
     before = unpacked = 0
+    name = source.name
     for group in range(file.metadata.num_row_groups):
         declared, given_rows = file.metadata.row_group(group).num_rows, 0
         try:
@@ -180,9 +181,9 @@ def _row_groups(
                 cells = [_cells(batch.column(batch.schema.get_field_index(key))) for key in mapping.keys]
                 for row in zip(*cells, strict=True):
                     given_rows += 1
-                    texts = _texts(row, mapping, source, before + given_rows, quarantine, limits)
+                    texts = _texts(row, mapping, name, before + given_rows, quarantine, limits)
                     if texts is not None:
-                        yield Row(texts, source.name, before + given_rows, mapping.names)
+                        yield Row(texts, name, before + given_rows, mapping.names)
         except (pa.ArrowException, DamagedPage, OSError) as error:
             lost = max(1, declared - given_rows)
             detail = f"row group {group}: {_first_line(error)}"
@@ -223,7 +224,7 @@ def _cell(value: Any) -> Any:
 def _texts(
     row: tuple[Any, ...],
     mapping: ColumnMapping,
-    source: Source,
+    name: str,
     number: int,
     quarantine: Quarantine,
     limits: Limits,
@@ -231,16 +232,14 @@ def _texts(
     texts = []
     for role, key, value in zip(mapping.names, mapping.keys, row, strict=True):
         if isinstance(value[0] if isinstance(value, list) and value else value, UnicodeDecodeError):
-            quarantine.reject(source.name, number, None, "invalid UTF-8", f"in {key}")
+            quarantine.reject(name, number, None, "invalid UTF-8", f"in {key}")
             return None
         text, wrong = cell_text(value, role)
         if wrong:
-            quarantine.reject(source.name, number, None, "wrong type", f"{key} is {wrong}")
+            quarantine.reject(name, number, None, "wrong type", f"{key} is {wrong}")
             return None
         if len(text) > limits.max_line_bytes:
-            quarantine.reject(
-                source.name, number, None, "line too long", f"{len(text):,} characters in {key}"
-            )
+            quarantine.reject(name, number, None, "line too long", f"{len(text):,} characters in {key}")
             return None
         texts.append(text)
     return tuple(texts)

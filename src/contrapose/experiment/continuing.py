@@ -135,6 +135,10 @@ class Continuation(Experiment):
 
     def texts(self, home: Path, listener: TrialListener) -> list[HeldOutText]:
         """The earlier text, then the new ones."""
+        if self.options.get("in_place"):
+            raise UsageError(
+                "--in-place: texts that are continued on are split and written anew; leave it out"
+            )
         reading = {name: value for name, value in self.options.items() if name in READING}
         sources = (self.earlier, *((corpus,) for corpus in self.corpora))
         return [
