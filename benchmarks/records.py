@@ -36,8 +36,6 @@ How to read it:
 
 def record(results: Sequence[Mapping[str, Any]], folder: Path = HERE) -> None:
     """Append each result (``date``, ``machine``, ``benchmark``, ``quick``, ``seconds``, ``rows``) to both files."""
-    for result in results:
-        append_line(folder / LINES.name, json.dumps(result, allow_nan=False))
     page = folder / PAGE.name
     before = page.read_text(encoding="utf-8") if page.exists() else MARK + "\n"
     head, mark, body = before.partition(MARK)
@@ -45,6 +43,8 @@ def record(results: Sequence[Mapping[str, Any]], folder: Path = HERE) -> None:
         raise SystemExit(
             f"{page} has not the line {MARK!r}: put it above the first section that must not be changed"
         )
+    for result in results:
+        append_line(folder / LINES.name, json.dumps(result, allow_nan=False))
     write_text(page, f"{_head(folder)}{MARK}{body.rstrip()}\n\n{section(results)}")
 
 
