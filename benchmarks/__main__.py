@@ -32,10 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="which; without one, all (--list)")
     parser.add_argument("--quick", action="store_true", help="small sizes and few rounds: does it work?")
-    parser.add_argument("--record", action="store_true", help="append to benchmarks/RESULTS.md and results.jsonl")
+    parser.add_argument(
+        "--record", action="store_true", help="append to benchmarks/RESULTS.md and results.jsonl"
+    )
     parser.add_argument("--list", action="store_true", help="the names, and what each measures")
     parser.add_argument("--json", action="store_true", help="the results as JSON on standard output")
-    parser.add_argument("--rival-python", metavar="PATH", help="a Python with the rivals, if this one lacks them")
+    parser.add_argument(
+        "--rival-python", metavar="PATH", help="a Python with the rivals, if this one lacks them"
+    )
     parser.add_argument("--rows-of", nargs=2, help=argparse.SUPPRESS)  # in a process of its own: NAME FILE
     given = parser.parse_args(arguments)
     known = found()
@@ -50,7 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"--rival-python: {given.rival_python} is no program; give the path of a python")
     for name in given.names:
         if name not in known:
-            parser.error(f"no benchmark is called '{name}'{nearest(name, list(known))} Known: {', '.join(known)}")
+            parser.error(
+                f"no benchmark is called '{name}'{nearest(name, list(known))} Known: {', '.join(known)}"
+            )
     results = [result_of(name, given) for name in given.names or known]
     if given.json:
         print(json.dumps(results, indent=2))
@@ -61,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def found(folder: Path = HERE) -> dict[str, str]:
-    """Name -> its first line of each module that has ``measure(*, quick)``; read as text, so that nothing is imported."""
+    """Name -> first line, of each module that has ``measure(*, quick)``; read as text: nothing is imported."""
     names = {}
     for path in sorted(folder.glob("*.py")):
         module = ast.parse(path.read_text(encoding="utf-8"))
@@ -114,7 +120,11 @@ def result_of(name: str, given: argparse.Namespace) -> dict[str, Any]:
     if done.returncode:
         result["error"] = f"it ended with exit code {done.returncode}: not measured"
     if not given.json:
-        told = as_text([Row.of(row) for row in result["rows"]]) if result["rows"] else [result.get("error", "no rows")]
+        told = (
+            as_text([Row.of(row) for row in result["rows"]])
+            if result["rows"]
+            else [result.get("error", "no rows")]
+        )
         print("\n".join(["", f"{name}: {in_words(machine)}", *told]), flush=True)
     return result
 

@@ -60,9 +60,13 @@ CURVES: dict[str, Curve] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("curves", nargs="*", metavar="CURVE", help=f"of: {', '.join(CURVES)}; without one, all")
+    parser.add_argument(
+        "curves", nargs="*", metavar="CURVE", help=f"of: {', '.join(CURVES)}; without one, all"
+    )
     parser.add_argument("--quick", action="store_true", help="small sizes")
-    parser.add_argument("--out", type=Path, default=POINTS, help="where the points are kept, a line of JSON each")
+    parser.add_argument(
+        "--out", type=Path, default=POINTS, help="where the points are kept, a line of JSON each"
+    )
     parser.add_argument("--figure", action="store_true", help=f"only: draw {FIGURE.relative_to(ROOT)}")
     given = parser.parse_args()
     if unknown := [name for name in given.curves if name not in CURVES]:
@@ -160,7 +164,9 @@ def rows_of(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 half = upper_half([(point["size"], point[quantity]) for point in own])
                 flat = max(value for _, value in half) <= least
                 row["measured"] = 0.0 if flat else round(exponent([(x, max(y, least)) for x, y in half]), 2)
-                row["note"] = f"{verdict(row['measured'], curve)}; at {half[-1][0]:,.0f}: {_shown(half[-1][1], quantity)}"
+                row["note"] = (
+                    f"{verdict(row['measured'], curve)}; at {half[-1][0]:,.0f}: {_shown(half[-1][1], quantity)}"
+                )
             rows.append(row)
     return rows
 
@@ -177,7 +183,9 @@ def verdict(measured: float, curve: Curve) -> str:
         return "linear" if measured > 0.9 else "less than linear"
     if curve.over == "rows":
         return "worse than linear in rows: a defect"
-    return "as the table of all pairs" if curve.expected == 2 and measured <= 2 * LINEAR else "worse than linear"
+    return (
+        "as the table of all pairs" if curve.expected == 2 and measured <= 2 * LINEAR else "worse than linear"
+    )
 
 
 def _shown(value: float, quantity: str) -> str:

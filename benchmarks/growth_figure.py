@@ -27,7 +27,11 @@ def panels(points: Sequence[Mapping[str, Any]]) -> list[Panel]:
             for name in names:
                 own = [(p["size"], p[quantity]) for p in points if p["curve"] == name and p[quantity] > 0]
                 curve = CURVES[name]
-                marks.append(Marks(curve.what if of_rows else f"{curve.what}, over {curve.over}", sorted(own), True))
+                marks.append(
+                    Marks(curve.what if of_rows else f"{curve.what}, over {curve.over}", sorted(own), True)
+                )
             x = "rows" if of_rows else "batch, width, mixtures, queue"
-            made.append(Panel(x=x, y=label, marks=[m for m in marks if m.points], x_scale="log", y_scale="log"))
+            made.append(
+                Panel(x=x, y=label, marks=[m for m in marks if m.points], x_scale="log", y_scale="log")
+            )
     return made

@@ -28,9 +28,21 @@ LONG_ENOUGH = 0.3
 SMALL = 64
 Work = Callable[[], object]
 _WORDS = (
-    "river stone market winter signal garden letter engine copper shadow planet winter harbour method camera silver"
-    " forest number window travel answer bridge season pocket summer"
-).split()
+    *(
+        "river",
+        "stone",
+        "market",
+        "winter",
+        "signal",
+        "garden",
+        "letter",
+        "engine",
+        "copper",
+        "shadow",
+        "planet",
+    ),
+    *("harbour", "method", "camera", "silver", "forest", "number", "window", "travel", "answer", "bridge"),
+)
 
 
 def text_file(folder: Path, rows: int) -> Path:

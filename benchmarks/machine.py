@@ -13,7 +13,15 @@ from typing import Any
 INSTRUCTIONS = (
     "avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd", "sve", "bf16", "i8mm",
 )  # fmt: skip
-PACKAGES = ("contrapose", "torch", "transformers", "sentence-transformers", "numpy", "onnxruntime", "openvino")
+PACKAGES = (
+    "contrapose",
+    "torch",
+    "transformers",
+    "sentence-transformers",
+    "numpy",
+    "onnxruntime",
+    "openvino",
+)
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -57,7 +65,9 @@ def commit(root: Path = ROOT) -> str:
 
 def _git(root: Path, *arguments: str) -> str:
     try:
-        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False
+        )
     except OSError:
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,4 +1,4 @@
-"""Results that stay: a line of JSON for each benchmark of each run, and a page whose old sections are never rewritten."""
+"""Results that stay: a line of JSON for each benchmark and run, and a page whose old sections are never rewritten."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def record(results: Sequence[Mapping[str, Any]], folder: Path = HERE) -> None:
     """Append each result (``date``, ``machine``, ``benchmark``, ``quick``, ``seconds``, ``rows``) to both files."""
     page = folder / PAGE.name
     before = page.read_text(encoding="utf-8") if page.exists() else MARK + "\n"
-    head, mark, body = before.partition(MARK)
+    _, mark, body = before.partition(MARK)
     if not mark:
         raise SystemExit(
             f"{page} has not the line {MARK!r}: put it above the first section that must not be changed"
@@ -74,9 +74,7 @@ def _head(folder: Path) -> str:
     return "\n".join([READING, "## Optimisations", "", *lines, "", ""])
 
 
-def optimisations(
-    entries: Sequence[Mapping[str, str]], results: Sequence[Mapping[str, Any]]
-) -> list[str]:
+def optimisations(entries: Sequence[Mapping[str, str]], results: Sequence[Mapping[str, Any]]) -> list[str]:
     """One line for each: predicted, measured (newest recorded row of its name), kept or dropped."""
     rows = []
     for entry in entries:
@@ -94,9 +92,7 @@ def optimisations(
     return markdown_table(["optimisation", "predicted", "measured", "kept or dropped"], rows)
 
 
-def newest(
-    pattern: str, results: Sequence[Mapping[str, Any]]
-) -> tuple[Mapping[str, Any], Row] | None:
+def newest(pattern: str, results: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], Row] | None:
     """The newest measured row that "benchmark:name" names, letters of any case; of a run that was not quick."""
     benchmark, _, name = pattern.partition(":")
     for result in reversed(results):

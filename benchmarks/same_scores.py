@@ -95,7 +95,13 @@ def run(setting: str, seed: int, steps: int) -> dict[str, Any]:
             **SETTINGS[setting],
         )  # fmt: skip
         values = scores(trained.encoder, data / "senteval")
-    return {"setting": setting, "seed": seed, "steps": steps, "mean": statistics.fmean(values.values()), "values": values}
+    return {
+        "setting": setting,
+        "seed": seed,
+        "steps": steps,
+        "mean": statistics.fmean(values.values()),
+        "values": values,
+    }
 
 
 def scores(encoder: Any, senteval: Path, pairs: int = PAIRS) -> dict[str, float]:
@@ -111,7 +117,8 @@ def scores(encoder: Any, senteval: Path, pairs: int = PAIRS) -> dict[str, float]
         parts = read_sts(senteval, task).subsets
         most = pairs if len(parts) > 1 else None
         first, second, gold = (
-            [item for part in parts for item in getattr(part, side)[:most]] for side in ("first", "second", "gold")
+            [item for part in parts for item in getattr(part, side)[:most]]
+            for side in ("first", "second", "gold")
         )
         encodings = encode_once(encoder, [*first, *second], precision="fp32")
         cosine = (unit_rows(encodings.of(first)) * unit_rows(encodings.of(second))).sum(axis=1)

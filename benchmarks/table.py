@@ -49,7 +49,9 @@ class Row:
             raise ValueError(f"a row has the keys {', '.join(unknown)}; known: {', '.join(sorted(known))}")
         if not given.get("name"):
             raise ValueError(f"a row has no name: {dict(given)}")
-        if infinite := [key for key, value in given.items() if isinstance(value, float) and not math.isfinite(value)]:
+        if infinite := [
+            key for key, value in given.items() if isinstance(value, float) and not math.isfinite(value)
+        ]:
             raise ValueError(f"row '{given['name']}' has no finite number as {', '.join(infinite)}")
         row = cls(**given)
         if row.times_floor is None and _number(row.measured) and _number(row.floor) and row.floor:
@@ -84,7 +86,9 @@ def as_markdown(rows: Sequence[Row]) -> list[str]:
     """The rows as a table of Markdown; a column that is empty in all of them is left out."""
     cells = [row.cells() for row in rows]
     used = [place for place in range(len(HEADER)) if place == 0 or any(row[place] for row in cells)]
-    return markdown_table([HEADER[place] for place in used], [[row[place] for place in used] for row in cells])
+    return markdown_table(
+        [HEADER[place] for place in used], [[row[place] for place in used] for row in cells]
+    )
 
 
 def as_text(rows: Sequence[Row]) -> list[str]:

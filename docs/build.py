@@ -17,9 +17,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 import method_pages  # noqa: E402
 import method_pictures  # noqa: E402
 import notebook  # noqa: E402
-from benchmarks import demo, transfer  # noqa: E402
 from benchmarks.quality import read, table, transfer_table  # noqa: E402
 
+from benchmarks import demo, transfer  # noqa: E402
 from contrapose.markdown_table import markdown_table  # noqa: E402
 from contrapose.testing import all_rules  # noqa: E402
 from studies import ingredients, methods_figure, methods_page, methods_summary  # noqa: E402

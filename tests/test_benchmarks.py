@@ -6,12 +6,12 @@ import importlib
 import pkgutil
 from pathlib import Path
 
-import benchmarks
 import numpy as np
 import pytest
-from benchmarks import speed
 from benchmarks.data import WIKIPEDIA, data_folder, own_corpus
 
+import benchmarks
+from benchmarks import speed
 from tests.train.runs import plain_bert
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks import quality
 from benchmarks.quality import STS12_16, TRANSFER, key_of, missing, read, table, transfer_table, wanted
+
+from benchmarks import quality
 
 
 def row(method: str, seed: int, end: str, score: float, *, transfer: bool = True) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from benchmarks import start
 
+from benchmarks import start
 from tests.tiny import SENTENCES
 from tests.train.runs import plain_bert, texts
 

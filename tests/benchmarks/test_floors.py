@@ -52,7 +52,9 @@ def test_forward_and_backward_operations_of_bert_are_what_torch_counts(rows: int
     assert forward_operations(shape, [length] * rows) == forward.get_total_flops() > 0
     with FlopCounterMode(display=False) as backward:
         hidden.sum().backward()
-    assert training_operations(shape, [length] * rows) == forward.get_total_flops() + backward.get_total_flops()
+    assert (
+        training_operations(shape, [length] * rows) == forward.get_total_flops() + backward.get_total_flops()
+    )
 
 
 def test_operations_of_a_gated_feed_forward_are_what_torch_counts() -> None:
@@ -71,7 +73,9 @@ def test_a_window_bounds_what_a_token_sees() -> None:
 
 def test_padding_is_not_counted() -> None:
     shape = Shape(layers=2, width=8, feed_forward=16)
-    assert forward_operations(shape, [3, 5]) == forward_operations(shape, [3]) + forward_operations(shape, [5])
+    assert forward_operations(shape, [3, 5]) == forward_operations(shape, [3]) + forward_operations(
+        shape, [5]
+    )
 
 
 def test_distilbert_has_other_names_for_the_same() -> None:

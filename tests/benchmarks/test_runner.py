@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks import __main__ as runner
 from benchmarks.machine import commit, describe, in_words
 from benchmarks.records import MARK, newest, optimisations, read_results, record
 from benchmarks.table import Row, as_markdown, as_text, shown
+
+from benchmarks import __main__ as runner
 
 MACHINE = {
     "processor": "A processor", "cores": 4, "instructions": ["avx2"], "memory_GB": 8, "python": "3.11.0",
@@ -18,8 +19,17 @@ MACHINE = {
 }  # fmt: skip
 
 
-def result(date: str, *rows: dict[str, Any], quick: bool = False, benchmark: str = "losses") -> dict[str, Any]:
-    return {"date": date, "benchmark": benchmark, "quick": quick, "machine": MACHINE, "rows": list(rows), "seconds": 1.0}
+def result(
+    date: str, *rows: dict[str, Any], quick: bool = False, benchmark: str = "losses"
+) -> dict[str, Any]:
+    return {
+        "date": date,
+        "benchmark": benchmark,
+        "quick": quick,
+        "machine": MACHINE,
+        "rows": list(rows),
+        "seconds": 1.0,
+    }
 
 
 def test_list_names_every_module_with_measure_and_no_other(capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,7 +42,9 @@ def test_list_names_every_module_with_measure_and_no_other(capsys: pytest.Captur
 
 
 def test_a_module_is_found_by_its_measure_alone_and_never_imported(tmp_path: Path) -> None:
-    (tmp_path / "right.py").write_text('"""What it is.\n\nMore."""\nraise SystemExit\ndef measure(*, quick): ...\n')
+    (tmp_path / "right.py").write_text(
+        '"""What it is.\n\nMore."""\nraise SystemExit\ndef measure(*, quick): ...\n'
+    )
     (tmp_path / "other.py").write_text('"""Other."""\ndef measure(model, *, quick): ...\n')
     assert runner.found(tmp_path) == {"right": "What it is."}
 
@@ -111,7 +123,9 @@ def test_every_optimisation_of_the_table_has_its_words() -> None:
 
     entries = tomllib.loads(OPTIMISATIONS.read_text("utf-8"))["optimisation"]
     assert len(entries) >= 13
-    assert all(set(entry) == {"name", "predicted", "row", "verdict"} and ":" in entry["row"] for entry in entries)
+    assert all(
+        set(entry) == {"name", "predicted", "row", "verdict"} and ":" in entry["row"] for entry in entries
+    )
 
 
 def test_a_row_refuses_what_no_table_can_show() -> None:

@@ -20,4 +20,6 @@ def search_rarely() -> None:
     """
     _, second, third = gc.get_threshold()
     gc.set_threshold(BETWEEN_SEARCHES, second, third)
-    atexit.register(gc.freeze)  # what is frozen is searched no more; the operating system takes it back as a whole
+    atexit.register(
+        gc.freeze
+    )  # what is frozen is searched no more; the operating system takes it back as a whole

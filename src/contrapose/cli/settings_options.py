@@ -73,7 +73,13 @@ def takes_settings(
     """
 
     def mark(verb: Callable[..., None]) -> Callable[..., None]:
-        wanted = _Wanted(names=names_of or (lambda: names), after=after, sections=sections, panels=panels, defaults=defaults or {})
+        wanted = _Wanted(
+            names=names_of or (lambda: names),
+            after=after,
+            sections=sections,
+            panels=panels,
+            defaults=defaults or {},
+        )
         setattr(verb, _MARK, wanted)
         return verb
 
