@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def found(folder: Path = HERE) -> dict[str, str]:
-    """Name -> its first line of each module that has ``measure(*, quick)``; read as text, so that nothing is imported."""
+    """Name -> first line, of each module that has ``measure(*, quick)``; read as text: nothing is imported."""
     names = {}
     for path in sorted(folder.glob("*.py")):
         module = ast.parse(path.read_text(encoding="utf-8"))

@@ -34,8 +34,9 @@ def measure(*, quick: bool) -> list[dict[str, Any]]:
     told: list[dict[str, Any]] = []
     for precision in ("fp32", *(["bf16"] if computes_in_bf16(torch.device("cpu")) else [])):
         torch.compiler.reset()
-        eager = _step(backbone, rows, length, precision)
-        compiled = _step(torch.compile(backbone), rows, length, precision)
+        modules: list[Any] = [backbone, torch.compile(backbone)]
+        eager = _step(modules[0], rows, length, precision)
+        compiled = _step(modules[1], rows, length, precision)
         try:
             first = _seconds(compiled)
         except Exception as error:  # a compiler of C++ may be missing, or fail in its own ways
@@ -47,7 +48,8 @@ def measure(*, quick: bool) -> list[dict[str, Any]]:
         floor = measured_rates.seconds(training_operations(shape, [length] * rows), precision)
         told += [
             {"name": f"eager forward and backward, {precision}, ms", "measured": 1000 * before, "floor": 1000 * floor},
-            {"name": f"compiled forward and backward, {precision}, ms", "measured": 1000 * after, "floor": 1000 * floor},
+            {"name": f"compiled forward and backward, {precision}, ms", "measured": 1000 * after,
+             "floor": 1000 * floor},
             {"name": f"eager / compiled, {precision}", "predicted": "1.1 to 1.3", "measured": before / after},
             {"name": f"compiling, {precision}, s", "measured": first - after},
             {"name": f"steps until it pays, {precision}", "measured": steps_until_it_pays(first, before, after)},

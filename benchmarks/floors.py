@@ -24,7 +24,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """What of a transformer's configuration its matrix products depend on; gated: the feed-forward has a third matrix."""
+    """What a transformer's matrix products depend on; gated: the feed-forward has a third matrix."""
 
     layers: int
     width: int

@@ -27,33 +27,22 @@ LONG_ENOUGH = 0.3
 #: The size of the call before the measured one.
 SMALL = 64
 Work = Callable[[], object]
-_WORDS = [
-    "river",
-    "stone",
-    "market",
-    "winter",
-    "signal",
-    "garden",
-    "letter",
-    "engine",
-    "copper",
-    "shadow",
-    "planet",
-    "winter",
-    "harbour",
-    "method",
-    "camera",
-    "silver",
-    "forest",
-    "number",
-    "window",
-    "travel",
-    "answer",
-    "bridge",
-    "season",
-    "pocket",
-    "summer",
-]
+_WORDS = (
+    *(
+        "river",
+        "stone",
+        "market",
+        "winter",
+        "signal",
+        "garden",
+        "letter",
+        "engine",
+        "copper",
+        "shadow",
+        "planet",
+    ),
+    *("harbour", "method", "camera", "silver", "forest", "number", "window", "travel", "answer", "bridge"),
+)
 
 
 def text_file(folder: Path, rows: int) -> Path:

@@ -1,4 +1,4 @@
-"""Results that stay: a line of JSON for each benchmark of each run, and a page whose old sections are never rewritten."""
+"""Results that stay: a line of JSON for each benchmark and run, and a page whose old sections are never rewritten."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ How to read it:
 
 def record(results: Sequence[Mapping[str, Any]], folder: Path = HERE) -> None:
     """Append each result (``date``, ``machine``, ``benchmark``, ``quick``, ``seconds``, ``rows``) to both files."""
-    for result in results:
-        append_line(folder / LINES.name, json.dumps(result, allow_nan=False))
     page = folder / PAGE.name
     before = page.read_text(encoding="utf-8") if page.exists() else MARK + "\n"
-    head, mark, body = before.partition(MARK)
+    _, mark, body = before.partition(MARK)
     if not mark:
         raise SystemExit(
             f"{page} has not the line {MARK!r}: put it above the first section that must not be changed"
         )
+    for result in results:
+        append_line(folder / LINES.name, json.dumps(result, allow_nan=False))
     write_text(page, f"{_head(folder)}{MARK}{body.rstrip()}\n\n{section(results)}")
 
 

@@ -25,7 +25,7 @@ CLI = ["-m", "contrapose"]
 TORCH = ["-c", "import torch"]
 MODEL_CODE = [
     "-c",
-    "import gc, os; gc.disable(); import torch; from transformers.models.bert.modeling_bert import BertModel; os._exit(0)",
+    "import gc, os; gc.disable(); import torch; import transformers.models.bert.modeling_bert; os._exit(0)",
 ]
 #: The command without what it does about Python's searches for unreachable cycles.
 AS_PYTHON_SEARCHES = [
@@ -40,7 +40,7 @@ ROUNDS = 5
 
 
 def measure(*, quick: bool) -> list[dict[str, Any]]:
-    """``--help``, ``encode`` of ten lines, ``evaluate`` to its end on 40 pairs, ``train`` to its first step; and rivals."""
+    """``--help``, ``encode`` of ten lines, ``evaluate`` of 40 pairs, ``train`` to its first step; and rivals."""
     from contrapose.encoder.source import resolve
 
     with tempfile.TemporaryDirectory(prefix="contrapose-bench-") as place:
@@ -70,7 +70,7 @@ def measure(*, quick: bool) -> list[dict[str, Any]]:
          "floor": seconds["python"], "note": "floor: a Python that does nothing"},
         {"name": "import torch, s", "measured": seconds["import torch"], "floor": seconds["python"]},
         {"name": "encode of ten lines, s", "predicted": "3 or less", "measured": seconds["encode"], "floor": floor,
-         "rival": rival, "note": "floor: importing torch and BERT's code; rival: sentence-transformers, loaded and encoded"
+         "rival": rival, "note": "floor: importing torch and BERT's code; rival: sentence-transformers, whole"
          if rival else "rival not measured: no Python with sentence-transformers (--rival-python)"},
         {"name": "encode of ten lines / the same as Python searches for cycles", "predicted": 0.67,
          "measured": seconds["encode"] / seconds["searching"]},
