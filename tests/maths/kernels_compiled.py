@@ -8,8 +8,12 @@ from contrapose.maths import softmax_kernel, softmax_triton
 
 FLOATS, NUMBERS = "*fp32", "*i64"
 BOTH = {
-    **{"rows_at": FLOATS, "columns_at": FLOATS, "row_numbers_at": NUMBERS, "column_numbers_at": NUMBERS},
-    **{"known_at": "*i8", "weight_at": FLOATS},
+    "rows_at": FLOATS,
+    "columns_at": FLOATS,
+    "row_numbers_at": NUMBERS,
+    "column_numbers_at": NUMBERS,
+    "known_at": "*i8",
+    "weight_at": FLOATS,
     **dict.fromkeys(("num_rows", "num_columns", "width", "first_row"), "i32"),
     **dict.fromkeys(("temperature", "margin", "own_weight"), "fp32"),
 }
@@ -36,7 +40,7 @@ def main() -> None:
             signature = {**BOTH, **own, **dict.fromkeys(constants, "constexpr")}
             source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
             compiled += "cubin" in compile(source, target=GPUTarget("cuda", 90, 32)).asm
-    print(f"{compiled} kernels are compiled")  # noqa: T201
+    print(f"{compiled} kernels are compiled")
 
 
 if __name__ == "__main__":

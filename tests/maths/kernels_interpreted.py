@@ -62,7 +62,7 @@ def main() -> None:
             torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-5, atol=1e-5)
             torch.testing.assert_close(found[0][1], found[1][1], rtol=1e-4, atol=3e-5)
             equal += 1
-    print(f"{equal} blocks are equal")  # noqa: T201
+    print(f"{equal} blocks are equal")
 
 
 if __name__ == "__main__":
