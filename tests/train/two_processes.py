@@ -40,8 +40,8 @@ CASES: dict[str, dict[str, Any]] = {
     "hncse": {},
     "hncse with queue": {"parts": ["queue"], "pool": "batch+queue", "pool_queue_size": 20},
     "simcse, triplets, chunked, batch norm": {"views": 3, "chunk_size": 5, "head": "mlp-bn"},
-    "simcse, in tiles": {"tiled": True},
-    "dcl, in tiles, queue, triplets, chunked, batch norm": {
+    "dcl, in tiles": {"tiled": True},
+    "simcse, in tiles, queue, triplets, chunked, batch norm": {
         "tiled": True,
         "parts": ["queue"],
         "views": 3,
