@@ -24,8 +24,8 @@ from contrapose.encoder.by_length import groups_on
 from contrapose.encoder.encoder import Encoder
 from contrapose.objectives.catalogue import recipe
 from contrapose.text.identity import text_hashes
+from contrapose.train.attention import attention_in_training
 from contrapose.train.batches import Batch
-from contrapose.train.dropout import attention_in_training
 from contrapose.train.memory import peak_bytes
 from contrapose.train.step import StepPlan, TokenizedBatch, forward_backward, tokenize
 
@@ -53,7 +53,7 @@ def measure(*, quick: bool) -> list[dict[str, Any]]:
     """One row for each way of keeping graphs, and one for the growth of memory with the batch."""
     encoder = Encoder.load("minilm", head="linear-tanh")
     encoder.train()
-    encoder.use_attention(attention_in_training(encoder))
+    encoder.use_attention(attention_in_training(encoder, bf16=False))
     rows, rounds, growing = (32, 1, (32, 64)) if quick else (256, 5, (256, 1024, 4096))
     return [*_times(encoder, rows, rounds), _growth(encoder, growing, chunk=16 if quick else 64)]
 

@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.gradient_caching import batch_of_sentences, seconds_of, step_of
 from contrapose.encoder.by_length import groups_on
 from contrapose.encoder.encoder import Encoder
-from contrapose.train.dropout import attention_in_training
+from contrapose.train.attention import attention_in_training
 from contrapose.train.precision import _shape_of, _timed_layer, compare, faster_precision, in_words
 from contrapose.train.step import StepPlan, tokenize
 
@@ -23,7 +23,7 @@ def measure(*, quick: bool) -> list[dict[str, Any]]:
     """predicted: how many times as fast bf16 is in the probe; measured: in steps of 64 rows."""
     encoder = Encoder.load("minilm", head="linear-tanh")
     encoder.train()
-    encoder.use_attention(attention_in_training(encoder))
+    encoder.use_attention(attention_in_training(encoder, bf16=False))
     probe = compare(_timed_layer(_shape_of(encoder), True))
     rows, rounds = (8, 1) if quick else (64, 7)
     plain = StepPlan(seed=0, max_length=32, num_groups=groups_on(encoder.device))

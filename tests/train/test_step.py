@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
 
+from contrapose.contract import TiledOutcome
 from contrapose.encoder.encoder import Encoder
+from contrapose.maths import tiled
 from contrapose.objectives.catalogue import recipe
 from contrapose.train.step import StepPlan, forward_backward, tokenize
-from tests.train.steps import batch_of, gradients, tokenized
+from tests.train.steps import assert_same_gradients, batch_of, gradients, tokenized
 
 TEMPERATURE = 0.05
 
@@ -49,6 +53,40 @@ def test_a_step_has_the_gradients_of_the_plain_two_pass_step(
     assert scale > 0
     for name in plain:
         torch.testing.assert_close(ours[name], plain[name], rtol=1e-4, atol=1e-6 * scale, msg=name)
+
+
+@pytest.mark.parametrize("views", [2, 3])
+def test_a_step_in_tiles_has_the_loss_and_gradients_of_the_table(
+    calm_encoder: Encoder, views: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiled, "TILE", (7, 5))
+    found, losses = [], []
+    for in_tiles in (False, True):
+        calm_encoder.zero_grad()
+        plan = StepPlan(seed=0, max_length=16, tiled=in_tiles)
+        result = forward_backward(
+            calm_encoder, objective(), tokenized(calm_encoder, 24, plan, views=views), plan
+        )
+        assert isinstance(result.loss.outcome, TiledOutcome) == in_tiles
+        assert result.problem() == ""
+        found.append(gradients(calm_encoder))
+        losses.append(result.loss.total.item())
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    assert_same_gradients(*found, within=1e-5)
+
+
+def test_a_loss_in_tiles_that_is_not_finite_is_told_by_its_rows(encoder: Encoder) -> None:
+    plan = StepPlan(seed=0, max_length=16, tiled=True)
+    result = forward_backward(encoder, objective(), tokenized(encoder, 8, plan), plan)
+    outcome = result.loss.outcome
+    assert isinstance(outcome, TiledOutcome)
+    broken = replace(
+        outcome, loss_B=outcome.loss_B.detach().clone().index_fill_(0, torch.tensor([2]), torch.nan)
+    )
+    # As a second process of two has it: its rows come behind the other's.
+    broken = replace(broken, loss_B=broken.loss_B[:4], table=replace(outcome.table, rows=slice(4, 8)))
+    told = replace(result, loss=replace(result.loss, outcome=broken)).problem()
+    assert told == "the loss is not finite: term total, 1 rows (corpus rows 46)"
 
 
 def test_the_views_of_a_step_know_their_rows_and_texts(encoder: Encoder) -> None:

@@ -16,7 +16,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from contrapose.contract import RunOutline, Supplies
+from contrapose.contract import RunOutline, Supplies, TiledOutcome
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.heads import build_head
 from contrapose.encoder.own_language_model import OwnLanguageModel
@@ -62,6 +62,15 @@ CASES: dict[str, dict[str, Any]] = {
     "hncse with queue": {"parts": ["queue"], "pool": "batch+queue", "pool_queue_size": 20},
     "simcse, triplets, chunked, batch norm": {"views": 3, "chunk_size": 5, "head": "mlp-bn"},
     **{name: {} for name in with_needs() if name not in all_methods()},
+    "dcl, in tiles": {"tiled": True},
+    "simcse, in tiles, queue, triplets, chunked, batch norm": {
+        "tiled": True,
+        "parts": ["queue"],
+        "views": 3,
+        "chunk_size": 5,
+        "head": "mlp-bn",
+    },
+    "simcse-mlm, in tiles": {"tiled": True},
     **{f"{name}, chunked, batch norm": {"chunk_size": 5, "head": "mlp-bn"} for name in with_needs()},
 }
 
@@ -80,7 +89,10 @@ def three_steps(
     encoder = Encoder.load(model, dropout=0.0, templates=around).train()
     encoder.head = build_head(case.get("head", "linear-tanh"), 32)
     encoder.train()
-    plan = StepPlan(seed=0, max_length=16, chunk_size=case.get("chunk_size"), processes=processes)
+    tiled = case.get("tiled", False)
+    plan = StepPlan(
+        seed=0, max_length=16, chunk_size=case.get("chunk_size"), tiled=tiled, processes=processes
+    )
     made = supplied(objective, encoder, model, plan)
     optimizer = make_optimizer(trainable(made.modules), TrainingSettings(learning_rate=1e-4))
     found: dict[str, torch.Tensor] = {}
@@ -96,6 +108,12 @@ def three_steps(
         )
         result = forward_backward(encoder, objective, tokenize(encoder, batch, made.plan), made.plan)
         found[f"loss {step}"] = result.loss.total.detach()
+        if tiled:
+            assert isinstance(result.loss.outcome, TiledOutcome)
+            own = processes.rows(rows)
+            assert len(result.loss.outcome.loss_B) == own.stop - own.start
+            watched = ("accuracy", "entropy", "hardest_share", "columns_batch", "uniformity")
+            found |= {f"watched {name} {step}": result.loss.stats[name].clone() for name in watched}
         if step == 0:
             found |= {f"gradient {key}": value for key, value in gradients(made.modules).items()}
         optimizer.step()

@@ -19,10 +19,11 @@ from contrapose.maths.tiled_columns import LogitMap, TiledColumns, part_of
 class TiledTable:
     """Some rows of a batch of B, and the columns that they are compared with.
 
-    anchor_BD     of all rows
+    anchor_BD     of all rows, of unit length
     rows          those whose loss is computed here; all of them in one process
     own_cosine_B  cosine of every row of the batch with its own positive
     blocks        all other columns, their origins as in a ScoreTable. Of "batch" the row's own number does not count
+    unit_ND       origin -> the vectors of columns that all rows share, of unit length
     given         origins of the given negatives
     """
 
@@ -30,6 +31,7 @@ class TiledTable:
     rows: slice
     own_cosine_B: Tensor
     blocks: tuple[Columns, ...]
+    unit_ND: Mapping[str, Tensor]
     given: frozenset[str] = frozenset()
 
     @property
@@ -58,26 +60,21 @@ class TiledTable:
         of_batch: the map of the batch's own columns, where it is another; own_weight: added to the logit of a row's own
         given negative.
 
-        >>> pairs = Columns(origin="batch", vectors=torch.eye(2))
-        >>> table = TiledTable(anchor_BD=torch.eye(2), rows=slice(0, 2), own_cosine_B=torch.ones(2), blocks=(pairs,))
+        >>> table = tiled_table(torch.eye(2), torch.eye(2), [Columns(origin="batch", vectors=torch.eye(2))])
         >>> table.by_origin(LogitMap(temperature=1.0))["batch"].log_sum_R          # one column each, of cosine 0
         tensor([0., 0.])
         """
-        anchor_RD = unit(self.anchor_BD[self.rows])
         found = {}
         for block in self.blocks:
             chosen = (of_batch,) if of_batch is not None and block.origin == "batch" else maps
             weight = own_weight if block.origin in self.given else 0.0
-            if block.vectors is not None and block.vectors.dim() == 2:
-                found[block.origin] = self._shared(anchor_RD, block, chosen, weight)
+            if block.origin in self.unit_ND:
+                found[block.origin] = self._shared(block, chosen, weight)
             else:
                 found[block.origin] = self._of_each_row(block, chosen)
         return found
 
-    def _shared(
-        self, anchor_RD: Tensor, block: Columns, maps: tuple[LogitMap, ...], own_weight: float
-    ) -> Sums:
-        assert block.vectors is not None
+    def _shared(self, block: Columns, maps: tuple[LogitMap, ...], own_weight: float) -> Sums:
         struck = block.struck
         if block.origin == "batch":
             struck = own_number(struck, len(self.anchor_BD), self.anchor_BD.device)
@@ -89,7 +86,7 @@ class TiledTable:
             log_weight=block.log_weight,
             own_weight=own_weight,
         )
-        return log_sums(anchor_RD, unit(block.vectors), tiled)
+        return log_sums(self.anchor_BD[self.rows], self.unit_ND[block.origin], tiled)
 
     def _of_each_row(self, block: Columns, maps: tuple[LogitMap, ...]) -> Sums:
         """Of columns that belong to one row each, (B, K): there is no square to avoid."""
@@ -119,13 +116,21 @@ class TiledTable:
 
 def tiled_table(
     anchor_BD: Tensor,
-    own_cosine_B: Tensor,
+    own_positive_BD: Tensor,
     blocks: Iterable[Columns],
     *,
     rows: slice | None = None,
     given: Iterable[str] = (),
 ) -> TiledTable:
     """The table of these rows, or of all. Raises ValueError for two blocks of one origin."""
+    # A tensor that is compared twice is scaled once: less memory, and its gradient is added up in fp32.
+    made: dict[int, Tensor] = {}
+
+    def unit_of(vectors: Tensor) -> Tensor:
+        if id(vectors) not in made:
+            made[id(vectors)] = unit(vectors)
+        return made[id(vectors)]
+
     by_name: dict[str, Columns] = {}
     for block in blocks:
         if block.origin in by_name:
@@ -134,10 +139,15 @@ def tiled_table(
             )
         by_name[block.origin] = block
     return TiledTable(
-        anchor_BD=anchor_BD,
+        anchor_BD=unit_of(anchor_BD),
         rows=rows or slice(0, len(anchor_BD)),
-        own_cosine_B=own_cosine_B,
+        own_cosine_B=(unit_of(anchor_BD) * unit_of(own_positive_BD)).sum(-1),
         blocks=tuple(by_name.values()),
+        unit_ND={
+            origin: unit_of(block.vectors)
+            for origin, block in by_name.items()
+            if block.vectors is not None and block.vectors.dim() == 2
+        },
         given=frozenset(given),
     )
 

@@ -33,7 +33,7 @@ def in_batch_tiles(views: Views, extra: Sequence[Columns] = (), rows: slice | No
     )
     return tiled_table(
         views.anchor,
-        paired_cosine(views.anchor, own_positive_BD),
+        own_positive_BD,
         [positives, *given_negatives(views), *extra],
         rows=rows,
         given=views.negatives,

@@ -68,7 +68,8 @@ def refuse_differences(told: Sequence[Mapping[str, str]]) -> None:
 def about_of(settings: RunSettings, *, resume: bool) -> dict[str, str]:
     """What must be the same in every process before anything is loaded: versions, settings, --resume.
 
-    The precision that "auto" means is the first process's for all. The device's number may differ; its kind may not, and is compared where the processes meet.
+    What "auto" means for the precision the first process says for all. The device's number may differ; its kind may
+    not, and is compared where the processes meet.
     """
     chosen = settings.model_dump(mode="json")
     chosen["training"].pop("device", None)
