@@ -25,6 +25,7 @@ from contrapose.cli import (
     doctor,
     encode,
     evaluate,
+    export,
     federate,
     harvest,
     methods,
@@ -48,7 +49,7 @@ from contrapose.train.signals import StopAtOnce, Stopped
 VERBS = (
     demo, adapt, train, pretrain, continuing, sparsify, federate,
     evaluate, report, compare, sweep, reproduce,
-    encode, similarity, search, methods, doctor,
+    encode, export, similarity, search, methods, doctor,
 )  # fmt: skip
 
 #: The error of a wrong option or argument, whichever click stands below typer.

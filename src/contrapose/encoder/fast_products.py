@@ -27,7 +27,11 @@ def use_fast_products(module: nn.Module) -> None:
     if not pays_here():
         return
     for layer in module.modules():
-        if type(layer) is nn.Linear and layer.weight.device.type == "cpu" and layer.weight.dtype == torch.float32:
+        if (
+            type(layer) is nn.Linear
+            and layer.weight.device.type == "cpu"
+            and layer.weight.dtype == torch.float32
+        ):
             layer.__dict__["forward"] = partial(linear, layer)
 
 
@@ -44,7 +48,7 @@ def linear(layer: nn.Linear, input_XD: Tensor) -> Tensor:
 @cache
 def pays_here() -> bool:
     """Whether torch multiplies by MKL here, holds oneDNN as well, and the processor is of another maker than Intel."""
-    held = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()
+    held = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     if not held or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         return False
     maker = maker_of_processor()
