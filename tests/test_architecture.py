@@ -27,7 +27,7 @@ LAYERS = {
     "negatives": 3, "positives": 3, "filters": 3, "regularizers": 3, "protocols": 3, "text": 3, "data": 3,
     "encoder": 4, "objectives": 4, "documents": 4,
     "evaluate": 5, "testing": 5,
-    "selection": 6,
+    "selection": 6, "backends": 6,
     "train": 7,
     "use": 8, "interop": 8, "experiment": 8, "pretrain": 8, "pruning": 8, "adapt": 8,
     "report": 9, "cluster": 9,

@@ -9,6 +9,7 @@ import typer
 from contrapose.cli import console
 from contrapose.cli.cluster_options import Address, Engine, MemoryPerWorker, Workers, crew_of
 from contrapose.cli.encode_folder import encode_into_folder, is_folder
+from contrapose.cli.encode_kind import Kind
 from contrapose.cli.failures import PARTIAL
 from contrapose.cli.options import (
     Columns,
@@ -16,10 +17,8 @@ from contrapose.cli.options import (
     Force,
     Json,
     Model,
-    Precision,
     Quiet,
     examples,
-    one_of,
     split_words,
 )
 from contrapose.errors import UsageError
@@ -30,6 +29,7 @@ EXAMPLES = examples(
     "contrapose encode runs/notes 'corpus/*.jsonl.gz' -o vectors.parquet --columns body",
     "contrapose encode runs/notes corpus/ -o vectors/",
     "contrapose encode runs/notes corpus/ -o vectors/ --engine ray --address auto --workers 8",
+    "contrapose encode runs/notes notes.txt -o vectors.npy --backend openvino --precision int8",
 )
 
 
@@ -56,7 +56,21 @@ def encode(
     columns: Columns = None,
     normalize: Annotated[bool, typer.Option(help="Unit vectors: a dot product is then the cosine.")] = True,
     force: Force = False,
-    precision: Precision = "fp32",
+    backend: Annotated[
+        str, typer.Option(help="torch, onnx or openvino: what computes.", metavar="BACKEND")
+    ] = "torch",
+    precision: Annotated[
+        str, typer.Option(help="fp32, bf16 or int8: less is faster, and compared with fp32 first.")
+    ] = "fp32",
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="A data folder with STS-B: STS is compared as well.", metavar="DIR", show_default=False
+        ),
+    ] = None,
+    max_loss: Annotated[
+        float, typer.Option(help="Points of STS and retrieval that may be lost.", metavar="POINTS")
+    ] = 0.5,
     device: Device = "auto",
     text: Annotated[
         bool | None,
@@ -80,28 +94,30 @@ def encode(
     A file appears when it is whole. A folder gets one file per block of rows: the same command goes on where a killed
     one was, does nothing where all is there, and refuses an input, a model or options that changed (--force makes the
     blocks anew that changed). Exit code 3 means that rows could not be read; they are listed beside the output.
+
+    Another backend or precision is compared with the original on your text before it is used, and refused where it lost
+    more than it may. --backend onnx and --backend openvino need the extras of those names.
     """
-    from contrapose.cli.models import LazyEncoder
+    from contrapose.backends.kinds import check_kind
     from contrapose.cli.progress import ProgressView
     from contrapose.data.sources import find_sources
     from contrapose.use.encode import bulk_encode
 
-    one_of("--precision", precision, ("fp32", "bf16"))
+    check_kind(backend, precision)
     crew = crew_of(engine, address, workers, memory_per_worker)
+    kind = Kind(model, input, backend, precision, device, split_words(columns), data, max_loss)
     if is_folder(output):
         options = {"normalize": normalize, "precision": precision, "columns": split_words(columns) or None}
         options |= {} if text is None else {"text": text}
         options |= {} if block_rows is None else {"rows_per_block": block_rows}
-        encode_into_folder(
-            model, input, output, options, crew=crew, device=device, force=force, quiet=quiet, json=json
-        )
+        encode_into_folder(kind, output, options, crew=crew, force=force, quiet=quiet, json=json)
         return
     if crew or block_rows or text is not None:
         raise UsageError("--engine ray, --block-rows and --text are for a folder: give --output FOLDER/")
     find_sources(input)
     with ProgressView(quiet=quiet or json) as view:
         summary = bulk_encode(
-            LazyEncoder(model, device, view),
+            kind.encoder(view),
             input,
             output,
             columns=split_words(columns) or None,
@@ -111,8 +127,9 @@ def encode(
             progress=view,
         )
     if json:
-        console.show_json(summary.to_json())
+        console.show_json(summary.to_json() | kind.to_json())
     else:
+        kind.show()
         for line in summary.lines():
             console.say(line)
         if not quiet:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from contrapose.hints import command
 from contrapose.paths import expanded
 
 if TYPE_CHECKING:
+    from contrapose.cli.encode_kind import Kind
     from contrapose.cluster.crew import Crew
 
 
@@ -24,19 +25,17 @@ def is_folder(output: str) -> bool:
 
 
 def encode_into_folder(
-    model: str,
-    input: Sequence[str],
+    kind: Kind,
     output: str,
     options: Mapping[str, Any],
     *,
     crew: Crew | None,
-    device: str,
     force: bool,
     quiet: bool,
     json: bool,
 ) -> None:
     """Encode what is missing, and show what was done."""
-    from contrapose.cli.models import LazyEncoder, model_of
+    from contrapose.cli.models import model_of
     from contrapose.cli.progress import ProgressView
     from contrapose.data.sources import find_sources
     from contrapose.use.block_folder import check_folder
@@ -45,29 +44,41 @@ def encode_into_folder(
 
     folder = Path(output)
     check_folder(expanded(folder))
-    find_sources(list(input), out=expanded(folder))
+    find_sources(kind.input, out=expanded(folder))
     with ProgressView(quiet=quiet or json) as view:
         engine = None
         if crew is not None:
-            from contrapose.cluster.encoding import ray_engine
+            from contrapose.cluster.encoding import Opening, ray_engine
 
-            engine = ray_engine(crew, model_of(model), device)
+            sample = kind.sample() if kind.is_other else []
+            engine = ray_engine(
+                crew,
+                Opening(
+                    model=model_of(kind.model),
+                    device=kind.device,
+                    backend=kind.backend,
+                    precision=kind.precision,
+                    sample=tuple(sample),
+                    max_loss=kind.max_loss,
+                ),
+            )
         summary = encode_folder(
-            LazyEncoder(model, device, view),
-            list(input),
+            kind.encoder(view),
+            kind.input,
             folder,
-            model=model,
+            model=kind.model,
             options=EncodeOptions(**options),
             overwrite=force,
             engine=engine,
             progress=view,
         )
     if json:
-        console.show_json(summary.to_json())
+        console.show_json(summary.to_json() | kind.to_json())
     else:
+        kind.show()
         for line in summary.lines():
             console.say(line)
         if not quiet and options.get("text", True):
-            console.suggest(command("search", model, output, "what you look for"))
+            console.suggest(command("search", kind.model, output, "what you look for"))
     if summary.quarantined:
         raise typer.Exit(PARTIAL)

@@ -26,6 +26,7 @@ from contrapose.cli import (
     doctor,
     encode,
     evaluate,
+    export,
     federate,
     harvest,
     methods,
@@ -50,7 +51,7 @@ from contrapose.train.signals import StopAtOnce, Stopped
 VERBS = (
     demo, adapt, train, pretrain, continuing, sparsify, federate,
     evaluate, report, compare, sweep, reproduce,
-    encode, similarity, search, methods, doctor,
+    encode, export, similarity, search, methods, doctor,
 )  # fmt: skip
 
 #: Seconds in which the first process says what is wrong with a command that all were given; torchrun then ends the

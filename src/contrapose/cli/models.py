@@ -5,6 +5,8 @@ Options, files and queries are checked before that, so a mistake in them is told
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,13 +43,37 @@ def model_of(name: str) -> str:
     return str(folder / "model")
 
 
-class LazyEncoder:
-    """Behaves as the encoder of ``model``, which it loads on first use, and tells ``listener`` when it does."""
+#: Rows that a model in another precision is compared with the original on.
+ROWS_COMPARED = 256
 
-    def __init__(self, model: str, device: str = "auto", listener: Listener | None = None) -> None:
+
+def first_texts(sources: Sequence[str], columns: Sequence[str] = ()) -> list[str]:
+    """The first rows of text that can be read."""
+    from contrapose.data.quarantine import Quarantine
+    from contrapose.data.readers import read_rows
+
+    rows = read_rows(list(sources), columns=list(columns) or None, quarantine=Quarantine(max_bad_share=1.0))
+    texts = (" ".join(row.texts) for row in rows)
+    return list(islice((text for text in texts if text.strip()), ROWS_COMPARED))
+
+
+class LazyEncoder:
+    """Behaves as the encoder of ``model``, which it loads on first use, and tells ``listener`` when it does.
+
+    prepared: what takes the place of the encoder once it is loaded, such as the same one on another backend.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        device: str = "auto",
+        listener: Listener | None = None,
+        prepared: Callable[[Encoder], Any] | None = None,
+    ) -> None:
         self._model, self._device = model_of(model), device
         self.listener = listener or listener_of(None)
         self._loaded: Encoder | None = None
+        self._prepared, self._used = prepared, None
 
     def load(self) -> Encoder:
         """The encoder itself."""
@@ -61,4 +87,8 @@ class LazyEncoder:
         return self._loaded
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.load(), name)
+        if self._prepared is None:
+            return getattr(self.load(), name)
+        if self._used is None:
+            self._used = self._prepared(self.load())
+        return getattr(self._used, name)

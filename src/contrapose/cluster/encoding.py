@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from contrapose.cluster.crew import Crew, Share, connected
 from contrapose.errors import ClusterError, ContraposeError, UsageError
@@ -31,9 +31,6 @@ from contrapose.use.block_plan import Plan
 from contrapose.use.blocks import Block, BlockRecord, write_block
 from contrapose.use.encode_blocks import Engine, Task
 
-if TYPE_CHECKING:
-    from contrapose.encoder.encoder import Encoder
-
 #: Workers that one block may cost before it is held to be what kills them.
 MOST_LOSSES = 3
 
@@ -41,29 +38,51 @@ MOST_LOSSES = 3
 PAUSE = 1.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """How a worker opens the model. sample: text that another backend or precision is compared on before it is used."""
+
+    model: str
+    device: str = "auto"
+    backend: str = "torch"
+    precision: str = "fp32"
+    sample: tuple[str, ...] = ()
+    max_loss: float = 0.0
+
+
 class BlockWorker:
     """The actor: an encoder, loaded once, and blocks as they come."""
 
-    def __init__(self, task: Task, model: str, device: str) -> None:
-        self.task, self.model, self.device = task, model, device
+    def __init__(self, task: Task, opening: Opening) -> None:
+        self.task, self.opening = task, opening
 
     @cached_property
-    def encoder(self) -> Encoder:
+    def encoder(self) -> Any:
         """The encoder, once it is sure that this machine sees the same folder and the same model."""
+        from contrapose.backends.opening import open_encoder
         from contrapose.encoder.encoder import Encoder
         from contrapose.train.environment import pick_device
 
+        opening = self.opening
         here, plan = socket.gethostname(), self.task.folder / OWN / "plan.json"
         if not plan.is_file() or Plan.read(plan) != self.task.plan:
             raise UsageError(
                 f"the machine {here} does not see {self.task.folder}: the output must lie on a file system that all "
                 "machines of the cluster share, under the same path"
             )
-        encoder = Encoder.load(self.model).to(pick_device(self.device)).eval()
+        original = Encoder.load(opening.model).to(pick_device(opening.device)).eval()
+        encoder = open_encoder(
+            original,
+            backend=opening.backend,
+            precision=opening.precision,
+            sample=opening.sample,
+            max_loss=opening.max_loss,
+            model=Path(opening.model),
+        ).encoder
         if encoder.fingerprint() != self.task.plan.fingerprint:
             raise UsageError(
-                f"on the machine {here} the model {self.model} is another one: give a model folder on the file system "
-                "that all machines share"
+                f"on the machine {here} the model {opening.model} is another one: give a model folder on the file "
+                "system that all machines share, with its graphs in it where another backend computes (contrapose export)"
             )
         return encoder
 
@@ -77,29 +96,30 @@ class BlockWorker:
         return write_block(self.encoder, block, task.folder, task.plan.options, about=task.about)
 
 
-def ray_engine(crew: Crew, model: str, device: str) -> Engine:
-    """What encodes blocks for :func:`contrapose.use.encode_blocks.encode_folder`. model: as workers load it."""
+def ray_engine(crew: Crew, opening: Opening) -> Engine:
+    """What encodes blocks for :func:`contrapose.use.encode_blocks.encode_folder`."""
 
     def encoded(task: Task, blocks: Iterable[Block], listener: Listener) -> Iterator[BlockRecord]:
         waiting = iter(blocks)
         first = next(waiting, None)
         if first is None:
             return  # all is there: no cluster is needed
-        name = str(Path(model).resolve()) if Path(model).exists() else model
+        model = Path(opening.model)
+        everywhere = replace(opening, model=str(model.resolve())) if model.exists() else opening
         shared = replace(task, folder=task.folder.resolve())
         with connected(crew) as share:
-            workers = _workers(share, shared, name, device)
+            workers = _workers(share, shared, everywhere)
             with listener.task(_told(share)):
                 yield from _encoded(workers, _after(first, waiting), listener)
 
     return encoded
 
 
-def _workers(share: Share, task: Task, model: str, device: str) -> list[Any]:
+def _workers(share: Share, task: Task, opening: Opening) -> list[Any]:
     import ray
 
     actor = ray.remote(BlockWorker).options(**share.resources, max_restarts=-1, max_task_retries=0)
-    return [actor.remote(task, model, device) for _ in range(share.workers)]
+    return [actor.remote(task, opening) for _ in range(share.workers)]
 
 
 @dataclass

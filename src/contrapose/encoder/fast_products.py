@@ -48,7 +48,7 @@ def linear(layer: nn.Linear, input_XD: Tensor) -> Tensor:
 @cache
 def pays_here() -> bool:
     """Whether torch multiplies by MKL here, holds oneDNN as well, and the processor is of another maker than Intel."""
-    held = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()
+    held = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     if not held or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         return False
     maker = maker_of_processor()

@@ -104,7 +104,7 @@ def _check_file(path: Path) -> None:
     name = path.name.lower()
     if name.endswith(CODE_SUFFIXES):
         raise UnsafeModel(f"{path} is code; a model folder is data. Remove it if you trust the rest.")
-    if name.endswith(PICKLE_SUFFIXES):
+    if name.endswith(PICKLE_SUFFIXES) and not _is_of_graph(path):
         raise UnsafeModel(
             f"{path} may hold pickled objects, which can run code when they are opened. contrapose reads safetensors "
             "only: convert the weights, or remove the file if model.safetensors lies beside it."
@@ -127,6 +127,16 @@ def _check_file(path: Path) -> None:
         raise UnsafeModel(
             f"{path} may hold pickled objects, which can run code. It was not opened. Remove it."
         )
+
+
+def _is_of_graph(path: Path) -> bool:
+    """Whether a .bin holds the weights of the graph of OpenVINO beside it: plain numbers, which no Python reads."""
+    return (
+        path.parent.name == "openvino"
+        and path.name.startswith("openvino_model")
+        and path.suffix == ".bin"
+        and path.with_suffix(".xml").is_file()
+    )
 
 
 def _check_config(backbone: Path) -> None:
