@@ -23,8 +23,8 @@ from contrapose.storage import durable
 from contrapose.storage.syscalls import reporting, reserve_open
 from contrapose.train.distributed import ProcessGroup
 
-#: Rows from which on a split is kept, and the rows to train on are mapped from disk: their numbers take 128 MiB.
-LARGE = 1 << 24
+#: Rows from which on a split is kept, which takes a second for each million, and row numbers are mapped from disk.
+LARGE = 1 << 20
 
 _ABOUT, _IDS, _ROWS = "about.json", "ids.npy", "rows.arrow"
 
