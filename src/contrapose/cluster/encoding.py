@@ -82,7 +82,7 @@ class BlockWorker:
         if encoder.fingerprint() != self.task.plan.fingerprint:
             raise UsageError(
                 f"on the machine {here} the model {opening.model} is another one: give a model folder on the file "
-                "system that all machines share, with its graphs in it where another backend computes (contrapose export)"
+                "system that all machines share, with its graphs where another backend computes (contrapose export)"
             )
         return encoder
 
