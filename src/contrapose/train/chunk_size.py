@@ -161,8 +161,8 @@ def fitting(need: Need, texts: int, free: int) -> Chunks:
     """Chunks of a batch that does not fit as a whole, and how many of them may keep their graphs.
 
     >>> need = Need(beside=0, fixed=0, per_text=2**20, measured=True)
-    >>> fitting(need, 1024, 2**30 * 10 // 14)
-    Chunks(size=128, kept=4, why='chunks of 128 texts, of which 4 of 8 keep their graph: 0.5 of 0.7 GiB')
+    >>> fitting(need, 1024, 2**30)
+    Chunks(size=128, kept=5, why='chunks of 128 texts, of which 5 of 8 keep their graph: 0.6 of 1.0 GiB')
     """
     capacity = max(1, need.texts_in(SHARE * free))
     size = 1 << (max(capacity // PARTS, min(capacity, FULL_PASS)).bit_length() - 1)

@@ -144,7 +144,7 @@ def peak_bytes(call: Callable[[], object], device: torch.device) -> int:
 def in_gib(count: float) -> str:
     """
     >>> in_gib(3.2 * 2**30), in_gib(5 * 2**20)
-    ('3.2 GiB', '0.005 GiB')
+    ('3.2 GiB', '0.0049 GiB')
     """
     gib = count / 2**30
     return f"{gib:.1f} GiB" if gib >= 0.1 else f"{gib:.2g} GiB" if gib >= 0.001 else "0.001 GiB"
