@@ -78,11 +78,11 @@ def found(folder: Path = HERE) -> dict[str, str]:
 
 def _is_measure(function: ast.FunctionDef) -> bool:
     taken = function.args
-    return (
-        function.name == "measure"
-        and not (taken.args or taken.posonlyargs)
-        and [argument.arg for argument in taken.kwonlyargs] == ["quick"]
-    )
+    optional = {
+        a.arg for a, default in zip(taken.kwonlyargs, taken.kw_defaults, strict=True) if default is not None
+    }
+    needed = {argument.arg for argument in taken.kwonlyargs} - optional
+    return function.name == "measure" and not (taken.args or taken.posonlyargs) and needed == {"quick"}
 
 
 def listed(known: dict[str, str]) -> str:

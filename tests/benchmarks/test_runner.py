@@ -46,7 +46,8 @@ def test_a_module_is_found_by_its_measure_alone_and_never_imported(tmp_path: Pat
         '"""What it is.\n\nMore."""\nraise SystemExit\ndef measure(*, quick): ...\n'
     )
     (tmp_path / "other.py").write_text('"""Other."""\ndef measure(model, *, quick): ...\n')
-    assert runner.found(tmp_path) == {"right": "What it is."}
+    (tmp_path / "some.py").write_text('"""Some."""\ndef measure(*, quick, methods=None): ...\n')
+    assert runner.found(tmp_path) == {"right": "What it is.", "some": "Some."}
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_known(capsys: pytest.CaptureFixture[str]) -> None:
