@@ -123,3 +123,14 @@ def test_overhead_is_a_ratio_to_simcse_and_names_what_a_model_cannot_serve(tmp_p
     assert "generator" in reasons["diffcse"]
     report = {"machine": {}, "model": "tiny", "loss": losses, "step": steps}
     assert "| [`hncse`](methods/hncse.md) | " in page(None, report)
+
+
+def test_large_batches_are_measured_in_memory_and_time() -> None:
+    from benchmarks import large_batches
+
+    rows = large_batches.measure(quick=True)
+    assert len(rows) == 3
+    for row in rows:
+        assert list(row) == ["name", "predicted", "measured", "floor", "times_floor", "rival", "note"]
+        assert row["measured"] > 0
+        assert row["times_floor"] == pytest.approx(row["measured"] / row["floor"])
