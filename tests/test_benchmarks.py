@@ -163,3 +163,14 @@ def test_nothing_is_timed_where_a_check_fails(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(gpu, "checks", lambda *_: [Check("a kernel", 0.5, 0.25)])
     (row,) = gpu.measure(quick=True, device="cpu")
     assert (row["measured"], row["note"]) == (0.5, "NOT RIGHT")
+
+
+def test_large_batches_are_measured_in_memory_and_time() -> None:
+    from benchmarks import large_batches
+
+    rows = large_batches.measure(quick=True)
+    assert len(rows) == 3
+    for row in rows:
+        assert list(row) == ["name", "predicted", "measured", "floor", "times_floor", "rival", "note"]
+        assert row["measured"] > 0
+        assert row["times_floor"] == pytest.approx(row["measured"] / row["floor"])

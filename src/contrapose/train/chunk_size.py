@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from contrapose.contract import Views
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import UsageError
+from contrapose.objectives.tiled_contrast import LARGE_TABLE
 from contrapose.seeds import seeded
 from contrapose.train.attention import attention_in_training
 from contrapose.train.dropout import SeededDropout
@@ -81,7 +83,8 @@ class Chunks:
 @dataclass(frozen=True, kw_only=True)
 class Asked:
     """What is to be decided. size: as the settings say it; texts: of a step in this process, all views together;
-    vectors: of a step in all processes; rows: of the whole batch; length: the most tokens of a text."""
+    vectors: of a step in all processes; rows: of the whole batch; length: the most tokens of a text; in_tiles: whether
+    the loss has no table of all pairs."""
 
     size: int | str
     texts: int
@@ -90,6 +93,7 @@ class Asked:
     length: int
     bf16: bool
     layers: tuple[int, ...] = ()
+    in_tiles: bool = False
 
 
 def chunks_of_run(begun: Begun, settings: RunSettings, model: Model, batch: Batch) -> Chunks:
@@ -101,12 +105,13 @@ def chunks_of_run(begun: Begun, settings: RunSettings, model: Model, batch: Batc
     rows, views = len(batch.row_ids), len(batch.texts)
     asked = Asked(
         size=training.chunk_size,
-        texts=views * rows // processes.size,
+        texts=views * -(-rows // processes.size),
         vectors=views * rows,
         rows=rows,
         length=encoder.length_for(training.max_length),
         bf16=begun.bf16,
         layers=tuple(model.objective.needs.layers),
+        in_tiles=_in_tiles(model, settings, rows, views),
     )
     free = free_memory(begun.device)
     if begun.device.type == "cpu":
@@ -248,8 +253,21 @@ def _pass(encoder: Encoder, ids: list[list[int]], asked: Asked) -> None:
 def _beside(asked: Asked, model: Model) -> int:
     learned = sum(each.numel() for each in model.modules.parameters() if each.requires_grad)
     width = model.encoder.width * (1 + len(asked.layers))
-    table = asked.rows * max(asked.rows, asked.vectors - asked.rows)
+    table = 0 if asked.in_tiles else _table(asked.rows, asked.vectors)
     return FLOAT * (COPIES * learned + VECTORS * asked.vectors * width + TABLES * table)
+
+
+def _table(rows: int, vectors: int) -> int:
+    """Cells of the table of all pairs: every row with every vector of the other views."""
+    return rows * max(rows, vectors - rows)
+
+
+def _in_tiles(model: Model, settings: RunSettings, rows: int, views: int) -> bool:
+    tiled = settings.training.tiled
+    if tiled == "never" or (tiled == "auto" and FLOAT * _table(rows, views * rows) <= LARGE_TABLE):
+        return False
+    labels = torch.empty(0, dtype=torch.int64) if settings.data.label_column else None
+    return not model.objective.why_not_in_tiles(Views(by_name={}, labels=labels))
 
 
 def _at_once(need: Need, at_once: int, free: int, size: int | None) -> str:
