@@ -115,14 +115,14 @@ def test_a_run_that_copied_cannot_go_on_in_place(place: Place, shards: Path, tmp
         run_tiny(place, tmp_path / "run", corpus=shards, in_place=True, resume=True)
 
 
-def test_a_run_of_a_version_that_knew_no_in_place_goes_on(place: Place, tmp_path: Path) -> None:
+def test_a_run_of_a_version_that_knew_neither_this_nor_tiles_goes_on(place: Place, tmp_path: Path) -> None:
     import json
 
     with pytest.raises(Killed):
         run_tiny(place, tmp_path / "run", listener=Witness(kill_at=7))
     path = tmp_path / "run" / "run.json"
     record = json.loads(path.read_text())
-    del record["settings"]["data"]["in_place"]
+    del record["settings"]["data"]["in_place"], record["settings"]["training"]["tiled"]
     path.write_text(json.dumps(record))
     run_tiny(place, tmp_path / "run", resume=True)
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 FREE = ("out", "saving", "data.corpus")
 #: How long the run is: may become more.
 LENGTH = ("training.steps", "training.epochs")
+#: What earlier versions did not ask, with the answer that changes nothing of what they did.
+NOT_ASKED_BEFORE = {"data.in_place": False, "training.tiled": "auto"}
 #: What of the environment decides the last bits of a sum.
 BITS_DEPEND_ON = ("versions", "device", "cpu_capability", "threads")
 
@@ -232,9 +234,9 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any], path: str = 
     for key in sorted(set(before) | set(now)):
         name = f"{path}{key}"
         old, new = before.get(key), now.get(key)
-        if (
-            name in FREE or old == new or (old is None and new is False)
-        ):  # off, and unknown to an earlier version
+        if name in FREE or old == new:
+            continue
+        if key not in before and name in NOT_ASKED_BEFORE and new == NOT_ASKED_BEFORE[name]:
             continue
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             differences |= _differences(old, new, f"{name}.")
