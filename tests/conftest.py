@@ -33,6 +33,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["TERM"] = "xterm"
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="contrapose-no-hub-")
 atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
+os.environ["CONTRAPOSE_CACHE"] = tempfile.mkdtemp(prefix="contrapose-no-cache-")
+atexit.register(shutil.rmtree, os.environ["CONTRAPOSE_CACHE"], ignore_errors=True)
 for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE"):
     os.environ.pop(name, None)
 

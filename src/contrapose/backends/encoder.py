@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from contrapose.backends.runtimes import Network
+from contrapose.backends.runtimes import TOKENS_PER_BATCH, Network
 from contrapose.encoder.by_length import padded
-from contrapose.encoder.encode import TOKENS_ON_CPU, by_budget
+from contrapose.encoder.encode import by_budget
 from contrapose.encoder.encoder import Encoder
 from contrapose.encoder.pooling import mean_of_tokens, needs_layers, pool
 from contrapose.errors import UsageError
@@ -85,7 +85,7 @@ class BackendEncoder:
                 self.token_ids,
                 vectors_of,
                 self.width,
-                tokens_per_batch or TOKENS_ON_CPU,
+                tokens_per_batch or TOKENS_PER_BATCH[self.backend],
                 progress,
             )
         return vectors[0] if isinstance(texts, str) else vectors
