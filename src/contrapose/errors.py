@@ -7,6 +7,8 @@ was done, and some rows were left out; verbs return it themselves.)
 
 from __future__ import annotations
 
+from typing import Any
+
 #: What the module of a file given as ``--method FILE.py`` is named by: an error that came through one is that file's.
 METHOD_MODULE = "contrapose_method_"
 
@@ -15,6 +17,16 @@ class ContraposeError(Exception):
     """Base of all errors that are meant for the user rather than for the developer."""
 
     exit_code = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """An error of another process arrives with its message, whatever its class is made from."""
+        return _as_it_was, (type(self), self.args, self.__dict__)
+
+
+def _as_it_was(kind: type[ContraposeError], args: tuple[Any, ...], state: dict[str, Any]) -> ContraposeError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class UsageError(ContraposeError, ValueError):

@@ -95,18 +95,23 @@ def answers(port: int) -> bool:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """A head with two processors, which is all there is of it."""
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # the names of sockets must be short
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     head = subprocess.Popen(
         [
             *(sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"),
             *("--node-ip-address=127.0.0.1", f"--port={port}", "--num-cpus=2", f"--temp-dir={folder}"),
             *("--include-dashboard=false", "--disable-usage-stats", "--object-store-memory=100000000"),
+            *(f"--ray-client-server-port={free_port()}", f"--dashboard-port={free_port()}"),
         ],
         env=ENVIRONMENT,
         stdout=subprocess.DEVNULL,

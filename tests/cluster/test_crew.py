@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import socket
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from contrapose.cluster import crew as crew_module
 from contrapose.cluster.crew import Crew, bytes_of, check_ray, connected, share_of
 from contrapose.cluster.training import variables_of
-from contrapose.errors import ClusterError, MissingExtra, UsageError
+from contrapose.errors import ClusterError, Interrupted, MissingExtra, UsageError
 from tests.cluster.conftest import answer, needs_ray
 
 machines = st.lists(
@@ -121,3 +122,14 @@ def test_options_of_a_cluster_without_one_are_refused(tmp_path: Path) -> None:
     assert "give --output FOLDER/" in said
     said = answer("compare", "a.txt", "--data", "x", "--workers", 2, cwd=tmp_path, code=2)
     assert "give its --address" in said
+
+
+def test_an_error_of_another_process_keeps_its_class_message_and_exit_code() -> None:
+    from contrapose.data.quarantine import BadLine, BadRow
+
+    line = BadLine(BadRow(file="a.txt", line=3, byte_offset=None, reason="invalid UTF-8"))
+    for error in (MissingExtra("a sweep", "sweep", "optuna"), Interrupted("stopped", exit_code=143), line):
+        there = copy.copy(error)  # by the same way as a message to another process
+        assert (type(there), str(there), there.exit_code) == (type(error), str(error), error.exit_code)
+        assert there is not error
+        assert vars(there) == vars(error)

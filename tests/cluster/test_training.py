@@ -52,20 +52,18 @@ def weights(run: Path) -> bytes:
 @pytest.mark.slow
 def test_two_workers_train_the_weights_that_torchrun_trains(place: Path, cluster: Cluster) -> None:
     answer(*on_ray("ray", 6, cluster), cwd=place)
-    torchrun = [
-        "-m",
-        "torch.distributed.run",
-        "--nproc-per-node",
-        "2",
-        "--master-port",
-        "0",
-        "-m",
-        "contrapose",
-    ]
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "contrapose")
     words = map(str, ("train", "notes.txt", *OPTIONS, "--steps", 6, "--out", "torchrun"))
-    subprocess.run(
-        [sys.executable, *torchrun, *words], cwd=place, env=ENVIRONMENT, check=True, timeout=PATIENCE
+    done = subprocess.run(
+        [sys.executable, *torchrun, *words],
+        cwd=place,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
+    assert done.returncode == 0, done.stdout + done.stderr
     assert weights(place / "ray") == weights(place / "torchrun")
     assert weights(place / "ray") != (place / "tiny" / "model.safetensors").read_bytes()
 

@@ -87,8 +87,8 @@ def test_an_error_of_a_trial_is_told_as_it_is(place: Path, cluster: Cluster) -> 
     empty = place / "short.txt"
     empty.write_text("one line\n")
     words = ("compare", "short.txt", *SHARED, "--methods", "simcse", "--steps", 2, "--out", "short")
-    alone = answer(*words, cwd=place, code=1)
-    there = answer(*words, "--address", cluster.address, cwd=place, code=1)
+    alone = answer(*words, cwd=place, code=2)
+    there = answer(*words, "--address", cluster.address, cwd=place, code=2)
     assert there.strip().splitlines()[-1] == alone.strip().splitlines()[-1]
 
 
