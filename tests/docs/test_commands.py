@@ -9,8 +9,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import typer
+from pyarrow import parquet
 
 from contrapose.cli.main import app, main
 from contrapose.encoder import source
@@ -94,6 +96,9 @@ def a_readers_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with (tmp_path / "triplets.csv").open("w", newline="") as file:
         rows = zip(lines, lines[1:], lines[2:], strict=False)
         csv.writer(file).writerows([["anchor", "positive", "negative"], *rows])
+    for number in range(2):
+        shard = pa.table({"text": lines[number::2]})
+        parquet.write_table(shard, tmp_path / f"shard-{number}.parquet", row_group_size=40)
     (tmp_path / "mypackage").mkdir()
     functions = (
         f'def f{number}():\n    """{text}.\n\n    It is {text}."""\n' for number, text in enumerate(lines)

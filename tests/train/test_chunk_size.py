@@ -50,7 +50,7 @@ def asked(size: int | str = "auto", *, texts: int = 64, length: int = 16, **othe
 def test_what_is_measured_on_four_rows_is_what_many_take(encoder: Encoder, rows: int, bf16: bool) -> None:
     wanted = asked(bf16=bf16)
     need = measure(wanted, model_of(encoder))
-    with chunk_size._ready_to_measure(encoder):
+    with chunk_size._ready_to_measure(encoder, wanted):
         counted = peak_bytes(lambda: chunk_size._pass(encoder, [[5] * 16] * rows, wanted), encoder.device)
     assert need.measured
     assert need.fixed + rows * need.per_text == pytest.approx(counted, rel=0.03)

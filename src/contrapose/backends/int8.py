@@ -58,7 +58,8 @@ def quantise_openvino(graph: Path, out: Path, token_ids: Sequence[Sequence[int]]
         ids_NT, mask_NT = padded([token_ids[row] for row in batch], padding)
         tables = {"input_ids": ids_NT, "attention_mask": mask_NT, "token_type_ids": np.zeros_like(ids_NT)}
         batches.append({name: tables[name] for name in names})
-    nncf.set_log_level(logging.ERROR)
+    # By itself alone: its own function for this changes the handlers of the whole program's log.
+    logging.getLogger("nncf").setLevel(logging.ERROR)
     with redirect_stdout(io.StringIO()):  # its progress bars
         made = nncf.quantize(
             model, nncf.Dataset(batches), model_type=nncf.ModelType.TRANSFORMER, subset_size=len(batches)

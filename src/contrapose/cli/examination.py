@@ -7,11 +7,11 @@ import shutil
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
-from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from contrapose.backends.quiet import import_quietly
 from contrapose.data.text import printable
 from contrapose.errors import ContraposeError
 from contrapose.installing import install_command
@@ -30,6 +30,9 @@ EXTRAS = {
     "faiss": (("faiss",), "--set neighbours_by=faiss"),
     "pdf": (("pypdf",), "harvest documents of PDF files"),
     "report": (("sklearn",), "the second picture of a report's map"),
+    "onnx": (("onnx", "onnxruntime"), "encode --backend onnx, export --format onnx"),
+    "openvino": (("openvino", "nncf", "onnx"), "encode --backend openvino, export --format openvino"),
+    "ray": (("ray",), "--engine ray, trials on a cluster"),
 }
 #: Below this a run of a small model may not fit: three checkpoints, the model, the corpus.
 ENOUGH_DISK = 2 << 30
@@ -125,7 +128,7 @@ def _not_usable(modules: Sequence[str]) -> str:
     for module in modules:
         try:
             with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-                import_module(module)
+                import_quietly(module)
         except ModuleNotFoundError as error:
             if error.name == module:
                 return f"{module} is not installed"

@@ -50,14 +50,13 @@ def backward_of_shares(loss: Loss, leaves: list[Tensor], processes: ProcessGroup
 
 
 def _over_all_rows(loss: Loss, processes: ProcessGroup) -> dict[str, Tensor]:
-    """The statistics, those of this process's rows as means over the processes that have them."""
+    """The statistics, those of this process's rows as means over the rows of all processes."""
     names = sorted(loss.row_stats)
     if not names:
         return dict(loss.stats)
     mine = torch.stack([loss.stats[name].detach().float() for name in names])
-    there = ~mine.isnan()
-    sums, counts = processes.sum(
-        torch.stack([mine.where(there, torch.zeros_like(mine)), there.float()])
-    ).unbind(0)
+    # A process that has more rows counts for more; one without a value does not count.
+    rows = (~mine.isnan()).float() * len(loss.outcome.loss_B)
+    sums, counts = processes.sum(torch.stack([mine.nan_to_num() * rows, rows])).unbind(0)
     # 0 / 0 where no process has one: not a number, as with one process.
     return {**loss.stats, **dict(zip(names, (sums / counts).unbind(0), strict=True))}
