@@ -130,7 +130,8 @@ def compare(timed: Callable[[int, bool], float], patience: float = PATIENCE) -> 
         if gain < HOPELESS and spent > patience / 10:
             break
         fastest = [float("inf"), float("inf")]
-        turns = {STAGES[0]: 1, STAGES[-1]: TURNS}.get(stage, 2)
+        # A first stage that was disturbed once would end the probe there.
+        turns = {STAGES[0]: 3, STAGES[-1]: TURNS}.get(stage, 2)
         for _ in range(turns):
             if spent + pair > patience:
                 break
