@@ -32,7 +32,7 @@ SAME = 0.1
 SETTINGS: dict[str, dict[str, Any]] = {
     "fp32": {"precision": "fp32"},
     "bf16": {"precision": "bf16"},
-    "tiled": {"precision": "fp32", "tiled": True},
+    "tiled": {"precision": "fp32", "tiled": "always"},
 }
 TASKS = ("STS-B", "STS12", "STS13", "STS14", "STS15", "STS16")
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from contrapose.maths.lean_rows import lean_dots, lean_unit
 from contrapose.maths.scores import Columns
-from contrapose.maths.similarity import cosine_table, unit
+from contrapose.maths.similarity import cosine_table
 from contrapose.maths.struck import own_number
 from contrapose.maths.tiled import Sums, log_sums
 from contrapose.maths.tiled_columns import LogitMap, TiledColumns, part_of
@@ -128,7 +129,7 @@ def tiled_table(
 
     def unit_of(vectors: Tensor) -> Tensor:
         if id(vectors) not in made:
-            made[id(vectors)] = unit(vectors)
+            made[id(vectors)] = lean_unit(vectors)
         return made[id(vectors)]
 
     by_name: dict[str, Columns] = {}
@@ -141,7 +142,7 @@ def tiled_table(
     return TiledTable(
         anchor_BD=unit_of(anchor_BD),
         rows=rows or slice(0, len(anchor_BD)),
-        own_cosine_B=(unit_of(anchor_BD) * unit_of(own_positive_BD)).sum(-1),
+        own_cosine_B=lean_dots(unit_of(anchor_BD), unit_of(own_positive_BD)),
         blocks=tuple(by_name.values()),
         unit_ND={
             origin: unit_of(block.vectors)
