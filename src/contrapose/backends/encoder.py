@@ -79,15 +79,15 @@ class BackendEncoder:
             pooled_ND = self.pooled(token_ids)
             return (torch.nn.functional.normalize(pooled_ND) if unit else pooled_ND).numpy()
 
-        with torch.inference_mode():
-            vectors = by_budget(
-                [texts] if isinstance(texts, str) else texts,
-                self.token_ids,
-                vectors_of,
-                self.width,
-                tokens_per_batch or TOKENS_PER_BATCH[self.backend],
-                progress,
-            )
+        vectors = by_budget(
+            [texts] if isinstance(texts, str) else texts,
+            self.token_ids,
+            vectors_of,
+            self.width,
+            tokens_per_batch or TOKENS_PER_BATCH[self.backend],
+            progress,
+            workers=torch.get_num_threads(),
+        )
         return vectors[0] if isinstance(texts, str) else vectors
 
     def pooled(self, token_ids: Sequence[Sequence[int]]) -> torch.Tensor:

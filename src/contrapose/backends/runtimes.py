@@ -1,9 +1,10 @@
-"""Programs that compute a graph: ONNX Runtime and OpenVINO, on as many threads as torch has."""
+"""ONNX Runtime and OpenVINO compute a graph: a batch has one thread, and as many run as torch has threads."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def _by_onnxruntime(graph: Path) -> Network:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(
@@ -66,19 +67,26 @@ def _by_onnxruntime(graph: Path) -> Network:
 
 def _by_openvino(graph: Path, precision: str) -> Network:
     openvino = import_quietly("openvino")
+    threads = torch.get_num_threads()
     settings = {
-        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-        "NUM_STREAMS": 1,
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": threads,
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
     }
     core = openvino.Core()
     compiled = core.compile_model(core.read_model(str(graph)), "CPU", settings)
-    request = compiled.create_infer_request()
+    requests: SimpleQueue[Any] = SimpleQueue()  # each computes one batch at a time
+    for _ in range(threads):
+        requests.put(compiled.create_infer_request())
     names = [each.get_any_name() for each in compiled.inputs]
 
     def network(ids_NT: np.ndarray, mask_NT: np.ndarray) -> np.ndarray:
-        states: Any = request.infer(_given(names, ids_NT, mask_NT))
-        return np.asarray(states[0], dtype=np.float32)
+        request = requests.get()
+        try:
+            states: Any = request.infer(_given(names, ids_NT, mask_NT))
+            return np.array(states[0], dtype=np.float32)  # a copy: the next batch is written over it
+        finally:
+            requests.put(request)
 
     return network
 

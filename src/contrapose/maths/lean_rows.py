@@ -1,7 +1,7 @@
 """Unit vectors and products of rows whose passes hold nothing beside what they give.
 
-The same as ``unit`` and ``paired_cosine`` of :mod:`contrapose.maths.similarity`, for tensors that are most of the memory
-there is: torch's own formulas make several further tensors (N, D) on their way back. These go by blocks of rows.
+The same as ``unit`` and ``paired_cosine`` of :mod:`contrapose.maths.similarity`, for tensors that are most of the
+memory: torch's own formulas make several further tensors (N, D) on their way back. These go by blocks of rows.
 
     u = x / |x|           gradient of x  =  (g - u (u . g)) / |x|
     c = a . b, by rows    gradient of a  =  g b,      of b  =  g a
