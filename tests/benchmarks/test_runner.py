@@ -84,17 +84,17 @@ def test_a_benchmark_that_fails_is_told_and_the_others_still_run(
 
 
 def test_what_was_recorded_is_never_rewritten(tmp_path: Path) -> None:
-    record([result("2026-01-01 00:00 UTC", {"name": "tiled / dense", "measured": 1.25})], tmp_path)
+    record([result("2026-01-01 00:00 UTC", {"name": "hnm / simcse", "measured": 1.25})], tmp_path)
     page, lines = tmp_path / "RESULTS.md", tmp_path / "results.jsonl"
     first_section = page.read_text("utf-8").partition(MARK)[2].rstrip()
     first_line = lines.read_text("utf-8")
-    assert "| tiled / dense | 1.25 |" in first_section
-    assert "tiled / dense: 1.25" in page.read_text("utf-8").partition(MARK)[0]
-    record([result("2026-02-02 00:00 UTC", {"name": "tiled / dense", "measured": 1.5})], tmp_path)
+    assert "| hnm / simcse | 1.25 |" in first_section
+    assert "hnm / simcse: 1.25" in page.read_text("utf-8").partition(MARK)[0]
+    record([result("2026-02-02 00:00 UTC", {"name": "hnm / simcse", "measured": 1.5})], tmp_path)
     assert page.read_text("utf-8").partition(MARK)[2].startswith(first_section + "\n\n## 2026-02-02")
     assert lines.read_text("utf-8").startswith(first_line)
     assert [each["date"][:10] for each in read_results(tmp_path)] == ["2026-01-01", "2026-02-02"]
-    assert "tiled / dense: 1.5" in page.read_text("utf-8").partition(MARK)[0]
+    assert "hnm / simcse: 1.5" in page.read_text("utf-8").partition(MARK)[0]
 
 
 def test_a_page_without_the_mark_is_left_as_it_is(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,7 +66,12 @@ def test_an_error_in_a_thread_is_raised_here_and_ends_the_others(error: BaseExce
 
 def test_who_stops_reading_stops_the_threads() -> None:
     computed = []
-    results = side_by_side(computed.append, list(range(100_000)), 2)
+
+    def slow(item: int) -> None:
+        computed.append(item)
+        time.sleep(0.001)
+
+    results = side_by_side(slow, list(range(100_000)), 2)
     next(results)
     results.close()
     assert len(computed) < 100_000
