@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import statistics
 import subprocess
@@ -77,7 +76,12 @@ def measure(*, quick: bool) -> list[dict[str, Any]]:
 def largest_table() -> int:
     """The most rows, up to :data:`LARGEST_TABLE`, whose table fits into what memory is free."""
     rows = LARGEST_TABLE
-    while rows > 1024 and _table_bytes(rows) * (EXPECTED_COPIES + 1) > _free_bytes() - SPARE_BYTES:
+    import torch
+
+    from contrapose.train.memory import free_memory
+
+    free = free_memory(torch.device("cpu")) - SPARE_BYTES
+    while rows > 1024 and _table_bytes(rows) * (EXPECTED_COPIES + 1) > free:
         rows //= 2
     return rows
 
@@ -89,13 +93,6 @@ def _table_bytes(rows: int) -> int:
 def _gradients_bytes(rows: int, width: int) -> int:
     """Unit vectors of two views, their gradients and those of the views: six of one size, and one in passing."""
     return 7 * rows * width * 4
-
-
-def _free_bytes() -> int:
-    for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
 def _apart(what: str, rows: int, width: int, tiled: bool) -> dict[str, float]:

@@ -6,11 +6,9 @@ from typing import Annotated
 
 import typer
 
-from contrapose.cli import console
 from contrapose.cli.cluster_options import Address, Engine, MemoryPerWorker, Workers, crew_of
 from contrapose.cli.encode_folder import encode_into_folder, is_folder
-from contrapose.cli.encode_kind import Kind
-from contrapose.cli.failures import PARTIAL
+from contrapose.cli.encode_kind import Kind, tell
 from contrapose.cli.options import (
     Columns,
     Device,
@@ -126,14 +124,6 @@ def encode(
             precision=precision,
             progress=view,
         )
-    if json:
-        console.show_json(summary.to_json() | kind.to_json())
-    else:
-        kind.show()
-        for line in summary.lines():
-            console.say(line)
-        if not quiet:
-            corpora = [YOUR_TEXT if name == "-" else name for name in input]
-            console.suggest(command("search", model, *corpora, "what you look for", columns=columns))
-    if summary.quarantined:
-        raise typer.Exit(PARTIAL)
+    corpora = [YOUR_TEXT if name == "-" else name for name in input]
+    next_step = command("search", model, *corpora, "what you look for", columns=columns)
+    tell(kind, summary, json=json, next_step=None if quiet else next_step)

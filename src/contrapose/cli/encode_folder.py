@@ -7,10 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from contrapose.cli import console
-from contrapose.cli.failures import PARTIAL
+from contrapose.cli.encode_kind import tell
 from contrapose.hints import command
 from contrapose.paths import expanded
 
@@ -72,13 +69,6 @@ def encode_into_folder(
             engine=engine,
             progress=view,
         )
-    if json:
-        console.show_json(summary.to_json() | kind.to_json())
-    else:
-        kind.show()
-        for line in summary.lines():
-            console.say(line)
-        if not quiet and options.get("text", True):
-            console.suggest(command("search", kind.model, output, "what you look for"))
-    if summary.quarantined:
-        raise typer.Exit(PARTIAL)
+    searchable = not quiet and options.get("text", True)
+    next_step = command("search", kind.model, output, "what you look for") if searchable else None
+    tell(kind, summary, json=json, next_step=next_step)

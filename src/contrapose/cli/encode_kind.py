@@ -1,4 +1,4 @@
-"""What computes an encoding: the original, or another backend or precision that is compared with it first."""
+"""What computes an encoding: the original, or another kind that is compared with it first; and what is said of it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
+from contrapose.cli import console
+from contrapose.cli.export import show_check
+from contrapose.cli.failures import PARTIAL
+
 if TYPE_CHECKING:
     from contrapose.backends.check import Checked
     from contrapose.cli.models import LazyEncoder
     from contrapose.encoder.encoder import Encoder
     from contrapose.listening import Listener
+    from contrapose.use.encode import Summary
+    from contrapose.use.encode_blocks import FolderSummary
 
 
 @dataclass
@@ -55,13 +63,6 @@ class Kind:
         found = [] if "-" in self.input else first_texts(self.input, self.columns)
         return found or list(GENERAL_SENTENCES)
 
-    def show(self) -> None:
-        """Print what it costs, where it was compared."""
-        if self.checked is not None:
-            from contrapose.cli.export import show_check
-
-            show_check(self.checked)
-
     def to_json(self) -> dict[str, Any]:
         checked = None if self.checked is None else self.checked.to_json()
         return {"backend": self.backend, "precision": self.precision, "checked": checked}
@@ -82,3 +83,18 @@ class Kind:
         )
         self.checked = opened.checked
         return opened.encoder
+
+
+def tell(kind: Kind, summary: Summary | FolderSummary, *, json: bool, next_step: str | None) -> None:
+    """What was done, and what the kind costs where it was compared. Exit code 3 where rows could not be read."""
+    if json:
+        console.show_json(summary.to_json() | kind.to_json())
+    else:
+        if kind.checked is not None:
+            show_check(kind.checked)
+        for line in summary.lines():
+            console.say(line)
+        if next_step is not None:
+            console.suggest(next_step)
+    if summary.quarantined:
+        raise typer.Exit(PARTIAL)

@@ -224,8 +224,8 @@ class Encoder(nn.Module):
 
         normalize         unit vectors: True, False, or None for what the model's folder says
         precision         "fp32", or "bf16" (faster where the processor has it; cosines move by about 1e-3)
-        tokens_per_batch  rows times longest row of one forward pass; a memory bound that changes no result. None: 1024
-                          on a CPU, 32768 on an accelerator
+        tokens_per_batch  rows times longest row of one forward pass, of which a CPU has one for each thread; a memory
+                          bound that changes no result. None: at most 1024 on a CPU, 32768 on an accelerator
         progress          a function called with the number of texts just finished, or a Listener
         use_head          put the train-time head on top, to look at what the loss sees
         """
