@@ -74,8 +74,8 @@ class FolderSummary:
         length = "unit length" if self.normalize else "as pooled"
         new = self.blocks - self.kept
         lines = [
-            f"{self.rows:,} rows of {self.width} float32 ({length}) in {self.blocks:,} blocks in {self.output}",
-            f"{new:,} blocks encoded now, {self.kept:,} were there already",
+            f"{self.rows:,} rows of {self.width} float32 ({length}) in {_blocks(self.blocks)} in {self.output}",
+            f"{_blocks(new)} encoded now, {self.kept:,} were there already",
         ]
         if self.lost:
             lines.append(f"{self.lost:,} block files were damaged or missing, and were made anew")
@@ -228,3 +228,7 @@ def _summary(state: BlockFolder, known: set[str], strays: int, seconds: float) -
         notices=tuple(notice for record in records for notice in record.notices),
         seconds=seconds,
     )
+
+
+def _blocks(number: int) -> str:
+    return f"{number:,} block{'' if number == 1 else 's'}"
