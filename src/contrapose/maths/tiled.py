@@ -83,8 +83,10 @@ class _Tiles(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows_RD: Tensor, columns_ND: Tensor, block: TiledColumns) -> tuple[Tensor, ...]:
         height, width = _tile(rows_RD, block)
+        scratch = [rows_RD.new_empty(height * width) for _ in range(3)]
         parts = [
-            _sums_of(rows_RD[rows], columns_ND, rows, block, width) for rows in _slices(len(rows_RD), height)
+            _sums_of(scratch, rows_RD[rows], columns_ND, rows, block, width)
+            for rows in _slices(len(rows_RD), height)
         ]
         log_sum_KR, *watched = (torch.cat(each, dim=-1) for each in zip(*parts, strict=True))
         ctx.save_for_backward(rows_RD, columns_ND, log_sum_KR)
@@ -101,8 +103,8 @@ class _Tiles(torch.autograd.Function):
             for vectors, needed in zip((rows_RD, columns_ND), ctx.needs_input_grad, strict=False)
         )
         height, width = _tile(rows_RD, ctx.block)
+        scratch = [rows_RD.new_empty(height * width) for _ in range(2)]
         for rows in _slices(len(rows_RD), height):
-            scratch = [rows_RD.new_empty(height * width) for _ in range(2)]
             for columns in _slices(len(columns_ND), width):
                 slope_RC = _slopes(
                     scratch,
@@ -119,13 +121,12 @@ class _Tiles(torch.autograd.Function):
 
 
 def _sums_of(
-    rows_RD: Tensor, columns_ND: Tensor, rows: slice, block: TiledColumns, width: int
+    scratch: list[Tensor], rows_RD: Tensor, columns_ND: Tensor, rows: slice, block: TiledColumns, width: int
 ) -> tuple[Tensor, ...]:
     """What :class:`Sums` holds, of some rows over all columns."""
     running = [_Running(rows_RD) for _ in block.maps]
     cosine_R = running[0].most_R
     count_R = torch.zeros(len(rows_RD), dtype=torch.int64, device=rows_RD.device)
-    scratch = [rows_RD.new_empty(len(rows_RD) * width) for _ in range(3)]
     for columns in _slices(len(columns_ND), width):
         cosine_RC = _product(scratch[0], rows_RD, columns_ND[columns])
         left_out_RC = block.left_out(rows, columns)

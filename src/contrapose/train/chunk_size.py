@@ -21,7 +21,7 @@ from torch import Tensor
 from contrapose.contract import Views
 from contrapose.encoder.encoder import Encoder
 from contrapose.errors import UsageError
-from contrapose.objectives.tiled_contrast import LARGE_TABLE
+from contrapose.objectives.tiled_contrast import is_large_table
 from contrapose.seeds import seeded
 from contrapose.train.attention import attention_in_training
 from contrapose.train.dropout import SeededDropout
@@ -264,7 +264,8 @@ def _table(rows: int, vectors: int) -> int:
 
 def _in_tiles(model: Model, settings: RunSettings, rows: int, views: int) -> bool:
     tiled = settings.training.tiled
-    if tiled == "never" or (tiled == "auto" and FLOAT * _table(rows, views * rows) <= LARGE_TABLE):
+    table = FLOAT * _table(rows, views * rows)
+    if tiled == "never" or (tiled == "auto" and not is_large_table(table, model.encoder.device)):
         return False
     labels = torch.empty(0, dtype=torch.int64) if settings.data.label_column else None
     return not model.objective.why_not_in_tiles(Views(by_name={}, labels=labels))

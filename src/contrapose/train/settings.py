@@ -181,7 +181,7 @@ class TrainingSettings(Frozen):
         Literal["auto", "always", "never"],
         Field(
             description="the loss in tiles, without a table of all pairs: less memory, the same loss; auto: where the "
-            "table would be over 256 MiB"
+            "table would be large: over 8 MiB on a processor, 256 MiB on a GPU"
         ),
     ] = "auto"
     max_skipped: Annotated[
