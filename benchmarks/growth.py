@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contrapose.markdown_table import markdown_table
 from contrapose.storage.durable import append_line, write_text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,14 +47,14 @@ class Curve:
 _ROWS = tuple(10**power for power in range(3, 8))
 CURVES: dict[str, Curve] = {
     "build": Curve(what="reading, building, leaving duplicates out", over="rows", sizes=_ROWS),
-    "first-batch": Curve(what="reopening and a first batch", over="rows", sizes=_ROWS[:-1], expected=0),
+    "first-batch": Curve(what="reopening and a first batch", over="rows", sizes=_ROWS, expected=0),
     "encode": Curve(what="encoding with a tiny model", over="rows", sizes=_ROWS),
     "search": Curve(what="exact search, 64 queries", over="rows", sizes=_ROWS[:-1]),
     "geometry": Curve(what="geometry of own texts", over="rows", sizes=_ROWS[:-1]),
     "dense-loss": Curve(what="dense loss", over="batch", sizes=tuple(2**p for p in range(6, 14)), expected=2),
     "tiled-loss": Curve(what="tiled loss", over="batch", sizes=tuple(2**p for p in range(6, 15)), expected=2),
     "width": Curve(what="loss, batch of 256", over="width", sizes=tuple(2**p for p in range(5, 13))),
-    "mixtures": Curve(what="HNM, batch of 64", over="mixtures", sizes=(1, 2, 4, 8, 16, 32)),
+    "mixtures": Curve(what="HNM, batch of 64", over="mixtures", sizes=(2, 4, 8, 16, 32)),
     "queue": Curve(what="loss with a queue, batch of 256", over="queue", sizes=tuple(2**p for p in range(8, 17))),
 }  # fmt: skip
 
@@ -67,13 +68,19 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, default=POINTS, help="where the points are kept, a line of JSON each"
     )
+    parser.add_argument(
+        "--cap",
+        type=float,
+        default=CAP,
+        help="seconds that a next point may be expected to take (%(default)s)",
+    )
     parser.add_argument("--figure", action="store_true", help=f"only: draw {FIGURE.relative_to(ROOT)}")
     given = parser.parse_args()
     if unknown := [name for name in given.curves if name not in CURVES]:
         parser.error(f"no curve is called {', '.join(unknown)}; known: {', '.join(CURVES)}")
     if not given.figure:
         for name in given.curves or CURVES:
-            for row in measured(name, quick=given.quick):
+            for row in measured(name, quick=given.quick, cap=given.cap):
                 append_line(given.out, json.dumps(row))
                 print(json.dumps(row), flush=True)
     points = newest(read(given.out))
@@ -91,13 +98,13 @@ def measure(*, quick: bool) -> list[dict[str, Any]]:
     return rows_of([row for name in CURVES for row in measured(name, quick=quick)])
 
 
-def measured(name: str, *, quick: bool) -> list[dict[str, Any]]:
+def measured(name: str, *, quick: bool, cap: float = CAP) -> list[dict[str, Any]]:
     """The points of a curve, smallest first, as long as the next is not expected to take longer than it may."""
     from benchmarks.growth_points import has_tiled
 
     if name == "tiled-loss" and not has_tiled():
         return []
-    curve, cap, points = CURVES[name], QUICK_CAP if quick else CAP, []
+    curve, cap, points = CURVES[name], min(cap, QUICK_CAP) if quick else cap, []
     sizes = curve.sizes[: len(curve.sizes) // 2 + 1] if quick else curve.sizes
     with tempfile.TemporaryDirectory(prefix="contrapose-growth-") as folder:
         for place, size in enumerate(sizes):
@@ -155,7 +162,7 @@ def rows_of(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         for quantity, least in (("seconds", 0.0), ("peak_MB", LEAST_MB)):
             wanted = curve.expected if quantity == "seconds" else None
             row: dict[str, Any] = {
-                "name": f"{curve.what}: {'time' if quantity == 'seconds' else 'memory'} over {curve.over}, exponent",
+                "name": _name(curve, quantity),
                 "predicted": wanted,
                 "measured": None,
                 "note": "",
@@ -186,6 +193,24 @@ def verdict(measured: float, curve: Curve) -> str:
     return (
         "as the table of all pairs" if curve.expected == 2 and measured <= 2 * LINEAR else "worse than linear"
     )
+
+
+def table(points: Sequence[Mapping[str, Any]]) -> str:
+    """The exponents as Markdown, a row for each curve."""
+    if not points:
+        return "Not measured yet."
+    named = {row["name"]: row for row in rows_of(points)}
+    rows = []
+    for curve in CURVES.values():
+        time, memory = (named[_name(curve, what)] for what in ("seconds", "peak_MB"))
+        if time["measured"] is not None:
+            each = [part for row in (time, memory) for part in (f"{row['measured']:.2f}", row["note"])]
+            rows.append([curve.what, curve.over, *each])
+    return "\n".join(markdown_table(["work", "over", "time", "", "memory", ""], rows))
+
+
+def _name(curve: Curve, quantity: str) -> str:
+    return f"{curve.what}: {'time' if quantity == 'seconds' else 'memory'} over {curve.over}, exponent"
 
 
 def _shown(value: float, quantity: str) -> str:

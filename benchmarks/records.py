@@ -67,6 +67,17 @@ def read_results(folder: Path = HERE) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
 
 
+def latest(benchmark: str, folder: Path = HERE) -> str:
+    """The newest recorded run of a benchmark as Markdown, for a page; of a run that was not quick."""
+    for result in reversed(read_results(folder)):
+        if result["benchmark"] == benchmark and result["rows"] and not result["quick"]:
+            rows = [Row.of(row) for row in result["rows"]]
+            return "\n".join(
+                [f"{result['date'][:10]}, {in_words(result['machine'])}:", "", *as_markdown(rows)]
+            )
+    return "Not measured yet."
+
+
 def _head(folder: Path) -> str:
     path = folder / OPTIMISATIONS.name
     tables = tomllib.loads((path if path.exists() else OPTIMISATIONS).read_text(encoding="utf-8"))

@@ -21,6 +21,7 @@ from typing import Any
 
 from benchmarks.data import data_folder, own_corpus
 from benchmarks.quality import read
+from benchmarks.table import Row, as_markdown, as_text
 from contrapose.storage.durable import append_line
 
 STEPS, BATCH_SIZE, MAX_LENGTH = 100, 64, 32
@@ -161,9 +162,13 @@ def verdict(difference: float | None, differences: Sequence[float]) -> str:
     return f"{'the same' if abs(difference) <= SAME else 'different'}; each seed: {each}"
 
 
-def show(rows: Sequence[Mapping[str, Any]]) -> None:
-    from benchmarks.table import Row, as_text
+def table(path: Path) -> str:
+    """What a file of runs holds, as Markdown."""
+    rows = read(path) if path.exists() else []
+    return "\n".join(as_markdown([Row.of(row) for row in rows_of(rows)])) if rows else "Not measured yet."
 
+
+def show(rows: Sequence[Mapping[str, Any]]) -> None:
     print("\n".join(as_text([Row.of(row) for row in rows])))
 
 

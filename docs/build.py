@@ -19,7 +19,7 @@ import method_pictures  # noqa: E402
 import notebook  # noqa: E402
 from benchmarks.quality import read, table, transfer_table  # noqa: E402
 
-from benchmarks import demo, scaling_tables, transfer  # noqa: E402
+from benchmarks import demo, growth, records, same_scores, scaling_tables, transfer  # noqa: E402
 from contrapose.markdown_table import markdown_table  # noqa: E402
 from contrapose.testing import all_rules  # noqa: E402
 from studies import ingredients, methods_figure, methods_page, methods_summary  # noqa: E402
@@ -42,6 +42,11 @@ def pages() -> dict[Path, str]:
         "README.md": {"methods": method_pages.methods_by_group("docs/methods")},
         "docs/adding-a-method.md": {"rules": rules()},
         "docs/how-to/adapt.md": worth_of_adapting(rows_of_studies(STUDIES)),
+        "docs/how-to/benchmarks.md": {
+            "growth": growth.table(growth.newest(growth.read(growth.POINTS))),
+            "same-scores": same_scores.table(RESULTS / "same_scores.jsonl"),
+        },
+        "docs/how-to/large-corpora.md": {"corpora": records.latest("corpora")},
         "docs/how-to/scaling.md": {
             "scaling-measured": scaling_tables.measured(RESULTS / "scaling.json"),
             "scaling-assumptions": scaling_tables.assumptions(),
