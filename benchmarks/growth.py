@@ -190,9 +190,9 @@ def verdict(measured: float, curve: Curve) -> str:
         return "linear" if measured > 0.9 else "less than linear"
     if curve.over == "rows":
         return "worse than linear in rows: a defect"
-    return (
-        "as the table of all pairs" if curve.expected == 2 and measured <= 2 * LINEAR else "worse than linear"
-    )
+    if curve.expected == 2:
+        return "as the table of all pairs" if measured <= 2 * LINEAR else "more than the square"
+    return "worse than linear"
 
 
 def table(points: Sequence[Mapping[str, Any]]) -> str:
