@@ -30,13 +30,14 @@ demo: $(STAMP)  ## the main job on real text: train, then see the difference
 	@$(BIN)/contrapose demo
 
 # A process for each core, at most four: each holds torch, and has one thread. The files of a module's fixtures stay together.
-PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+# A process that dies ends the run: pytest-xdist can wait for ever for what it restarts.
+PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 0
 
 test: $(STAMP)  ## the test suite
 	@$(PARALLEL)
 
 test-elsewhere: $(STAMP)  ## the suite as other machines would run it: other processors, locales, orders, users
-	@$(BIN)/python -m tests.elsewhere -n auto --maxprocesses 4 --dist loadfile
+	@$(BIN)/python -m tests.elsewhere -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 0
 
 test-slow: $(STAMP)  ## tests that take minutes
 	@$(BIN)/python -m pytest -m slow

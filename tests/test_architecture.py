@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -224,6 +225,18 @@ def test_objectives_see_embeddings_and_never_the_encoder(name: str) -> None:
 def test_no_file_is_a_drawer_for_odds_and_ends() -> None:
     drawers = {"utils", "util", "helpers", "helper", "misc", "common"}
     assert not [module for module in sources() if drawers & set(module.split("."))]
+
+
+def test_the_repository_holds_no_weights_data_or_leftovers() -> None:
+    """A tool once left an encoder's weights in the working folder, and they were committed with the rest."""
+    repository = Path(__file__).parents[1]
+    if not (repository / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("not a clone of the repository, or no git here")
+    listed = ["git", "-c", "safe.directory=*", "ls-files", "-z"]
+    tracked = subprocess.run(listed, cwd=repository, capture_output=True, text=True, check=True).stdout
+    files = [repository / name for name in tracked.split("\0") if name]
+    large = {path.name: path.stat().st_size for path in files if path.exists()}
+    assert not {name: size for name, size in large.items() if size > 2**20}
 
 
 @pytest.mark.parametrize("package_name", ["maths", "contract", "objectives", *PARTS])

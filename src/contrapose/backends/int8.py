@@ -20,6 +20,7 @@ import numpy as np
 
 from contrapose.backends.kinds import check_installed
 from contrapose.backends.quiet import import_quietly
+from contrapose.backends.signal_stack import kept_signal_stack
 from contrapose.encoder.by_length import length_batches, padded
 
 #: Tokens of the batches that ranges are taken from, and texts that give them.
@@ -60,7 +61,7 @@ def quantise_openvino(graph: Path, out: Path, token_ids: Sequence[Sequence[int]]
         batches.append({name: tables[name] for name in names})
     # By itself alone: its own function for this changes the handlers of the whole program's log.
     logging.getLogger("nncf").setLevel(logging.ERROR)
-    with redirect_stdout(io.StringIO()):  # its progress bars
+    with redirect_stdout(io.StringIO()), kept_signal_stack():  # its progress bars
         made = nncf.quantize(
             model, nncf.Dataset(batches), model_type=nncf.ModelType.TRANSFORMER, subset_size=len(batches)
         )

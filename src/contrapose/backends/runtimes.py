@@ -12,6 +12,7 @@ import torch
 
 from contrapose.backends.kinds import check_installed
 from contrapose.backends.quiet import import_quietly
+from contrapose.backends.signal_stack import kept_signal_stack
 from contrapose.encoder.tokens import reason_of
 from contrapose.errors import ModelError
 
@@ -73,8 +74,9 @@ def _by_openvino(graph: Path, precision: str) -> Network:
         "NUM_STREAMS": threads,
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
     }
-    core = openvino.Core()
-    compiled = core.compile_model(core.read_model(str(graph)), "CPU", settings)
+    with kept_signal_stack():
+        core = openvino.Core()
+        compiled = core.compile_model(core.read_model(str(graph)), "CPU", settings)
     requests: SimpleQueue[Any] = SimpleQueue()  # each computes one batch at a time
     for _ in range(threads):
         requests.put(compiled.create_infer_request())
