@@ -42,9 +42,14 @@ def pages() -> dict[Path, str]:
         "README.md": {"methods": method_pages.methods_by_group("docs/methods")},
         "docs/adding-a-method.md": {"rules": rules()},
         "docs/how-to/adapt.md": worth_of_adapting(rows_of_studies(STUDIES)),
+        "docs/how-to/backends.md": {"encoding": records.latest("encoding")},
         "docs/how-to/benchmarks.md": {
             "growth": growth.table(growth.newest(growth.read(growth.POINTS))),
             "same-scores": same_scores.table(RESULTS / "same_scores.jsonl"),
+        },
+        "docs/how-to/large-batches.md": {
+            "large-batches": records.latest("large_batches"),
+            "gradient-caching": records.latest("gradient_caching"),
         },
         "docs/how-to/large-corpora.md": {"corpora": records.latest("corpora")},
         "docs/how-to/scaling.md": {
