@@ -10,7 +10,7 @@ import pytest
 from contrapose.backends import opening
 from contrapose.backends.encoder import BackendEncoder
 from contrapose.backends.kinds import check_installed
-from contrapose.backends.made import cached_folder, graph_files
+from contrapose.backends.made import cached_folder
 from contrapose.backends.opening import open_encoder
 from contrapose.backends.runtimes import open_network
 from contrapose.encoder.encoder import Encoder
@@ -18,6 +18,7 @@ from contrapose.encoder.pooling import POOLINGS
 from contrapose.encoder.word_weights import weigh_words
 from contrapose.errors import EmptyCorpus, MissingExtra, ModelError, UsageError
 from contrapose.seeds import seeded
+from tests.backends.graphs import written_graph
 from tests.tiny import LAYERS, POSITIONS, SENTENCES, TINY, WIDTH, pooled_by, tiny_bert
 
 #: A blank, scripts that no vocabulary knows, half a character, and far more words than the encoder takes.
@@ -29,13 +30,7 @@ ATOL = 2e-5
 
 def on(encoder: Encoder, backend: str, folder: Path) -> BackendEncoder:
     """Without the check."""
-    pytest.importorskip("onnx")
-    pytest.importorskip("onnxruntime" if backend == "onnx" else "openvino")
-    files = graph_files(encoder, backend, int8=False)
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-    network = open_network(backend, folder / next(iter(files)))
+    network = open_network(backend, written_graph(encoder, backend, folder))
     return BackendEncoder(encoder, network, backend=backend, precision="fp32")
 
 

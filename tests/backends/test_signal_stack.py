@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from contrapose.backends.made import graph_files
 from contrapose.encoder.encoder import Encoder
+from tests.backends.graphs import written_graph
 from tests.tiny import SENTENCES, tiny_bert
 from tests.waiting import PATIENCE
 
@@ -44,14 +44,10 @@ WORK = {
 
 @pytest.mark.parametrize("work", WORK)
 def test_ctrl_c_is_told_after_openvino_computed(tmp_path: Path, work: str) -> None:
-    pytest.importorskip("openvino")
     pytest.importorskip("nncf")
     encoder = Encoder.load(tiny_bert(tmp_path / "model"))
-    files = graph_files(encoder, "openvino", int8=False)
-    for name, content in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(content)
+    graph = written_graph(encoder, "openvino", tmp_path)
     ids = [encoder.tokenizer(text)["input_ids"] for text in SENTENCES]
-    program = PROGRAM.format(graph=str(tmp_path / next(iter(files))), work=WORK[work].format(ids=ids))
+    program = PROGRAM.format(graph=str(graph), work=WORK[work].format(ids=ids))
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE)
     assert (done.returncode, done.stdout) == (0, "told\n"), done.stderr
